@@ -1,0 +1,149 @@
+"""Image data sets, flattened and scaled to [0, 1].
+
+``digits`` comes with scikit-learn. MNIST, Fashion-MNIST and CIFAR-10 are downloaded once through
+torchvision into ``$MODLIB_DATA`` (default: the user's cache folder), kept as NAME.npz and checked every
+time they are read. Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from modlib.errors import DataError, InputError
+
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
+NAMES = ("digits", *TORCHVISION)
+SHAPES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}
+# SHA-256 over the bytes of the four arrays, in the order of KEYS, and what a reader must know of them.
+KNOWN = {
+    "mnist": {"06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16": ""},
+    "fashion_mnist": {"ca3ab2a37f845e1b8ae23cab1b51749a3011ba3bf1d9016176d75cbaabac376f": ""},
+    "cifar10": {"c155818c7600a777c743f52b97823dc0d4c6801085e9d5aa0f1e6344476ec9f2": "JPEG copy of CIFAR-10"},
+}
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and labels, split into training and test.
+
+    Attributes:
+        name: which data set.
+        x_train, x_test: (n, pixels) float32 in [0, 1].
+        y_train, y_test: (n,) int32 labels in 0..9.
+        checksum: SHA-256 over the raw arrays.
+        note: what a reader must know about this copy; empty if nothing.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    checksum: str = ""
+    note: str = ""
+
+
+def data_folder() -> Path:
+    """Folder of downloaded data sets: ``$MODLIB_DATA``, or ``modlib`` in the user's cache folder."""
+    chosen = os.environ.get("MODLIB_DATA")
+    if chosen:
+        return Path(chosen)
+    import pooch
+
+    return Path(pooch.os_cache("modlib"))
+
+
+def load_images(name: str) -> Images:
+    """Load a data set: ``digits``, ``mnist``, ``fashion_mnist``, or ``cifar10`` (grey, 28 x 28).
+
+    Raises:
+        InputError: if the name is not known.
+        DataError: if the data cannot be downloaded, or a file is not what it should be.
+
+    Source: pruned-modular 3. Chapter: ``clusterability``.
+    """
+    if name not in NAMES:
+        raise InputError(f"data set {name!r} arrived; expected one of {', '.join(NAMES)}")
+    if name == "digits":
+        return _digits()
+    path = data_folder() / f"{name}.npz"
+    if not path.exists():
+        _download(name, path)
+    arrays, checksum, note = _read(name, path)
+    if name == "cifar10":
+        arrays["x_train"], arrays["x_test"] = _grey_28(arrays["x_train"]), _grey_28(arrays["x_test"])
+    pixels = {key: arrays[key].reshape(len(arrays[key]), -1) / np.float32(255) for key in ("x_train", "x_test")}
+    labels = {key: arrays[key].astype(np.int32) for key in ("y_train", "y_test")}
+    return Images(name, **pixels, **labels, checksum=checksum, note=note)
+
+
+def _digits() -> Images:
+    """1,797 digits of 8 x 8 pixels, the last 360 for testing."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    x, y = (x / 16).astype(np.float32), y.astype(np.int32)
+    return Images("digits", x[:-360], y[:-360], x[-360:], y[-360:], _checksum([x, y]), "embedded in scikit-learn")
+
+
+def _read(name: str, path: Path) -> tuple[dict[str, np.ndarray], str, str]:
+    remedy = f"delete {path} and run again to download it afresh"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} does not read as an npz file without pickles ({error}); {remedy}") from error
+    missing = [key for key in KEYS if key not in arrays]
+    if missing:
+        raise DataError(f"{path} holds {sorted(arrays)}, but {missing} are missing; {remedy}")
+    if arrays["x_train"].shape[1:] != SHAPES[name]:
+        raise DataError(f"{path} holds images of shape {arrays['x_train'].shape[1:]}, not {SHAPES[name]}; {remedy}")
+    checksum = _checksum([arrays[key] for key in KEYS])
+    known = KNOWN[name]
+    # torchvision has checked what it downloaded against the publisher's own sums.
+    if checksum not in known and str(arrays.get("source", "")) != "torchvision":
+        raise DataError(f"{path} has checksum {checksum[:12]}..., which is not that of {name}; {remedy}")
+    return arrays, checksum, known.get(checksum, "")
+
+
+def _download(name: str, path: Path) -> None:
+    import torchvision
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, np.ndarray] = {"source": np.array("torchvision")}
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        for split, train in (("train", True), ("test", False)):
+            try:
+                data = getattr(torchvision.datasets, TORCHVISION[name])(folder, train=train, download=True)
+            except (OSError, RuntimeError) as error:
+                raise DataError(
+                    f"{name} is not in {path.parent} and its download failed ({error}); check the network, "
+                    f"or put a copy there as {path.name} with the arrays {', '.join(KEYS)}"
+                ) from error
+            arrays[f"x_{split}"] = np.asarray(data.data, dtype=np.uint8)
+            arrays[f"y_{split}"] = np.asarray(data.targets, dtype=np.uint8)
+        part = Path(folder) / path.name
+        np.savez(part, **arrays)
+        part.replace(path)
+
+
+def _checksum(arrays: list[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _grey_28(images: np.ndarray) -> np.ndarray:
+    """Luma of every colour image, resized to 28 x 28 by an antialiased bilinear filter."""
+    from PIL import Image
+
+    return np.stack([np.asarray(Image.fromarray(i).convert("L").resize((28, 28), Image.Resampling.BILINEAR)) for i in images])

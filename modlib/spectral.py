@@ -1,0 +1,289 @@
+"""Normalised spectral clustering and the n-cut of a partition.
+
+The graph of a layered network is bipartite: every edge joins an even layer to an odd one. With
+A = [[0, B], [B^T, 0]] and N = D_e^{-1/2} B D_o^{-1/2}, a singular triple (s, u, v) of N is an
+eigenvector (u, v)/sqrt(2) of the normalised Laplacian with eigenvalue 1 - s. So its k smallest
+eigenvectors come from the k largest singular vectors of a matrix of half the size.
+Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import scipy.linalg as sl
+import scipy.sparse as sp
+import scipy.sparse.linalg as ssl
+
+from modlib.errors import GraphError, InputError
+from modlib.graphs import NeuronGraph
+from modlib.kmeans import kmeans
+
+Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg"]
+
+# Up to this many vertices on the smaller side, a dense eigenproblem beats an iteration.
+DENSE_SIDE = 1024
+N_INIT = 25  # k-means starts, as in the authors' code
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """A partition of the live neurons of a graph.
+
+    Attributes:
+        labels: cluster of every vertex, (n_vertices,), in 0..k-1.
+        ncut: n-cut of the partition, between 0 and k.
+        k: number of clusters asked for.
+    """
+
+    labels: np.ndarray
+    ncut: float
+    k: int
+
+
+def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> float:
+    """n-cut of a partition: sum over clusters of cut(X, complement of X) / vol(X).
+
+    vol(X) is the sum of the degrees in X. There is no factor 1/2. n-cut / k is the chance that a
+    random step from a random edge end of a random cluster leaves that cluster.
+
+    Args:
+        graph: a neuron graph, or a symmetric non-negative adjacency matrix.
+        labels: one label a vertex.
+
+    Returns:
+        A number between 0 and the number of clusters.
+
+    Raises:
+        InputError: if there is not one label a vertex.
+
+    Source: pruned-modular 2.1 and A.1, clusterability 1.1. Chapter: ``clusterability``.
+    """
+    labels = np.unique(np.asarray(labels), return_inverse=True)[1]
+    n = graph.n_vertices if isinstance(graph, NeuronGraph) else graph.shape[0]
+    if labels.shape != (n,):
+        raise InputError(f"{labels.shape} labels arrived for {n} vertices; pass one label for every vertex")
+    k = int(labels.max()) + 1
+    inside, volume = np.zeros(k), np.zeros(k)
+    if isinstance(graph, NeuronGraph):
+        onehot = np.eye(k)[labels]
+        for (i, j), block in graph.edges.items():
+            left = onehot[graph.offsets[i] : graph.offsets[i + 1]]
+            right = onehot[graph.offsets[j] : graph.offsets[j + 1]]
+            inside += 2 * ((block @ right) * left).sum(axis=0)
+        np.add.at(volume, labels, graph.degrees)
+    else:
+        matrix = sp.csr_array(graph)
+        rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
+        same = labels[rows] == labels[matrix.indices]
+        np.add.at(inside, labels[rows[same]], matrix.data[same])
+        np.add.at(volume, labels, np.asarray(matrix.sum(axis=1)).ravel())
+    present = volume > 0
+    return float(np.maximum(1 - inside[present] / volume[present], 0).sum())
+
+
+def spectral_embedding(
+    graph: NeuronGraph | sp.sparray | np.ndarray,
+    k: int,
+    route: Route = "auto",
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """The k eigenvectors of L_rw = I - D^{-1} A with the smallest eigenvalues, one row a vertex.
+
+    Args:
+        graph: a neuron graph, or a symmetric non-negative adjacency matrix without isolated vertices.
+        k: number of eigenvectors, at most the number of vertices.
+        route: ``bipartite`` (singular vectors of the half-size matrix), ``arpack``, ``amg`` (LOBPCG
+            with an algebraic multigrid preconditioner, as in the first paper), or ``auto``:
+            bipartite where it holds, ARPACK otherwise.
+        rng: start vectors of the iterations.
+
+    Returns:
+        (n_vertices, k), columns in the order of increasing eigenvalue, D-orthonormal, in the sign
+        that makes the largest entry of every column positive.
+
+    Raises:
+        GraphError: if the graph has fewer than k vertices, or ``bipartite`` is asked of another graph.
+        InputError: if k or the route is not known.
+
+    Source: pruned-modular 2.2 algorithm 1, clusterability 1.2. Chapter: ``clusterability``.
+    """
+    n = graph.n_vertices if isinstance(graph, NeuronGraph) else graph.shape[0]
+    if isinstance(k, bool) or int(k) != k or k < 1:
+        raise InputError(f"k = {k!r} arrived; expected a whole number of clusters of at least 1")
+    if n < k:
+        raise GraphError(
+            f"k = {k} clusters were asked of a graph with {n} live neurons; "
+            "ask for at most as many clusters as there are neurons with an edge"
+        )
+    bipartite = isinstance(graph, NeuronGraph) and graph.is_bipartite
+    if route == "auto":
+        smaller = _smaller_side(graph) if bipartite and isinstance(graph, NeuronGraph) else 0
+        route = "bipartite" if smaller >= k else "arpack"
+    rng = np.random.default_rng(0) if rng is None else rng
+    if route == "bipartite":
+        if not (isinstance(graph, NeuronGraph) and bipartite and _smaller_side(graph) >= k):
+            raise GraphError(
+                "the bipartite route needs a layered graph with k vertices in its even and in its odd "
+                "layers; use route='arpack' for any other graph"
+            )
+        vectors, degrees = _bipartite_vectors(graph, k, rng), graph.degrees
+    elif route in ("arpack", "amg"):
+        adjacency = graph.adjacency if isinstance(graph, NeuronGraph) else sp.csr_array(graph)
+        degrees = np.asarray(adjacency.sum(axis=1)).ravel()
+        scale = sp.diags_array(1 / np.sqrt(degrees))
+        normalised = sp.csr_array(scale @ adjacency @ scale)
+        solve = _arpack_vectors if route == "arpack" else _amg_vectors
+        vectors = solve(normalised, k, rng)
+    else:
+        raise InputError(f"route {route!r} arrived; expected auto, bipartite, arpack or amg")
+    embedding = vectors / np.sqrt(degrees)[:, None]
+    signs = np.sign(embedding[np.abs(embedding).argmax(axis=0), np.arange(k)])
+    return embedding * signs
+
+
+def cluster(
+    graph: NeuronGraph | sp.sparray | np.ndarray,
+    k: int,
+    rng: np.random.Generator,
+    route: Route = "auto",
+    n_init: int = N_INIT,
+) -> Clustering:
+    """Normalised spectral clustering of a graph into k clusters.
+
+    k-means on the rows of the spectral embedding, the best of ``n_init`` k-means++ starts by inertia.
+
+    Args:
+        graph: a neuron graph, or a symmetric non-negative adjacency matrix without isolated vertices.
+        k: number of clusters, at most the number of vertices.
+        rng: source of the k-means starts.
+        route: how eigenvectors are found, see ``spectral_embedding``.
+        n_init: number of k-means starts.
+
+    Raises:
+        GraphError: if the graph has fewer than k vertices.
+
+    Source: pruned-modular 2.2, clusterability 1.2. Chapter: ``clusterability``.
+    """
+    return cluster_for_each_k(graph, (k,), rng, route, n_init)[0]
+
+
+def cluster_for_each_k(
+    graph: NeuronGraph | sp.sparray | np.ndarray,
+    ks: Sequence[int],
+    rng: np.random.Generator,
+    route: Route = "auto",
+    n_init: int = N_INIT,
+) -> list[Clustering]:
+    """``cluster`` for several k at the price of one eigenproblem, in the order of ``ks``."""
+    if not len(ks):
+        raise InputError("no k arrived; pass at least one number of clusters")
+    embedding = spectral_embedding(graph, max(ks), route, rng)
+    out = []
+    for k in ks:
+        labels = kmeans(embedding[:, :k], k, rng, n_init)
+        out.append(Clustering(labels, ncut(graph, labels), k))
+    return out
+
+
+def _smaller_side(graph: NeuronGraph) -> int:
+    sizes = [len(indices) for indices in graph.live]
+    return min(sum(sizes[0::2]), sum(sizes[1::2]))
+
+
+def _bipartite_vectors(graph: NeuronGraph, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Eigenvectors of D^{-1/2} A D^{-1/2} for its k largest eigenvalues, from singular vectors of N."""
+    sizes = [len(indices) for indices in graph.live]
+    even, odd = graph.layer % 2 == 0, graph.layer % 2 == 1
+    swap = even.sum() < odd.sum()  # rows are the larger side, so that N^T N is the smaller product
+    column_parity = 0 if swap else 1
+    scale = 1 / np.sqrt(graph.degrees)
+    start = np.zeros(len(sizes), dtype=int)  # first row or column of a layer on its own side
+    for parity in (0, 1):
+        start[parity::2] = np.cumsum([0, *sizes[parity::2]])[:-1]
+    blocks: dict[int, dict[int, sp.sparray | np.ndarray]] = {}
+    for (i, j), block in graph.edges.items():
+        scaled = _scale(block, scale[graph.layer == i], scale[graph.layer == j])
+        row, column = (j, i) if j % 2 != column_parity else (i, j)
+        blocks.setdefault(row, {})[column] = scaled if (row, column) == (i, j) else scaled.T
+    rows, columns = (odd, even) if swap else (even, odd)
+    n_columns = int(columns.sum())
+
+    if n_columns <= DENSE_SIDE or k >= n_columns - 1:
+        gram = np.zeros((n_columns, n_columns))
+        for row_blocks in blocks.values():  # N^T N block by block: most pairs of layers share no row layer
+            for a, left in row_blocks.items():
+                for b, right in row_blocks.items():
+                    product = left.T @ right
+                    dense = product.toarray() if sp.issparse(product) else product
+                    gram[start[a] : start[a] + sizes[a], start[b] : start[b] + sizes[b]] += dense
+        right_vectors = sl.eigh(
+            gram, subset_by_index=(n_columns - k, n_columns - 1), check_finite=False, overwrite_a=True
+        )[1][:, ::-1]
+    else:
+        right_vectors = np.empty((0, 0))
+
+    def times(vectors: np.ndarray) -> np.ndarray:
+        out = np.zeros((int(rows.sum()), *vectors.shape[1:]))
+        for row, row_blocks in blocks.items():
+            for column, block in row_blocks.items():
+                out[start[row] : start[row] + sizes[row]] += block @ vectors[start[column] : start[column] + sizes[column]]
+        return out
+
+    def transposed_times(vectors: np.ndarray) -> np.ndarray:
+        out = np.zeros((n_columns, *vectors.shape[1:]))
+        for row, row_blocks in blocks.items():
+            for column, block in row_blocks.items():
+                out[start[column] : start[column] + sizes[column]] += block.T @ vectors[start[row] : start[row] + sizes[row]]
+        return out
+
+    if not right_vectors.size:
+        operator = ssl.LinearOperator(
+            (n_columns, n_columns), matvec=lambda v: transposed_times(times(v.ravel())), dtype=float
+        )
+        values, found = ssl.eigsh(operator, k=k, which="LA", v0=rng.uniform(-1, 1, n_columns), tol=1e-10)
+        right_vectors = found[:, np.argsort(values)[::-1]]
+    left_vectors = times(right_vectors)
+    norms = np.linalg.norm(left_vectors, axis=0)
+    vectors = np.empty((graph.n_vertices, k))
+    # A singular value of 0 has a left vector that the product cannot give; it carries no cut either.
+    vectors[rows] = left_vectors / np.where(norms > 1e-12, norms, 1)
+    vectors[columns] = right_vectors
+    return vectors / np.sqrt(2)
+
+
+def _scale(block: sp.sparray | np.ndarray, left: np.ndarray, right: np.ndarray) -> sp.sparray | np.ndarray:
+    if sp.issparse(block):
+        return sp.csr_array(sp.diags_array(left) @ block @ sp.diags_array(right))
+    scaled = block * left[:, None] * right
+    # Products with a sparse matrix pay from about four fifths of zeros on.
+    return sp.csr_array(scaled) if np.count_nonzero(scaled) < 0.2 * scaled.size else scaled
+
+
+def _arpack_vectors(normalised: sp.csr_array, k: int, rng: np.random.Generator) -> np.ndarray:
+    n = normalised.shape[0]
+    if k >= n - 1:  # ARPACK cannot give all eigenvectors
+        return sl.eigh(normalised.toarray(), subset_by_index=(n - k, n - 1))[1][:, ::-1]
+    # Shifted by 1, the largest eigenvalues of I + D^{-1/2} A D^{-1/2} are largest in magnitude too.
+    shifted = sp.csr_array(normalised + sp.eye_array(n))
+    values, vectors = ssl.eigsh(shifted, k=k, which="LM", v0=rng.uniform(-1, 1, n))
+    return vectors[:, np.argsort(values)[::-1]]
+
+
+def _amg_vectors(normalised: sp.csr_array, k: int, rng: np.random.Generator) -> np.ndarray:
+    import pyamg
+
+    n = normalised.shape[0]
+    if n < 5 * k + 1:  # LOBPCG needs room for its search directions
+        return _arpack_vectors(normalised, k, rng)
+    # The Laplacian is singular; a small shift keeps the preconditioner definite.
+    laplacian = sp.csr_array(sp.eye_array(n) - normalised)
+    shifted = sp.csr_matrix(laplacian + 1e-5 * sp.eye_array(n))
+    shifted.indices, shifted.indptr = shifted.indices.astype(np.int32), shifted.indptr.astype(np.int32)
+    preconditioner = pyamg.smoothed_aggregation_solver(shifted).aspreconditioner()
+    start = rng.normal(size=(n, k + 1))
+    values, vectors = ssl.lobpcg(shifted, start, M=preconditioner, tol=1e-6, largest=False, maxiter=200)
+    return vectors[:, np.argsort(values)[:k]]

@@ -1,0 +1,254 @@
+"""Training and pruning of multilayer perceptrons with Keras, as in the clusterability papers.
+
+tensorflow-model-optimization needs Keras 2 (``tf_keras``); this is the one place that says so. Ten steps
+at a time are compiled by XLA, which is several times faster for networks of this size than ``fit``. The
+pruning schedule is that of tensorflow-model-optimization, and a test holds weights and masks equal to
+those of its ``prune_low_magnitude`` wrapper. Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras
+
+from modlib.data.images import Images
+from modlib.errors import InputError
+
+# One thread: the order of a sum is then always the same, and two processes beat two threads for small networks.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+
+STEPS = 10  # steps a compiled call, and the pruning frequency of the papers
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a multilayer perceptron is trained and pruned; defaults are those of the papers.
+
+    Attributes:
+        hidden: widths of the hidden layers.
+        epochs: epochs before pruning.
+        pruning_epochs: epochs with pruning.
+        dropout: rate after every hidden layer, 0 for none.
+        batch_size: examples a step.
+        initial_sparsity, final_sparsity: ends of the cubic pruning schedule.
+        shuffle: draw a new order of the examples every epoch.
+
+    Source: pruned-modular 3, A.2; clusterability A.2. Chapter: ``clusterability``.
+    """
+
+    hidden: tuple[int, ...] = (256, 256, 256, 256)
+    epochs: int = 20
+    pruning_epochs: int = 20
+    dropout: float = 0.0
+    batch_size: int = 128
+    initial_sparsity: float = 0.5
+    final_sparsity: float = 0.9
+    shuffle: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout = {self.dropout} arrived; expected a rate of at least 0 and below 1")
+        if not 0 <= self.initial_sparsity <= self.final_sparsity < 1:
+            raise InputError(
+                f"sparsity {self.initial_sparsity} to {self.final_sparsity} arrived; expected 0 <= initial <= final < 1"
+            )
+        if min(self.epochs, self.pruning_epochs) < 0 or self.batch_size < 1 or not self.hidden or min(self.hidden) < 1:
+            raise InputError(f"{self} arrived; expected epochs of at least 0, a batch and hidden layers of at least 1")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A network at one moment of its training.
+
+    Attributes:
+        stage: ``unpruned`` or ``pruned``.
+        kernels: weight matrices, (fan-in, fan-out) each.
+        biases: bias vectors, (fan-out,) each.
+        accuracy: ``train`` and ``test`` accuracy, in [0, 1].
+        losses: mean training loss of every epoch so far.
+    """
+
+    stage: str
+    kernels: list[np.ndarray]
+    biases: list[np.ndarray]
+    accuracy: dict[str, float]
+    losses: list[float] = field(default_factory=list)
+
+
+def build_mlp(n_inputs: int, recipe: Recipe, n_outputs: int = 10, seed: int = 0) -> tf_keras.Model:
+    """Untrained ReLU perceptron with logits at the end; Glorot uniform weights, zero biases.
+
+    Args:
+        n_inputs: number of input pixels.
+        recipe: widths and dropout rate.
+        n_outputs: number of classes.
+        seed: decides the weights, and what dropout draws.
+    """
+    seeds = [int(s) for s in np.random.SeedSequence([seed, 0]).generate_state(2 * len(recipe.hidden) + 1)]
+    layers: list[tf_keras.layers.Layer] = [tf_keras.layers.Input((n_inputs,))]
+    for i, width in enumerate(recipe.hidden):
+        init = tf_keras.initializers.GlorotUniform(seed=seeds[2 * i])
+        layers.append(tf_keras.layers.Dense(width, activation="relu", kernel_initializer=init, name=f"hidden_{i + 1}"))
+        if recipe.dropout:
+            # A generator of its own: XLA does not honour the seeds of stateful random operations.
+            layers.append(tf_keras.layers.Dropout(recipe.dropout, seed=seeds[2 * i + 1] % 2**31, force_generator=True))
+    init = tf_keras.initializers.GlorotUniform(seed=seeds[-1])
+    layers.append(tf_keras.layers.Dense(n_outputs, kernel_initializer=init, name="logits"))
+    return tf_keras.Sequential(layers)
+
+
+def initial_kernels(n_inputs: int, recipe: Recipe, seed: int, n_outputs: int = 10) -> list[np.ndarray]:
+    """Weight matrices of an untrained network."""
+    model = build_mlp(n_inputs, recipe, n_outputs, seed)
+    return [layer.kernel.numpy() for layer in _dense(model)]
+
+
+def train_mlp(
+    data: Images, recipe: Recipe, seed: int, on_epoch: Callable[[str, int, float], None] | None = None
+) -> tuple[Snapshot, Snapshot]:
+    """Train a perceptron, then go on with magnitude pruning; both stages with Adam and cross-entropy.
+
+    The share of zeros in every kernel follows s_t = s_f + (s_i - s_f)(1 - t/T)^3, updated every tenth
+    step; a weight once at zero may come back. Pruning starts with a fresh optimiser.
+
+    Args:
+        data: training and test examples.
+        recipe: architecture and schedule.
+        seed: decides initial weights, dropout and the order of the examples.
+        on_epoch: called with stage, epoch (from 1) and mean loss after every epoch.
+
+    Returns:
+        The network right before pruning, and at the end.
+
+    Source: pruned-modular 3, 3.1, A.2. Chapter: ``clusterability``.
+    """
+    model = build_mlp(data.x_train.shape[1], recipe, int(data.y_train.max()) + 1, seed)
+    order = np.random.default_rng([seed, 1])
+    losses: list[float] = []
+
+    def report(stage: str) -> Callable[[float], None]:
+        def note(loss: float) -> None:
+            losses.append(loss)
+            if on_epoch:
+                on_epoch(stage, len(losses), loss)
+
+        return note
+
+    _fit(model, data, recipe, recipe.epochs, order, None, report("unpruned"))
+    before = _snapshot("unpruned", model, data, losses)
+    steps = -(-len(data.x_train) // recipe.batch_size) * recipe.pruning_epochs
+    schedule = None
+    if steps:
+        schedule = tfmot.sparsity.keras.PolynomialDecay(
+            recipe.initial_sparsity, recipe.final_sparsity, begin_step=0, end_step=steps, frequency=STEPS
+        )
+    _fit(model, data, recipe, recipe.pruning_epochs, order, schedule, report("pruned"))
+    return before, _snapshot("pruned", model, data, losses)
+
+
+def magnitude_mask(weights: np.ndarray, sparsity: float) -> np.ndarray:
+    """Mask that keeps the largest max(1, round(n (1 - sparsity))) weights by magnitude, ties included.
+
+    Args:
+        weights: any shape.
+        sparsity: share of weights to remove, in [0, 1).
+    """
+    magnitudes = np.abs(weights).ravel()
+    keep = max(1, int(np.round(np.float32(magnitudes.size) * np.float32(1 - np.float32(sparsity)))))
+    threshold = np.partition(magnitudes, magnitudes.size - keep)[magnitudes.size - keep]
+    return (np.abs(weights) >= threshold).astype(weights.dtype)
+
+
+def _fit(
+    model: tf_keras.Model,
+    data: Images,
+    recipe: Recipe,
+    epochs: int,
+    order: np.random.Generator,
+    schedule: tfmot.sparsity.keras.PolynomialDecay | None,
+    report: Callable[[float], None],
+) -> None:
+    """Train in place; with a schedule, weights are masked before every step and after every epoch."""
+    kernels = [layer.kernel for layer in _dense(model)]
+    masks = [tf.Variable(tf.ones_like(kernel)) for kernel in kernels] if schedule else []
+    step = _compiled_steps(model, kernels, masks, data)
+    n, batch, done = len(data.x_train), recipe.batch_size, 0
+    for _ in range(epochs):
+        indices = order.permutation(n) if recipe.shuffle else np.arange(n)
+        whole = indices[: n // batch * batch].reshape(-1, batch)
+        batches: list[np.ndarray] = [*whole]
+        if n % batch:
+            batches.append(indices[n // batch * batch :])
+        total, at = 0.0, 0
+        while at < len(batches):
+            if schedule and (done + 1) % STEPS == 0:
+                # the wrapper counts steps from 1 and updates its masks before the forward pass
+                update, sparsity = schedule(tf.constant(done + 1, dtype=tf.int64))
+                if update:
+                    for kernel, mask in zip(kernels, masks, strict=True):
+                        mask.assign(magnitude_mask(kernel.numpy(), float(sparsity)))
+            until = min(at + (STEPS - 1 - done) % STEPS if (done + 1) % STEPS else at + STEPS, len(batches))
+            until = max(until, at + 1)
+            group = batches[at:until]
+            if len(group[-1]) != len(group[0]):
+                group = group[:-1]
+            padded = np.zeros((STEPS, len(group[0])), dtype=np.int32)
+            padded[: len(group)] = group
+            total += float(step(tf.constant(padded), tf.constant(len(group)))) * len(group[0])
+            at += len(group)
+            done += len(group)
+        if schedule:
+            for kernel, mask in zip(kernels, masks, strict=True):
+                kernel.assign(kernel * mask)
+        report(total / n)
+
+
+def _compiled_steps(
+    model: tf_keras.Model, kernels: Sequence[tf.Variable], masks: Sequence[tf.Variable], data: Images
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A compiled function: up to STEPS optimiser steps on given batches; returns the sum of their losses."""
+    x, y = tf.constant(data.x_train), tf.constant(data.y_train)
+    loss_of = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimiser = tf_keras.optimizers.Adam()
+    optimiser.build(model.trainable_variables)
+
+    @tf.function(jit_compile=True)
+    def steps(batches: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        total = tf.constant(0.0)
+        for i in tf.range(count):
+            for kernel, mask in zip(kernels, masks, strict=False):
+                kernel.assign(kernel * mask)
+            with tf.GradientTape() as tape:
+                loss = loss_of(tf.gather(y, batches[i]), model(tf.gather(x, batches[i]), training=True))
+            gradients = tape.gradient(loss, model.trainable_variables)
+            optimiser.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            total += loss
+        return total
+
+    return steps
+
+
+def _snapshot(stage: str, model: tf_keras.Model, data: Images, losses: list[float]) -> Snapshot:
+    accuracy = {}
+    for split, x, y in (("train", data.x_train, data.y_train), ("test", data.x_test, data.y_test)):
+        logits = np.concatenate([model(x[i : i + 8192], training=False).numpy() for i in range(0, len(x), 8192)])
+        accuracy[split] = float((logits.argmax(axis=1) == y).mean())
+    dense = _dense(model)
+    return Snapshot(
+        stage, [d.kernel.numpy() for d in dense], [d.bias.numpy() for d in dense], accuracy, list(losses)
+    )
+
+
+def _dense(model: tf_keras.Model) -> list[tf_keras.layers.Dense]:
+    return [layer for layer in model.layers if isinstance(layer, tf_keras.layers.Dense)]
