@@ -1,0 +1,68 @@
+# `make` alone shows what there is. Every target sets up what it needs in .venv.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV := $(or $(shell command -v uv),.venv/bin/uv)
+BIN := .venv/bin
+READY := .venv/.stamp
+
+# With one thread the order of a sum, and so its last digits, does not depend on the machine.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export TF_CPP_MIN_LOG_LEVEL := 2
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+.PHONY: first
+first: $(READY) ## A first result, one figure and one table, in under two minutes
+	$(BIN)/modlib first
+
+.PHONY: book
+book: $(READY) ## Execute the chapters and build the book
+	$(BIN)/modlib book
+
+.PHONY: test
+test: $(READY) ## Run the tests
+	$(BIN)/pytest -n 2 --dist loadfile
+
+.PHONY: lint
+lint: $(READY) ## Check style, types, the direction of imports, and the notebooks' text twins
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/modlib sync --check
+
+.PHONY: bench
+bench: $(READY) ## Time modlib against the papers' own way
+	@for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python "$$file"; done
+
+.PHONY: lock
+lock: $(READY) ## Write requirements.lock anew after a change of pyproject.toml
+	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-header --quiet --output-file requirements.lock
+
+.PHONY: clean
+clean: ## Remove what was built; results, downloads and .venv stay
+	rm -rf _build .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find modlib tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# The lock names versions and hashes, not hosts: what is installed is the same wherever it comes from.
+# The stamp is written last. An environment without it was not finished, and is made again from nothing.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || { \
+	  echo "$(PYTHON) is not Python 3.11 or 3.12, which modlib needs."; \
+	  echo 'Name one that is installed:    make PYTHON=python3.12'; \
+	  echo 'or let uv fetch one:           uv python install 3.12 && make PYTHON="$$(uv python find 3.12)"'; \
+	  exit 1; } >&2
+	@[ -e $@ ] || rm -rf .venv
+	@rm -f $@
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@[ -x $(UV) ] || $(BIN)/python -m pip install --quiet uv
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
