@@ -1,0 +1,237 @@
+"""Criteria: when does our number agree with a paper's? Each is a function with a name.
+
+They were written before any result was looked at. What the papers print is rounded, and a network of ours
+has no counterpart among theirs, so all of them compare groups of networks. Chapter: ``scorecard``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from modlib.errors import BookError
+
+SMALL_EFFECT = 0.2  # Cohen's "small" d
+FACTOR = 2.0  # by which the standard deviation of shuffles may differ
+SHARE = 0.3  # by which the share of significant networks may differ: three networks of ten
+SIGNIFICANT = 0.05
+
+
+class Grade(StrEnum):
+    """What a comparison comes to, from best to worst, then what could not be compared."""
+
+    REPRODUCED = "reproduced"
+    PARTLY = "partly"
+    NOT_REPRODUCED = "not reproduced"
+    NOT_TESTED = "not tested at this scale"
+    NO_VALUE = "no value in the source"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One number of a paper, or ours, as the summary of n networks.
+
+    Attributes:
+        mean: the number itself, mostly a mean over networks; a share for shares.
+        n: networks behind it.
+        sd: standard deviation between networks (n - 1); NaN where it is not known.
+        shuffle_sd: standard deviation of the networks' shuffles; NaN where there is none.
+        values: (n,) numbers of the single networks; empty where only the summary is known.
+    """
+
+    mean: float
+    n: int
+    sd: float = math.nan
+    shuffle_sd: float = math.nan
+    values: tuple[float, ...] = ()
+
+
+Judgement: TypeAlias = tuple[Grade, str]
+
+
+def mean_agrees(ours: Sample, theirs: Sample) -> Judgement:
+    """The means differ by at most 2%, or by 3 standard errors of their difference; partly up to 5%.
+
+    The standard error is s sqrt(1/n + 1/m), s the standard deviation between networks, pooled over ours and
+    theirs as far as they are known.
+    """
+    size = abs(theirs.mean)
+    return _close(ours, theirs, 0.02 * size, 0.05 * size)
+
+
+def accuracy_agrees(ours: Sample, theirs: Sample) -> Judgement:
+    """The mean accuracies differ by at most 0.01, or by 3 standard errors of their difference; partly up to 0.02."""
+    return _close(ours, theirs, 0.01, 0.02)
+
+
+def distribution_agrees(ours: Sample, theirs: Sample) -> Judgement:
+    """The shuffles' mean agrees as in ``mean-agrees``, and their standard deviation within a factor of 2.
+
+    Partly if the mean agrees in part, or if the standard deviation does not.
+    """
+    grade, why = mean_agrees(ours, theirs)
+    ratio = ours.shuffle_sd / theirs.shuffle_sd if theirs.shuffle_sd > 0 else math.nan
+    if math.isnan(ratio):
+        return grade, why
+    why += f"; standard deviation {ratio:.2f} times the paper's"
+    alike = 1 / FACTOR <= ratio <= FACTOR
+    return (Grade.PARTLY if grade is Grade.REPRODUCED and not alike else grade), why
+
+
+def share_agrees(ours: Sample, theirs: Sample) -> Judgement:
+    """The shares of networks differ by at most 0.3; partly if Fisher's exact test allows more (p > 0.05).
+
+    Not tested where our networks are so few that no outcome could fail Fisher's test.
+    """
+    p = _fisher(ours.mean, ours.n, theirs)
+    if min(_fisher(0, ours.n, theirs), _fisher(1, ours.n, theirs)) > SIGNIFICANT:
+        return Grade.NOT_TESTED, f"no outcome of {ours.n} networks could contradict the paper"
+    difference = abs(ours.mean - theirs.mean)
+    why = f"differs by {difference:.2f}, Fisher p = {p:.3f}"
+    if difference <= SHARE + 1e-9:
+        return Grade.REPRODUCED, why
+    return (Grade.PARTLY if p > SIGNIFICANT else Grade.NOT_REPRODUCED), why
+
+
+def effect_agrees(ours: Sample, theirs: Sample) -> Judgement:
+    """Size and sign of the mean Cohen's d agree; partly if only one of them does.
+
+    Size: within 0.2 ("small") or 3 standard errors of the difference. Sign: equal, or both below 0.2 in size.
+    """
+    size, why = _close(ours, theirs, SMALL_EFFECT, SMALL_EFFECT)
+    none = max(abs(ours.mean), abs(theirs.mean)) < SMALL_EFFECT
+    sign = none or ours.mean * theirs.mean > 0
+    right = (size is Grade.REPRODUCED) + sign
+    why += "; no effect in both" if none else f"; {'same' if sign else 'opposite'} sign"
+    return (Grade.NOT_REPRODUCED, Grade.PARTLY, Grade.REPRODUCED)[right], why
+
+
+def z_agrees(ours: Sample, theirs: Sample) -> Judgement:
+    """Z has the paper's sign, is beyond 2, and lies within a factor of 1.5 or within 3; partly without the last.
+
+    A Z-score of two groups has a standard error of 1, and of more where the spread rests on ten networks.
+    """
+    ratio = ours.mean / theirs.mean
+    why = f"{ratio:.2f} times the paper's"
+    if ratio <= 0 or abs(ours.mean) <= 2:
+        return Grade.NOT_REPRODUCED, why
+    near = 1 / 1.5 <= ratio <= 1.5 or abs(ours.mean - theirs.mean) <= 3
+    return (Grade.REPRODUCED if near else Grade.PARTLY), why
+
+
+def above_lower_end(ours: Sample, theirs: Sample) -> Judgement:
+    """At least 95% of the networks lie above the lower end of the paper's range; partly from 75%."""
+    return _inside(ours, [value >= theirs.mean for value in ours.values], "above")
+
+
+def below_upper_end(ours: Sample, theirs: Sample) -> Judgement:
+    """At least 95% of the networks lie below the upper end of the paper's range; partly from 75%."""
+    return _inside(ours, [value <= theirs.mean for value in ours.values], "below")
+
+
+def below_chance(ours: Sample, theirs: Sample | None) -> Judgement:
+    """The paper says "lower than chance" without a number: the mean Z is negative (one-sided t-test, p < 0.05).
+
+    Partly if it is negative without being significant. Not tested with fewer than three networks.
+    """
+    from scipy.stats import ttest_1samp
+
+    if ours.n < 3:
+        return Grade.NOT_TESTED, f"{ours.n} networks do not make a t-test"
+    p = float(ttest_1samp(ours.values, 0, alternative="less").pvalue)
+    why = f"one-sided t-test, p = {p:.2g}"
+    if p < SIGNIFICANT:
+        return Grade.REPRODUCED, why
+    return (Grade.PARTLY if ours.mean < 0 else Grade.NOT_REPRODUCED), why
+
+
+Criterion: TypeAlias = Callable[[Sample, Sample], Judgement]
+CRITERIA: dict[str, Criterion] = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        mean_agrees,
+        accuracy_agrees,
+        distribution_agrees,
+        share_agrees,
+        effect_agrees,
+        z_agrees,
+        above_lower_end,
+        below_upper_end,
+        below_chance,
+    )
+}
+IN_WORDS = frozenset({"below-chance"})  # criteria of claims that print no number
+
+
+def criterion(name: str) -> Criterion:
+    """The criterion of a name.
+
+    Raises:
+        BookError: if there is none; the message has the nearest name.
+    """
+    if name not in CRITERIA:
+        raise BookError(f"criterion {name!r} arrived; {nearest(name, CRITERIA)}")
+    return CRITERIA[name]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to write instead of an unknown name, for an error message."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"expected one of {', '.join(known)}" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def combine(grades: Iterable[Grade]) -> Grade:
+    """Verdict of a claim from the grades of its numbers.
+
+    Numbers that the source has lost do not count. Reproduced if all others are; not reproduced if none of those
+    tested is even partly; partly otherwise, so that a number which could not be tested never adds to a success.
+    """
+    counted = [grade for grade in grades if grade is not Grade.NO_VALUE]
+    tested = [grade for grade in counted if grade is not Grade.NOT_TESTED]
+    if not counted:
+        return Grade.NO_VALUE
+    if not tested:
+        return Grade.NOT_TESTED
+    if all(grade is Grade.REPRODUCED for grade in counted):
+        return Grade.REPRODUCED
+    if all(grade is Grade.NOT_REPRODUCED for grade in tested):
+        return Grade.NOT_REPRODUCED
+    return Grade.PARTLY
+
+
+def _close(ours: Sample, theirs: Sample, full: float, part: float) -> Judgement:
+    """Grade of the difference of two means; noise widens the full tolerance."""
+    difference = abs(ours.mean - theirs.mean)
+    tolerance = max(full, 3 * _standard_error(ours, theirs))
+    why = f"differs by {difference:.3g}, tolerance {tolerance:.3g}"
+    if difference <= tolerance + 1e-9:
+        return Grade.REPRODUCED, why
+    return (Grade.PARTLY if difference <= part + 1e-9 else Grade.NOT_REPRODUCED), why
+
+
+def _standard_error(ours: Sample, theirs: Sample) -> float:
+    known = [(s.n - 1, s.sd) for s in (ours, theirs) if s.n > 1 and not math.isnan(s.sd)]
+    if not known:
+        return 0.0
+    variance = sum(df * sd**2 for df, sd in known) / sum(df for df, _ in known)
+    return math.sqrt(variance * (1 / ours.n + 1 / theirs.n))
+
+
+def _fisher(share: float, n: int, theirs: Sample) -> float:
+    from scipy.stats import fisher_exact
+
+    ours, paper = round(share * n), round(theirs.mean * theirs.n)
+    return float(fisher_exact([[ours, n - ours], [paper, theirs.n - paper]]).pvalue)
+
+
+def _inside(ours: Sample, inside: list[bool], side: str) -> Judgement:
+    share = sum(inside) / ours.n
+    why = f"{share:.0%} of {ours.n} networks lie {side} it"
+    if share >= 0.95:
+        return Grade.REPRODUCED, why
+    return (Grade.PARTLY if share >= 0.75 else Grade.NOT_REPRODUCED), why
