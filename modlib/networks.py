@@ -1,0 +1,343 @@
+"""One framework-neutral view of a trained network: Keras and PyTorch in, PyTorch out.
+
+A model of either framework becomes a torch module that computes the same function, plus its ordered
+weight layers as NumPy arrays. Every measure after that is written once. Only chains of layers are read:
+a network that branches has no single order. Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+import pickle
+import re
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modlib.errors import DataError, GraphError, InputError
+from modlib.graphs import fold_batch_norm
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTED_MODULES = ("Linear", "Conv2d", "BatchNorm1d", "BatchNorm2d")
+# What moves, pools or drops activations without weights of its own.
+PLAIN_MODULES = (
+    *("Identity", "Dropout", "Dropout2d", "Flatten", "FlattenChannelsLast", "ZeroPad2d", "ConstantPad2d"),
+    *("MaxPool2d", "AvgPool2d", "AdaptiveMaxPool2d", "AdaptiveAvgPool2d"),
+)
+PLAIN_FUNCTIONS = (
+    *("flatten", "view", "reshape", "dropout"),
+    *("max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"),
+)
+TORCH_LAYERS = f"{', '.join((*WEIGHTED_MODULES, *PLAIN_MODULES))}, activations, and their functions"
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalisation at inference: gamma (x - mean) / sqrt(variance + epsilon) + beta.
+
+    Attributes:
+        gamma, beta, mean, variance: one value a channel, (channels,).
+        epsilon: what keeps the root away from 0.
+    """
+
+    gamma: np.ndarray
+    beta: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of weights, and what is applied to its output before the next one.
+
+    Attributes:
+        name: name of the layer in the model it came from.
+        kernel: (fan-in, fan-out), or (height, width, in, out) for a convolution.
+        bias: (fan-out,), or None.
+        activation: a name in ``modlib.torch_modules.ACTIVATIONS``, or ``linear``.
+        batch_norm: the batch normalisation that follows, or None.
+    """
+
+    name: str
+    kernel: np.ndarray
+    bias: np.ndarray | None
+    activation: str = "linear"
+    batch_norm: BatchNorm | None = None
+
+    @property
+    def kind(self) -> str:
+        """``dense`` or ``conv``."""
+        return "conv" if self.kernel.ndim == 4 else "dense"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network in one form.
+
+    Attributes:
+        layers: layers of weights, from input to output.
+        module: torch module that computes the function of the original at inference. It takes PyTorch's
+            layout: images are (n, channels, height, width), whatever the original took.
+
+    Chapter: ``clusterability``.
+    """
+
+    layers: tuple[Layer, ...]
+    module: nn.Module
+
+    def graph_weights(self) -> list[np.ndarray]:
+        """Kernels that make the neuron graph, see ``modlib.graphs.neuron_graph``.
+
+        All kernels of a perceptron. Of a network with convolutions, the kernels from the second to the
+        last one, each scaled by the batch normalisation that follows it: the vertices are the channels
+        of the convolutions; the image, and the dense layers at the end, are left out.
+
+        Raises:
+            GraphError: if there is one convolution only, so that no two of them are joined.
+
+        Source: clusterability 1.1. Chapter: ``clusterability``.
+        """
+        convolutions = [layer for layer in self.layers if layer.kind == "conv"]
+        if not convolutions:
+            return [layer.kernel for layer in self.layers]
+        if len(convolutions) == 1:
+            raise GraphError(
+                f"the network has one convolution, {convolutions[0].name}, but edges join the channels of "
+                "consecutive ones; expected at least two, or pass a list of weights yourself"
+            )
+        return [_folded(layer) for layer in convolutions[1:]]
+
+
+def as_network(model: object) -> Network:
+    """The network in a Keras 2 (``tf_keras``), Keras 3 or PyTorch model.
+
+    Args:
+        model: a chain of layers with weights: a Keras Sequential or functional model, or a torch module
+            whose ``forward`` can be traced. The model itself is not changed. A ``Network`` is returned as it is.
+
+    Raises:
+        InputError: if it is no such model, branches, or has a layer that is not supported.
+
+    Source: clusterability 1.1. Chapter: ``clusterability``.
+    """
+    if isinstance(model, Network):
+        return model
+    if any(base.__module__.split(".")[0] in ("keras", "tf_keras") for base in type(model).__mro__):
+        from modlib.torch_modules import keras_module
+
+        return _network(keras_module(model))
+    # A torch module cannot exist before torch is imported.
+    if "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module):
+        return _network(copy.deepcopy(model))
+    raise InputError(
+        f"a {type(model).__module__}.{type(model).__name__} arrived; expected a Keras or PyTorch model; "
+        "neuron_graph also takes a list of weight matrices"
+    )
+
+
+def from_arrays(
+    kernels: Sequence[np.ndarray], biases: Sequence[np.ndarray | None] | None = None, activation: str = "relu"
+) -> Network:
+    """A perceptron from its weights: the activation after every layer but the last, which is linear.
+
+    Args:
+        kernels: matrices (fan-in, fan-out), in order.
+        biases: one vector (fan-out,) or None a kernel; no biases by default.
+        activation: a name in ``modlib.torch_modules.ACTIVATIONS``, or ``linear``.
+
+    Raises:
+        InputError: if shapes do not fit or the activation is not known.
+
+    Chapter: ``clusterability``.
+    """
+    from modlib.torch_modules import mlp_module
+
+    return _network(mlp_module(kernels, [None] * len(kernels) if biases is None else biases, activation))
+
+
+def load_network(path: str | Path, activation: str = "relu") -> Network:
+    """A perceptron from a file of weights; files that could run code are refused.
+
+    Args:
+        path: ``.npz`` with the arrays ``kernel/0``, ``bias/0``, ``kernel/1``, ... (biases may be missing);
+            or a state dict of Linear layers as ``.safetensors`` (layers in the natural order of their names)
+            or ``.pt``/``.pth`` (in the order of the file).
+        activation: a file of weights does not say which; see ``from_arrays``.
+
+    Raises:
+        InputError: if the format is not known, or the arrays do not make a perceptron.
+        DataError: if the file is missing or damaged, or would need pickle.
+    """
+    path = Path(path)
+    match path.suffix:
+        case ".npz":
+            arrays = _read_npz(path)
+            n = sum(key.startswith("kernel/") for key in arrays)
+            unknown = set(arrays) - {f"{kind}/{i}" for kind in ("kernel", "bias") for i in range(n)}
+            if unknown or n == 0 or any(f"kernel/{i}" not in arrays for i in range(n)):
+                raise InputError(
+                    f"{path} holds {sorted(arrays)}; expected kernel/0, bias/0, kernel/1, ... and no other"
+                )
+            kernels: list[np.ndarray] = [arrays[f"kernel/{i}"] for i in range(n)]
+            return from_arrays(kernels, [arrays.get(f"bias/{i}") for i in range(n)], activation)
+        case ".safetensors":
+            state = _read_safetensors(path)
+        case ".pt" | ".pth":
+            state = _read_state_dict(path)
+        case _:
+            raise InputError(
+                f"{path} has the suffix {path.suffix!r}; expected .npz, .safetensors, .pt or .pth. A pickle is not "
+                "read because it can run code; load a Keras file with Keras and pass the model to as_network"
+            )
+    names = [key.removesuffix("weight") for key in state if key.endswith("weight")]
+    unknown = set(state) - {f"{name}{part}" for name in names for part in ("weight", "bias")}
+    if unknown or not names or any(state[f"{name}weight"].ndim != 2 for name in names):
+        raise InputError(
+            f"{path} holds {list(state)}; expected weights (fan-out, fan-in) and biases of Linear layers only. "
+            "Build the model in PyTorch, load the file into it and pass the model to as_network"
+        )
+    return from_arrays([state[f"{n}weight"].T for n in names], [state.get(f"{n}bias") for n in names], activation)
+
+
+def _folded(layer: Layer) -> np.ndarray:
+    if layer.batch_norm is None:
+        return layer.kernel
+    norm = layer.batch_norm
+    return fold_batch_norm(layer.kernel, norm.gamma, norm.variance, norm.epsilon)
+
+
+def _network(module: nn.Module) -> Network:
+    """The network of a torch module, which becomes its own: it is put into inference mode."""
+    from modlib.torch_modules import ACTIVATIONS, unsupported
+
+    module.eval()
+    layers: list[Layer] = []
+    for name, kind, step in _chain(module):
+        activation = next((name for name, cls in ACTIVATIONS.items() if kind in (name, cls)), None)
+        if kind in ("Linear", "Conv2d"):
+            if kind == "Conv2d" and step.groups != 1:
+                raise unsupported(name, f"a convolution in {step.groups} groups", TORCH_LAYERS)
+            layers.append(_weight_layer(name, step))
+        elif kind in ("BatchNorm1d", "BatchNorm2d"):
+            if step.running_mean is None or (layers and layers[-1].batch_norm):
+                raise unsupported(name, f"a {kind} without running statistics, or after another", TORCH_LAYERS)
+            if layers:
+                layers[-1] = replace(layers[-1], batch_norm=_batch_norm(step))
+        elif activation:
+            if layers:
+                layers[-1] = replace(layers[-1], activation=activation)
+        elif kind not in (*PLAIN_MODULES, *PLAIN_FUNCTIONS):
+            raise unsupported(name, f"a {kind}", TORCH_LAYERS)
+    if not layers:
+        raise InputError(
+            f"the {type(module).__name__} has no layer of weights; expected at least one Linear or Conv2d layer; "
+            "neuron_graph also takes a list of weight matrices"
+        )
+    return Network(tuple(layers), module)
+
+
+def _chain(module: nn.Module) -> list[tuple[str, str, Any]]:
+    """Name, kind and module (None for a function) of every step of a forward pass that is a chain."""
+    from torch import fx
+
+    from modlib.torch_modules import unsupported
+
+    class Tracer(fx.Tracer):
+        """Keeps layers whole, and lets functions see the steps inside a container."""
+
+        def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+            return not list(m.children())
+
+    if not list(module.children()):  # a bare layer: tracing would look inside it
+        return [("", type(module).__name__, module)]
+    try:
+        nodes = list(Tracer().trace(module).nodes)
+    except Exception as error:  # tracing runs the model's own code, which may raise anything
+        kinds = ", ".join(f"{name} ({type(m).__name__})" for name, m in module.named_children())
+        raise InputError(
+            f"the forward pass of {type(module).__name__} with the layers {kinds} cannot be traced ({error}); "
+            f"expected a chain of {TORCH_LAYERS}; neuron_graph also takes a list of weight matrices"
+        ) from error
+    sizes = [
+        node for node in nodes if node.target in ("size", getattr, operator.getitem)
+    ]  # as in x.view(x.size(0), -1)
+    chain = [node for node in nodes if node not in sizes]
+    for previous, node in pairwise(chain):
+        if [source for source in node.all_input_nodes if source not in sizes] != [previous]:
+            raise unsupported(node.name, "not fed by the layer before it alone", TORCH_LAYERS)
+    steps: list[tuple[str, str, Any]] = []
+    for node in chain[1:-1]:
+        name = str(node.target)
+        if node.op == "call_module":
+            step = module.get_submodule(name)
+            steps.append((name, type(step).__name__, step))
+        else:
+            steps.append((node.name, name if isinstance(node.target, str) else node.target.__name__, None))
+    return steps
+
+
+def _weight_layer(name: str, module: Any) -> Layer:
+    weight = _array(module.weight)
+    kernel = weight.T if weight.ndim == 2 else weight.transpose(2, 3, 1, 0)
+    return Layer(name, kernel, None if module.bias is None else _array(module.bias))
+
+
+def _batch_norm(module: Any) -> BatchNorm:
+    mean, variance = _array(module.running_mean), _array(module.running_var)
+    gamma, beta = (_array(module.weight), _array(module.bias)) if module.affine else (np.ones_like(mean), 0 * mean)
+    return BatchNorm(gamma, beta, mean, variance, float(module.eps))
+
+
+def _array(tensor: Any) -> np.ndarray:
+    return tensor.detach().cpu().float().numpy().copy()
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} does not read as an npz file without pickles ({error}); save arrays of numbers"
+        ) from error
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} does not read as a safetensors file ({error}); save it again") from error
+    return {key: state[key] for key in sorted(state, key=_natural)}
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts fc2 before fc10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _read_state_dict(path: Path) -> dict[str, np.ndarray]:
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise DataError(
+            f"{path} does not read as a file of tensors alone ({str(error).splitlines()[0]}); "
+            "a pickled model is refused because it can run code: save model.state_dict() instead"
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{path} holds a {type(state).__name__} that is no state dict; save model.state_dict()")
+    return {str(key): _array(value) for key, value in state.items()}

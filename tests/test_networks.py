@@ -1,0 +1,455 @@
+"""modlib.networks: a Keras or PyTorch model and its torch form compute the same; what cannot be read is refused."""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+import tf_keras
+import torch
+from torch import nn
+
+from modlib.errors import DataError, GraphError, InputError
+from modlib.graphs import neuron_graph
+from modlib.networks import Network, as_network, from_arrays, load_network
+from modlib.torch_modules import ACTIVATIONS
+
+KERAS = pytest.mark.parametrize("K", [tf_keras, keras], ids=["keras2", "keras3"])
+
+
+def randomise(model: Any, seed: int = 0) -> Any:
+    """Random weights everywhere, so that no bias, mean or variance has its neutral value."""
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.uniform(0.1, 1, w.shape) * rng.choice([-0.5, 1], w.shape) for w in model.get_weights()])
+    for layer in model.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.moving_variance.assign(rng.uniform(0.5, 2, layer.moving_variance.shape))
+    return model
+
+
+def assert_same_function(model: Any, network: Network, shape: tuple[int, ...]) -> None:
+    """Outputs agree to 1e-5 of their size; images go to torch with channels first."""
+    x = np.random.default_rng(1).normal(size=(5, *shape)).astype(np.float32)
+    expected = np.asarray(model(x, training=False))
+    with torch.no_grad():
+        got = network.module(torch.from_numpy(x if x.ndim != 4 else x.transpose(0, 3, 1, 2).copy())).numpy()
+    if got.ndim == 4:
+        got = got.transpose(0, 2, 3, 1)
+    assert expected.std() > 1e-3
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def perceptron(K: ModuleType) -> Any:
+    layers = K.layers
+    return K.Sequential(
+        [
+            layers.Input((12,)),
+            layers.Dense(9, activation="relu", name="first"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(7, use_bias=False),
+            layers.BatchNormalization(scale=False, center=False, epsilon=0.1),
+            layers.Activation("tanh"),
+            layers.Dense(4, activation="softmax", name="last"),
+        ]
+    )
+
+
+def convolutional(K: ModuleType) -> Any:
+    layers = K.layers
+    return K.Sequential(
+        [
+            layers.Input((11, 8, 2)),
+            layers.Conv2D(4, 3, padding="same", activation="relu", name="one"),
+            layers.Conv2D(5, (3, 2), padding="valid", use_bias=False, name="two"),
+            layers.BatchNormalization(name="norm"),
+            layers.ReLU(),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(6, 2, padding="same", strides=(2, 1), name="three"),
+            layers.Flatten(),
+            layers.Dense(5, activation="relu"),
+            layers.Dense(3),
+        ]
+    )
+
+
+@KERAS
+@pytest.mark.parametrize(("build", "shape"), [(perceptron, (12,)), (convolutional, (11, 8, 2))])
+def test_a_keras_model_and_its_torch_form_agree(
+    K: ModuleType, build: Callable[[ModuleType], Any], shape: tuple[int, ...]
+) -> None:
+    model = randomise(build(K))
+    assert_same_function(model, as_network(model), shape)
+
+
+@KERAS
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda L: [L.Conv2D(3, 4, strides=3, padding="same")],
+        lambda L: [L.Conv2D(3, 3, dilation_rate=2, padding="same")],
+        lambda L: [L.Conv2D(3, 2), L.AveragePooling2D((2, 3), strides=2)],
+        lambda L: [L.Conv2D(3, 2), L.MaxPooling2D(3, padding="same")],
+        lambda L: [L.Conv2D(3, 2), L.GlobalAveragePooling2D(), L.Dense(2)],
+        lambda L: [L.Conv2D(3, 2), L.GlobalMaxPooling2D(), L.Softmax()],
+        lambda L: [L.Flatten(), L.Dense(4)],
+        lambda L: [L.BatchNormalization(), L.Conv2D(2, 3), L.GaussianNoise(0.1)],
+    ],
+    ids=["strided", "dilated", "average", "max-same", "global-average", "global-max", "flat", "norm-first"],
+)
+def test_the_layers_of_convolutional_networks_agree(K: ModuleType, layers: Callable[[Any], list[Any]]) -> None:
+    model = randomise(K.Sequential([K.layers.Input((7, 10, 3)), *layers(K.layers)]))
+    assert_same_function(model, as_network(model), (7, 10, 3))
+
+
+@KERAS
+def test_every_activation_agrees(K: ModuleType) -> None:
+    for name in ACTIVATIONS:
+        if not hasattr(K.activations, name):
+            continue
+        model = randomise(K.Sequential([K.layers.Input((6,)), K.layers.Dense(4, activation=name)]))
+        network = as_network(model)
+        assert network.layers[0].activation == name
+        assert_same_function(model, network, (6,))
+
+
+@KERAS
+def test_layers_are_those_of_the_model(K: ModuleType) -> None:
+    model = randomise(perceptron(K))
+    layers = as_network(model).layers
+    assert [layer.kind for layer in layers] == ["dense"] * 3
+    assert [layer.activation for layer in layers] == ["relu", "tanh", "softmax"]
+    assert (layers[0].name, layers[-1].name) == ("first", "last")
+    np.testing.assert_array_equal(layers[0].kernel, np.asarray(model.layers[0].kernel))
+    np.testing.assert_array_equal(layers[0].bias, np.asarray(model.layers[0].bias))
+    assert layers[1].bias is None
+    assert layers[2].batch_norm is None
+    norm = layers[0].batch_norm
+    for ours, theirs in zip(
+        (norm.gamma, norm.beta, norm.mean, norm.variance), model.layers[1].get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    assert norm.epsilon == pytest.approx(1e-3)
+
+
+@KERAS
+def test_the_graph_of_a_perceptron_takes_every_kernel(K: ModuleType) -> None:
+    model = randomise(perceptron(K))
+    weights = as_network(model).graph_weights()
+    kernels = [np.asarray(layer.kernel) for layer in model.layers if type(layer).__name__ == "Dense"]
+    for ours, theirs in zip(weights, kernels, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert neuron_graph(model).sizes == (12, 9, 7, 4)
+
+
+@KERAS
+def test_the_graph_of_a_convolutional_network_joins_its_channels(K: ModuleType) -> None:
+    model = randomise(convolutional(K))
+    graph = neuron_graph(model)
+    assert graph.sizes == (4, 5, 6)  # no image, no dense layers
+    kernel, norm = (model.get_layer(name) for name in ("two", "norm"))
+    gamma, variance = np.asarray(norm.gamma), np.asarray(norm.moving_variance)
+    for a in range(4):
+        for b in range(5):
+            slice_ = np.asarray(kernel.kernel)[:, :, a, b]
+            expected = np.abs(slice_).sum() * abs(gamma[b]) / np.sqrt(variance[b] + 1e-3)
+            assert graph.edges[0, 1][a, b] == pytest.approx(expected, rel=1e-5)
+    last = np.abs(np.asarray(model.get_layer("three").kernel)).sum(axis=(0, 1))
+    np.testing.assert_allclose(graph.edges[1, 2], last, rtol=1e-6)
+
+
+@KERAS
+def test_a_functional_model_and_a_sequential_one_built_by_its_first_call(K: ModuleType) -> None:
+    inputs = K.layers.Input((5,))
+    functional = K.Model(inputs, K.layers.Dense(3)(K.layers.Dense(4, activation="relu")(inputs)))
+    assert_same_function(functional, as_network(functional), (5,))
+    late = K.Sequential([K.layers.Dense(4, activation="elu"), K.layers.Dense(3)])
+    with pytest.raises(InputError, match="has none before it is called"):
+        as_network(late)
+    late(np.zeros((1, 5), dtype=np.float32))
+    assert_same_function(late, as_network(late), (5,))
+
+
+def branching(K: ModuleType) -> Any:
+    inputs = K.layers.Input((5,))
+    hidden = K.layers.Dense(5)(inputs)
+    return K.Model(inputs, K.layers.Add(name="join")([inputs, hidden]))
+
+
+def used_twice(K: ModuleType) -> Any:
+    inputs, shared = K.layers.Input((5,)), K.layers.Dense(5, name="shared")
+    return K.Model(inputs, shared(shared(inputs)))
+
+
+def sequential(*layers: Callable[[Any], Any], shape: tuple[int, ...] = (6, 4)) -> Callable[[ModuleType], Any]:
+    return lambda K: K.Sequential([K.layers.Input(shape), *(layer(K.layers) for layer in layers)])
+
+
+@KERAS
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (branching, "'join' is a Add where the network branches"),
+        (used_twice, "'shared' is not the output of the network"),
+        (sequential(lambda L: L.SimpleRNN(3, name="memory")), "'memory' is a SimpleRNN"),
+        (sequential(lambda L: L.Dense(3, name="deep")), r"'deep' is a Dense .* inputs of shape \(None, 6, 4\)"),
+        (sequential(lambda L: L.Dense(3, activation="swish", name="odd"), shape=(4,)), "activation '(swish|silu)'"),
+        (sequential(lambda L: L.Conv2D(4, 2, groups=2, name="split"), shape=(5, 5, 4)), "'split' is a Conv2D"),
+        (sequential(lambda L: L.AveragePooling2D(2, padding="same", name="edge"), shape=(5, 5, 4)), "'edge'"),
+        (sequential(lambda L: L.ReLU(max_value=6, name="capped"), shape=(5,)), "'capped' is a ReLU"),
+        (sequential(lambda L: L.BatchNormalization(axis=1, name="rows"), shape=(5, 5, 4)), "'rows'"),
+    ],
+    ids=["branch", "shared", "recurrent", "dense-on-sequences", "activation", "groups", "pool", "relu6", "norm-axis"],
+)
+def test_a_keras_model_that_cannot_be_read_is_refused(
+    K: ModuleType, build: Callable[[ModuleType], Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        neuron_graph(build(K))
+    assert "expected" in str(caught.value)
+
+
+def test_the_error_for_an_unknown_layer_names_what_is_supported_and_the_way_out() -> None:
+    with pytest.raises(InputError) as caught:
+        neuron_graph(nn.Sequential(nn.Linear(3, 4), nn.LSTM(4, 2)))
+    message = str(caught.value)
+    assert "'1' is a LSTM" in message
+    assert "Linear, Conv2d" in message
+    assert "neuron_graph also takes a list of weight matrices" in message
+
+
+class Functions(nn.Module):
+    """A network as many write it: functions in ``forward``, and a size taken from the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 3, 3), nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.head = nn.Linear(16, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.conv1(x))
+        x = nn.functional.max_pool2d(nn.functional.relu(self.norm(self.conv2(x))), 2)
+        return nn.functional.log_softmax(self.head(x.view(x.size(0), -1)), dim=1)
+
+
+class Residual(nn.Module):
+    """A network with a skip connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.hidden(x)
+
+
+def test_a_torch_module_is_read_without_being_changed() -> None:
+    torch.manual_seed(0)
+    model = Functions().train()
+    model.norm.running_var += 3
+    network = as_network(model)
+    assert model.training
+    assert not network.module.training
+    x = torch.randn(4, 1, 6, 6)
+    torch.testing.assert_close(network.module(x), model.eval()(x))
+    assert [(layer.name, layer.kind, layer.activation) for layer in network.layers] == [
+        ("conv1", "conv", "relu"),
+        ("conv2", "conv", "relu"),
+        ("head", "dense", "log_softmax"),
+    ]
+    kernel = model.conv2.weight.detach().numpy()
+    np.testing.assert_array_equal(network.layers[1].kernel[:, :, 2, 1], kernel[1, 2])
+    np.testing.assert_allclose(network.graph_weights()[0], network.layers[1].kernel / np.sqrt(4 + 1e-5), rtol=1e-6)
+    before = network.layers[2].kernel.copy()
+    network.module.head.weight.data += 1
+    np.testing.assert_array_equal(network.layers[2].kernel, before)
+
+
+def test_the_torch_form_of_a_keras_model_can_be_read_again() -> None:
+    model = randomise(convolutional(tf_keras))
+    once = as_network(model)
+    twice = as_network(once.module)
+    for first, second in zip(once.layers, twice.layers, strict=True):
+        assert (first.name, first.activation) == (second.name, second.activation)
+        np.testing.assert_array_equal(first.kernel, second.kernel)
+    assert as_network(once) is once
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Residual(), "'add' is not fed by the layer before it alone"),
+        (nn.Sequential(nn.Conv2d(4, 4, 3, groups=2)), "'0' is a convolution in 2 groups"),
+        (nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, track_running_stats=False)), "'1' is a BatchNorm1d without"),
+        (nn.Sequential(nn.ReLU()), "has no layer of weights"),
+        (nn.Sequential(nn.Linear(2, 2), nn.TransformerEncoderLayer(2, 1)), "TransformerEncoderLayer"),
+        (nn.Embedding(3, 2), "is a Embedding"),
+        (np.eye(3), "numpy.ndarray arrived; .* list of weight matrices"),
+        (3, "builtins.int arrived"),
+    ],
+    ids=["residual", "groups", "no-statistics", "no-weights", "attention", "embedding", "array", "number"],
+)
+def test_what_cannot_be_read_is_refused(model: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        neuron_graph(model)
+
+
+def test_one_convolution_has_no_edges() -> None:
+    with pytest.raises(GraphError, match="has one convolution, 0, but edges join"):
+        neuron_graph(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)))
+
+
+def test_a_bare_layer_is_a_network() -> None:
+    layer = nn.Linear(3, 2)
+    np.testing.assert_array_equal(as_network(layer).graph_weights()[0], layer.weight.detach().numpy().T)
+
+
+def arrays(seed: int = 0) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=s) for s in ((6, 5), (5, 4), (4, 3))], [rng.normal(size=n) for n in (5, 4, 3)]
+
+
+def forward(kernels: list[np.ndarray], biases: list[np.ndarray], x: np.ndarray) -> np.ndarray:
+    for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
+        x = np.maximum(x @ kernel + bias, 0)
+    return x @ kernels[-1] + biases[-1]
+
+
+def assert_is(network: Network, kernels: list[np.ndarray], biases: list[np.ndarray]) -> None:
+    x = np.random.default_rng(2).normal(size=(7, 6))
+    with torch.no_grad():
+        got = network.module(torch.from_numpy(x.astype(np.float32))).numpy()
+    np.testing.assert_allclose(got, forward(kernels, biases, x), rtol=1e-5, atol=1e-5)
+    assert [layer.activation for layer in network.layers] == ["relu", "relu", "linear"]
+
+
+def test_arrays_make_a_perceptron() -> None:
+    kernels, biases = arrays()
+    assert_is(from_arrays(kernels, biases), kernels, biases)
+    assert_is(from_arrays(kernels), kernels, [0 * bias for bias in biases])
+    assert all(layer.bias is None for layer in from_arrays(kernels).layers)
+
+
+@pytest.mark.parametrize(
+    ("kernels", "biases", "activation", "message"),
+    [
+        ([], None, "relu", "at least one matrix"),
+        ([np.ones((2, 3)), np.ones((2, 3))], None, "relu", "layers do not chain"),
+        ([np.ones((2, 3))], [np.ones(2)], "relu", r"bias 0 has shape \(2,\); expected \(3,\)"),
+        ([np.ones((2, 3))], [], "relu", "as many biases"),
+        ([np.ones((2, 3)), np.ones((3, 2))], None, "swish", "activation 'swish'"),
+    ],
+    ids=["none", "chain", "bias", "biases", "activation"],
+)
+def test_arrays_that_make_no_perceptron_are_refused(
+    kernels: list[np.ndarray], biases: list[np.ndarray] | None, activation: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        from_arrays(kernels, biases, activation)
+
+
+def write_npz(path: Path) -> None:
+    kernels, biases = arrays()
+    parts = {"kernel": kernels, "bias": biases}
+    np.savez(path, **{f"{kind}/{i}": a for kind, tensors in parts.items() for i, a in enumerate(tensors)})
+
+
+def state_dict() -> dict[str, torch.Tensor]:
+    kernels, biases = arrays()
+    state = {}
+    for number, kernel, bias in zip((1, 2, 10), kernels, biases, strict=True):
+        state[f"fc{number}.weight"] = torch.from_numpy(kernel.T.copy())
+        state[f"fc{number}.bias"] = torch.from_numpy(bias)
+    return state
+
+
+def write_safetensors(path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(state_dict(), path)
+
+
+def write_state_dict(path: Path) -> None:
+    torch.save(state_dict(), path)
+
+
+FILES = pytest.mark.parametrize(
+    ("name", "write"), [("a.npz", write_npz), ("a.safetensors", write_safetensors), ("a.pt", write_state_dict)]
+)
+
+
+@FILES
+def test_a_file_of_weights_is_read(tmp_path: Path, name: str, write: Callable[[Path], None]) -> None:
+    write(tmp_path / name)
+    assert_is(load_network(tmp_path / name), *arrays())
+
+
+@FILES
+def test_a_damaged_file_of_weights_is_refused(tmp_path: Path, name: str, write: Callable[[Path], None]) -> None:
+    path = tmp_path / name
+    write(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DataError, match=f"{name} does not read as"):
+        load_network(path)
+    with pytest.raises(DataError, match="does not read as"):
+        load_network(tmp_path / f"absent{path.suffix}")
+
+
+class Bomb:
+    """What a pickle can do: run a command as it is read."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.target,)
+
+
+def test_files_that_need_pickle_are_refused_and_not_run(tmp_path: Path) -> None:
+    target = tmp_path / "exploded"
+    np.savez(tmp_path / "a.npz", **{"kernel/0": np.array([Bomb(target)], dtype=object)})
+    torch.save({"fc.weight": Bomb(target)}, tmp_path / "a.pt")
+    (tmp_path / "b.pth").write_bytes(pickle.dumps(Bomb(target), protocol=2))
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(Bomb(target)))
+    with pytest.raises(DataError, match="without pickles"):
+        load_network(tmp_path / "a.npz")
+    for name in ("a.pt", "b.pth"):
+        with pytest.raises(DataError, match=r"can run code: save model.state_dict\(\)"):
+            load_network(tmp_path / name)
+    with pytest.raises(InputError, match=r"suffix '.pkl'; expected .npz, .safetensors, .pt or .pth"):
+        load_network(tmp_path / "a.pkl")
+    assert not target.exists()
+
+
+def test_files_of_other_weights_are_refused(tmp_path: Path) -> None:
+    torch.save(Functions().state_dict(), tmp_path / "conv.pt")
+    with pytest.raises(InputError, match=r"Linear layers only. Build the model in PyTorch"):
+        load_network(tmp_path / "conv.pt")
+    torch.save([torch.ones(2)], tmp_path / "list.pt")
+    with pytest.raises(InputError, match="holds a list that is no state dict"):
+        load_network(tmp_path / "list.pt")
+    np.savez(tmp_path / "other.npz", weights=np.eye(2))
+    with pytest.raises(InputError, match=r"holds \['weights'\]; expected kernel/0"):
+        load_network(tmp_path / "other.npz")
+
+
+def test_the_library_is_light_and_a_torch_model_does_not_bring_tensorflow() -> None:
+    code = (
+        "import sys, modlib.networks, modlib.graphs, modlib.shuffles\n"
+        "assert not {'torch', 'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)\n"
+        "import torch\n"
+        "modlib.graphs.neuron_graph(torch.nn.Linear(3, 2))\n"
+        "assert not {'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
