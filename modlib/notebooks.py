@@ -178,7 +178,7 @@ def run_chapter(name: str, parameters: Mapping[str, str], output: Path, root: Pa
     if output.resolve() == notebook.resolve():
         raise InputError(f"output {output} is the chapter itself; write to another file")
     values = resolve(notebook, parameters)
-    print(f"{name}: {_expected_time(root, name, values)}")
+    print(f"{name}: {expected_time(root, name, values)}")
     seconds = execute(notebook, output, values, root, progress=True)
     remember_time(root, name, values, seconds)
     return output
@@ -206,7 +206,12 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
     began = time.perf_counter()
     try:
         papermill.execute_notebook(
-            notebook.resolve(), output.resolve(), dict(parameters), progress_bar=progress, cwd=cwd.resolve()
+            notebook.resolve(),
+            output.resolve(),
+            dict(parameters),
+            progress_bar=progress,
+            cwd=cwd.resolve(),
+            extra_arguments=["--log-level=ERROR"],  # of the kernel, which warns that it listens on this machine
         )
     except PapermillExecutionError as error:
         trace = COLOUR.sub("", "\n".join(error.traceback))
@@ -228,6 +233,17 @@ def remember_time(root: Path, name: str, parameters: Mapping[str, Value], second
     times = json.loads(path.read_text()) if path.exists() else {}
     times[_times_key(parameters)] = round(seconds, 1)
     path.write_text(json.dumps(times, indent=1) + "\n")
+
+
+def expected_time(root: Path, name: str, parameters: Mapping[str, Value]) -> str:
+    """What former runs tell of how long a run will take, in words."""
+    path = _times_file(root, name)
+    times = json.loads(path.read_text()) if path.exists() else {}
+    if (key := _times_key(parameters)) in times:
+        return f"expect about {times[key]:.0f} s, as in the last run with these parameters"
+    if "{}" in times:
+        return f"no run with these parameters yet; with the defaults it took {times['{}']:.0f} s"
+    return "not run on this machine yet, so its time is not known; by default a chapter takes a minute or two"
 
 
 def read_notebook(path: Path) -> NotebookNode:
@@ -316,13 +332,3 @@ def _times_file(root: Path, name: str) -> Path:
 
 def _times_key(parameters: Mapping[str, Value]) -> str:
     return json.dumps(dict(parameters), sort_keys=True)
-
-
-def _expected_time(root: Path, name: str, parameters: Mapping[str, Value]) -> str:
-    path = _times_file(root, name)
-    times = json.loads(path.read_text()) if path.exists() else {}
-    if (key := _times_key(parameters)) in times:
-        return f"expect about {times[key]:.0f} s, as in the last run with these parameters"
-    if "{}" in times:
-        return f"no run with these parameters yet; with the defaults it took {times['{}']:.0f} s"
-    return "not run on this machine yet, so its time is not known; by default a chapter takes a minute or two"

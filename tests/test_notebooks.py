@@ -1,0 +1,210 @@
+"""The strict front door of chapters, and their text twins."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from modlib import notebooks
+from modlib.errors import BookError, InputError
+from modlib.results import ROOT
+
+PARAMETERS = """\
+dataset = "digits"  # which images
+seed = 0  # decides the network
+rate = 0.5  # dropout
+dropout = False  # after every hidden layer
+ks = [2, 4]  # numbers of clusters
+"""
+
+
+def chapter(
+    root: Path, parameters: str = PARAMETERS, tag: str = "parameters", code: str = "print(dataset, seed)"
+) -> Path:
+    """A chapter NAME = tiny with its notebook; returns the text twin."""
+    twin = root / "notebooks" / "tiny.md"
+    twin.parent.mkdir(exist_ok=True)
+    cells = f"```{{code-cell}} ipython3\n:tags: [{tag}]\n\n{parameters}```\n\n```{{code-cell}} ipython3\n{code}\n```\n"
+    header = "---\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3\n---\n\n"
+    twin.write_text(f"{header}# Tiny\n\nSome text.\n\n{cells}")
+    notebooks.sync(root=root)
+    return twin
+
+
+def test_parameters_are_read_with_type_and_comment(tmp_path):
+    known = notebooks.read_parameters(chapter(tmp_path).with_suffix(".ipynb"))
+    assert list(known) == ["dataset", "seed", "rate", "dropout", "ks"]
+    assert known["rate"] == notebooks.Parameter("rate", 0.5, "dropout")
+    assert str(known["ks"]) == "ks: a list of int = [2, 4]  # numbers of clusters"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "seed = 0\n",  # no comment
+        "seed = 2 * 3  # derived\n",
+        "seed, k = 0, 1  # two at once\n",
+        "seed = None  # has no type\n",
+        "import numpy  # not a parameter\n",
+        "seed = (  # not Python\n",
+    ],
+)
+def test_a_parameters_cell_holds_plain_literals_with_comments(tmp_path, parameters):
+    with pytest.raises(BookError, match="parameters cell"):
+        notebooks.read_parameters(chapter(tmp_path, parameters).with_suffix(".ipynb"))
+
+
+def test_there_is_exactly_one_parameters_cell(tmp_path):
+    with pytest.raises(BookError, match="0 cells with the tag 'parameters'"):
+        notebooks.read_parameters(chapter(tmp_path, tag="other").with_suffix(".ipynb"))
+
+
+@pytest.mark.parametrize(
+    ("default", "text", "value"),
+    [
+        (False, "yes", True),
+        (True, "False", False),
+        (1, "12", 12),
+        (1, "-3", -3),
+        (0.5, "1", 1.0),
+        (0.5, "1e-3", 0.001),
+        ("a", "7", "7"),
+        ([1], "[2, 4]", [2, 4]),
+        ([1], "[]", []),
+        ([], "['a', 1]", ["a", 1]),
+    ],
+)
+def test_texts_become_values_by_the_type_of_the_default(default, text, value):
+    found = notebooks.convert(notebooks.Parameter("name", default, "comment"), text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("default", "text"),
+    [
+        (False, "1"),
+        (1, "1.5"),
+        (1, "many"),
+        (0.5, "nan"),
+        (0.5, "x"),
+        ([1], "2"),
+        ([1], "[1, 'a']"),
+        ([1], "[1"),
+        ([], "2"),
+    ],
+)
+def test_ill_typed_texts_are_refused(default, text):
+    with pytest.raises(InputError, match=r"parameter name = .* arrived; expected"):
+        notebooks.convert(notebooks.Parameter("name", default, "comment"), text)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"datset": "mnist"},
+            r"no parameter 'datset'. Did you mean dataset\? It has:\n  dataset: a text = 'digits'  # which",
+        ),
+        ({"seed": "first"}, "parameter seed = 'first' arrived; expected a whole number"),
+    ],
+)
+def test_an_unknown_or_ill_typed_parameter_is_refused_before_anything_runs(tmp_path, monkeypatch, given, message):
+    chapter(tmp_path)
+    monkeypatch.setattr(notebooks, "execute", lambda *_: pytest.fail("the notebook ran"))
+    with pytest.raises(InputError, match=message):
+        notebooks.run_chapter("tiny", given, tmp_path / "out.ipynb", tmp_path)
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_chapter_runs_with_other_parameters_and_tells_how_long_it_will_take(tmp_path, capsys):
+    twin = chapter(tmp_path)
+    source = twin.with_suffix(".ipynb").read_bytes()
+    out = notebooks.run_chapter("tiny", {"dataset": "mnist", "seed": "3"}, tmp_path / "out.ipynb", tmp_path)
+    assert "not known" in capsys.readouterr().out
+    executed = nbformat.read(out, as_version=4)
+    assert executed.cells[-1].outputs[0].text == "mnist 3\n"
+    assert twin.with_suffix(".ipynb").read_bytes() == source
+    times = json.loads((tmp_path / "_build" / "times" / "tiny.json").read_text())
+    assert list(times) == ['{"dataset": "mnist", "seed": 3}']
+    assert "expect about" in notebooks.expected_time(tmp_path, "tiny", {"dataset": "mnist", "seed": 3})
+
+
+def test_a_cell_that_raises_fails_the_run_and_keeps_what_was_reached(tmp_path):
+    chapter(tmp_path, code="1 / 0")
+    with pytest.raises(BookError, match="failed in code cell 2 with ZeroDivisionError"):
+        notebooks.run_chapter("tiny", {}, tmp_path / "out.ipynb", tmp_path)
+    assert (tmp_path / "out.ipynb").exists()
+
+
+@pytest.mark.parametrize("output", ["out.html", "notebooks/tiny.ipynb"])
+def test_a_run_overwrites_no_chapter(tmp_path, output):
+    chapter(tmp_path)
+    with pytest.raises(InputError, match=r"output .* arrived|is the chapter itself"):
+        notebooks.run_chapter("tiny", {}, tmp_path / output, tmp_path)
+
+
+def test_an_unknown_chapter_is_refused(tmp_path):
+    chapter(tmp_path)
+    with pytest.raises(InputError, match="'tniy' arrived; expected one of tiny"):
+        notebooks.run_chapter("tniy", {}, tmp_path / "out.ipynb", tmp_path)
+
+
+def test_a_notebook_can_check_what_plain_papermill_lets_through():
+    notebooks.check_parameters(profile=("smoke", ("smoke", "quick")), seed=(3, int))
+    with pytest.raises(InputError, match="profile = 'large' arrived; expected one of smoke, quick"):
+        notebooks.check_parameters(profile=("large", ("smoke", "quick")))
+    with pytest.raises(InputError, match="seed = '3' arrived; expected int"):
+        notebooks.check_parameters(seed=("3", int))
+
+
+def test_sync_writes_notebooks_without_outputs_that_papermill_can_run(tmp_path):
+    notebook = chapter(tmp_path).with_suffix(".ipynb")
+    found = nbformat.read(notebook, as_version=4)
+    nbformat.validate(found)
+    assert found.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
+    assert not any(cell.get("outputs") for cell in found.cells)
+    assert notebooks.sync(root=tmp_path) == []
+    notebooks.sync(check=True, root=tmp_path)
+
+
+def test_an_edit_changes_the_id_of_its_own_cell_alone(tmp_path):
+    twin = chapter(tmp_path)
+    ids = [cell.id for cell in nbformat.read(twin.with_suffix(".ipynb"), as_version=4).cells]
+    twin.write_text(twin.read_text().replace("Some text.", "Other text.\n\n+++\n\nAnd more."))
+    notebooks.sync(root=tmp_path)
+    after = [cell.id for cell in nbformat.read(twin.with_suffix(".ipynb"), as_version=4).cells]
+    assert len(after) == len(ids) + 1
+    assert after[-2:] == ids[-2:]
+    assert len(set(after)) == len(after)
+
+
+def test_a_notebook_that_differs_from_its_twin_is_refused(tmp_path):
+    twin = chapter(tmp_path)
+    twin.write_text(twin.read_text() + "\nMore.\n")
+    with pytest.raises(
+        BookError, match=r"not what its text twin makes it; put your edits into tiny.md, then run: modlib sync"
+    ):
+        notebooks.sync(check=True, root=tmp_path)
+
+
+def test_stored_outputs_are_refused(tmp_path):
+    notebook = chapter(tmp_path).with_suffix(".ipynb")
+    found = nbformat.read(notebook, as_version=4)
+    found.cells[-1].outputs = [nbformat.v4.new_output("stream", text="digits 0\n")]
+    nbformat.write(found, notebook)
+    with pytest.raises(BookError, match="stores outputs"):
+        notebooks.sync(check=True, root=tmp_path)
+
+
+def test_a_notebook_without_a_twin_is_refused(tmp_path):
+    chapter(tmp_path).unlink()
+    with pytest.raises(BookError, match="has no text twin"):
+        notebooks.sync(root=tmp_path)
+
+
+def test_the_chapters_are_what_their_twins_make_them_and_have_a_profile():
+    notebooks.sync(check=True)
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        assert notebooks.read_parameters(notebook)["profile"].default == "smoke"
