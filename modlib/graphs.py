@@ -144,7 +144,7 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
     Raises:
         GraphError: if the shapes do not chain or no edge is left.
     """
-    if not edge_matrices:
+    if not len(edge_matrices):
         raise GraphError("no weight matrix arrived; pass at least one, of shape (fan-in, fan-out)")
     for position, (left, right) in enumerate(zip(edge_matrices, edge_matrices[1:], strict=False)):
         if left.shape[1] != right.shape[0]:
@@ -155,9 +155,9 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
     sizes = (edge_matrices[0].shape[0], *(matrix.shape[1] for matrix in edge_matrices))
     alive = [np.zeros(size, dtype=bool) for size in sizes]
     for position, matrix in enumerate(edge_matrices):
-        present = matrix != 0
-        alive[position] |= np.asarray(present.sum(axis=1)).ravel() > 0
-        alive[position + 1] |= np.asarray(present.sum(axis=0)).ravel() > 0
+        # edge weights are not negative, so a sum is 0 only where all of them are
+        alive[position] |= np.asarray(matrix.sum(axis=1)).ravel() > 0
+        alive[position + 1] |= np.asarray(matrix.sum(axis=0)).ravel() > 0
     live = tuple(np.flatnonzero(mask) for mask in alive)
     if not any(len(indices) for indices in live):
         raise GraphError(
@@ -167,7 +167,9 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
     edges = {}
     for position, matrix in enumerate(edge_matrices):
         rows, columns = live[position], live[position + 1]
-        if isinstance(matrix, np.ndarray):
+        if (len(rows), len(columns)) == matrix.shape:
+            edges[position, position + 1] = matrix
+        elif isinstance(matrix, np.ndarray):
             edges[position, position + 1] = matrix[np.ix_(rows, columns)]
         else:
             edges[position, position + 1] = sp.csr_array(matrix)[rows][:, columns]

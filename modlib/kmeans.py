@@ -13,6 +13,7 @@ import numpy as np
 from modlib.errors import InputError
 
 MAX_ITERATIONS = 300
+TOLERANCE = 1e-4  # of the mean variance of a coordinate, as scikit-learn stops its runs
 BLOCK = 64
 
 
@@ -46,7 +47,9 @@ def kmeans(points: np.ndarray, k: int, rng: np.random.Generator, n_init: int = 2
     padded = np.zeros((-(-n // BLOCK) * BLOCK, points.shape[1]), dtype=np.float32)
     padded[:n] = points / (largest if largest > 0 else 1)  # single precision needs a scale near 1
     trials = 2 + int(np.log(k))
-    return _best_run(padded, np.ascontiguousarray(padded.T), n, k, rng.random((n_init, k, trials)))
+    columns = np.ascontiguousarray(padded.T)
+    tolerance = TOLERANCE * float(padded[:n].var(axis=0).mean())
+    return _best_run(padded, columns, n, k, rng.random((n_init, k, trials)), tolerance)
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
@@ -61,27 +64,25 @@ def _distances(columns, centre, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
-def _nearest(columns, centres, labels, distance):  # type: ignore[no-untyped-def]
-    """Nearest centre of every point and the squared distance to it, a block of points at a time."""
-    d, n = columns.shape
-    running = np.empty(BLOCK, dtype=np.float32)
-    for begin in range(0, n, BLOCK):
-        best = distance[begin : begin + BLOCK]
-        label = labels[begin : begin + BLOCK]
+def _nearest(columns, centres, scores, labels, distance):  # type: ignore[no-untyped-def]
+    """Nearest centre of every point, and ||x - c||^2 - ||x||^2 = ||c||^2 - 2 x c, a block of points at a time."""
+    k, d = centres.shape
+    np.dot(np.float32(-2) * centres, columns, scores)
+    for begin in range(0, columns.shape[1], BLOCK):
+        # slices: with begin + i as the index, which may be negative, the loops are not vectorised
+        best, label = distance[begin : begin + BLOCK], labels[begin : begin + BLOCK]
         for i in range(BLOCK):
             best[i] = np.inf
-        for c in range(centres.shape[0]):
-            for i in range(BLOCK):
-                running[i] = 0
+        for c in range(k):
+            norm = np.float32(0)
             for a in range(d):
-                x, centre = columns[a, begin : begin + BLOCK], centres[c, a]
-                for i in range(BLOCK):
-                    gap = x[i] - centre
-                    running[i] += gap * gap
+                norm += centres[c, a] * centres[c, a]
+            score = scores[c, begin : begin + BLOCK]
             for i in range(BLOCK):
-                closer = running[i] < best[i]
-                label[i] = c if closer else label[i]
-                best[i] = running[i] if closer else best[i]
+                value = score[i] + norm
+                closer = value < best[i]
+                label[i] = np.int32(c) if closer else label[i]
+                best[i] = value if closer else best[i]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -116,40 +117,54 @@ def _start(points, columns, n, k, uniforms):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _best_run(points, columns, n, k, uniforms):  # type: ignore[no-untyped-def]
+def _lloyd(points, columns, n, centres, tolerance):  # type: ignore[no-untyped-def]
+    """Lloyd's iterations in place, until the centres move by less than the tolerance.
+
+    Returns the labels and the inertia less the sum of ||x||^2, which is the same for every run.
+    """
     padded, d = points.shape
-    labels, previous = np.zeros(padded, dtype=np.int32), np.empty(padded, dtype=np.int32)
-    distance = np.empty(padded, dtype=np.float32)
-    best_inertia, best_labels = np.inf, np.zeros(n, dtype=np.int64)
+    k = centres.shape[0]
+    labels, previous = np.zeros(padded, dtype=np.int32), np.full(padded, -1, dtype=np.int32)
+    distance, scores = np.empty(padded, dtype=np.float32), np.empty((k, padded), dtype=np.float32)
+    counts, sums = np.zeros(k), np.zeros((k, d))
+    for _ in range(MAX_ITERATIONS):
+        _nearest(columns, centres, scores, labels, distance)
+        for i in range(n):  # only the points that changed cluster change a mean
+            new, old = labels[i], previous[i]
+            if new != old:
+                previous[i] = new
+                counts[new] += 1
+                for a in range(d):
+                    sums[new, a] += points[i, a]
+                if old >= 0:
+                    counts[old] -= 1
+                    for a in range(d):
+                        sums[old, a] -= points[i, a]
+        moved = 0.0
+        for c in range(k):  # an empty cluster keeps its centre
+            if counts[c] > 0:
+                for a in range(d):
+                    mean = np.float32(sums[c, a] / counts[c])
+                    moved += (mean - centres[c, a]) ** 2
+                    centres[c, a] = mean
+        if moved <= tolerance:
+            break
+    inertia = 0.0
+    for i in range(n):
+        inertia += distance[i]
+    return labels[:n], inertia
+
+
+@numba.njit(cache=True, nogil=True)
+def _best_run(points, columns, n, k, uniforms, tolerance):  # type: ignore[no-untyped-def]
+    """Run every start to the tolerance, and the best of them to the end."""
+    best_inertia = np.inf
+    best_centres = np.empty((k, points.shape[1]), dtype=np.float32)
     for run in range(uniforms.shape[0]):
         centres = _start(points, columns, n, k, uniforms[run])
-        counts, sums = np.zeros(k), np.zeros((k, d))
-        previous[:] = -1
-        for _ in range(MAX_ITERATIONS):
-            _nearest(columns, centres, labels, distance)
-            changed = False
-            for i in range(n):  # only the points that moved change a mean
-                new, old = labels[i], previous[i]
-                if new != old:
-                    changed = True
-                    previous[i] = new
-                    counts[new] += 1
-                    for a in range(d):
-                        sums[new, a] += points[i, a]
-                    if old >= 0:
-                        counts[old] -= 1
-                        for a in range(d):
-                            sums[old, a] -= points[i, a]
-            if not changed:
-                break
-            for c in range(k):  # an empty cluster keeps its centre
-                if counts[c] > 0:
-                    for a in range(d):
-                        centres[c, a] = sums[c, a] / counts[c]
-        inertia = 0.0
-        for i in range(n):
-            inertia += distance[i]
+        _, inertia = _lloyd(points, columns, n, centres, tolerance)
         if inertia < best_inertia:
             best_inertia = inertia
-            best_labels[:] = labels[:n]
-    return best_labels
+            best_centres[:] = centres
+    labels, _ = _lloyd(points, columns, n, best_centres, 0.0)
+    return labels.astype(np.int64)

@@ -45,8 +45,8 @@ def read_table(name: str, folder: Path | None = None) -> pd.DataFrame:
         raise ResultsError(f"there is no table {path}; fill it with: modlib run {name} --grid paper")
     remedy = f"restore it from git, or delete it and fill it again with: modlib run {name} --grid paper"
     try:
-        # Text stays text: seeds and k become numbers where all values are numbers.
-        table = pd.read_csv(path, keep_default_na=False, na_values={"": None}, float_precision="round_trip")
+        # only an empty field is missing: "none" and "no" are values
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
         raise ResultsError(f"{path} does not parse as a table ({error}); {remedy}") from error
     if not path.read_bytes().endswith(b"\n") or table.columns.str.startswith("Unnamed").any():

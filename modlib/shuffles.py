@@ -73,15 +73,14 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
         if null == "layer-nonzero":
             return sp.csr_array((rng.permutation(coo.data), (coo.row, coo.col)), shape=coo.shape)
         places = rng.choice(coo.shape[0] * coo.shape[1], size=coo.nnz, replace=False)
-        rows, columns = np.divmod(places, coo.shape[1])
-        return sp.csr_array((rng.permutation(coo.data), (rows, columns)), shape=coo.shape)
-    flat = np.array(matrix, dtype=float).ravel()
-    if null == "layer":
-        rng.shuffle(flat)
-    else:
-        places = np.flatnonzero(flat)
-        flat[places] = rng.permutation(flat[places])
-    return flat.reshape(matrix.shape)
+        return sp.csr_array((coo.data, np.divmod(places, coo.shape[1])), shape=coo.shape)
+    flat = np.asarray(matrix, dtype=float).ravel()
+    held = np.flatnonzero(flat)
+    # Random places in random order for the values that are not zero: the same as a permutation, and faster.
+    places = rng.choice(flat.size, size=held.size, replace=False) if null == "layer" else rng.permutation(held)
+    shuffled = np.zeros_like(flat)
+    shuffled[places] = flat[held]
+    return shuffled.reshape(matrix.shape)
 
 
 def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> NeuronGraph:

@@ -212,19 +212,19 @@ def _bipartite_vectors(graph: NeuronGraph, k: int, rng: np.random.Generator) -> 
     rows, columns = (odd, even) if swap else (even, odd)
     n_columns = int(columns.sum())
 
-    if n_columns <= DENSE_SIDE or k >= n_columns - 1:
-        gram = np.zeros((n_columns, n_columns))
-        for row_blocks in blocks.values():  # N^T N block by block: most pairs of layers share no row layer
+    def gram() -> np.ndarray:
+        """N^T N, block by block: most pairs of layers share no row."""
+        product = np.zeros((n_columns, n_columns))
+        for row_blocks in blocks.values():
             for a, left in row_blocks.items():
                 for b, right in row_blocks.items():
-                    product = left.T @ right
-                    dense = product.toarray() if sp.issparse(product) else product
-                    gram[start[a] : start[a] + sizes[a], start[b] : start[b] + sizes[b]] += dense
-        right_vectors = sl.eigh(
-            gram, subset_by_index=(n_columns - k, n_columns - 1), check_finite=False, overwrite_a=True
-        )[1][:, ::-1]
-    else:
-        right_vectors = np.empty((0, 0))
+                    if a >= b:
+                        part = left.T @ right
+                        into = product[start[a] : start[a] + sizes[a], start[b] : start[b] + sizes[b]]
+                        into += part.toarray() if sp.issparse(part) else part
+                        if a > b:
+                            product[start[b] : start[b] + sizes[b], start[a] : start[a] + sizes[a]] = into.T
+        return product
 
     def times(vectors: np.ndarray) -> np.ndarray:
         out = np.zeros((int(rows.sum()), *vectors.shape[1:]))
@@ -240,7 +240,9 @@ def _bipartite_vectors(graph: NeuronGraph, k: int, rng: np.random.Generator) -> 
                 out[start[column] : start[column] + sizes[column]] += block.T @ vectors[start[row] : start[row] + sizes[row]]
         return out
 
-    if not right_vectors.size:
+    if n_columns <= DENSE_SIDE:
+        right_vectors = _leading_vectors(gram(), k, rng)
+    else:
         operator = ssl.LinearOperator(
             (n_columns, n_columns), matvec=lambda v: transposed_times(times(v.ravel())), dtype=float
         )
@@ -255,12 +257,32 @@ def _bipartite_vectors(graph: NeuronGraph, k: int, rng: np.random.Generator) -> 
     return vectors / np.sqrt(2)
 
 
+def _leading_vectors(gram: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Eigenvectors of a dense positive semidefinite matrix for its k largest eigenvalues."""
+    n = len(gram)
+    if 4 * k < n and _is_connected(gram):
+        try:
+            values, vectors = ssl.eigsh(gram, k=k, which="LA", v0=rng.uniform(-1, 1, n), tol=1e-9)
+            return vectors[:, np.argsort(values)[::-1]]
+        except ssl.ArpackNoConvergence:
+            pass
+    # Every component has an eigenvalue 1 of its own; an iteration may miss some of several equal ones.
+    return sl.eigh(gram, subset_by_index=(n - k, n - 1), check_finite=False, overwrite_a=True)[1][:, ::-1]
+
+
+def _is_connected(gram: np.ndarray) -> bool:
+    reached = gram[0] > 0
+    while True:
+        further = (gram[reached] > 0).any(axis=0) | reached
+        if (further == reached).all():
+            return bool(reached.all())
+        reached = further
+
+
 def _scale(block: sp.sparray | np.ndarray, left: np.ndarray, right: np.ndarray) -> sp.sparray | np.ndarray:
     if sp.issparse(block):
         return sp.csr_array(sp.diags_array(left) @ block @ sp.diags_array(right))
-    scaled = block * left[:, None] * right
-    # Products with a sparse matrix pay from about four fifths of zeros on.
-    return sp.csr_array(scaled) if np.count_nonzero(scaled) < 0.2 * scaled.size else scaled
+    return block * left[:, None] * right
 
 
 def _arpack_vectors(normalised: sp.csr_array, k: int, rng: np.random.Generator) -> np.ndarray:

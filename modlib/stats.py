@@ -9,6 +9,8 @@ import numpy as np
 
 from modlib.errors import InputError
 
+ROUNDING = 1e-9  # two n-cuts of equal partitions differ by rounding; nearer than this, relatively, is a tie
+
 
 def monte_carlo_p(value: float, null: np.ndarray) -> float:
     """One-sided Monte Carlo p-value: how often is a null sample at least as small?
@@ -30,7 +32,8 @@ def monte_carlo_p(value: float, null: np.ndarray) -> float:
     null = _samples(null, 1, "null")
     if not np.isfinite(value):
         raise InputError(f"the measured statistic is {value}; expected a finite number")
-    return float((np.count_nonzero(null <= value) + 1) / (null.size + 1))
+    at_least_as_small = np.count_nonzero(null <= value + ROUNDING * abs(value))
+    return float((at_least_as_small + 1) / (null.size + 1))
 
 
 def z_score(value: float, null: np.ndarray) -> float:
@@ -41,8 +44,8 @@ def z_score(value: float, null: np.ndarray) -> float:
     Source: clusterability 1.2. Chapter: ``dropout``.
     """
     null = _samples(null, 2, "null")
-    sd = null.std(ddof=1)
-    return float((value - null.mean()) / sd) if sd > 0 else float("nan")
+    mean, sd = null.mean(), null.std(ddof=1)
+    return float((value - mean) / sd) if sd > ROUNDING * abs(mean) else float("nan")
 
 
 def cohens_d(first: np.ndarray, second: np.ndarray) -> float:
@@ -56,7 +59,8 @@ def cohens_d(first: np.ndarray, second: np.ndarray) -> float:
     first, second = _samples(first, 2, "first"), _samples(second, 2, "second")
     ss = (first.size - 1) * first.var(ddof=1) + (second.size - 1) * second.var(ddof=1)
     pooled = np.sqrt(ss / (first.size + second.size - 2))
-    return float((first.mean() - second.mean()) / pooled) if pooled > 0 else float("nan")
+    difference, scale = first.mean() - second.mean(), max(abs(first.mean()), abs(second.mean()))
+    return float(difference / pooled) if pooled > ROUNDING * scale else float("nan")
 
 
 def pooled_mean_sd(means: np.ndarray, sds: np.ndarray, n: int) -> tuple[float, float]:

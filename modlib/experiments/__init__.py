@@ -1,5 +1,6 @@
 """Experiments: one grid of cells a chapter, and the runner that fills its table."""
 
+from modlib.errors import InputError
 from modlib.experiments import clusterability, dropout, random_datasets, topology_shuffles
 from modlib.experiments.runner import Experiment
 
@@ -7,3 +8,14 @@ EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (clusterability, dropout, random_datasets, topology_shuffles)
 }
+
+
+def find_experiment(name: str) -> Experiment:
+    """The experiment of a chapter.
+
+    Raises:
+        InputError: if no chapter of that name has one.
+    """
+    if name not in EXPERIMENTS:
+        raise InputError(f"chapter {name!r} arrived; the chapters with a result table are {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]

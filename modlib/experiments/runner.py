@@ -11,6 +11,7 @@ import datetime
 import os
 import platform
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
+from unittest import mock
 
 import numpy as np
 
@@ -164,22 +166,24 @@ def verify(experiment: Experiment, sample: int, seed: int = 0, folder: Path | No
     keys = table[columns].drop_duplicates().reset_index(drop=True)
     chosen = np.random.default_rng(seed).choice(len(keys), size=min(sample, len(keys)), replace=False)
     differences = []
-    for number in tqdm(chosen, desc=f"verify {experiment.name}", unit="cell"):
-        cell = {column: _plain(keys.at[number, column]) for column in columns}
-        name = ", ".join(f"{column}={value}" for column, value in cell.items())
-        stored = table[(table[columns] == keys.loc[number]).all(axis=1)]
-        measured, _ = measure_cell(experiment, cell)
-        wanted = {tuple(str(row[c]) for c in experiment.row_key): row for row in measured}
-        found = {tuple(str(row[c]) for c in experiment.row_key): row for row in stored.to_dict("records")}
-        for key in sorted(wanted.keys() | found.keys()):
-            if key not in wanted or key not in found:
-                differences.append(Difference(name, "/".join(key), key in found or "no row", key in wanted or "no row"))
-                continue
-            differences += [
-                Difference(f"{name}, {'/'.join(key)}", column, found[key][column], value)
-                for column, value in wanted[key].items()
-                if not _agrees(found[key][column], value, experiment.tolerance.get(column, 0.0))
-            ]
+    with tempfile.TemporaryDirectory() as empty, mock.patch.dict(os.environ, MODLIB_CACHE=empty):
+        # with an empty cache every network is trained again
+        for number in tqdm(chosen, desc=f"verify {experiment.name}", unit="cell"):
+            cell = {column: _plain(keys.at[number, column]) for column in columns}
+            name = ", ".join(f"{column}={value}" for column, value in cell.items())
+            stored = table[(table[columns] == keys.loc[number]).all(axis=1)]
+            measured, _ = measure_cell(experiment, cell)
+            wanted = {tuple(str(row[c]) for c in experiment.row_key): row for row in measured}
+            found = {tuple(str(row[c]) for c in experiment.row_key): row for row in stored.to_dict("records")}
+            for key in sorted(wanted.keys() | found.keys()):
+                if key not in wanted or key not in found:
+                    differences.append(Difference(name, "/".join(key), key in found or "no row", key in wanted or "no row"))
+                    continue
+                differences += [
+                    Difference(f"{name}, {'/'.join(key)}", column, found[key][column], value)
+                    for column, value in wanted[key].items()
+                    if not _agrees(found[key][column], value, experiment.tolerance.get(column, 0.0))
+                ]
     return differences
 
 
@@ -203,7 +207,7 @@ def commit() -> str:
         git = ["git", "-C", str(ROOT)]
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         changed = subprocess.run(
-            [*git, "status", "--porcelain", "--", "modlib"], capture_output=True, text=True, check=True
+            [*git, "status", "--porcelain", "-uno", "--", "modlib"], capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -247,16 +251,13 @@ def _plain(value: Any) -> Any:
 
 
 def _agrees(stored: Any, measured: Any, tolerance: float) -> bool:
-    if isinstance(measured, float | int) and not isinstance(measured, bool):
-        try:
-            stored, measured = float(stored if stored is not None else "nan"), float(measured)
-        except (TypeError, ValueError):
-            return False
-        return bool(np.isclose(stored, measured, rtol=0, atol=tolerance + 1e-12, equal_nan=True))
-    if isinstance(measured, str) and tolerance and measured:
-        try:
-            pair = [np.array(text.split(), dtype=float) for text in (str(stored), measured)]
-        except ValueError:
-            return False
-        return pair[0].shape == pair[1].shape and bool(np.allclose(*pair, rtol=0, atol=tolerance))
-    return str(measured) == ("" if stored is None or stored != stored else str(stored))
+    missing = stored is None or stored != stored  # an empty field is read as NaN
+    if measured is None or measured == "" or missing:
+        return missing and (measured is None or measured == "")
+    if isinstance(measured, str) and not tolerance:
+        return str(stored) == measured
+    try:  # a list of numbers is stored as text
+        pair = [np.array(str(value).split(), dtype=float) for value in (stored, measured)]
+    except ValueError:
+        return False
+    return pair[0].shape == pair[1].shape and bool(np.allclose(*pair, rtol=0, atol=tolerance + 1e-12, equal_nan=True))

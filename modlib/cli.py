@@ -1,0 +1,143 @@
+"""Command line: execute a chapter, fill or verify a result table, build the book."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from modlib.errors import InputError, ModlibError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A reproducible companion to five papers on modularity in neural networks.",
+)
+console = Console()
+Assignments = Annotated[list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be repeated.")]
+Folder = Annotated[Path | None, typer.Option(help="Folder of the result tables; results/ by default.")]
+
+
+@app.command()
+def run(
+    chapter: Annotated[str, typer.Argument(help="Such as dropout.")],
+    parameter: Assignments = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The executed notebook.")] = None,
+    grid: Annotated[str | None, typer.Option(help="Fill the chapter's table instead: smoke, quick or paper.")] = None,
+    jobs: Annotated[int, typer.Option(help="Worker processes for --grid.", min=1)] = 1,
+    dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler for --grid.")] = None,
+    results: Folder = None,
+) -> None:
+    """Execute a chapter's notebook with other parameters; or, with --grid, measure what its table lacks.
+
+    With --grid, each -p NAME=VALUE picks the cells to measure, for example -p dataset=mnist.
+    """
+    values = _assignments(parameter or [])
+    if grid is None:
+        if jobs != 1 or dask or results:
+            raise InputError("--jobs, --dask or --results arrived without --grid; they belong to: --grid smoke|quick|paper")
+        from modlib.notebooks import run_chapter
+
+        made = run_chapter(chapter, values, output or Path(f"{chapter}-executed.ipynb"))
+        console.print(f"executed: {made}")
+        return
+    from modlib.experiments import find_experiment, runner
+
+    new = runner.run(find_experiment(chapter), grid, jobs, dask, results, values)
+    console.print(f"{new} new rows in the table of {chapter}")
+
+
+@app.command()
+def verify(
+    chapter: Annotated[str, typer.Argument(help="Whose table.")],
+    sample: Annotated[int, typer.Option(help="Cells to measure again, picked at random.", min=1)] = 3,
+    seed: Annotated[int, typer.Option(help="Decides which.")] = 0,
+    results: Folder = None,
+) -> None:
+    """Train and measure stored cells again, and compare with what is stored. Fails if a value differs."""
+    from modlib.experiments import find_experiment, runner
+
+    differences = runner.verify(find_experiment(chapter), sample, seed, results)
+    if not differences:
+        console.print("every measured value agrees with the table")
+        return
+    table = Table("cell", "column", "stored", "measured again", title=f"{len(differences)} value(s) differ")
+    for difference in differences:
+        table.add_row(difference.cell, difference.column, _short(difference.stored), _short(difference.measured))
+    console.print(table)
+    raise typer.Exit(1)
+
+
+@app.command()
+def tables(results: Folder = None) -> None:
+    """List the result tables: how many cells of each profile are measured."""
+    from modlib.experiments import EXPERIMENTS, runner
+
+    table = Table("table", *runner.PROFILES)
+    for name, experiment in EXPERIMENTS.items():
+        counts = []
+        for profile in runner.PROFILES:
+            total = len(experiment.cells(profile))
+            counts.append(f"{total - len(runner.missing_cells(experiment, profile, results))} of {total}")
+        table.add_row(name, *counts)
+    console.print(table)
+
+
+@app.command()
+def first(
+    folder: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("_build/first"),
+) -> None:
+    """A first result in under two minutes: train, prune, cluster and test a small network."""
+    from modlib.first import first_result
+
+    first_result(folder, console)
+
+
+@app.command()
+def book(
+    profile: Annotated[str, typer.Option(help="smoke, quick or paper.")] = "smoke",
+    force: Annotated[bool, typer.Option("--force", help="Execute every chapter, changed or not.")] = False,
+) -> None:
+    """Execute every chapter that changed and build the site."""
+    from modlib.book import build
+
+    console.print(f"the book is built: {build(profile, force)}")
+
+
+@app.command()
+def sync(
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a pair differs.")] = False,
+) -> None:
+    """Write every notebook from its text twin."""
+    from modlib.notebooks import sync as synchronise
+
+    for path in synchronise(check):
+        console.print(f"written: {path}")
+
+
+def main() -> None:
+    """Entry point: an error that modlib raises on purpose is a message, not a traceback."""
+    try:
+        app()
+    except ModlibError as error:
+        Console(stderr=True).print(f"[bold red]modlib:[/] {error}", highlight=False, soft_wrap=True)
+        raise SystemExit(2) from error
+
+
+def _assignments(pairs: list[str]) -> dict[str, str]:
+    values = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"-p {pair!r} arrived; expected NAME=VALUE, for example -p dataset=fashion_mnist")
+        values[name] = value
+    return values
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else text[:21] + "..."
