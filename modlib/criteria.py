@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from modlib.errors import BookError
-
 SMALL_EFFECT = 0.2  # Cohen's "small" d
 FACTOR = 2.0  # by which the standard deviation of shuffles may differ
 SHARE = 0.3  # by which the share of significant networks may differ: three networks of ten
@@ -133,7 +131,7 @@ def below_upper_end(ours: Sample, theirs: Sample) -> Judgement:
     return _inside(ours, [value <= theirs.mean for value in ours.values], "below")
 
 
-def below_chance(ours: Sample, theirs: Sample | None) -> Judgement:
+def below_chance(ours: Sample, theirs: Sample) -> Judgement:
     """The paper says "lower than chance" without a number: the mean Z is negative (one-sided t-test, p < 0.05).
 
     Partly if it is negative without being significant. Not tested with fewer than three networks.
@@ -165,17 +163,6 @@ CRITERIA: dict[str, Criterion] = {
     )
 }
 IN_WORDS = frozenset({"below-chance"})  # criteria of claims that print no number
-
-
-def criterion(name: str) -> Criterion:
-    """The criterion of a name.
-
-    Raises:
-        BookError: if there is none; the message has the nearest name.
-    """
-    if name not in CRITERIA:
-        raise BookError(f"criterion {name!r} arrived; {nearest(name, CRITERIA)}")
-    return CRITERIA[name]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,0 +1,469 @@
+"""Claims of the papers, and verdicts computed from results/.
+
+``book/claims.yml`` says what is claimed and which rows decide it, ``book/papers/*.csv`` what the paper prints,
+``modlib.metrics`` what our rows give, ``modlib.criteria`` when the two agree. Only rows of the profile ``paper``
+count. Chapter: ``scorecard``; every chapter shows its own claims.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from modlib.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine, nearest
+from modlib.errors import BookError
+from modlib.experiments import EXPERIMENTS
+from modlib.metrics import METRICS, NETWORK, over_networks, share_below_all_shuffles
+from modlib.results import ROOT, read_table, results_folder
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+CLAIMS = ROOT / "book" / "claims.yml"
+PREFIX = {"pruned-modular": "pm", "clusterability": "cl"}
+KEYS = ("paper", "item", "row", "id", "statement", "criteria", "shuffles", "decided_by", "chapter", "claims")
+SHUFFLES = ("pooled", "averaged")
+DATASETS = {
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10 (JPEG copy)",
+    "initialisation": "untrained",
+}
+# The papers' words for what our tables call otherwise.
+SPELLING = {"fashion-mnist": "fashion_mnist", "cifar-10": "cifar10", "memorization": "memorisation"}
+STAGES = {"yes": "pruned", "no": "unpruned"}
+NUMERALS = {"two-thirds": 2 / 3}
+# Verdicts are told apart by sign and word; their colours are Okabe and Ito's, safe for the colour-blind.
+ICONS = dict(zip(Grade, "✔◐✘○–", strict=True))
+COLOURS = dict(zip(Grade, ("#0072B2", "#E69F00", "#D55E00", "#BBBBBB", "#EEEEEE"), strict=True))
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a paper prints of a metric.
+
+    Attributes:
+        text: as printed; of a whole group of runs, its mean and standard deviation.
+        sample: as numbers, None if the source has lost them.
+        note: remark of the transcription; says why there is no number.
+    """
+
+    text: str
+    sample: Sample | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of a paper.
+
+    Attributes:
+        id: unique name, such as ``pm-table-1-mnist-dropout``.
+        paper: id of the paper.
+        item: table, figure or section that prints it.
+        row: name of its row in ``book/papers/PAPER.csv``; a pattern if it takes several; empty for a claim in words.
+        statement: what is claimed, in words.
+        chapter: where it is shown.
+        criteria: for every metric the name of its criterion.
+        shuffles: how standard deviations of shuffles are summarised, ``pooled`` or ``averaged``.
+        tables: result tables that decide it.
+        rows: for every column that picks their rows, its value.
+        printed: for every metric that the paper prints in this row, what it prints; the main metric first, values that
+            the source has lost last.
+    """
+
+    id: str
+    paper: str
+    item: str
+    row: str
+    statement: str
+    chapter: str
+    criteria: Mapping[str, str]
+    shuffles: str
+    tables: tuple[str, ...]
+    rows: Mapping[str, str]
+    printed: Mapping[str, Printed] = field(repr=False)
+
+    @property
+    def what(self) -> str:
+        """The networks that it is about, in words."""
+        rows = self.rows
+        dropout = {"yes": "dropout", "no": "no dropout"}.get(rows.get("dropout", ""))
+        words = [DATASETS.get(rows["dataset"], rows["dataset"])]
+        if rows.get("stage") in STAGES.values():
+            words += [*([dropout] if dropout else []), rows["stage"]]
+        return ", ".join([*words, f"k = {rows['k']}"])
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One number of a claim: the paper's, ours, how they were compared, and what came out."""
+
+    metric: str
+    criterion: str
+    theirs: str
+    ours: str
+    n: str
+    reduced: bool
+    grade: Grade
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the results say about a claim.
+
+    Attributes:
+        verdict: the grades of all its numbers, combined.
+        ours: our number of the main metric.
+        theirs: the paper's.
+        n: our number of networks, and the paper's where it differs.
+        reduced: whether we have fewer networks than the paper.
+        details: one for every number, the main metric first.
+        explanation: what did not agree, or why nothing could be said; empty if all agrees.
+    """
+
+    verdict: Grade
+    ours: str
+    theirs: str
+    n: str
+    reduced: bool
+    details: tuple[Detail, ...]
+    explanation: str
+
+
+def load(path: Path = CLAIMS) -> list[Claim]:
+    """All claims, with what the papers print for them.
+
+    Args:
+        path: the YAML file; the papers' numbers lie beside it in ``papers/``.
+
+    Raises:
+        BookError: if the file does not parse, or a claim names a paper, row, metric, criterion, table or column that
+            is not there, or leaves open what the paper fixes.
+    """
+    try:
+        # Every scalar is text, as in the papers' files: `no` stays "no".
+        entries = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+        pairs = [(entry, own) for entry in entries for own in entry["claims"]]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise BookError(
+            f"{path} does not parse as a list of entries with claims ({error!r}); compare with git"
+        ) from error
+    claims = [_claim(entry, own, path) for entry, own in pairs]
+    ids = [claim.id for claim in claims]
+    if doubled := sorted({name for name in ids if ids.count(name) > 1}):
+        raise BookError(f"{path} has more than one claim {', '.join(doubled)}; give each its own id")
+    return claims
+
+
+def judge(claim: Claim, folder: Path | None = None, profile: str = "paper") -> Verdict:
+    """Verdict on a claim.
+
+    Args:
+        claim: one of ``load()``.
+        folder: where the result tables lie; ``results_folder()`` by default.
+        profile: whose rows are judged. Only with ``paper`` is it a verdict on the paper.
+
+    Raises:
+        ResultsError: if a table is damaged. One that is not there yet has no rows.
+        BookError: if the claim picks several rows of the same network.
+    """
+    rows = _rows(claim, folder or results_folder(), profile)
+    details = tuple(_detail(claim, metric, rows, profile) for metric in claim.printed)
+    short = [detail for detail in details if detail.grade is not Grade.REPRODUCED]
+    if len(short) == len(details) and len({detail.why for detail in short}) == 1:
+        explanation = short[0].why
+    else:
+        explanation = "; ".join(f"{METRICS[d.metric].label} {d.grade}: {d.why}" for d in short)
+    return Verdict(
+        verdict=combine(detail.grade for detail in details),
+        ours=details[0].ours,
+        theirs=details[0].theirs,
+        n=details[0].n,
+        reduced=any(detail.reduced for detail in details),
+        details=details,
+        explanation=explanation,
+    )
+
+
+def table(
+    chapter: str | None = None,
+    details: bool = False,
+    folder: Path | None = None,
+    profile: str = "paper",
+    path: Path = CLAIMS,
+) -> pd.DataFrame:
+    """Claims and verdicts, ready to show.
+
+    Args:
+        chapter: whose claims; all by default.
+        details: a line for every number, with its criterion and what came out, instead of one for every claim.
+        folder: where the result tables lie.
+        profile: whose rows are judged.
+        path: the claims.
+
+    Returns:
+        Columns id, item, what, metric, paper, ours, n, decided by, verdict; with details also criterion and why.
+        The number shown for a claim is its main metric's, the verdict that of all its metrics.
+
+    Raises:
+        BookError: if no claim belongs to the chapter.
+    """
+    claims = load(path)
+    if chapter is not None:
+        _expect(chapter, {claim.chapter for claim in claims}, "chapter")
+    lines = []
+    for claim in claims:
+        if chapter in (None, claim.chapter):
+            verdict = judge(claim, folder, profile)
+            for detail in verdict.details if details else verdict.details[:1]:
+                line = _line(claim, detail)
+                if details:
+                    line |= {"verdict": str(detail.grade), "criterion": detail.criterion, "why": detail.why}
+                else:
+                    line |= {"verdict": str(verdict.verdict)}
+                lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def show(chapter: str | None = None, folder: Path | None = None, profile: str = "paper", path: Path = CLAIMS) -> HTML:
+    """Claims and verdicts for a notebook, folded by what is claimed; unfolded, a line for every number.
+
+    A chapter's claims come with a line for every claim above.
+    """
+    from IPython.display import HTML
+
+    lines, numbers = (table(chapter, details, folder, profile, path) for details in (False, True))
+    claimed = pd.Series({claim.id: f"{claim.paper}, {claim.item}: {claim.statement}" for claim in load(path)})
+    parts = [] if chapter is None else [_html(lines)]
+    for statement, ids in claimed[lines["id"]].groupby(claimed, sort=False).groups.items():
+        verdicts = lines.loc[lines["id"].isin(ids), "verdict"].value_counts()
+        counts = ", ".join(f"{ICONS[Grade(str(verdict))]} {n} {verdict}" for verdict, n in verdicts.items())
+        parts.append(_fold(f"{statement} ({counts})", _html(numbers[numbers["id"].isin(ids)])))
+    return HTML("".join(parts))
+
+
+def scorecard(folder: Path | None = None, profile: str = "paper", path: Path = CLAIMS) -> pd.DataFrame:
+    """How many claims came out how: one row a paper and item, one column a verdict."""
+    claims = load(path)
+    found = pd.DataFrame(
+        [(claim.paper, claim.item, str(judge(claim, folder, profile).verdict)) for claim in claims],
+        columns=["paper", "item", "verdict"],
+    )
+    counts = found.groupby(["paper", "item"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
+    return counts.reindex(columns=[str(grade) for grade in Grade], fill_value=0)
+
+
+@functools.lru_cache(maxsize=4)
+def paper_values(paper: str, folder: Path = CLAIMS.parent / "papers") -> pd.DataFrame:
+    """Everything that a paper prints, one number a row, all of it as text.
+
+    Raises:
+        BookError: if there is no such file.
+    """
+    path = folder / f"{paper}.csv"
+    if not path.exists():
+        raise BookError(f"paper {paper!r} arrived; {nearest(paper, (file.stem for file in folder.glob('*.csv')))}")
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def covered(claim: Claim, values: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``paper_values`` that a claim is about: of its item, row and metrics, with its settings."""
+    if not claim.row:
+        return values.iloc[:0]
+    values = values[(values["item"] == claim.item) & values["metric"].isin(list(claim.criteria))]
+    fits = [
+        fnmatchcase(row, claim.row)
+        and all(claim.rows.get(key, value) == value for key, value in settings(condition).items())
+        for row, condition in zip(values["row"], values["condition"], strict=True)
+    ]
+    return values[fits]
+
+
+def settings(condition: str) -> dict[str, str]:
+    """What a condition of the papers' files fixes, in the columns and words of our tables."""
+    parts = dict(part.split("=", 1) for part in condition.split(";") if part)
+    found = {key: value for key, value in parts.items() if key in ("dropout", "k")}
+    if dataset := parts.get("experiment", parts.get("dataset")):
+        found["dataset"] = SPELLING.get(dataset, dataset)
+    if parts.get("trained") == "no":
+        found["stage"] = "initial"
+    elif "pruned" in parts:
+        found["stage"] = STAGES[parts["pruned"]]
+    return found
+
+
+def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Claim:
+    merged = {**entry, **own}
+    where = f"{path.name}: {merged.get('item')}, {merged.get('id')}"
+    for key in merged:
+        _expect(key, KEYS, f"{where}: key")
+    if missing := [key for key in ("paper", "item", "id", "statement", "criteria") if key not in merged]:
+        raise BookError(f"{where}: the claim has no {', '.join(missing)}; write it in its entry")
+    _expect(merged["paper"], PREFIX, f"{where}: paper")
+    _expect(merged.get("shuffles", "averaged"), SHUFFLES, f"{where}: shuffles")
+    rows = {**entry.get("decided_by", {}), **own.get("decided_by", {})}
+    named = rows.pop("table", [])
+    tables = (named,) if isinstance(named, str) else tuple(named)
+    if not {"dataset", "k"} <= set(rows) or not tables:
+        raise BookError(f"{where}: decided_by is {rows} of {tables}; expected a table, a dataset and a k at least")
+    for name in tables:
+        _expect(name, EXPERIMENTS, f"{where}: table")
+        for column in rows:
+            _expect(column, (*EXPERIMENTS[name].cell_key, *EXPERIMENTS[name].row_key), f"{where}: column of {name}")
+    for metric, criterion in merged["criteria"].items():
+        _expect(metric, METRICS, f"{where}: metric")
+        _expect(criterion, CRITERIA, f"{where}: criterion")
+    claim = Claim(
+        id=f"{PREFIX[merged['paper']]}-{merged['item']}-{merged['id']}",
+        paper=merged["paper"],
+        item=merged["item"],
+        row=merged.get("row", ""),
+        statement=merged["statement"],
+        chapter=merged.get("chapter", tables[0]),
+        criteria=merged["criteria"],
+        shuffles=merged.get("shuffles", "averaged"),
+        tables=tables,
+        rows=rows,
+        printed={},
+    )
+    return replace(claim, printed=_printed(claim, path.parent / "papers"))
+
+
+def _printed(claim: Claim, folder: Path) -> dict[str, Printed]:
+    if not claim.row:
+        if numbers := [name for name in claim.criteria.values() if name not in IN_WORDS]:
+            raise BookError(f"{claim.id} has no row, but {numbers[0]} compares with a printed number; name the row")
+        return dict.fromkeys(claim.criteria, Printed("in words", Sample(math.nan, 0)))
+    found = covered(claim, paper_values(claim.paper, folder))
+    if found.empty:
+        raise BookError(
+            f"{claim.id}: {claim.paper}.csv prints nothing for item {claim.item}, row {claim.row} "
+            f"with {_words(claim.rows)}; expected at least one of {', '.join(claim.criteria)}"
+        )
+    for condition in found["condition"]:
+        if left_open := set(settings(condition)) - set(claim.rows):
+            raise BookError(f"{claim.id} leaves {', '.join(sorted(left_open))} open; the paper fixes {condition}")
+    by_metric = {str(metric): rows for metric, rows in found.groupby("metric")}
+    printed = {metric: _printed_metric(metric, by_metric) for metric in claim.criteria if metric in by_metric}
+    return dict(sorted(printed.items(), key=lambda pair: pair[1].sample is None))
+
+
+def _printed_metric(metric: str, by_metric: Mapping[str, pd.DataFrame]) -> Printed:
+    found = by_metric[metric]
+    if len(found) > 1:
+        values = found["value"].astype(float)
+        if metric.startswith("p_value"):
+            sample = share_below_all_shuffles(values, found["n"].astype(int))
+        else:
+            sample = over_networks(values, float(pd.to_numeric(found["sd"]).mean()))
+        return Printed(METRICS[metric].text(sample), sample)
+    row = found.iloc[0]
+    if not row["value"]:
+        return Printed("–", None, row["note"])
+    # The n of shuffled n-cuts counts shuffles; their networks are those of the n-cut beside them.
+    counted = by_metric["ncut"].iloc[0] if metric.startswith("dist_ncut") else row
+    value = NUMERALS[row["value"]] if row["value"] in NUMERALS else float(row["value"])
+    sd = float(row["sd"] or "nan")
+    text = f"{row['value']} ± {row['sd']}" if row["sd"] else row["value"]
+    between, shuffled = (math.nan, sd) if metric.startswith("dist_ncut") else (sd, math.nan)
+    return Printed(text, Sample(value, int(counted["n"] or 0), between, shuffled), row["note"])
+
+
+def _rows(claim: Claim, folder: Path, profile: str) -> pd.DataFrame:
+    """Our rows that decide a claim, of all its tables."""
+    found = []
+    for name in claim.tables:
+        path = folder / f"{name}.csv"
+        if path.exists():
+            rows = _read(folder, name, path.stat().st_mtime_ns)
+            wanted = {"profile": profile, **claim.rows}
+            found.append(rows[np.logical_and.reduce([rows[key].astype(str) == wanted[key] for key in wanted])])
+    found = [rows for rows in found if len(rows)]
+    if not found:
+        return pd.DataFrame()
+    rows = pd.concat(found, ignore_index=True)
+    if rows.duplicated([*NETWORK, "null"]).any():
+        raise BookError(
+            f"{claim.id} picks several rows of the same network with {_words(claim.rows)}; "
+            "expected one for each null model: fix stage and k in its decided_by"
+        )
+    return rows
+
+
+@functools.lru_cache(maxsize=16)
+def _read(folder: Path, name: str, version: int) -> pd.DataFrame:
+    """A result table; ``version`` is when it was written, so that a table is read anew after it has grown."""
+    return read_table(name, folder)
+
+
+def _detail(claim: Claim, metric: str, rows: pd.DataFrame, profile: str) -> Detail:
+    printed, name = claim.printed[metric], claim.criteria[metric]
+    theirs = printed.sample
+    ours = None if rows.empty else METRICS[metric].measure(rows, claim.shuffles)
+    reduced = ours is not None and theirs is not None and ours.n < theirs.n
+    if theirs is None:
+        grade, why = Grade.NO_VALUE, printed.note
+    elif ours is None:
+        missing = f"no {profile} rows" if rows.empty else "not all rows are there"
+        grade, why = Grade.NOT_TESTED, f"{missing} for {_words(claim.rows)} in {', '.join(claim.tables)}"
+    else:
+        grade, why = CRITERIA[name](ours, theirs)
+    return Detail(metric, name, printed.text, METRICS[metric].text(ours), _count(ours, theirs), reduced, grade, why)
+
+
+def _count(ours: Sample | None, theirs: Sample | None) -> str:
+    if ours is None:
+        return "–"
+    if theirs is None or theirs.n in (0, ours.n):
+        return f"{ours.n}"
+    return f"{ours.n} of {theirs.n}, reduced" if ours.n < theirs.n else f"{ours.n} (paper {theirs.n})"
+
+
+def _line(claim: Claim, detail: Detail) -> dict[str, str]:
+    return {
+        "id": claim.id,
+        "item": claim.item,
+        "what": claim.what,
+        "metric": METRICS[detail.metric].label,
+        "paper": detail.theirs,
+        "ours": detail.ours,
+        "n": detail.n,
+        "decided by": ", ".join(claim.tables),
+    }
+
+
+def _words(rows: Mapping[str, str]) -> str:
+    return ", ".join(f"{column} = {value}" for column, value in rows.items())
+
+
+def _expect(name: str, known: Iterable[str], what: str) -> None:
+    known = list(known)
+    if name not in known:
+        raise BookError(f"{what} {name!r} arrived; {nearest(name, known)}")
+
+
+def _html(frame: pd.DataFrame) -> str:
+    cells = frame.map(lambda value: html.escape(str(value)))
+    cells["verdict"] = [
+        f'<span style="border-left: .5em solid {COLOURS[Grade(verdict)]}; padding-left: .4em; white-space: nowrap">'
+        f"{ICONS[Grade(verdict)]} {verdict}</span>"
+        for verdict in frame["verdict"]
+    ]
+    body = cells.to_html(index=False, escape=False, border=0, justify="left")
+    return f'<div style="overflow-x: auto; font-size: 80%">{body}</div>'
+
+
+def _fold(summary: str, body: str) -> str:
+    return f"<details><summary>{html.escape(summary)}</summary>{body}</details>"
