@@ -64,8 +64,8 @@ class Page:
 
     @property
     def is_notebook(self) -> bool:
-        """Whether it holds code to execute: an ipynb file, or a text page that names a kernel."""
-        return self.source.suffix == ".ipynb" or "\nkernelspec:" in self.source.read_text(encoding="utf-8")[:1000]
+        """Whether it holds code to execute: an ipynb file, or a text page with code cells."""
+        return self.source.suffix == ".ipynb" or "\n```{code-cell}" in self.source.read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ CONFIG = {
     "execute": {"execute_notebooks": "off"},
     "sphinx": {"config": {"language": "en"}},
 }
-TOC = {"format": "jb-book", "root": "book/index", "chapters": [{"file": "notebooks/tiny"}, {"file": "notebooks/other"}]}
+CHAPTERS = [{"file": "notebooks/tiny"}, {"file": "notebooks/other"}, {"file": "book/card"}]
+TOC = {"format": "jb-book", "root": "book/index", "chapters": CHAPTERS}
 NOTEBOOK = """\
 ---
 kernelspec:
@@ -50,13 +51,14 @@ def write(path: Path, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def green(tmp_path_factory) -> Path:
-    """A book of a page and two notebooks with a library of its own, built once."""
+    """A book of a page, two notebooks and a page with code, with a library of its own, built once."""
     root = tmp_path_factory.mktemp("book")
     write(root / "_config.yml", yaml.safe_dump(CONFIG))
     write(root / "_toc.yml", yaml.safe_dump(TOC))
     write(root / "book" / "index.md", f"# Index\n\n{book.STATUS_TABLE}\n")
     for name in ("tiny", "other"):
         write(root / "notebooks" / f"{name}.md", NOTEBOOK.format(title=name))
+    write(root / "book" / "card.md", "# Card\n\n```{code-cell} ipython3\nprint('computed', 6 * 7)\n```\n")
     write(root / "modlib" / "__init__.py", "")
     write(root / "modlib" / "answer.py", "ANSWER = 'forty-two'\n")
     write(root / "results" / "tiny.csv", "a\n1\n")
@@ -91,6 +93,7 @@ def executed_text(root: Path) -> str:
 def test_a_sound_book_is_green(green):
     html = green / "_build" / "html"
     assert "smoke forty-two" in (html / "notebooks" / "tiny.html").read_text()
+    assert "computed 42" in (html / "book" / "card.html").read_text()
     assert "Versions: " in (html / "book" / "index.html").read_text()
     assert "status table" in (green / "book" / "index.md").read_text(), "the source was touched"
     assert not any(cell.get("outputs") for cell in nbformat.read(page(green).source, as_version=4).cells)
@@ -139,7 +142,7 @@ def test_an_exception_in_a_notebook_is_red_and_the_others_go_on(root):
     edit(root / "notebooks" / "tiny.md", "print(profile, ANSWER)", "1 / 0")
     edit(root / "notebooks" / "other.md", "print(profile, ANSWER)", "print('other')")
     notebooks.sync(root=root)
-    with pytest.raises(BookError, match="1 of 2 notebooks failed") as caught:
+    with pytest.raises(BookError, match="1 of 3 notebooks failed") as caught:
         book.build(root=root)
     report = root / "_build" / "reports" / "notebooks" / "tiny.log"
     assert str(report) in str(caught.value)
@@ -193,7 +196,7 @@ def test_warnings_of_sphinx_are_red(root):
 
 
 def test_a_page_that_the_table_of_contents_names_but_nobody_wrote_is_red(root):
-    write(root / "_toc.yml", yaml.safe_dump({**TOC, "chapters": [*TOC["chapters"], {"file": "book/nowhere"}]}))
+    write(root / "_toc.yml", yaml.safe_dump(TOC | {"chapters": [*CHAPTERS, {"file": "book/nowhere"}]}))
     with pytest.raises(BookError, match=r"names book/nowhere, but there is no book/nowhere\.md"):
         book.build(root=root)
 
