@@ -1,5 +1,7 @@
 """Fixtures that several test files share, and how much hypothesis tries."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,7 +18,7 @@ settings.load_profile("modlib")
 def random_weights(sizes: tuple[int, ...], seed: int, density: float = 1.0) -> list[np.ndarray]:
     """Gaussian weight matrices between layers of these sizes, of which a share is not zero."""
     rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape) * (rng.random(shape) < density) for shape in zip(sizes, sizes[1:], strict=False)]
+    return [rng.normal(size=shape) * (rng.random(shape) < density) for shape in pairwise(sizes)]
 
 
 def planted_weights(
@@ -26,7 +28,7 @@ def planted_weights(
     rng = np.random.default_rng(seed)
     truth = [rng.permutation(np.arange(size) % modules) for size in sizes]
     weights = []
-    for left, right in zip(truth, truth[1:], strict=False):
+    for left, right in pairwise(truth):
         same = left[:, None] == right
         sign = rng.choice([-1, 1], size=same.shape)
         weights.append(sign * np.where(same, rng.uniform(0.5, 1, same.shape), outside * rng.random(same.shape)))
