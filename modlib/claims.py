@@ -11,8 +11,7 @@ import functools
 import html
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,8 @@ import yaml
 from modlib.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine, nearest
 from modlib.errors import BookError
 from modlib.experiments import EXPERIMENTS
-from modlib.metrics import METRICS, NETWORK, over_networks, share_below_all_shuffles
+from modlib.metrics import METRICS, NETWORK
+from modlib.papers import STAGES, Place, Printed, printed_at
 from modlib.results import ROOT, read_table, results_folder
 
 if TYPE_CHECKING:
@@ -39,28 +39,9 @@ DATASETS = {
     "cifar10": "CIFAR-10 (JPEG copy)",
     "initialisation": "untrained",
 }
-# The papers' words for what our tables call otherwise.
-SPELLING = {"fashion-mnist": "fashion_mnist", "cifar-10": "cifar10", "memorization": "memorisation"}
-STAGES = {"yes": "pruned", "no": "unpruned"}
-NUMERALS = {"two-thirds": 2 / 3}
 # Verdicts are told apart by sign and word; their colours are Okabe and Ito's, safe for the colour-blind.
 ICONS = dict(zip(Grade, "✔◐✘○–", strict=True))
 COLOURS = dict(zip(Grade, ("#0072B2", "#E69F00", "#D55E00", "#BBBBBB", "#EEEEEE"), strict=True))
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What a paper prints of a metric.
-
-    Attributes:
-        text: as printed; of a whole group of runs, its mean and standard deviation.
-        sample: as numbers, None if the source has lost them.
-        note: remark of the transcription; says why there is no number.
-    """
-
-    text: str
-    sample: Sample | None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -265,45 +246,6 @@ def scorecard(folder: Path | None = None, profile: str = "paper", path: Path = C
     return counts.reindex(columns=[str(grade) for grade in Grade], fill_value=0)
 
 
-@functools.lru_cache(maxsize=4)
-def paper_values(paper: str, folder: Path = CLAIMS.parent / "papers") -> pd.DataFrame:
-    """Everything that a paper prints, one number a row, all of it as text.
-
-    Raises:
-        BookError: if there is no such file.
-    """
-    path = folder / f"{paper}.csv"
-    if not path.exists():
-        raise BookError(f"paper {paper!r} arrived; {nearest(paper, (file.stem for file in folder.glob('*.csv')))}")
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
-
-
-def covered(claim: Claim, values: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``paper_values`` that a claim is about: of its item, row and metrics, with its settings."""
-    if not claim.row:
-        return values.iloc[:0]
-    values = values[(values["item"] == claim.item) & values["metric"].isin(list(claim.criteria))]
-    fits = [
-        fnmatchcase(row, claim.row)
-        and all(claim.rows.get(key, value) == value for key, value in settings(condition).items())
-        for row, condition in zip(values["row"], values["condition"], strict=True)
-    ]
-    return values[fits]
-
-
-def settings(condition: str) -> dict[str, str]:
-    """What a condition of the papers' files fixes, in the columns and words of our tables."""
-    parts = dict(part.split("=", 1) for part in condition.split(";") if part)
-    found = {key: value for key, value in parts.items() if key in ("dropout", "k")}
-    if dataset := parts.get("experiment", parts.get("dataset")):
-        found["dataset"] = SPELLING.get(dataset, dataset)
-    if parts.get("trained") == "no":
-        found["stage"] = "initial"
-    elif "pruned" in parts:
-        found["stage"] = STAGES[parts["pruned"]]
-    return found
-
-
 def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Claim:
     merged = {**entry, **own}
     where = f"{path.name}: {merged.get('item')}, {merged.get('id')}"
@@ -325,60 +267,25 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
     for metric, criterion in merged["criteria"].items():
         _expect(metric, METRICS, f"{where}: metric")
         _expect(criterion, CRITERIA, f"{where}: criterion")
-    claim = Claim(
+    row, metrics = merged.get("row", ""), list(merged["criteria"])
+    in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
+    if not row and not in_words:
+        raise BookError(f"{where}: the claim has no row, but is compared with a printed number; name the row")
+    return Claim(
         id=f"{PREFIX[merged['paper']]}-{merged['item']}-{merged['id']}",
         paper=merged["paper"],
         item=merged["item"],
-        row=merged.get("row", ""),
+        row=row,
         statement=merged["statement"],
         chapter=merged.get("chapter", tables[0]),
         criteria=merged["criteria"],
         shuffles=merged.get("shuffles", "averaged"),
         tables=tables,
         rows=rows,
-        printed={},
+        printed=printed_at(merged["paper"], Place(merged["item"], row, rows), metrics, path.parent / "papers")
+        if row
+        else dict.fromkeys(metrics, Printed("in words", Sample(math.nan, 0))),
     )
-    return replace(claim, printed=_printed(claim, path.parent / "papers"))
-
-
-def _printed(claim: Claim, folder: Path) -> dict[str, Printed]:
-    if not claim.row:
-        if numbers := [name for name in claim.criteria.values() if name not in IN_WORDS]:
-            raise BookError(f"{claim.id} has no row, but {numbers[0]} compares with a printed number; name the row")
-        return dict.fromkeys(claim.criteria, Printed("in words", Sample(math.nan, 0)))
-    found = covered(claim, paper_values(claim.paper, folder))
-    if found.empty:
-        raise BookError(
-            f"{claim.id}: {claim.paper}.csv prints nothing for item {claim.item}, row {claim.row} "
-            f"with {_words(claim.rows)}; expected at least one of {', '.join(claim.criteria)}"
-        )
-    for condition in found["condition"]:
-        if left_open := set(settings(condition)) - set(claim.rows):
-            raise BookError(f"{claim.id} leaves {', '.join(sorted(left_open))} open; the paper fixes {condition}")
-    by_metric = {str(metric): rows for metric, rows in found.groupby("metric")}
-    printed = {metric: _printed_metric(metric, by_metric) for metric in claim.criteria if metric in by_metric}
-    return dict(sorted(printed.items(), key=lambda pair: pair[1].sample is None))
-
-
-def _printed_metric(metric: str, by_metric: Mapping[str, pd.DataFrame]) -> Printed:
-    found = by_metric[metric]
-    if len(found) > 1:
-        values = found["value"].astype(float)
-        if metric.startswith("p_value"):
-            sample = share_below_all_shuffles(values, found["n"].astype(int))
-        else:
-            sample = over_networks(values, float(pd.to_numeric(found["sd"]).mean()))
-        return Printed(METRICS[metric].text(sample), sample)
-    row = found.iloc[0]
-    if not row["value"]:
-        return Printed("–", None, row["note"])
-    # The n of shuffled n-cuts counts shuffles; their networks are those of the n-cut beside them.
-    counted = by_metric["ncut"].iloc[0] if metric.startswith("dist_ncut") else row
-    value = NUMERALS[row["value"]] if row["value"] in NUMERALS else float(row["value"])
-    sd = float(row["sd"] or "nan")
-    text = f"{row['value']} ± {row['sd']}" if row["sd"] else row["value"]
-    between, shuffled = (math.nan, sd) if metric.startswith("dist_ncut") else (sd, math.nan)
-    return Printed(text, Sample(value, int(counted["n"] or 0), between, shuffled), row["note"])
 
 
 def _rows(claim: Claim, folder: Path, profile: str) -> pd.DataFrame:

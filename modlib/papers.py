@@ -1,0 +1,145 @@
+"""What the papers print: book/papers/PAPER.csv, one number a row, and how its words translate into ours.
+
+Chapter: ``scorecard``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pandas as pd
+
+from modlib.criteria import Sample, nearest
+from modlib.errors import BookError
+from modlib.metrics import METRICS, over_networks, share_below_all_shuffles
+from modlib.results import ROOT
+
+PAPERS = ROOT / "book" / "papers"
+SPELLING = {"fashion-mnist": "fashion_mnist", "cifar-10": "cifar10", "memorization": "memorisation"}
+STAGES = {"yes": "pruned", "no": "unpruned"}
+NUMERALS = {"two-thirds": 2 / 3}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a paper prints something.
+
+    Attributes:
+        item: table, figure or section.
+        row: name of the row, or a pattern that takes several, such as ``run-*``.
+        settings: what the networks have in common, in the columns and words of our tables.
+    """
+
+    item: str
+    row: str
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a paper prints of a metric.
+
+    Attributes:
+        text: as printed; of several runs, their mean and standard deviation.
+        sample: as numbers, None if the source has lost them.
+        note: remark of the transcription; says why there is no number.
+    """
+
+    text: str
+    sample: Sample | None
+    note: str = ""
+
+
+@functools.lru_cache(maxsize=4)
+def paper_values(paper: str, folder: Path = PAPERS) -> pd.DataFrame:
+    """Everything that a paper prints, one number a row, all of it as text.
+
+    Raises:
+        BookError: if there is no such file.
+    """
+    path = folder / f"{paper}.csv"
+    if not path.exists():
+        raise BookError(f"paper {paper!r} arrived; {nearest(paper, (file.stem for file in folder.glob('*.csv')))}")
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def settings(condition: str) -> dict[str, str]:
+    """What a condition of the papers' files fixes, in the columns and words of our tables.
+
+    >>> settings("dataset=fashion-mnist;arch=mlp-4x256;dropout=no;pruned=yes;k=4")
+    {'dropout': 'no', 'k': '4', 'dataset': 'fashion_mnist', 'stage': 'pruned'}
+    """
+    parts = dict(part.split("=", 1) for part in condition.split(";") if part)
+    found = {key: value for key, value in parts.items() if key in ("dropout", "k")}
+    if dataset := parts.get("experiment", parts.get("dataset")):
+        found["dataset"] = SPELLING.get(dataset, dataset)
+    if parts.get("trained") == "no":
+        found["stage"] = "initial"
+    elif "pruned" in parts:
+        found["stage"] = STAGES[parts["pruned"]]
+    return found
+
+
+def rows_at(values: pd.DataFrame, place: Place, metrics: Sequence[str]) -> pd.DataFrame:
+    """The rows of ``paper_values`` with these metrics at a place; a setting that a row does not fix is no obstacle."""
+    values = values[(values["item"] == place.item) & values["metric"].isin(metrics)]
+    fits = [
+        fnmatchcase(row, place.row)
+        and all(place.settings.get(key, value) == value for key, value in settings(condition).items())
+        for row, condition in zip(values["row"], values["condition"], strict=True)
+    ]
+    return values[fits]
+
+
+def printed_at(paper: str, place: Place, metrics: Sequence[str], folder: Path = PAPERS) -> dict[str, Printed]:
+    """What a paper prints at a place, by metric; those that the source has lost come last.
+
+    Args:
+        paper: id of the paper.
+        place: where.
+        metrics: which; those that are not printed there are left out.
+        folder: of the papers' files.
+
+    Raises:
+        BookError: if nothing is printed there, or the place leaves open what the paper fixes.
+    """
+    found = rows_at(paper_values(paper, folder), place, metrics)
+    if found.empty:
+        raise BookError(
+            f"{paper}.csv prints no {', '.join(metrics)} in {place.item}, row {place.row!r} "
+            f"for {dict(place.settings)}; look the row up there"
+        )
+    for condition in found["condition"]:
+        if left_open := sorted(set(settings(condition)) - set(place.settings)):
+            raise BookError(
+                f"{place.item}, row {place.row!r} of {paper} fixes {condition}, but {', '.join(left_open)} "
+                "is left open; fix it in decided_by"
+            )
+    by_metric = {str(metric): rows for metric, rows in found.groupby("metric")}
+    printed = {metric: _printed(metric, by_metric) for metric in metrics if metric in by_metric}
+    return dict(sorted(printed.items(), key=lambda pair: pair[1].sample is None))
+
+
+def _printed(metric: str, by_metric: Mapping[str, pd.DataFrame]) -> Printed:
+    found = by_metric[metric]
+    if len(found) > 1:
+        values = found["value"].astype(float)
+        if metric.startswith("p_value"):
+            sample = share_below_all_shuffles(values, found["n"].astype(int))
+        else:
+            sample = over_networks(values, float(pd.to_numeric(found["sd"]).mean()))
+        return Printed(METRICS[metric].text(sample), sample)
+    row = found.iloc[0]
+    if not row["value"]:
+        return Printed("–", None, row["note"])
+    value = NUMERALS[row["value"]] if row["value"] in NUMERALS else float(row["value"])
+    sd = float(row["sd"] or "nan")
+    text = f"{row['value']} ± {row['sd']}" if row["sd"] else row["value"]
+    if metric.startswith("dist_ncut"):
+        # Its n counts shuffles; their networks are those of the n-cut beside them.
+        return Printed(text, Sample(value, int(by_metric["ncut"].iloc[0]["n"]), shuffle_sd=sd), row["note"])
+    return Printed(text, Sample(value, int(row["n"] or 0), sd), row["note"])
