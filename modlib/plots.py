@@ -1,0 +1,245 @@
+"""Figures of the chapters, each on the axes of the paper's own figure where there is one.
+
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; markers repeat what colours say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from modlib.graphs import NeuronGraph
+
+PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+NULL_COLOURS = {"layer": PALETTE[0], "layer-nonzero": PALETTE[5]}
+TITLES = {
+    "digits": "digits",
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10 (JPEG copy)",
+    "unlearnable": "unlearnable",
+    "kilo-epoch": "kilo-epoch",
+    "memorisation": "memorisation",
+}
+
+
+def use_style() -> None:
+    """Set fonts, palette and resolution for all figures of a chapter."""
+    sns.set_theme(style="ticks", context="notebook", palette=PALETTE)
+    plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False})
+
+
+def sorted_adjacency(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None) -> Axes:
+    """Adjacency matrix with the vertices of a cluster beside each other; lines part the clusters.
+
+    Args:
+        graph: neuron graph.
+        labels: (n_vertices,) clusters.
+        ax: where to draw.
+    """
+    ax = ax or plt.subplots(figsize=(4.5, 4.5))[1]
+    order = np.lexsort((graph.layer, labels))
+    dense = graph.adjacency.toarray()[np.ix_(order, order)]
+    positive = dense[dense > 0]
+    ax.imshow(dense, cmap="Greys", vmax=np.quantile(positive, 0.95), interpolation="nearest")
+    for edge in np.cumsum(np.bincount(labels))[:-1]:
+        ax.axhline(edge - 0.5, color=PALETTE[5], lw=0.8)
+        ax.axvline(edge - 0.5, color=PALETTE[5], lw=0.8)
+    ax.set(xlabel="neuron, sorted by cluster", ylabel="neuron, sorted by cluster", xticks=[], yticks=[])
+    return ax
+
+
+def network(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None, edges: int = 1500) -> Axes:
+    """The network as columns of neurons coloured by cluster, with its strongest edges (pruned-modular figure 1).
+
+    An edge within a cluster has the colour of the cluster, one between clusters is grey.
+
+    Args:
+        graph: neuron graph.
+        labels: (n_vertices,) clusters.
+        ax: where to draw.
+        edges: how many edges to draw, the strongest of all layers.
+    """
+    ax = ax or plt.subplots(figsize=(7, 4))[1]
+    height = np.empty(graph.n_vertices)
+    for layer in range(len(graph.live)):
+        members = np.flatnonzero(graph.layer == layer)
+        members = members[np.argsort(labels[members], kind="stable")]
+        height[members] = (np.arange(len(members)) + 0.5) / len(members)
+    triangle = graph.adjacency.tocoo()
+    upper = triangle.row < triangle.col
+    row, column, weight = triangle.row[upper], triangle.col[upper], triangle.data[upper]
+    strongest = np.argsort(weight)[-edges:]
+    row, column = row[strongest], column[strongest]
+    lines = [[(graph.layer[a], height[a]), (graph.layer[b], height[b])] for a, b in zip(row, column, strict=True)]
+    colours = [PALETTE[labels[a] % 8] if labels[a] == labels[b] else "#BBBBBB" for a, b in zip(row, column, strict=True)]
+    ax.add_collection(LineCollection(lines, colors=colours, linewidths=0.3, alpha=0.5))
+    ax.scatter(graph.layer, height, c=[PALETTE[label % 8] for label in labels], s=5, zorder=2)
+    names = ["input", *(f"hidden {i}" for i in range(1, len(graph.live) - 1)), "output"]
+    ax.set(yticks=[], xticks=range(len(names)), xticklabels=names)
+    ax.spines["left"].set_visible(False)
+    return ax
+
+
+def density(values: np.ndarray, ax: Axes, label: str, colour: str, fill: bool = True) -> None:
+    """Kernel density of a sample with a tick for every value; a line where all values are equal."""
+    values = np.asarray(values, dtype=float)
+    if np.ptp(values) < 1e-9:
+        ax.axvline(values.mean(), color=colour, lw=3, alpha=0.4, label=label)
+        return
+    sns.kdeplot(x=values, ax=ax, color=colour, fill=fill, alpha=0.25, label=label, warn_singular=False)
+    sns.rugplot(x=values, ax=ax, color=colour, height=0.03, alpha=0.4)
+
+
+def shuffle_test(ncut: float, nulls: Mapping[str, np.ndarray], ax: Axes | None = None) -> Axes:
+    """n-cut of a network among those of its shuffles (pruned-modular figure 4).
+
+    Args:
+        ncut: n-cut of the network, drawn as a line.
+        nulls: for the name of a null model, the shuffled n-cuts.
+        ax: where to draw.
+    """
+    ax = ax or plt.subplots(figsize=(6, 3))[1]
+    for i, (name, values) in enumerate(nulls.items()):
+        density(values, ax, f"{name} shuffles", NULL_COLOURS.get(name, PALETTE[i]))
+    ax.axvline(ncut, color="black", ls="--", label="network")
+    ax.set(xlabel="n-cut", ylabel="density")
+    ax.legend()
+    return ax
+
+
+def initial_ncuts(values: np.ndarray, paper_range: tuple[float, float], k: int, ax: Axes | None = None) -> Axes:
+    """n-cuts of untrained networks (pruned-modular figure 3, clusterability figure A.1).
+
+    Args:
+        values: (n,) n-cuts.
+        paper_range: the support that the paper prints, shaded.
+        k: number of clusters.
+        ax: where to draw.
+    """
+    ax = ax or plt.subplots(figsize=(6, 3))[1]
+    ax.axvspan(*paper_range, color="#DDDDDD", label="support in the paper", zorder=0)
+    density(values, ax, f"{len(values)} untrained networks", PALETTE[0])
+    ax.set(xlabel=f"n-cut at k = {k}", ylabel="density")
+    ax.legend()
+    return ax
+
+
+def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
+    """n-cut of every network before and after pruning, and its shuffles' (pruned-modular figure 2).
+
+    Args:
+        rows: rows of one null model, with stage ``unpruned`` and ``pruned``; other k are left out.
+        k: number of clusters.
+    """
+    rows = rows[rows["k"] == k]
+    datasets = [name for name in TITLES if name in set(rows["dataset"])]
+    figure, axes = plt.subplots(1, len(datasets), figsize=(4.2 * len(datasets), 3.6), sharey=True, squeeze=False)
+    for ax, dataset in zip(axes[0], datasets, strict=True):
+        for i, (dropout, group) in enumerate(rows[rows["dataset"] == dataset].groupby("dropout")):
+            name = "dropout" if dropout == "yes" else "no dropout"
+            shift = 0.12 * (2 * i - 1)
+            for stage, x in (("unpruned", 0), ("pruned", 1)):
+                part = group[group["stage"] == stage]
+                at = x + shift + np.linspace(-0.07, 0.07, len(part))
+                label = name if stage == "unpruned" else None
+                ax.errorbar(
+                    at, part["shuffled_mean"], part["shuffled_sd"], fmt="none", color="#999999", elinewidth=1, zorder=1,
+                    label="shuffles, mean and sd" if i == 0 and stage == "unpruned" else None,
+                )  # fmt: skip
+                ax.scatter(at, part["ncut"], color=PALETTE[i], marker=MARKERS[i], s=22, label=label, zorder=2)
+        ax.set(title=TITLES[dataset], xticks=[0, 1], xticklabels=["before pruning", "after pruning"], xlim=(-0.4, 1.4))
+    axes[0, 0].set_ylabel(f"n-cut at k = {k}")
+    axes[0, -1].legend(fontsize="small")
+    figure.tight_layout()
+    return figure
+
+
+def absolute_and_relative(rows: pd.DataFrame, k: int, hue: str = "dropout") -> Figure:
+    """n-cut against Z-score, a point a network (clusterability figures 2, 3 and A.6).
+
+    Absolute clusterability grows to the left, relative clusterability downwards.
+
+    Args:
+        rows: rows of one stage and null model; other k are left out.
+        k: number of clusters.
+        hue: column that decides colour and marker.
+    """
+    rows = rows[rows["k"] == k].dropna(subset=["z"])
+    datasets = [name for name in TITLES if name in set(rows["dataset"])]
+    figure, axes = plt.subplots(1, len(datasets), figsize=(4.2 * len(datasets), 3.6), squeeze=False)
+    for ax, dataset in zip(axes[0], datasets, strict=True):
+        for i, (value, group) in enumerate(rows[rows["dataset"] == dataset].groupby(hue)):
+            ax.scatter(group["ncut"], group["z"], color=PALETTE[i], marker=MARKERS[i], label=f"{hue}: {value}")
+        ax.axhline(0, color="#999999", lw=0.8)
+        ax.set(title=TITLES[dataset], xlabel=f"n-cut at k = {k}")
+    axes[0, 0].set_ylabel("Z-score against shuffles")
+    axes[0, -1].legend(fontsize="small")
+    figure.tight_layout()
+    return figure
+
+
+def shuffle_densities(tests: pd.DataFrame, title: str) -> Figure:
+    """Densities of layer and layer-nonzero shuffles, a panel a network (pruned-modular figures A.2 to A.5).
+
+    Args:
+        tests: a row a network and null model, with seed, null, ncut and shuffled (an array).
+        title: of the figure.
+    """
+    seeds = sorted(tests["seed"].unique())
+    figure, axes = plt.subplots(2, -(-len(seeds) // 2), figsize=(12, 4), sharex=True, squeeze=False)
+    for ax in axes.flat[len(seeds) :]:
+        ax.set_visible(False)
+    for ax, seed in zip(axes.flat, seeds, strict=False):
+        part = tests[tests["seed"] == seed]
+        for _, row in part.iterrows():
+            density(row["shuffled"], ax, row["null"], NULL_COLOURS[row["null"]])
+        ax.axvline(part["ncut"].iloc[0], color="black", ls="--", label="network")
+        ax.set(title=f"network {seed}", ylabel="", yticks=[], xlabel="n-cut")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncol=3, bbox_to_anchor=(0.5, -0.06))
+    figure.suptitle(title)
+    figure.tight_layout()
+    return figure
+
+
+def effect_sizes(table: pd.DataFrame) -> Figure:
+    """Cohen's d between the two nulls, a point a network, ours beside the paper's (pruned-modular figure A.1).
+
+    Args:
+        table: columns d, source (``paper`` or ``here``), dataset, dropout, stage.
+    """
+    table = table.assign(
+        condition=table["dataset"].map(TITLES) + "\n" + table["dropout"].map({"yes": "dropout", "no": "no dropout"})
+    )
+    stages = [stage for stage in ("unpruned", "pruned") if stage in set(table["stage"])]
+    figure, axes = plt.subplots(1, len(stages), figsize=(6.5 * len(stages), 3.8), sharey=True, squeeze=False)
+    for ax, stage in zip(axes[0], stages, strict=True):
+        sns.stripplot(
+            table[table["stage"] == stage], x="condition", y="d", hue="source", dodge=True, ax=ax,
+            palette=dict(zip(("paper", "here"), ("#999999", PALETTE[0]), strict=True)),
+        )  # fmt: skip
+        ax.axhline(0, color="#999999", lw=0.8)
+        ax.set(title="before pruning" if stage == "unpruned" else "after pruning", xlabel="", ylabel="Cohen's d")
+        ax.tick_params(axis="x", labelsize="small")
+    figure.tight_layout()
+    return figure
+
+
+def training_curves(losses: Mapping[str, Sequence[float]], pruning_starts: int, ax: Axes | None = None) -> Axes:
+    """Mean training loss of every epoch, with a line where pruning starts."""
+    ax = ax or plt.subplots(figsize=(6, 3))[1]
+    for i, (name, values) in enumerate(losses.items()):
+        ax.plot(range(1, len(values) + 1), values, color=PALETTE[i], marker=MARKERS[i], ms=3, label=name)
+    ax.axvline(pruning_starts + 0.5, color="black", ls=":", label="pruning starts")
+    ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    ax.legend()
+    return ax
