@@ -33,7 +33,7 @@ from modlib import notebooks
 from modlib.errors import BookError
 from modlib.experiments.runner import PROFILES, describe_run
 from modlib.notebooks import Value
-from modlib.results import ROOT
+from modlib.results import ROOT, results_folder
 
 STATUS_TABLE = "<!-- the status table goes here -->"
 # One thread a process: two notebooks run side by side.
@@ -180,14 +180,14 @@ def stamp(page: Page, parameters: Mapping[str, Value], root: Path = ROOT) -> dic
     jupyter-cache looks at the code cells alone; a changed library would leave stale output behind it.
     Data sets need no entry of their own: modlib holds their checksums, and the lock decides the embedded ones.
     """
-    book = root / "book"
+    results = results_folder() if root == ROOT else root / "results"
     return {
-        "source": _digest([page.source], root),
-        "modlib": _digest((root / "modlib").rglob("*.py"), root),
+        "source": _digest(page.source.parent, page.source.name),
+        "modlib": _digest(root / "modlib", "**/*.py"),
         "parameters": json.dumps(dict(parameters), sort_keys=True),
-        "results": _digest([*(root / "results").glob("*.csv"), *(root / "results").glob("*.json")], root),
-        "claims": _digest([book / "claims.yml", *book.glob("papers/*.csv")], root),
-        "environment": f"Python {platform.python_version()}, lock {_digest([root / 'requirements.lock'], root)}",
+        "results": _digest(results, "*.csv", "*.json"),
+        "claims": _digest(root / "book", "claims.yml", "papers/*.csv"),
+        "environment": f"Python {platform.python_version()}, lock {_digest(root, 'requirements.lock')}",
     }
 
 
@@ -276,7 +276,8 @@ def build_site(root: Path = ROOT) -> None:
     shutil.rmtree(out / "html", ignore_errors=True)  # a page of a former build must not hide a missing one
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(out / "stage")]
     options = ["--path-output", str(root), "--all", "-n", "-W", "--keep-going"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, cwd=root, check=False)
+    plain = os.environ | {"NO_COLOR": "1"}
+    done = subprocess.run([*command, *options], capture_output=True, text=True, cwd=root, env=plain, check=False)
     log = out / "reports" / "site.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(done.stdout + done.stderr, encoding="utf-8")
@@ -352,11 +353,11 @@ def _profile_parameters(page: Page, profile: str) -> dict[str, Value]:
     return {"profile": profile} if "profile" in known and known["profile"].default != profile else {}
 
 
-def _digest(files: Iterable[Path], root: Path) -> str:
-    """Digest of names and contents; a file that is not there has no say."""
+def _digest(folder: Path, *patterns: str) -> str:
+    """Digest of the names and contents of files; one that is not there has no say."""
     digest = hashlib.sha256()
-    for file in sorted(file for file in files if file.exists()):
-        digest.update(f"{file.relative_to(root)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
+        digest.update(f"{file.relative_to(folder)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 

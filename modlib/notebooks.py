@@ -211,7 +211,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
             dict(parameters),
             progress_bar=progress,
             cwd=cwd.resolve(),
-            extra_arguments=["--log-level=ERROR"],  # of the kernel, which warns that it listens on this machine
+            extra_arguments=["--log-level=CRITICAL"],  # what the kernel itself says of its ports and its end is noise
         )
     except PapermillExecutionError as error:
         trace = COLOUR.sub("", "\n".join(error.traceback))
