@@ -29,6 +29,7 @@ from modlib.results import ROOT, read_table, results_folder
 if TYPE_CHECKING:
     from IPython.display import HTML
 
+PROFILE = "paper"  # a reduced run never decides a claim
 CLAIMS = ROOT / "book" / "claims.yml"
 PREFIX = {"pruned-modular": "pm", "clusterability": "cl"}
 KEYS = ("paper", "item", "row", "id", "statement", "criteria", "shuffles", "decided_by", "chapter", "claims")
@@ -148,20 +149,19 @@ def load(path: Path = CLAIMS) -> list[Claim]:
     return claims
 
 
-def judge(claim: Claim, folder: Path | None = None, profile: str = "paper") -> Verdict:
-    """Verdict on a claim.
+def judge(claim: Claim, folder: Path | None = None) -> Verdict:
+    """Verdict on a claim, from rows of the profile ``paper``.
 
     Args:
         claim: one of ``load()``.
         folder: where the result tables lie; ``results_folder()`` by default.
-        profile: whose rows are judged. Only with ``paper`` is it a verdict on the paper.
 
     Raises:
         ResultsError: if a table is damaged. One that is not there yet has no rows.
         BookError: if the claim picks several rows of the same network.
     """
-    rows = _rows(claim, folder or results_folder(), profile)
-    details = tuple(_detail(claim, metric, rows, profile) for metric in claim.printed)
+    rows = _rows(claim, folder or results_folder())
+    details = tuple(_detail(claim, metric, rows) for metric in claim.printed)
     short = [detail for detail in details if detail.grade is not Grade.REPRODUCED]
     if len(short) == len(details) and len({detail.why for detail in short}) == 1:
         explanation = short[0].why
@@ -182,7 +182,6 @@ def table(
     chapter: str | None = None,
     details: bool = False,
     folder: Path | None = None,
-    profile: str = "paper",
     path: Path = CLAIMS,
 ) -> pd.DataFrame:
     """Claims and verdicts, ready to show.
@@ -191,7 +190,6 @@ def table(
         chapter: whose claims; all by default.
         details: a line for every number, with its criterion and what came out, instead of one for every claim.
         folder: where the result tables lie.
-        profile: whose rows are judged.
         path: the claims.
 
     Returns:
@@ -207,7 +205,7 @@ def table(
     lines = []
     for claim in claims:
         if chapter in (None, claim.chapter):
-            verdict = judge(claim, folder, profile)
+            verdict = judge(claim, folder)
             for detail in verdict.details if details else verdict.details[:1]:
                 line = _line(claim, detail)
                 if details:
@@ -218,14 +216,14 @@ def table(
     return pd.DataFrame(lines)
 
 
-def show(chapter: str | None = None, folder: Path | None = None, profile: str = "paper", path: Path = CLAIMS) -> HTML:
+def show(chapter: str | None = None, folder: Path | None = None, path: Path = CLAIMS) -> HTML:
     """Claims and verdicts for a notebook, folded by what is claimed; unfolded, a line for every number.
 
     A chapter's claims come with a line for every claim above.
     """
     from IPython.display import HTML
 
-    lines, numbers = (table(chapter, details, folder, profile, path) for details in (False, True))
+    lines, numbers = (table(chapter, details, folder, path) for details in (False, True))
     claimed = pd.Series({claim.id: f"{claim.paper}, {claim.item}: {claim.statement}" for claim in load(path)})
     parts = [] if chapter is None else [_html(lines)]
     for statement, ids in claimed[lines["id"]].groupby(claimed, sort=False).groups.items():
@@ -235,11 +233,11 @@ def show(chapter: str | None = None, folder: Path | None = None, profile: str = 
     return HTML("".join(parts))
 
 
-def scorecard(folder: Path | None = None, profile: str = "paper", path: Path = CLAIMS) -> pd.DataFrame:
+def scorecard(folder: Path | None = None, path: Path = CLAIMS) -> pd.DataFrame:
     """How many claims came out how: one row a paper and item, one column a verdict."""
     claims = load(path)
     found = pd.DataFrame(
-        [(claim.paper, claim.item, str(judge(claim, folder, profile).verdict)) for claim in claims],
+        [(claim.paper, claim.item, str(judge(claim, folder).verdict)) for claim in claims],
         columns=["paper", "item", "verdict"],
     )
     counts = found.groupby(["paper", "item"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
@@ -288,14 +286,14 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
     )
 
 
-def _rows(claim: Claim, folder: Path, profile: str) -> pd.DataFrame:
+def _rows(claim: Claim, folder: Path) -> pd.DataFrame:
     """Our rows that decide a claim, of all its tables."""
     found = []
     for name in claim.tables:
         path = folder / f"{name}.csv"
         if path.exists():
             rows = _read(folder, name, path.stat().st_mtime_ns)
-            wanted = {"profile": profile, **claim.rows}
+            wanted = {"profile": PROFILE, **claim.rows}
             found.append(rows[np.logical_and.reduce([rows[key].astype(str) == wanted[key] for key in wanted])])
     found = [rows for rows in found if len(rows)]
     if not found:
@@ -315,7 +313,7 @@ def _read(folder: Path, name: str, version: int) -> pd.DataFrame:
     return read_table(name, folder)
 
 
-def _detail(claim: Claim, metric: str, rows: pd.DataFrame, profile: str) -> Detail:
+def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     printed, name = claim.printed[metric], claim.criteria[metric]
     theirs = printed.sample
     ours = None if rows.empty else METRICS[metric].measure(rows, claim.shuffles)
@@ -323,7 +321,7 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame, profile: str) -> Deta
     if theirs is None:
         grade, why = Grade.NO_VALUE, printed.note
     elif ours is None:
-        missing = f"no {profile} rows" if rows.empty else "not all rows are there"
+        missing = f"no {PROFILE} rows" if rows.empty else "not all rows are there"
         grade, why = Grade.NOT_TESTED, f"{missing} for {_words(claim.rows)} in {', '.join(claim.tables)}"
     else:
         grade, why = CRITERIA[name](ours, theirs)
