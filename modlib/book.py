@@ -30,7 +30,7 @@ import nbformat
 import yaml
 
 from modlib import notebooks
-from modlib.errors import BookError
+from modlib.errors import BookError, InputError
 from modlib.experiments.runner import PROFILES, describe_run
 from modlib.notebooks import Value
 from modlib.results import ROOT, results_folder
@@ -99,11 +99,12 @@ def build(profile: str = "smoke", force: bool = False, root: Path = ROOT, jobs: 
         jobs: notebooks executed side by side.
 
     Raises:
+        InputError: if the profile is not known.
         BookError: if the configuration has an unknown key, a page is missing or in no table of contents, a
             notebook differs from its text twin or fails, or Jupyter Book finds an error or a warning.
     """
     if profile not in PROFILES:
-        raise BookError(f"profile {profile!r} arrived; expected one of {', '.join(PROFILES)}")
+        raise InputError(f"profile {profile!r} arrived; expected one of {', '.join(PROFILES)}")
     check_config(root)
     pages = read_pages(root)
     notebooks.sync(check=True, root=root)

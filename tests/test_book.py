@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from modlib import book, notebooks
-from modlib.errors import BookError
+from modlib.errors import BookError, InputError
 from modlib.results import ROOT
 
 CONFIG = {
@@ -228,7 +228,7 @@ def test_a_page_that_the_configuration_excludes_is_red(root):
 
 
 def test_an_unknown_profile_is_refused(root):
-    with pytest.raises(BookError, match="profile 'large' arrived; expected one of smoke, quick, paper"):
+    with pytest.raises(InputError, match="profile 'large' arrived; expected one of smoke, quick, paper"):
         book.build("large", root=root)
 
 
