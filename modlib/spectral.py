@@ -26,6 +26,9 @@ Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg"]
 
 # Up to this many vertices on the smaller side, a dense eigenproblem beats an iteration.
 DENSE_SIDE = 1024
+# Parts joined by less than this, relative to their degrees, have eigenvalues too near for an iteration to tell apart.
+THREAD = 1e-9
+ROUNDING = 1e-12  # a share of edge ends that leave a cluster below this is a rounded 0
 N_INIT = 25  # k-means starts, as in the authors' code
 
 
@@ -82,7 +85,8 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
         np.add.at(inside, labels[rows[same]], matrix.data[same])
         np.add.at(volume, labels, np.asarray(matrix.sum(axis=1)).ravel())
     present = volume > 0
-    return float(np.maximum(1 - inside[present] / volume[present], 0).sum())
+    leaving = 1 - inside[present] / volume[present]
+    return float(leaving[leaving > ROUNDING].sum())
 
 
 def spectral_embedding(
@@ -271,9 +275,10 @@ def _leading_vectors(gram: np.ndarray, k: int, rng: np.random.Generator) -> np.n
 
 
 def _is_connected(gram: np.ndarray) -> bool:
-    reached = gram[0] > 0
+    joined = gram > THREAD
+    reached = joined[0]
     while True:
-        further = (gram[reached] > 0).any(axis=0) | reached
+        further = joined[reached].any(axis=0) | reached
         if (further == reached).all():
             return bool(reached.all())
         reached = further
