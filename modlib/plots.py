@@ -1,4 +1,4 @@
-"""Figures of the chapters, each on the axes of the paper's own figure where there is one.
+"""Figures and tables of the chapters, each figure on the axes of the paper's own figure where there is one.
 
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; markers repeat what colours say.
 """
@@ -14,6 +14,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
 
 from modlib.graphs import NeuronGraph
 
@@ -34,7 +35,9 @@ TITLES = {
 def use_style() -> None:
     """Set fonts, palette and resolution for all figures of a chapter."""
     sns.set_theme(style="ticks", context="notebook", palette=PALETTE)
-    plt.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False})
+    plt.rcParams.update(
+        {"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+    )
 
 
 def sorted_adjacency(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None) -> Axes:
@@ -80,7 +83,9 @@ def network(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None, edge
     strongest = np.argsort(weight)[-edges:]
     row, column = row[strongest], column[strongest]
     lines = [[(graph.layer[a], height[a]), (graph.layer[b], height[b])] for a, b in zip(row, column, strict=True)]
-    colours = [PALETTE[labels[a] % 8] if labels[a] == labels[b] else "#BBBBBB" for a, b in zip(row, column, strict=True)]
+    colours = [
+        PALETTE[labels[a] % 8] if labels[a] == labels[b] else "#BBBBBB" for a, b in zip(row, column, strict=True)
+    ]
     ax.add_collection(LineCollection(lines, colors=colours, linewidths=0.3, alpha=0.5))
     ax.scatter(graph.layer, height, c=[PALETTE[label % 8] for label in labels], s=5, zorder=2)
     names = ["input", *(f"hidden {i}" for i in range(1, len(graph.live) - 1)), "output"]
@@ -243,3 +248,14 @@ def training_curves(losses: Mapping[str, Sequence[float]], pruning_starts: int, 
     ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
     ax.legend()
     return ax
+
+
+def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Styler:
+    """A table as chapters show it: no index, few decimals, a dash where there is nothing.
+
+    Args:
+        rows: what to show.
+        name: unique in the chapter, so that the page is the same every time it is built.
+        digits: decimals.
+    """
+    return rows.style.hide(axis="index").format(precision=digits, na_rep="–").set_uuid(name)

@@ -1,0 +1,67 @@
+"""What chapters show of the stored tables: rows of the profile ``paper``, what they rest on, and what is missing.
+
+Chapters: all with a result table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from modlib.experiments import find_experiment
+from modlib.experiments.runner import missing_cells
+from modlib.results import caption, read_table, results_folder
+
+PROFILE = "paper"  # a reduced run stands for nothing but itself
+COLUMNS = (
+    "table", "profile", "dataset", "dropout", "seed", "stage", "null", "k", "n_shuffles", "ncut", "shuffled_mean",
+    "shuffled_sd", "p", "z", "sparsity", "n_live", "train_accuracy", "test_accuracy", "shuffled",
+)  # fmt: skip
+
+
+def paper_rows(*names: str, folder: Path | None = None) -> pd.DataFrame:
+    """Rows of the profile ``paper`` of some tables, one below the other, with the table's name in ``table``.
+
+    Args:
+        names: tables of the chapters ``clusterability`` to ``topology-shuffles``; one that is not there has no rows.
+        folder: where they lie; ``results_folder()`` by default.
+
+    Returns:
+        Columns ``COLUMNS``. ``shuffled`` is the text of the table, numbers with spaces between them.
+
+    Raises:
+        ResultsError: if a table is damaged.
+    """
+    folder = folder or results_folder()
+    found = [
+        read_table(name, folder).query("profile == @PROFILE").assign(table=name)
+        for name in names
+        if (folder / f"{name}.csv").exists()
+    ]
+    rows = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
+    return rows[list(COLUMNS)]
+
+
+def rests_on(rows: pd.DataFrame, folder: Path | None = None) -> str:
+    """What a figure or table of such rows rests on, in Markdown: the caption of every table that they come from."""
+    parts = [f"`{name}`: {caption(str(name), part, folder)}" for name, part in rows.groupby("table", sort=False)]
+    return f"*Stored rows. {'; '.join(parts)}.*" if parts else f"*No rows of the {PROFILE} profile are stored yet.*"
+
+
+def still_missing(names: Sequence[str], datasets: Sequence[str], folder: Path | None = None) -> str:
+    """Networks that the tables lack, in Markdown.
+
+    Args:
+        names: which tables.
+        datasets: which of their data sets.
+        folder: where they lie.
+    """
+    parts = []
+    for name in names:
+        cells = pd.DataFrame(missing_cells(find_experiment(name), PROFILE, folder), columns=["dataset", "dropout"])
+        cells = cells[cells["dataset"].isin(datasets)]
+        for (dataset, dropout), n in cells.value_counts(sort=False).items():
+            parts.append(f"{n} of {dataset} {'with' if dropout == 'yes' else 'without'} dropout in `{name}`")
+    return f"**Networks not measured yet:** {', '.join(parts)}." if parts else "All networks of the grid are measured."

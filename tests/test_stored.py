@@ -1,0 +1,49 @@
+"""What chapters show of the stored tables."""
+
+import pandas as pd
+import pytest
+
+from modlib.errors import ResultsError
+from modlib.experiments import EXPERIMENTS, stored
+from modlib.results import append_rows
+
+RUN = {"id": "1", "seconds": 1.0, "commit": "abc1234def", "date": "2026-01-02"}
+KEY = ("profile", "dataset", "dropout", "seed", "stage", "null", "k")
+
+
+def row(profile: str, seed: int) -> dict:
+    cell = {"profile": profile, "dataset": "mnist", "dropout": "yes", "seed": seed}
+    rest = {column: 1 for column in stored.COLUMNS if column not in ("table", *KEY)}
+    return {**cell, "stage": "pruned", "null": "layer", "k": 4, **rest, "shuffled": "1.0 2.0"}
+
+
+def test_only_rows_of_the_paper_profile_are_shown(tmp_path):
+    append_rows("dropout", [row("paper", 0), row("paper", 1), row("quick", 2)], KEY, RUN, tmp_path)
+    rows = stored.paper_rows("clusterability", "dropout", folder=tmp_path)
+    assert list(rows["seed"]) == [0, 1]
+    assert set(rows["table"]) == {"dropout"}
+    assert stored.rests_on(rows, tmp_path) == (
+        "*Stored rows. `dropout`: paper profile, 2 networks, 2026-01-02, commit abc1234.*"
+    )
+
+
+def test_absent_tables_have_no_rows_but_all_columns(tmp_path):
+    rows = stored.paper_rows("dropout", folder=tmp_path)
+    assert rows.empty
+    assert list(rows) == list(stored.COLUMNS)
+    assert "No rows" in stored.rests_on(rows, tmp_path)
+
+
+def test_a_damaged_table_is_an_error_not_an_empty_one(tmp_path):
+    (tmp_path / "dropout.csv").write_text("profile,data")
+    with pytest.raises(ResultsError):
+        stored.paper_rows("dropout", folder=tmp_path)
+
+
+def test_missing_networks_are_counted_by_data_set(tmp_path):
+    append_rows("dropout", [row("paper", 0)], KEY, RUN, tmp_path)
+    said = stored.still_missing(["dropout"], ["mnist", "cifar10"], tmp_path)
+    cells = pd.DataFrame(EXPERIMENTS["dropout"].cells("paper"))["dataset"].value_counts()
+    assert f"{cells['mnist'] - 1} of mnist with dropout in `dropout`" in said
+    assert f"{cells['cifar10']} of cifar10 with dropout" in said
+    assert "fashion_mnist" not in said
