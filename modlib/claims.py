@@ -233,6 +233,36 @@ def show(chapter: str | None = None, folder: Path | None = None, path: Path = CL
     return HTML("".join(parts))
 
 
+def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path = CLAIMS) -> pd.DataFrame:
+    """What a paper prints in some tables, and below each line what we have.
+
+    Args:
+        paper: id of the paper.
+        items: which of its tables, such as ``table-1``.
+        folder: where the result tables lie.
+        path: the claims.
+
+    Returns:
+        Columns networks, source (``paper`` or ``here`` with our number of networks), and one a metric.
+
+    Raises:
+        BookError: if no claim belongs to an item.
+    """
+    claims = load(path)
+    for item in items:
+        _expect(item, {claim.item for claim in claims if claim.paper == paper}, f"item of {paper}")
+    lines = []
+    for claim in claims:
+        if claim.paper == paper and claim.item in items:
+            verdict = judge(claim, folder)
+            lines.append({"networks": claim.what, "source": "paper"})
+            lines.append({"networks": "", "source": f"here, n = {verdict.n}"})  # "–" where there is none yet
+            for detail in verdict.details:
+                label = METRICS[detail.metric].label
+                lines[-2][label], lines[-1][label] = detail.theirs, detail.ours
+    return pd.DataFrame(lines)
+
+
 def scorecard(folder: Path | None = None, path: Path = CLAIMS) -> pd.DataFrame:
     """How many claims came out how: one row a paper and item, one column a verdict."""
     claims = load(path)

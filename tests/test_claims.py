@@ -320,6 +320,20 @@ def test_footnote_11_is_welchs_statistic_of_table_1(tmp_path):
     assert (found.verdict, found.theirs, found.ours) == (REPRODUCED, "13", "13.3")
 
 
+def test_paper_and_here_stand_side_by_side(tmp_path):
+    write(tmp_path, "dropout", [network(seed) for seed in range(2)])
+    lines = claims.side_by_side("pruned-modular", "table-1", folder=tmp_path).set_index("source")
+    ours = lines.loc["here, n = 2 of 10, reduced"]
+    above = lines.iloc[list(lines.index).index(ours.name) - 1]
+    assert above["networks"] == "MNIST, dropout, pruned, k = 4"
+    assert above["n-cut"] == "1.840 ± 0.015"
+    assert float(ours["n-cut"].split()[0]) == pytest.approx(
+        np.mean([network(seed)["ncut"] for seed in range(2)]), abs=1e-3
+    )
+    with pytest.raises(BookError, match="table-99"):
+        claims.side_by_side("pruned-modular", "table-99", folder=tmp_path)
+
+
 def test_a_claim_that_picks_a_network_twice_is_refused(tmp_path):
     write(tmp_path, "dropout", [network(0), network(0)])
     with pytest.raises(BookError, match="several rows of the same network"):
