@@ -168,22 +168,42 @@ def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
     return figure
 
 
-def absolute_and_relative(rows: pd.DataFrame, k: int, hue: str = "dropout") -> Figure:
+def uniform_check(p: np.ndarray, n_shuffles: int, ax: Axes | None = None) -> Axes:
+    """Share of p-values up to every level, beside what a valid test gives when there is nothing to find.
+
+    The band holds the whole line in 95% of cases (Dvoretzky, Kiefer and Wolfowitz).
+
+    Args:
+        p: (n,) p-values of tests in which the null model is true.
+        n_shuffles: shuffles a test.
+        ax: where to draw.
+    """
+    ax = ax or plt.subplots(figsize=(4.5, 3.6))[1]
+    levels = np.arange(1, n_shuffles + 2) / (n_shuffles + 1)
+    half = np.sqrt(np.log(2 / 0.05) / (2 * p.size))
+    ax.fill_between(levels, levels - half, levels + half, color="#DDDDDD", label="95% band", zorder=0)
+    ax.plot(levels, levels, color="black", ls="--", label="uniform")
+    ax.step(np.sort(p), np.arange(1, p.size + 1) / p.size, where="post", color=PALETTE[0], label=f"{p.size} tests")
+    ax.set(xlabel="p", ylabel="share of tests with at most this p", xlim=(0, 1), ylim=(0, 1))
+    ax.legend(fontsize="small")
+    return ax
+
+
+def absolute_and_relative(rows: pd.DataFrame, k: int) -> Figure:
     """n-cut against Z-score, a point a network (clusterability figures 2, 3 and A.6).
 
     Absolute clusterability grows to the left, relative clusterability downwards.
 
     Args:
-        rows: rows of one stage and null model; other k are left out.
+        rows: rows of one null model, with a column ``condition`` that decides colour and marker; other k are left out.
         k: number of clusters.
-        hue: column that decides colour and marker.
     """
     rows = rows[rows["k"] == k].dropna(subset=["z"])
     datasets = [name for name in TITLES if name in set(rows["dataset"])]
     figure, axes = plt.subplots(1, len(datasets), figsize=(4.2 * len(datasets), 3.6), squeeze=False)
     for ax, dataset in zip(axes[0], datasets, strict=True):
-        for i, (value, group) in enumerate(rows[rows["dataset"] == dataset].groupby(hue)):
-            ax.scatter(group["ncut"], group["z"], color=PALETTE[i], marker=MARKERS[i], label=f"{hue}: {value}")
+        for i, (condition, group) in enumerate(rows[rows["dataset"] == dataset].groupby("condition", sort=False)):
+            ax.scatter(group["ncut"], group["z"], color=PALETTE[i], marker=MARKERS[i], label=condition)
         ax.axhline(0, color="#999999", lw=0.8)
         ax.set(title=TITLES[dataset], xlabel=f"n-cut at k = {k}")
     axes[0, 0].set_ylabel("Z-score against shuffles")
