@@ -18,7 +18,9 @@ app = typer.Typer(
     help="A reproducible companion to five papers on modularity in neural networks.",
 )
 console = Console()
-Assignments = Annotated[list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be repeated.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be repeated.")
+]
 Folder = Annotated[Path | None, typer.Option(help="Folder of the result tables; results/ by default.")]
 
 
@@ -39,7 +41,9 @@ def run(
     values = _assignments(parameter or [])
     if grid is None:
         if jobs != 1 or dask or results:
-            raise InputError("--jobs, --dask or --results arrived without --grid; they belong to: --grid smoke|quick|paper")
+            raise InputError(
+                "--jobs, --dask or --results arrived without --grid; they belong to: --grid smoke|quick|paper"
+            )
         from modlib.notebooks import run_chapter
 
         made = run_chapter(chapter, values, output or Path(f"{chapter}-executed.ipynb"))

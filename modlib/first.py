@@ -33,11 +33,12 @@ def first_result(folder: Path, console: Console) -> Path:
 
     from modlib import plots
     from modlib.data.images import load_images
+    from modlib.experiments.mlps import recipe_for
     from modlib.graphs import neuron_graph
     from modlib.shuffles import shuffle_test
-    from modlib.training.keras import Recipe, train_mlp
+    from modlib.training.keras import train_mlp
 
-    recipe = Recipe(hidden=(64, 64, 64), dropout=0.2, batch_size=32)
+    recipe = recipe_for("digits", dropout=True)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("training on digits", total=recipe.epochs + recipe.pruning_epochs)
         snapshots = train_mlp(load_images("digits"), recipe, 0, lambda *_: progress.advance(task))

@@ -7,6 +7,7 @@ adjacent layers. Biases are ignored. Chapter: ``clusterability``.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -146,7 +147,7 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
     """
     if not len(edge_matrices):
         raise GraphError("no weight matrix arrived; pass at least one, of shape (fan-in, fan-out)")
-    for position, (left, right) in enumerate(zip(edge_matrices, edge_matrices[1:], strict=False)):
+    for position, (left, right) in enumerate(itertools.pairwise(edge_matrices)):
         if left.shape[1] != right.shape[0]:
             raise GraphError(
                 f"layers do not chain: matrix {position} has shape {left.shape} and matrix {position + 1} "

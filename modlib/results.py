@@ -6,6 +6,7 @@ two runners from losing each other's rows. Chapter: all of them show such tables
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import tempfile
@@ -45,12 +46,14 @@ def read_table(name: str, folder: Path | None = None) -> pd.DataFrame:
         raise ResultsError(f"there is no table {path}; fill it with: modlib run {name} --grid paper")
     remedy = f"restore it from git, or delete it and fill it again with: modlib run {name} --grid paper"
     try:
+        with path.open(newline="") as file:
+            widths = {len(fields) for fields in csv.reader(file, strict=True)}
         # only an empty field is missing: "none" and "no" are values
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError, csv.Error) as error:
         raise ResultsError(f"{path} does not parse as a table ({error}); {remedy}") from error
-    if not path.read_bytes().endswith(b"\n") or table.columns.str.startswith("Unnamed").any():
-        raise ResultsError(f"{path} is cut off or has columns without a name; {remedy}")
+    if len(widths) != 1 or not path.read_bytes().endswith(b"\n"):
+        raise ResultsError(f"{path} is cut off: its lines have {sorted(widths)} fields; {remedy}")
     return table
 
 
@@ -119,12 +122,13 @@ def append_rows(
         table = table.sort_values(list(key), kind="stable", ignore_index=True)
         replace_file(path, table.to_csv(index=False, lineterminator="\n"))
         provenance_path = folder / f"{name}.json"
-        provenance = read_provenance(name, folder) if provenance_path.exists() else {"table": name, "runs": []}
+        empty: dict[str, Any] = {"table": name, "runs": []}
+        provenance = read_provenance(name, folder) if provenance_path.exists() else empty
         entry = next((r for r in provenance["runs"] if r["id"] == run["id"]), None)
         if entry is None:
             entry = {**run, "seconds": 0.0, "rows": 0}
             provenance["runs"].append(entry)
-        entry["seconds"] = round(entry["seconds"] + float(run["seconds"]), 1)
+        entry["seconds"] = round(entry["seconds"] + float(run["seconds"]), 3)
         entry["rows"] += len(fresh)
         replace_file(provenance_path, json.dumps(provenance, indent=1) + "\n")
     return len(fresh)

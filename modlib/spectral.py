@@ -19,7 +19,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as ssl
 
 from modlib.errors import GraphError, InputError
-from modlib.graphs import NeuronGraph
+from modlib.graphs import Matrix, NeuronGraph
 from modlib.kmeans import kmeans
 
 Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg"]
@@ -198,66 +198,83 @@ def _smaller_side(graph: NeuronGraph) -> int:
     return min(sum(sizes[0::2]), sum(sizes[1::2]))
 
 
-def _bipartite_vectors(graph: NeuronGraph, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Eigenvectors of D^{-1/2} A D^{-1/2} for its k largest eigenvalues, from singular vectors of N."""
-    sizes = [len(indices) for indices in graph.live]
-    even, odd = graph.layer % 2 == 0, graph.layer % 2 == 1
-    swap = even.sum() < odd.sum()  # rows are the larger side, so that N^T N is the smaller product
-    column_parity = 0 if swap else 1
-    scale = 1 / np.sqrt(graph.degrees)
-    start = np.zeros(len(sizes), dtype=int)  # first row or column of a layer on its own side
-    for parity in (0, 1):
-        start[parity::2] = np.cumsum([0, *sizes[parity::2]])[:-1]
-    blocks: dict[int, dict[int, sp.sparray | np.ndarray]] = {}
-    for (i, j), block in graph.edges.items():
-        scaled = _scale(block, scale[graph.layer == i], scale[graph.layer == j])
-        row, column = (j, i) if j % 2 != column_parity else (i, j)
-        blocks.setdefault(row, {})[column] = scaled if (row, column) == (i, j) else scaled.T
-    rows, columns = (odd, even) if swap else (even, odd)
-    n_columns = int(columns.sum())
+@dataclass(frozen=True)
+class _HalfMatrix:
+    """N = D_e^{-1/2} B D_o^{-1/2} of a bipartite graph, block by block; its columns are the smaller side.
 
-    def gram() -> np.ndarray:
-        """N^T N, block by block: most pairs of layers share no row."""
-        product = np.zeros((n_columns, n_columns))
-        for row_blocks in blocks.values():
-            for a, left in row_blocks.items():
-                for b, right in row_blocks.items():
-                    if a >= b:
-                        part = left.T @ right
-                        into = product[start[a] : start[a] + sizes[a], start[b] : start[b] + sizes[b]]
-                        into += part.toarray() if sp.issparse(part) else part
-                        if a > b:
-                            product[start[b] : start[b] + sizes[b], start[a] : start[a] + sizes[a]] = into.T
+    Attributes:
+        rows, columns: which vertices of the graph are on either side, (n_vertices,) booleans.
+        blocks: for a pair of layers, the rows and columns it fills, and the scaled edge weights.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    blocks: list[tuple[slice, slice, Matrix]]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return int(self.rows.sum()), int(self.columns.sum())
+
+    def times(self, vectors: np.ndarray) -> np.ndarray:
+        out = np.zeros((self.shape[0], *vectors.shape[1:]))
+        for row, column, block in self.blocks:
+            out[row] += block @ vectors[column]
+        return out
+
+    def transposed_times(self, vectors: np.ndarray) -> np.ndarray:
+        out = np.zeros((self.shape[1], *vectors.shape[1:]))
+        for row, column, block in self.blocks:
+            out[column] += block.T @ vectors[row]
+        return out
+
+    def gram(self) -> np.ndarray:
+        """N^T N, dense; most pairs of layers share no row, so most of its blocks are 0."""
+        product = np.zeros((self.shape[1], self.shape[1]))
+        for row, left, first in self.blocks:
+            for other_row, right, second in self.blocks:
+                if row == other_row and left.start >= right.start:
+                    part = first.T @ second
+                    product[left, right] += part if isinstance(part, np.ndarray) else part.toarray()
+                    if left != right:
+                        product[right, left] = product[left, right].T
         return product
 
-    def times(vectors: np.ndarray) -> np.ndarray:
-        out = np.zeros((int(rows.sum()), *vectors.shape[1:]))
-        for row, row_blocks in blocks.items():
-            for column, block in row_blocks.items():
-                out[start[row] : start[row] + sizes[row]] += block @ vectors[start[column] : start[column] + sizes[column]]
-        return out
 
-    def transposed_times(vectors: np.ndarray) -> np.ndarray:
-        out = np.zeros((n_columns, *vectors.shape[1:]))
-        for row, row_blocks in blocks.items():
-            for column, block in row_blocks.items():
-                out[start[column] : start[column] + sizes[column]] += block.T @ vectors[start[row] : start[row] + sizes[row]]
-        return out
+def _half_matrix(graph: NeuronGraph) -> _HalfMatrix:
+    even = graph.layer % 2 == 0
+    rows, row_parity = (even, 0) if 2 * even.sum() >= len(even) else (~even, 1)
+    side = np.where(rows, np.cumsum(rows), np.cumsum(~rows)) - 1  # index of a vertex on its own side
+    scale = 1 / np.sqrt(graph.degrees)
+    blocks = []
+    for (i, j), block in graph.edges.items():
+        if i % 2 != row_parity:
+            i, j, block = j, i, block.T
+        here, there = (slice(graph.offsets[layer], graph.offsets[layer + 1]) for layer in (i, j))
+        if len(graph.live[i]) and len(graph.live[j]):
+            scaled = _scale(block, scale[here], scale[there])
+            row, column = (slice(side[part.start], side[part.stop - 1] + 1) for part in (here, there))
+            blocks.append((row, column, scaled))
+    return _HalfMatrix(rows, ~rows, blocks)
 
-    if n_columns <= DENSE_SIDE:
-        right_vectors = _leading_vectors(gram(), k, rng)
+
+def _bipartite_vectors(graph: NeuronGraph, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Eigenvectors of D^{-1/2} A D^{-1/2} for its k largest eigenvalues, from singular vectors of N."""
+    half = _half_matrix(graph)
+    n = half.shape[1]
+    if n <= DENSE_SIDE:
+        right = _leading_vectors(half.gram(), k, rng)
     else:
         operator = ssl.LinearOperator(
-            (n_columns, n_columns), matvec=lambda v: transposed_times(times(v.ravel())), dtype=float
+            (n, n), matvec=lambda v: half.transposed_times(half.times(v.ravel())), dtype=float
         )
-        values, found = ssl.eigsh(operator, k=k, which="LA", v0=rng.uniform(-1, 1, n_columns), tol=1e-10)
-        right_vectors = found[:, np.argsort(values)[::-1]]
-    left_vectors = times(right_vectors)
-    norms = np.linalg.norm(left_vectors, axis=0)
+        values, found = ssl.eigsh(operator, k=k, which="LA", v0=rng.uniform(-1, 1, n), tol=1e-10)
+        right = found[:, np.argsort(values)[::-1]]
+    left = half.times(right)
+    norms = np.linalg.norm(left, axis=0)
     vectors = np.empty((graph.n_vertices, k))
     # A singular value of 0 has a left vector that the product cannot give; it carries no cut either.
-    vectors[rows] = left_vectors / np.where(norms > 1e-12, norms, 1)
-    vectors[columns] = right_vectors
+    vectors[half.rows] = left / np.where(norms > 1e-12, norms, 1)
+    vectors[half.columns] = right
     return vectors / np.sqrt(2)
 
 
@@ -284,7 +301,7 @@ def _is_connected(gram: np.ndarray) -> bool:
         reached = further
 
 
-def _scale(block: sp.sparray | np.ndarray, left: np.ndarray, right: np.ndarray) -> sp.sparray | np.ndarray:
+def _scale(block: Matrix, left: np.ndarray, right: np.ndarray) -> Matrix:
     if sp.issparse(block):
         return sp.csr_array(sp.diags_array(left) @ block @ sp.diags_array(right))
     return block * left[:, None] * right

@@ -131,7 +131,7 @@ def _download(name: str, path: Path) -> None:
             arrays[f"x_{split}"] = np.asarray(data.data, dtype=np.uint8)
             arrays[f"y_{split}"] = np.asarray(data.targets, dtype=np.uint8)
         part = Path(folder) / path.name
-        np.savez(part, **arrays)
+        np.savez(part, **arrays)  # type: ignore[arg-type]
         part.replace(path)
 
 
@@ -146,4 +146,6 @@ def _grey_28(images: np.ndarray) -> np.ndarray:
     """Luma of every colour image, resized to 28 x 28 by an antialiased bilinear filter."""
     from PIL import Image
 
-    return np.stack([np.asarray(Image.fromarray(i).convert("L").resize((28, 28), Image.Resampling.BILINEAR)) for i in images])
+    return np.stack(
+        [np.asarray(Image.fromarray(i).convert("L").resize((28, 28), Image.Resampling.BILINEAR)) for i in images]
+    )

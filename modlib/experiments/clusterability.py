@@ -11,7 +11,7 @@ IMAGE_TESTS = (Tests((2, 4, 7, 10), 320), Tests((12,), 50))
 PLANS: dict[str, dict[str, tuple[Tests, ...]]] = {
     "smoke": {"digits": (Tests((2, 4), 10), Tests((12,), 10))},
     "quick": {"mnist": (Tests((2, 4, 7, 10), 50), Tests((12,), 50))},
-    "paper": {"mnist": IMAGE_TESTS, "fashion_mnist": IMAGE_TESTS, "cifar10": (Tests((4,), 320), Tests((12,), 50))},
+    "paper": {"mnist": IMAGE_TESTS, "fashion_mnist": IMAGE_TESTS, "cifar10": IMAGE_TESTS},
 }
 NETWORKS = {"smoke": 2, "quick": 3, "paper": 10}
 UNTRAINED = {"smoke": 4, "quick": 20, "paper": 200}

@@ -177,7 +177,9 @@ def verify(experiment: Experiment, sample: int, seed: int = 0, folder: Path | No
             found = {tuple(str(row[c]) for c in experiment.row_key): row for row in stored.to_dict("records")}
             for key in sorted(wanted.keys() | found.keys()):
                 if key not in wanted or key not in found:
-                    differences.append(Difference(name, "/".join(key), key in found or "no row", key in wanted or "no row"))
+                    differences.append(
+                        Difference(name, "/".join(key), key in found or "no row", key in wanted or "no row")
+                    )
                     continue
                 differences += [
                     Difference(f"{name}, {'/'.join(key)}", column, found[key][column], value)
@@ -257,7 +259,7 @@ def _agrees(stored: Any, measured: Any, tolerance: float) -> bool:
     if isinstance(measured, str) and not tolerance:
         return str(stored) == measured
     try:  # a list of numbers is stored as text
-        pair = [np.array(str(value).split(), dtype=float) for value in (stored, measured)]
+        old, new = (np.array(str(value).split(), dtype=float) for value in (stored, measured))
     except ValueError:
         return False
-    return pair[0].shape == pair[1].shape and bool(np.allclose(*pair, rtol=0, atol=tolerance + 1e-12, equal_nan=True))
+    return old.shape == new.shape and bool(np.allclose(old, new, rtol=0, atol=tolerance + 1e-12, equal_nan=True))

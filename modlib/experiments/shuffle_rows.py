@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CELL_KEY = ("profile", "dataset", "dropout", "seed")
 ROW_KEY = ("stage", "null", "k")
-# A network trained elsewhere differs in the last digits of its weights, and drifts; on one kind of machine all is equal.
+# On one kind of machine all is equal; elsewhere, training drifts from the last digits of the weights.
 TOLERANCE = {
     "ncut": 0.002,
     "shuffled_mean": 0.002,

@@ -1,0 +1,1 @@
+"""Training: Keras and tensorflow-model-optimization, as in the clusterability papers."""

@@ -245,9 +245,7 @@ def _snapshot(stage: str, model: tf_keras.Model, data: Images, losses: list[floa
         logits = np.concatenate([model(x[i : i + 8192], training=False).numpy() for i in range(0, len(x), 8192)])
         accuracy[split] = float((logits.argmax(axis=1) == y).mean())
     dense = _dense(model)
-    return Snapshot(
-        stage, [d.kernel.numpy() for d in dense], [d.bias.numpy() for d in dense], accuracy, list(losses)
-    )
+    return Snapshot(stage, [d.kernel.numpy() for d in dense], [d.bias.numpy() for d in dense], accuracy, list(losses))
 
 
 def _dense(model: tf_keras.Model) -> list[tf_keras.layers.Dense]:
