@@ -212,26 +212,35 @@ def absolute_and_relative(rows: pd.DataFrame, k: int) -> Figure:
     return figure
 
 
-def shuffle_densities(tests: pd.DataFrame, title: str) -> Figure:
-    """Densities of layer and layer-nonzero shuffles, a panel a network (pruned-modular figures A.2 to A.5).
+def shuffle_densities(tests: pd.DataFrame) -> Figure:
+    """Densities of layer and layer-nonzero shuffles, a panel a network (pruned-modular figures 4 and A.2 to A.5).
 
     Args:
-        tests: a row a network and null model, with seed, null, ncut and shuffled (an array).
-        title: of the figure.
+        tests: a row a network and null model, with panel row, panel column, null, ncut and values (n-cuts of shuffles).
+            Panels of a row share their axis.
     """
-    seeds = sorted(tests["seed"].unique())
-    figure, axes = plt.subplots(2, -(-len(seeds) // 2), figsize=(12, 4), sharex=True, squeeze=False)
-    for ax in axes.flat[len(seeds) :]:
-        ax.set_visible(False)
-    for ax, seed in zip(axes.flat, seeds, strict=False):
-        part = tests[tests["seed"] == seed]
-        for _, row in part.iterrows():
-            density(row["shuffled"], ax, row["null"], NULL_COLOURS[row["null"]])
+    names = list(dict.fromkeys(tests["panel row"]))
+    columns = sorted(set(tests["panel column"]))
+    size = (max(1.5 * len(columns), 5), 1.7 * len(names))
+    figure, axes = plt.subplots(len(names), len(columns), figsize=size, sharex="row", squeeze=False)
+    for (name, column), part in tests.groupby(["panel row", "panel column"]):
+        ax = axes[names.index(name), columns.index(column)]
+        for null, values in zip(part["null"], part["values"], strict=True):
+            density(values, ax, f"{null} shuffles", NULL_COLOURS[null])
         ax.axvline(part["ncut"].iloc[0], color="black", ls="--", label="network")
-        ax.set(title=f"network {seed}", ylabel="", yticks=[], xlabel="n-cut")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncol=3, bbox_to_anchor=(0.5, -0.06))
-    figure.suptitle(title)
+        handles, labels = ax.get_legend_handles_labels()
+    for (row, column), ax in np.ndenumerate(axes):
+        ax.set(xlabel="", ylabel="", yticks=[])
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="x", labelsize="x-small")
+        if row == 0:
+            ax.set_title(columns[column], fontsize="small")
+        if column == 0:
+            ax.set_ylabel(names[row], fontsize="small")
+    figure.supxlabel("n-cut", fontsize="small")
+    figure.legend(
+        handles, labels, loc="lower center", ncol=3, bbox_to_anchor=(0.5, -0.12 / len(names)), fontsize="small"
+    )
     figure.tight_layout()
     return figure
 
@@ -246,7 +255,7 @@ def effect_sizes(table: pd.DataFrame) -> Figure:
         condition=table["dataset"].map(TITLES) + "\n" + table["dropout"].map({"yes": "dropout", "no": "no dropout"})
     )
     stages = [stage for stage in ("unpruned", "pruned") if stage in set(table["stage"])]
-    figure, axes = plt.subplots(1, len(stages), figsize=(6.5 * len(stages), 3.8), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(stages), figsize=(6.5 * len(stages), 3.8), squeeze=False)
     for ax, stage in zip(axes[0], stages, strict=True):
         sns.stripplot(
             table[table["stage"] == stage], x="condition", y="d", hue="source", dodge=True, ax=ax,

@@ -36,6 +36,22 @@ def monte_carlo_p(value: float, null: np.ndarray) -> float:
     return float((at_least_as_small + 1) / (null.size + 1))
 
 
+def ranks_behind(printed: str, n: int) -> list[int]:
+    """Ranks r in 0..n whose p-value (r + 1) / (n + 1), rounded as it is printed, is the printed one.
+
+    >>> ranks_behind("0.034", 320)
+    [10]
+
+    Args:
+        printed: a p-value with its decimals, such as ``"0.034"``.
+        n: null samples of the test, at least 1.
+
+    Source: pruned-modular, tables A.4 to A.15. Chapter: ``topology-shuffles``.
+    """
+    half_a_digit = 0.5 * 10.0 ** -len(printed.partition(".")[2]) + ROUNDING
+    return [r for r in range(n + 1) if abs((r + 1) / (n + 1) - float(printed)) <= half_a_digit]
+
+
 def z_score(value: float, null: np.ndarray) -> float:
     """Distance of a value from a null distribution in its own units: (value - mean) / sd.
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modlib.errors import InputError
-from modlib.stats import cohens_d, monte_carlo_p, pooled_mean_sd, z_score
+from modlib.stats import cohens_d, monte_carlo_p, pooled_mean_sd, ranks_behind, z_score
 
 samples = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=3, max_size=30).map(np.array)
 
@@ -88,3 +88,17 @@ def test_pooled_mean_and_sd_are_those_of_all_samples(groups: int, n: int, seed: 
 def test_samples_that_are_too_few_or_not_finite_are_refused(call: Callable[[], float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+@given(st.integers(1, 400), st.data())
+def test_a_printed_p_value_gives_back_its_rank(n: int, data: st.DataObject) -> None:
+    rank = data.draw(st.integers(0, n))
+    assert ranks_behind(f"{(rank + 1) / (n + 1):.6f}", n) == [rank]
+    assert rank in ranks_behind(f"{(rank + 1) / (n + 1):.2f}", n)
+
+
+def test_ranks_behind_rounded_p_values() -> None:
+    assert ranks_behind("0.003", 320) == [0]
+    assert ranks_behind("1.000", 320) == [320]
+    assert ranks_behind("0.03", 320) == [8, 9, 10]  # 9/321 = 0.028, 11/321 = 0.034
+    assert ranks_behind("0.002", 320) == []  # below the least that 320 shuffles allow
