@@ -23,6 +23,7 @@ import tf_keras
 
 from modlib.data.images import Images
 from modlib.errors import InputError
+from modlib.training.magnitude import magnitude_mask
 
 # One thread: the order of a sum is then always the same, and two processes beat two threads for small networks.
 tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -155,19 +156,6 @@ def train_mlp(
         )
     _fit(model, data, recipe, recipe.pruning_epochs, order, schedule, report("pruned"))
     return before, _snapshot("pruned", model, data, losses)
-
-
-def magnitude_mask(weights: np.ndarray, sparsity: float) -> np.ndarray:
-    """Mask that keeps the largest max(1, round(n (1 - sparsity))) weights by magnitude, ties included.
-
-    Args:
-        weights: any shape.
-        sparsity: share of weights to remove, in [0, 1).
-    """
-    magnitudes = np.abs(weights).ravel()
-    keep = max(1, int(np.round(np.float32(magnitudes.size) * np.float32(1 - np.float32(sparsity)))))
-    threshold = np.partition(magnitudes, magnitudes.size - keep)[magnitudes.size - keep]
-    return (np.abs(weights) >= threshold).astype(weights.dtype)
 
 
 def _fit(

@@ -1,0 +1,47 @@
+"""What the benchmarks share: one thread, a network to measure, a table that is printed and stored."""
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = "1"  # before numpy is imported: both sides of a ratio run on one thread
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.cluster import SpectralClustering
+
+from modlib.experiments.runner import describe_run
+from modlib.graphs import NeuronGraph, neuron_graph
+from modlib.results import replace_file
+from modlib.spectral import N_INIT, ncut
+from modlib.training.magnitude import magnitude_mask
+
+FOLDER = Path(__file__).parent
+
+
+def random_network(widths: Sequence[int], sparsity: float, rng: np.random.Generator) -> NeuronGraph:
+    """Graph of a random network, its smallest weights pruned."""
+    weights = [rng.normal(size=shape) for shape in zip(widths, widths[1:], strict=False)]
+    return neuron_graph([w * magnitude_mask(w, sparsity) if sparsity else w for w in weights])
+
+
+def scikit_learn(graph: NeuronGraph, k: int, seed: int) -> float:
+    """n-cut by scikit-learn, with the settings of the papers' authors."""
+    model = SpectralClustering(k, affinity="precomputed", eigen_solver="arpack", n_init=N_INIT, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        labels = model.fit(graph.adjacency).labels_
+    return ncut(graph.adjacency, labels)
+
+
+def store(name: str, table: pd.DataFrame) -> None:
+    """Print a table and replace benchmarks/NAME.csv."""
+    about = describe_run("benchmark")
+    table = table.assign(date=about["date"], commit=about["commit"][:7], cpu=about["cpu"])
+    replace_file(FOLDER / f"{name}.csv", table.to_csv(index=False))
+    print(table.drop(columns=["date", "commit", "cpu"]).to_string(index=False, float_format="{:.3f}".format))
