@@ -1,10 +1,12 @@
 """Fixtures that several test files share, and how much hypothesis tries."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from threadpoolctl import threadpool_limits
 
 from modlib.graphs import NeuronGraph, neuron_graph
 
@@ -33,6 +35,13 @@ def planted_weights(
         sign = rng.choice([-1, 1], size=same.shape)
         weights.append(sign * np.where(same, rng.uniform(0.5, 1, same.shape), outside * rng.random(same.shape)))
     return weights, truth
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread for scikit-learn: threads that wait for each other cost more than they give."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ def test_the_best_of_many_starts_is_the_optimum_of_a_small_problem(n: int, k: in
     assert inertia(points, found) == pytest.approx(best, rel=1e-4)
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("k", [2, 7, 12])
 def test_the_inertia_is_that_of_scikit_learn(k: int) -> None:
     points = np.random.default_rng(2).normal(size=(400, k))

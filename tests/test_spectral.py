@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_rand_score
-from threadpoolctl import threadpool_limits
 
 from modlib.errors import GraphError, InputError
 from modlib.graphs import NeuronGraph, neuron_graph
@@ -220,6 +219,7 @@ def test_planted_modules_are_found_exactly(route: Route, seed: int) -> None:
     assert (found.k, found.labels.min(), found.labels.max()) == (5, 0, 4)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_all_routes_and_scikit_learn_agree_on_graphs_without_structure() -> None:
     """Where no partition is clearly best, the mean n-cut over seeds is what must agree, to half a percent."""
     routes: tuple[Route, ...] = ("bipartite", "arpack", "amg")
@@ -230,12 +230,12 @@ def test_all_routes_and_scikit_learn_agree_on_graphs_without_structure() -> None
         for route in routes:
             ours[route].append(cluster(graph, 3, np.random.default_rng(seed), route).ncut)
         model = SpectralClustering(3, affinity="precomputed", eigen_solver="arpack", n_init=25, random_state=seed)
-        with threadpool_limits(1):  # threads that wait for each other cost more than they give
-            theirs.append(ncut(graph, model.fit_predict(graph.adjacency.toarray())))
+        theirs.append(ncut(graph, model.fit_predict(graph.adjacency.toarray())))
     for route, found in ours.items():
         assert np.mean(found) == pytest.approx(np.mean(theirs), rel=0.005), route
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_scikit_learn_finds_the_same_planted_modules() -> None:
     weights, _ = planted_weights((40, 30, 20), 4, seed=1)
     graph = neuron_graph(weights)
