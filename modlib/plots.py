@@ -220,9 +220,9 @@ def shuffle_densities(tests: pd.DataFrame) -> Figure:
             Panels of a row share their axis.
     """
     names = list(dict.fromkeys(tests["panel row"]))
-    columns = sorted(set(tests["panel column"]))
-    size = (max(1.5 * len(columns), 5), 1.7 * len(names))
-    figure, axes = plt.subplots(len(names), len(columns), figsize=size, sharex="row", squeeze=False)
+    columns = list(dict.fromkeys(tests["panel column"]))
+    shape, size = (len(names), len(columns)), (max(1.4 * len(columns), 6), 1.4 * len(names) + 1)
+    figure, axes = plt.subplots(*shape, figsize=size, sharex="row", squeeze=False, layout="constrained")
     for (name, column), part in tests.groupby(["panel row", "panel column"]):
         ax = axes[names.index(name), columns.index(column)]
         for null, values in zip(part["null"], part["values"], strict=True):
@@ -237,11 +237,7 @@ def shuffle_densities(tests: pd.DataFrame) -> Figure:
             ax.set_title(columns[column], fontsize="small")
         if column == 0:
             ax.set_ylabel(names[row], fontsize="small")
-    figure.supxlabel("n-cut", fontsize="small")
-    figure.legend(
-        handles, labels, loc="lower center", ncol=3, bbox_to_anchor=(0.5, -0.12 / len(names)), fontsize="small"
-    )
-    figure.tight_layout()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small", title="density of n-cuts")
     return figure
 
 
@@ -252,10 +248,12 @@ def effect_sizes(table: pd.DataFrame) -> Figure:
         table: columns d, source (``paper`` or ``here``), dataset, dropout, stage.
     """
     table = table.assign(
-        condition=table["dataset"].map(TITLES) + "\n" + table["dropout"].map({"yes": "dropout", "no": "no dropout"})
+        condition=table["dataset"].map(TITLES).str.replace(" (", "\n(")
+        + "\n"
+        + table["dropout"].map({"yes": "dropout", "no": "no dropout"})
     )
     stages = [stage for stage in ("unpruned", "pruned") if stage in set(table["stage"])]
-    figure, axes = plt.subplots(1, len(stages), figsize=(6.5 * len(stages), 3.8), squeeze=False)
+    figure, axes = plt.subplots(1, len(stages), figsize=(6.5 * len(stages), 4), squeeze=False)
     for ax, stage in zip(axes[0], stages, strict=True):
         sns.stripplot(
             table[table["stage"] == stage], x="condition", y="d", hue="source", dodge=True, ax=ax,
@@ -263,7 +261,7 @@ def effect_sizes(table: pd.DataFrame) -> Figure:
         )  # fmt: skip
         ax.axhline(0, color="#999999", lw=0.8)
         ax.set(title="before pruning" if stage == "unpruned" else "after pruning", xlabel="", ylabel="Cohen's d")
-        ax.tick_params(axis="x", labelsize="small")
+        ax.tick_params(axis="x", labelsize="x-small")
     figure.tight_layout()
     return figure
 
