@@ -61,7 +61,7 @@ def still_missing(names: Sequence[str], datasets: Sequence[str], folder: Path | 
     parts = []
     for name in names:
         cells = pd.DataFrame(missing_cells(find_experiment(name), PROFILE, folder), columns=["dataset", "dropout"])
-        cells = cells[cells["dataset"].isin(datasets)]
-        for (dataset, dropout), n in cells.value_counts(sort=False).items():
+        counts = cells[cells["dataset"].isin(datasets)].value_counts(sort=False).reset_index(name="n")
+        for dataset, dropout, n in counts.itertuples(index=False):
             parts.append(f"{n} of {dataset} {'with' if dropout == 'yes' else 'without'} dropout in `{name}`")
     return f"**Networks not measured yet:** {', '.join(parts)}." if parts else "All networks of the grid are measured."
