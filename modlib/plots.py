@@ -134,7 +134,7 @@ def initial_ncuts(values: np.ndarray, paper_range: tuple[float, float], k: int, 
     ax.axvspan(*paper_range, color="#DDDDDD", label="support in the paper", zorder=0)
     density(values, ax, f"{len(values)} untrained networks", PALETTE[0])
     ax.set(xlabel=f"n-cut at k = {k}", ylabel="density")
-    ax.legend()
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=2, fontsize="small")  # the shade leaves no free corner
     return ax
 
 
