@@ -285,4 +285,7 @@ def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Styler:
         name: unique in the chapter, so that the page is the same every time it is built.
         digits: decimals.
     """
-    return rows.style.hide(axis="index").format(precision=digits, na_rep="–").set_uuid(name)
+    styler = rows.style.hide(axis="index").format(precision=digits, na_rep="–").set_uuid(name)
+    numbers = rows.select_dtypes("number").columns
+    cells = [{"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"}]
+    return styler.set_table_styles(cells).set_properties(subset=numbers, **{"text-align": "right"})

@@ -166,4 +166,4 @@ def caption(name: str, rows: pd.DataFrame | None = None, folder: Path | None = N
     commits = ", ".join(sorted({run["commit"][:7] for run in runs}))
     dates = sorted({run["date"] for run in runs})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    return f"{profiles} profile, {networks} networks, {when}, commit {commits}"
+    return f"{profiles} profile, {networks} network{'s' if networks != 1 else ''}, {when}, commit {commits}"
