@@ -1,7 +1,7 @@
 """The 50-shuffle test at k = 12 on a 784-256x4-10 network: modlib against scikit-learn, on the same shuffles.
 
-Both sides draw the same shuffles; both run on one thread, and CPU seconds are counted, so a busy machine does not matter. scikit-learn runs as the
-papers' authors ran it (ARPACK, 25 k-means starts).
+Both sides draw the same shuffles; both run on one thread, and CPU seconds are counted, so that other processes matter
+little. scikit-learn runs as the papers' authors ran it (ARPACK, 25 k-means starts).
 """
 
 import time

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[variable] = "1"  # before numpy is imported: both sides of a ratio run on one thread
-
+import itertools
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.cluster import SpectralClustering
+from threadpoolctl import threadpool_limits
 
 from modlib.experiments.runner import describe_run
 from modlib.graphs import NeuronGraph, neuron_graph
@@ -23,10 +20,12 @@ from modlib.training.magnitude import magnitude_mask
 
 FOLDER = Path(__file__).parent
 
+threadpool_limits(1)  # both sides of a ratio run on one thread
+
 
 def random_network(widths: Sequence[int], sparsity: float, rng: np.random.Generator) -> NeuronGraph:
     """Graph of a random network, its smallest weights pruned."""
-    weights = [rng.normal(size=shape) for shape in zip(widths, widths[1:], strict=False)]
+    weights = [rng.normal(size=shape) for shape in itertools.pairwise(widths)]
     return neuron_graph([w * magnitude_mask(w, sparsity) if sparsity else w for w in weights])
 
 

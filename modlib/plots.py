@@ -286,6 +286,10 @@ def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Styler:
         digits: decimals.
     """
     styler = rows.style.hide(axis="index").format(precision=digits, na_rep="–").set_uuid(name)
-    numbers = rows.select_dtypes("number").columns
-    cells = [{"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"}]
-    return styler.set_table_styles(cells).set_properties(subset=numbers, **{"text-align": "right"})
+    numbers = rows.columns.get_indexer(rows.select_dtypes("number").columns)
+    return styler.set_table_styles(
+        [
+            {"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"},
+            *[{"selector": f".col{i}", "props": "text-align: right"} for i in numbers],
+        ]
+    )
