@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
+from pandas.io.formats.style_render import CSSDict
 
 from modlib.graphs import NeuronGraph
 
@@ -287,9 +288,7 @@ def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Styler:
     """
     styler = rows.style.hide(axis="index").format(precision=digits, na_rep="–").set_uuid(name)
     numbers = rows.columns.get_indexer(rows.select_dtypes("number").columns)
+    right: list[CSSDict] = [{"selector": f".col{i}", "props": "text-align: right"} for i in numbers]
     return styler.set_table_styles(
-        [
-            {"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"},
-            *[{"selector": f".col{i}", "props": "text-align: right"} for i in numbers],
-        ]
+        [{"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"}, *right],
     )
