@@ -30,9 +30,8 @@ import nbformat
 import yaml
 
 from modlib import notebooks
-from modlib.errors import BookError, InputError
-from modlib.experiments.runner import PROFILES, describe_run
-from modlib.notebooks import Value
+from modlib.errors import BookError
+from modlib.experiments.runner import describe_run
 from modlib.results import ROOT, results_folder
 
 STATUS_TABLE = "<!-- the status table goes here -->"
@@ -77,7 +76,6 @@ class Run:
         stamp: for everything the output depends on, a digest.
         seconds: how long it took.
         finished: date and time, UTC, to the minute.
-        parameters: values that differed from the notebook's own.
         machine: commit, versions and processor.
     """
 
@@ -85,30 +83,25 @@ class Run:
     stamp: Mapping[str, str]
     seconds: float
     finished: str
-    parameters: Mapping[str, Value]
     machine: Mapping[str, Any]
 
 
-def build(profile: str = "smoke", force: bool = False, root: Path = ROOT, jobs: int = 2) -> Path:
-    """Execute what has changed and build the site; returns its index.html.
+def build(force: bool = False, root: Path = ROOT, jobs: int = 2) -> Path:
+    """Execute what has changed, with the notebooks' own parameters, and build the site; returns its index.html.
 
     Args:
-        profile: smoke, quick or paper, for the notebooks that have such a parameter.
         force: execute every notebook, changed or not.
         root: folder of the book: _config.yml, _toc.yml, book/, notebooks/, modlib/, results/.
         jobs: notebooks executed side by side.
 
     Raises:
-        InputError: if the profile is not known.
         BookError: if the configuration has an unknown key, a page is missing or in no table of contents, a
             notebook differs from its text twin or fails, or Jupyter Book finds an error or a warning.
     """
-    if profile not in PROFILES:
-        raise InputError(f"profile {profile!r} arrived; expected one of {', '.join(PROFILES)}")
     check_config(root)
     pages = read_pages(root)
     notebooks.sync(check=True, root=root)
-    runs = execute_pages([page for page in pages if page.is_notebook], profile, force, root, jobs)
+    runs = execute_pages([page for page in pages if page.is_notebook], force, root, jobs)
     stage(pages, runs, root)
     build_site(root)
     check_site(pages, root)
@@ -175,7 +168,7 @@ def read_pages(root: Path = ROOT) -> list[Page]:
     return pages
 
 
-def stamp(page: Page, parameters: Mapping[str, Value], root: Path = ROOT) -> dict[str, str]:
+def stamp(page: Page, root: Path = ROOT) -> dict[str, str]:
     """Digest of everything that an executed notebook depends on, by kind.
 
     jupyter-cache looks at the code cells alone; a changed library would leave stale output behind it.
@@ -185,22 +178,21 @@ def stamp(page: Page, parameters: Mapping[str, Value], root: Path = ROOT) -> dic
     return {
         "source": _digest(page.source.parent, page.source.name),
         "modlib": _digest(root / "modlib", "**/*.py"),
-        "parameters": json.dumps(dict(parameters), sort_keys=True),
         "results": _digest(results, "*.csv", "*.json"),
         "claims": _digest(root / "book", "claims.yml", "papers/*.csv"),
         "environment": f"Python {platform.python_version()}, lock {_digest(root, 'requirements.lock')}",
     }
 
 
-def changes(page: Page, parameters: Mapping[str, Value], root: Path = ROOT) -> list[str]:
+def changes(page: Page, root: Path = ROOT) -> list[str]:
     """Why a notebook must be executed: what has changed since it was; empty if nothing has."""
     run = _read_run(page, root)
     if run is None:
         return ["never executed"]
-    return [kind for kind, digest in stamp(page, parameters, root).items() if run.stamp.get(kind) != digest]
+    return [kind for kind, digest in stamp(page, root).items() if run.stamp.get(kind) != digest]
 
 
-def execute_pages(pages: Sequence[Page], profile: str, force: bool, root: Path = ROOT, jobs: int = 2) -> list[Run]:
+def execute_pages(pages: Sequence[Page], force: bool, root: Path = ROOT, jobs: int = 2) -> list[Run]:
     """Execute the notebooks that have changed; a failure does not stop the others.
 
     Raises:
@@ -210,14 +202,13 @@ def execute_pages(pages: Sequence[Page], profile: str, force: bool, root: Path =
 
     todo = []
     for page in pages:
-        parameters = _profile_parameters(page, profile)
-        why = ["forced"] if force else changes(page, parameters, root)
+        why = ["forced"] if force else changes(page, root)
         print(f"{page.name}: {'executing (' + ', '.join(why) + ')' if why else 'unchanged'}", flush=True)
         if why:
-            todo.append((page, parameters))
+            todo.append(page)
     workers = Parallel(n_jobs=min(jobs, max(len(todo), 1)), return_as="generator_unordered")
     failed = []
-    for name, seconds, report in workers(delayed(_execute_page)(page, parameters, root) for page, parameters in todo):
+    for name, seconds, report in workers(delayed(_execute_page)(page, root) for page in todo):
         print(f"{name}: {'failed' if report else f'executed in {seconds:.0f} s'}", flush=True)
         if report:
             failed.append(f"  {name}: {report}")
@@ -252,14 +243,13 @@ def status_table(runs: Sequence[Run]) -> str:
     if not runs:
         return "No notebook has been executed."
     lines = [
-        "| page | seconds | finished (UTC) | parameters | commit | Python | processor |",
-        "|---|---|---|---|---|---|---|",
+        "| page | seconds | finished (UTC) | commit | Python | processor |",
+        "|---|---|---|---|---|---|",
     ]
     for run in runs:
-        parameters = ", ".join(f"{name} = {value}" for name, value in run.parameters.items()) or "defaults"
         machine = run.machine
         lines.append(
-            f"| {{doc}}`/{run.page}` | {run.seconds:.0f} | {run.finished} | {parameters} | `{machine['commit'][:8]}` "
+            f"| {{doc}}`/{run.page}` | {run.seconds:.0f} | {run.finished} | `{machine['commit'][:8]}` "
             f"| {machine['python']} | {machine['cpu']}, {machine['cores']} cores |"
         )
     versions = {f"{package} {version}" for run in runs for package, version in run.machine["versions"].items()}
@@ -305,11 +295,11 @@ def check_site(pages: Iterable[Page], root: Path = ROOT) -> None:
         )
 
 
-def _execute_page(page: Page, parameters: dict[str, Value], root: Path) -> tuple[str, float, Path | None]:
+def _execute_page(page: Page, root: Path) -> tuple[str, float, Path | None]:
     """Execute a notebook in a worker process; returns its name, its seconds, and the report if it failed."""
     os.environ.update(ONE_THREAD)
     # taken before, so that a change while the notebook runs is noticed next time
-    before = stamp(page, parameters, root)
+    before = stamp(page, root)
     working = root / "_build" / "reports" / f"{page.name}.ipynb"
     log = working.with_suffix(".log")
     working.parent.mkdir(parents=True, exist_ok=True)
@@ -317,7 +307,7 @@ def _execute_page(page: Page, parameters: dict[str, Value], root: Path) -> tuple
     source.metadata["kernelspec"] = notebooks.KERNEL
     nbformat.write(source, working)
     try:
-        seconds = notebooks.execute(working, working, parameters, root)
+        seconds = notebooks.execute(working, working, {}, root)
     except BookError as error:
         log.write_text(f"{error}\n", encoding="utf-8")
         return page.name, 0.0, log
@@ -326,9 +316,9 @@ def _execute_page(page: Page, parameters: dict[str, Value], root: Path) -> tuple
     executed.parent.mkdir(parents=True, exist_ok=True)
     working.replace(executed)
     finished = datetime.datetime.now(datetime.UTC).isoformat(" ", "minutes").removesuffix("+00:00")
-    run = Run(page.name, before, round(seconds, 1), finished, parameters, describe_run("book"))
+    run = Run(page.name, before, round(seconds, 1), finished, describe_run("book"))
     _executed(page.name, root, ".json").write_text(json.dumps(run.__dict__, indent=1) + "\n", encoding="utf-8")
-    notebooks.remember_time(root, page.source.stem, parameters, seconds)
+    notebooks.remember_time(root, page.source.stem, {}, seconds)
     return page.name, seconds, None
 
 
@@ -344,14 +334,6 @@ def _read_run(page: Page, root: Path) -> Run | None:
 
 def _executed(name: str, root: Path, suffix: str) -> Path:
     return root / "_build" / "executed" / f"{name}{suffix}"
-
-
-def _profile_parameters(page: Page, profile: str) -> dict[str, Value]:
-    """The profile, for a chapter that has one and is not in it by default."""
-    if page.source.suffix != ".ipynb":
-        return {}
-    known = notebooks.read_parameters(page.source)
-    return {"profile": profile} if "profile" in known and known["profile"].default != profile else {}
 
 
 def _digest(folder: Path, *patterns: str) -> str:

@@ -103,13 +103,12 @@ def first(
 
 @app.command()
 def book(
-    profile: Annotated[str, typer.Option(help="smoke, quick or paper.")] = "smoke",
     force: Annotated[bool, typer.Option("--force", help="Execute every chapter, changed or not.")] = False,
 ) -> None:
     """Execute every chapter that changed and build the site."""
     from modlib.book import build
 
-    console.print(f"the book is built: {build(profile, force)}")
+    console.print(f"the book is built: {build(force)}")
 
 
 @app.command()

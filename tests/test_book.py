@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from modlib import book, notebooks
-from modlib.errors import BookError, InputError
+from modlib.errors import BookError
 from modlib.results import ROOT
 
 CONFIG = {
@@ -33,13 +33,13 @@ kernelspec:
 ```{{code-cell}} ipython3
 :tags: [parameters]
 
-profile = "smoke"  # smoke, quick or paper
+word = "smoke"  # what is printed
 ```
 
 ```{{code-cell}} ipython3
 from modlib.answer import ANSWER
 
-print(profile, ANSWER)
+print(word, ANSWER)
 ```
 """
 
@@ -101,7 +101,7 @@ def test_a_sound_book_is_green(green):
 
 def test_what_has_not_changed_is_not_executed_again(root, capsys, monkeypatch):
     monkeypatch.setattr(book, "_execute_page", lambda *_: pytest.fail("a notebook ran"))
-    runs = book.execute_pages([page(root), page(root, "other")], "smoke", False, root)
+    runs = book.execute_pages([page(root), page(root, "other")], False, root)
     assert [run.page for run in runs] == ["notebooks/tiny", "notebooks/other"]
     assert "notebooks/tiny: unchanged" in capsys.readouterr().out
 
@@ -117,30 +117,29 @@ def test_what_has_not_changed_is_not_executed_again(root, capsys, monkeypatch):
     ],
 )
 def test_a_change_of_anything_behind_an_output_is_noticed(root, file, kind):
-    assert book.changes(page(root), {}, root) == []
+    assert book.changes(page(root), root) == []
     with (root / file).open("a") as stream:
         stream.write("\n")
-    assert book.changes(page(root), {}, root) == [kind]
+    assert book.changes(page(root), root) == [kind]
 
 
-def test_a_new_file_other_parameters_or_a_damaged_record_are_noticed(root):
-    assert book.changes(page(root), {"profile": "quick"}, root) == ["parameters"]
+def test_a_new_file_or_a_damaged_record_are_noticed(root):
     write(root / "modlib" / "new" / "module.py", "")
-    assert book.changes(page(root), {}, root) == ["modlib"]
+    assert book.changes(page(root), root) == ["modlib"]
     write(root / "_build" / "executed" / "notebooks" / "tiny.json", "{")
-    assert book.changes(page(root), {}, root) == ["never executed"]
+    assert book.changes(page(root), root) == ["never executed"]
 
 
 def test_output_of_a_changed_library_is_not_left_stale(root, capsys):
     write(root / "modlib" / "answer.py", "ANSWER = 'forty-three'\n")
-    book.execute_pages([page(root)], "quick", False, root)
-    assert "executing (modlib, parameters)" in capsys.readouterr().out
-    assert executed_text(root) == "quick forty-three\n"
+    book.execute_pages([page(root)], False, root)
+    assert "executing (modlib)" in capsys.readouterr().out
+    assert executed_text(root) == "smoke forty-three\n"
 
 
 def test_an_exception_in_a_notebook_is_red_and_the_others_go_on(root):
-    edit(root / "notebooks" / "tiny.md", "print(profile, ANSWER)", "1 / 0")
-    edit(root / "notebooks" / "other.md", "print(profile, ANSWER)", "print('other')")
+    edit(root / "notebooks" / "tiny.md", "print(word, ANSWER)", "1 / 0")
+    edit(root / "notebooks" / "other.md", "print(word, ANSWER)", "print('other')")
     notebooks.sync(root=root)
     with pytest.raises(BookError, match="1 of 3 notebooks failed") as caught:
         book.build(root=root)
@@ -148,8 +147,8 @@ def test_an_exception_in_a_notebook_is_red_and_the_others_go_on(root):
     assert str(report) in str(caught.value)
     assert "ZeroDivisionError" in report.read_text()
     assert report.with_suffix(".ipynb").exists()
-    assert book.changes(page(root, "other"), {}, root) == []
-    assert book.changes(page(root), {}, root) == ["source"]
+    assert book.changes(page(root, "other"), root) == []
+    assert book.changes(page(root), root) == ["source"]
 
 
 def test_a_notebook_that_differs_from_its_text_twin_is_red(root):
@@ -225,11 +224,6 @@ def test_a_page_that_the_configuration_excludes_is_red(root):
     write(root / "_config.yml", yaml.safe_dump(CONFIG | {"exclude_patterns": ["notebooks/other*"]}))
     with pytest.raises(BookError, match="notebooks/other"):
         book.build(root=root)
-
-
-def test_an_unknown_profile_is_refused(root):
-    with pytest.raises(InputError, match="profile 'large' arrived; expected one of smoke, quick, paper"):
-        book.build("large", root=root)
 
 
 def test_the_sources_of_this_book_are_sound():

@@ -204,7 +204,9 @@ def test_a_notebook_without_a_twin_is_refused(tmp_path):
         notebooks.sync(root=tmp_path)
 
 
-def test_the_chapters_are_what_their_twins_make_them_and_have_a_profile():
+def test_the_chapters_are_what_their_twins_make_them_and_their_parameters_are_explained():
     notebooks.sync(check=True)
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
-        assert notebooks.read_parameters(notebook)["profile"].default == "smoke"
+        parameters = notebooks.read_parameters(notebook)
+        assert {"dataset", "seed"} <= set(parameters), notebook
+        assert all(parameter.comment for parameter in parameters.values()), notebook
