@@ -1,0 +1,139 @@
+"""Training of several perceptrons at once: equal to one by one, and to PyTorch's own optimiser and schedule."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from modlib.data.images import Images
+from modlib.errors import InputError
+from modlib.training import pytorch
+from modlib.training.pytorch import Recipe, Regularisation, train_mlps
+
+EACH = (Regularisation(), Regularisation(l2=1e-3), Regularisation(l1=1e-3, l2=1e-5), Regularisation(dropout=0.3))
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).astype(np.float32)
+    return Images("digits", x[:600], y[:600].astype(np.int32), x[600:900], y[600:900].astype(np.int32))
+
+
+def numbers(network: pytorch.TrainedMLP) -> np.ndarray:
+    return np.concatenate([array.ravel() for array in (*network.kernels, *network.biases)])
+
+
+@pytest.mark.parametrize("hidden", [(16,), (12, 8, 10)])
+def test_networks_trained_together_are_those_trained_one_by_one(images, hidden):
+    recipe = Recipe(hidden, batch_size=50, max_epochs=3)
+    together = train_mlps(images, recipe, EACH, seed=1)
+    for one, network in zip(EACH, together, strict=True):
+        (alone,) = train_mlps(images, recipe, [one], seed=1)
+        assert numbers(network) == pytest.approx(numbers(alone), abs=2e-5)
+        assert network.losses == pytest.approx(alone.losses, abs=1e-5)
+        assert network.accuracy == pytest.approx(alone.accuracy, abs=0.005)
+
+
+@pytest.mark.parametrize("one", EACH)
+def test_two_epochs_are_those_of_torch_modules_and_adam(images, one):
+    """The same start, order and uniform numbers, with nn.Linear, torch.optim.Adam and penalties in the loss."""
+    recipe, seed, shape = Recipe((9, 7), batch_size=64, max_epochs=2), 3, (64, 9, 7, 10)
+    (untrained,) = train_mlps(images, Recipe((9, 7), max_epochs=0), [one], seed)
+    layers = [nn.Linear(*pair) for pair in itertools.pairwise(shape)]
+    for layer, kernel, bias in zip(layers, untrained.kernels, untrained.biases, strict=True):
+        layer.weight.data, layer.bias.data = torch.tensor(kernel.T.copy()), torch.tensor(bias)
+    optimiser = torch.optim.Adam([p for layer in layers for p in layer.parameters()], lr=recipe.learning_rate)
+    split = np.random.default_rng([seed, 0]).permutation(600)[:540]
+    x, y = torch.tensor(images.x_train[split]), torch.tensor(images.y_train[split]).long()
+    for epoch in range(2):
+        rng = np.random.default_rng([seed, 2, epoch])
+        order = torch.as_tensor(rng.permutation(540))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        for batch in order.split(64):
+            h = x[batch]
+            uniforms = [torch.rand(len(batch), width, generator=generator) for width in (9, 7)]
+            for layer, uniform in zip(layers, uniforms, strict=False):
+                h = torch.relu(layer(h)) * (uniform >= one.dropout) / (1 - one.dropout)
+            loss = cross_entropy(layers[-1](h), y[batch])
+            for layer in layers:
+                loss = loss + one.l1 * layer.weight.abs().sum() + one.l2 * (layer.weight**2).sum()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    (trained,) = train_mlps(images, recipe, [one], seed)
+    assert trained.epoch == 2
+    for layer, kernel, bias in zip(layers, trained.kernels, trained.biases, strict=True):
+        assert kernel == pytest.approx(layer.weight.detach().numpy().T, abs=2e-5)
+        assert bias == pytest.approx(layer.bias.detach().numpy(), abs=2e-5)
+
+
+def test_the_learning_rate_falls_as_that_of_torch():
+    rng = np.random.default_rng(0)
+    losses = np.concatenate([np.linspace(2, 1, 5), 1 + 0.01 * rng.normal(size=40), [0.5], np.full(10, 0.5)])
+    optimiser = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=1e-3)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.25, patience=3)
+    ours = pytorch._Plateau(Recipe())
+    for loss in losses:
+        theirs.step(loss)
+        assert ours.rate_after(float(loss)) == pytest.approx(optimiser.param_groups[0]["lr"])
+    assert ours.rate < 1e-4
+
+
+def test_training_stops_after_its_patience_and_returns_the_best_epoch(images):
+    recipe = Recipe((32,), batch_size=20, learning_rate=0.02, patience=2)
+    still: list[int] = []
+    networks = train_mlps(images, recipe, EACH, seed=0, on_epoch=still.append)
+    assert still == sorted(still, reverse=True)
+    assert still[-1] == 0
+    assert len({len(network.losses) for network in networks}) > 1, "all stopped together; the test shows nothing"
+    split = np.random.default_rng([0, 0]).permutation(600)[540:]
+    for network in networks:
+        assert network.epoch == int(np.argmin(network.losses)) + 1 == len(network.losses) - 2
+        hidden = np.maximum(images.x_train[split] @ network.kernels[0] + network.biases[0], 0)
+        logits = torch.tensor(hidden @ network.kernels[1] + network.biases[1])
+        loss = cross_entropy(logits, torch.tensor(images.y_train[split]).long()).item()
+        assert loss == pytest.approx(min(network.losses), abs=1e-5)
+        assert network.accuracy["test"] > 0.8
+
+
+def test_an_untrained_network_starts_as_torchs_layers_do(images):
+    (network,) = train_mlps(images, Recipe((200,), max_epochs=0), [Regularisation()], seed=0)
+    assert (network.epoch, network.losses) == (0, [])
+    for array, fan_in in zip((*network.kernels, *network.biases), (64, 200, 64, 200), strict=True):
+        bound = 1 / fan_in**0.5
+        assert np.abs(array).max() <= bound
+        if array.size > 100:
+            assert array.std() == pytest.approx(bound / 3**0.5, rel=0.15)
+    (other,) = train_mlps(images, Recipe((200,), max_epochs=0), [Regularisation()], seed=1)
+    assert not np.allclose(numbers(network), numbers(other))
+
+
+def test_penalties_make_weights_small(images):
+    each = [Regularisation(), Regularisation(l2=1e-2), Regularisation(l1=1e-2)]
+    plain, l2, l1 = train_mlps(images, Recipe((20,), batch_size=20, max_epochs=30), each, seed=0)
+    assert (l2.kernels[0] ** 2).sum() < 0.5 * (plain.kernels[0] ** 2).sum()
+    sparse = [(np.abs(network.kernels[0]) < 1e-3).mean() for network in (plain, l1)]
+    assert sparse[1] > 0.5 > sparse[0]
+
+
+def test_bad_settings_are_refused(images):
+    with pytest.raises(InputError, match="no regularisation arrived"):
+        train_mlps(images, Recipe(), [], seed=0)
+    with pytest.raises(InputError, match="expected strengths of at least 0"):
+        Regularisation(l1=-1)
+    with pytest.raises(InputError, match="expected strengths of at least 0"):
+        Regularisation(dropout=1)
+    with pytest.raises(InputError, match="expected strengths of at least 0"):
+        Regularisation(l2=float("nan"))
+    with pytest.raises(InputError, match="expected widths"):
+        Recipe(hidden=())
+    with pytest.raises(InputError, match="expected a share between 0 and 1"):
+        Recipe(validation=0)
+    few = Images("few", images.x_train[:1], images.y_train[:1], images.x_test, images.y_test)
+    with pytest.raises(InputError, match="1 training images arrived"):
+        train_mlps(few, Recipe(), [Regularisation()], seed=0)
