@@ -22,6 +22,7 @@ import yaml
 from modlib.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine, nearest
 from modlib.errors import BookError
 from modlib.experiments import EXPERIMENTS
+from modlib.findings import FINDINGS
 from modlib.metrics import METRICS, NETWORK
 from modlib.papers import STAGES, Place, Printed, printed_at
 from modlib.results import ROOT, read_table, results_folder
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 
 PROFILE = "paper"  # a reduced run never decides a claim
 CLAIMS = ROOT / "book" / "claims.yml"
-PREFIX = {"pruned-modular": "pm", "clusterability": "cl"}
+PREFIX = {"pruned-modular": "pm", "clusterability": "cl", "upstream-downstream": "ud"}
 KEYS = ("paper", "item", "row", "id", "statement", "criteria", "shuffles", "decided_by", "chapter", "claims")
 SHUFFLES = ("pooled", "averaged")
+MEASURED = METRICS | FINDINGS
 DATASETS = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
@@ -80,6 +82,9 @@ class Claim:
     def what(self) -> str:
         """The networks that it is about, in words."""
         rows = self.rows
+        if "k" not in rows:
+            hidden = f"({rows['hidden'].replace('-', ', ')})" if "hidden" in rows else "all architectures"
+            return f"{DATASETS.get(rows['dataset'], rows['dataset'])}, {hidden}"
         dropout = {"yes": "dropout", "no": "no dropout"}.get(rows.get("dropout", ""))
         words = [DATASETS.get(rows["dataset"], rows["dataset"])]
         if rows.get("stage") in STAGES.values():
@@ -166,7 +171,7 @@ def judge(claim: Claim, folder: Path | None = None) -> Verdict:
     if len(short) == len(details) and len({detail.why for detail in short}) == 1:
         explanation = short[0].why
     else:
-        explanation = "; ".join(f"{METRICS[d.metric].label} {d.grade}: {d.why}" for d in short)
+        explanation = "; ".join(f"{MEASURED[d.metric].label} {d.grade}: {d.why}" for d in short)
     return Verdict(
         verdict=combine(detail.grade for detail in details),
         ours=details[0].ours,
@@ -258,7 +263,7 @@ def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path
             lines.append({"networks": claim.what, "source": "paper"})
             lines.append({"networks": "", "source": f"here, n = {verdict.n}"})  # "–" where there is none yet
             for detail in verdict.details:
-                label = METRICS[detail.metric].label
+                label = MEASURED[detail.metric].label
                 lines[-2][label], lines[-1][label] = detail.theirs, detail.ours
     return pd.DataFrame(lines)
 
@@ -286,14 +291,16 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
     rows = {**entry.get("decided_by", {}), **own.get("decided_by", {})}
     named = rows.pop("table", [])
     tables = (named,) if isinstance(named, str) else tuple(named)
-    if not {"dataset", "k"} <= set(rows) or not tables:
-        raise BookError(f"{where}: decided_by is {rows} of {tables}; expected a table, a dataset and a k at least")
+    if "dataset" not in rows or not tables:
+        raise BookError(f"{where}: decided_by is {rows} of {tables}; expected a table and a dataset at least")
     for name in tables:
         _expect(name, EXPERIMENTS, f"{where}: table")
+        if "k" in EXPERIMENTS[name].row_key and "k" not in rows:
+            raise BookError(f"{where}: decided_by is {rows}, but rows of {name} differ in k; fix k")
         for column in rows:
             _expect(column, (*EXPERIMENTS[name].cell_key, *EXPERIMENTS[name].row_key), f"{where}: column of {name}")
     for metric, criterion in merged["criteria"].items():
-        _expect(metric, METRICS, f"{where}: metric")
+        _expect(metric, MEASURED, f"{where}: metric")
         _expect(criterion, CRITERIA, f"{where}: criterion")
     row, metrics = merged.get("row", ""), list(merged["criteria"])
     in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
@@ -329,7 +336,7 @@ def _rows(claim: Claim, folder: Path) -> pd.DataFrame:
     if not found:
         return pd.DataFrame()
     rows = pd.concat(found, ignore_index=True)
-    if rows.duplicated([*NETWORK, "null"]).any():
+    if "null" in rows and rows.duplicated([*NETWORK, "null"]).any():
         raise BookError(
             f"{claim.id} picks several rows of the same network with {_words(claim.rows)}; "
             "expected one for each null model: fix stage and k in its decided_by"
@@ -346,7 +353,7 @@ def _read(folder: Path, name: str, version: int) -> pd.DataFrame:
 def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     printed, name = claim.printed[metric], claim.criteria[metric]
     theirs = printed.sample
-    ours = None if rows.empty else METRICS[metric].measure(rows, claim.shuffles)
+    ours = None if rows.empty else MEASURED[metric].measure(rows, claim.shuffles)
     reduced = ours is not None and theirs is not None and ours.n < theirs.n
     if theirs is None:
         grade, why = Grade.NO_VALUE, printed.note
@@ -355,7 +362,7 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
         grade, why = Grade.NOT_TESTED, f"{missing} for {_words(claim.rows)} in {', '.join(claim.tables)}"
     else:
         grade, why = CRITERIA[name](ours, theirs)
-    return Detail(metric, name, printed.text, METRICS[metric].text(ours), _count(ours, theirs), reduced, grade, why)
+    return Detail(metric, name, printed.text, MEASURED[metric].text(ours), _count(ours, theirs), reduced, grade, why)
 
 
 def _count(ours: Sample | None, theirs: Sample | None) -> str:
@@ -371,7 +378,7 @@ def _line(claim: Claim, detail: Detail) -> dict[str, str]:
         "id": claim.id,
         "item": claim.item,
         "what": claim.what,
-        "metric": METRICS[detail.metric].label,
+        "metric": MEASURED[detail.metric].label,
         "paper": detail.theirs,
         "ours": detail.ours,
         "n": detail.n,

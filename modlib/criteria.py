@@ -136,33 +136,91 @@ def below_chance(ours: Sample, theirs: Sample) -> Judgement:
 
     Partly if it is negative without being significant. Not tested with fewer than three networks.
     """
-    from scipy.stats import ttest_1samp
+    return _one_sided(ours, "less")
 
-    if ours.n < 3:
-        return Grade.NOT_TESTED, f"{ours.n} networks do not make a t-test"
-    p = float(ttest_1samp(ours.values, 0, alternative="less").pvalue)
-    why = f"one-sided t-test, p = {p:.2g}"
-    if p < SIGNIFICANT:
-        return Grade.REPRODUCED, why
-    return (Grade.PARTLY if ours.mean < 0 else Grade.NOT_REPRODUCED), why
+
+def above_zero(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "more" without a number: the mean difference is positive (one-sided t-test, p < 0.05).
+
+    Partly if it is positive without being significant. Not tested with fewer than three seeds.
+    """
+    return _one_sided(ours, "greater")
+
+
+def below_zero(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "less" without a number: the mean difference is negative (one-sided t-test, p < 0.05).
+
+    Partly if it is negative without being significant. Not tested with fewer than three seeds.
+    """
+    return _one_sided(ours, "less")
+
+
+def below_one(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "minor" of a number of communities: the mean changes by less than 1; partly by less than 2."""
+    return _at_most(abs(ours.mean), 1, 2)
+
+
+def below_a_quarter(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "similar": the mean difference is below 0.25 in size; partly below 0.5."""
+    return _at_most(abs(ours.mean), 0.25, 0.5)
+
+
+def below_a_tenth(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "similar" of shares: the mean difference is below 0.1 in size; partly below 0.2."""
+    return _at_most(abs(ours.mean), 0.1, 0.2)
+
+
+def significant(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "differ": the test's p is below 0.05."""
+    return (Grade.REPRODUCED if ours.mean < SIGNIFICANT else Grade.NOT_REPRODUCED), f"p = {ours.mean:.2g}"
+
+
+def nearly_always(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "typically" or "rarely" otherwise: a share of at least 0.9; partly of at least 0.5."""
+    return _at_most(1 - ours.mean, 0.1, 0.5)
+
+
+def mostly(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "usually": a share above a half."""
+    return (Grade.REPRODUCED if ours.mean > 0.5 else Grade.NOT_REPRODUCED), f"{ours.mean:.1%} of {ours.n}"
+
+
+def never(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "never" or "only" otherwise: a share of 0; partly up to 0.01."""
+    return _at_most(ours.mean, 0, 0.01)
 
 
 Criterion: TypeAlias = Callable[[Sample, Sample], Judgement]
-CRITERIA: dict[str, Criterion] = {
-    function.__name__.replace("_", "-"): function
-    for function in (
-        mean_agrees,
-        accuracy_agrees,
-        distribution_agrees,
-        share_agrees,
-        effect_agrees,
-        z_agrees,
-        above_lower_end,
-        below_upper_end,
-        below_chance,
-    )
-}
-IN_WORDS = frozenset({"below-chance"})  # criteria of claims that print no number
+_OF_NUMBERS = (
+    mean_agrees,
+    accuracy_agrees,
+    distribution_agrees,
+    share_agrees,
+    effect_agrees,
+    z_agrees,
+    above_lower_end,
+    below_upper_end,
+)
+_OF_WORDS = (
+    below_chance,
+    above_zero,
+    below_zero,
+    below_one,
+    below_a_quarter,
+    below_a_tenth,
+    significant,
+    nearly_always,
+    mostly,
+    never,
+)
+
+
+def _named(functions: Iterable[Criterion]) -> dict[str, Criterion]:
+    return {function.__name__.replace("_", "-"): function for function in functions}
+
+
+CRITERIA = _named((*_OF_NUMBERS, *_OF_WORDS))
+IN_WORDS = frozenset(_named(_OF_WORDS))  # criteria of claims that print no number
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -199,6 +257,26 @@ def _close(ours: Sample, theirs: Sample, full: float, part: float) -> Judgement:
     if difference <= tolerance + 1e-9:
         return Grade.REPRODUCED, why
     return (Grade.PARTLY if difference <= part + 1e-9 else Grade.NOT_REPRODUCED), why
+
+
+def _at_most(size: float, full: float, part: float) -> Judgement:
+    """Grade of a size that should not exceed a limit."""
+    grade = Grade.REPRODUCED if size <= full else Grade.PARTLY if size <= part else Grade.NOT_REPRODUCED
+    return grade, f"{size:.3g}, limit {full:g}"
+
+
+def _one_sided(ours: Sample, side: str) -> Judgement:
+    """Grade of a mean that should lie on one side of 0."""
+    from scipy.stats import ttest_1samp
+
+    if ours.n < 3:
+        return Grade.NOT_TESTED, f"{ours.n} networks do not make a t-test"
+    p = float(ttest_1samp(ours.values, 0, alternative=side).pvalue)
+    why = f"one-sided t-test, p = {p:.2g}"
+    if p < SIGNIFICANT:
+        return Grade.REPRODUCED, why
+    right = ours.mean < 0 if side == "less" else ours.mean > 0
+    return (Grade.PARTLY if right else Grade.NOT_REPRODUCED), why
 
 
 def _standard_error(ours: Sample, theirs: Sample) -> float:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
+NETWORK = ("dataset", "dropout", "hidden", "sweep", "strength", "seed")  # of these, a table's columns tell networks apart
 
 
 def results_folder() -> Path:
@@ -161,7 +162,7 @@ def caption(name: str, rows: pd.DataFrame | None = None, folder: Path | None = N
     """
     table = read_table(name, folder) if rows is None else rows
     runs = read_provenance(name, folder)["runs"]
-    networks = len(table[["dataset", "dropout", "seed"]].drop_duplicates())
+    networks = len(table[[column for column in NETWORK if column in table]].drop_duplicates())
     profiles = "/".join(sorted(set(table["profile"]))) or "no"
     commits = ", ".join(sorted({run["commit"][:7] for run in runs}))
     dates = sorted({run["date"] for run in runs})

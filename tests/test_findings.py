@@ -1,0 +1,159 @@
+"""Sentences of the upstream/downstream paper, judged on rows in which they are true by construction, or false."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modlib import claims, findings
+from modlib.criteria import Grade
+from modlib.experiments.upstream_downstream import PLANS, cells
+from modlib.findings import FINDINGS, LAYER, agreement, effect, kinds_of_pairs, largest_good, per_layer
+from modlib.similarity import MEASURES, UPSTREAM
+
+CLAIMS = [claim for claim in claims.load() if claim.paper == "upstream-downstream"]
+# Q at full strength less Q at none, upstream in the first layer; all other numbers of a row follow from it
+TRUE = {"dropout": 0.3, "l2": 0.05, "l1": 0.06}
+
+
+def table(effects: dict[str, float], paper_is_right: bool = True) -> pd.DataFrame:
+    """Rows of the paper's grid, with fewer untrained networks; the strongest L2 spoils the accuracy."""
+    rng = np.random.default_rng(0)
+    kinds, sign = kinds_of_pairs(), 1 if paper_is_right else -1
+    across = {frozenset(pair) for pair in kinds["across"]}
+    rows = []
+    for cell in cells("paper"):
+        if cell["sweep"] == "untrained" and cell["seed"] >= 10:
+            continue
+        depth = len(cell["hidden"].split("-"))
+        scale = {"64-64": 1.0, "256-256": 0.6, "64-64-64-64-64": 2.0}[cell["hidden"]]
+        strengths = PLANS["paper"][1][cell["hidden"]].strengths.get(cell["sweep"], (0.0,))
+        for rank, strength in enumerate(strengths):
+            share = rank / max(len(strengths) - 1, 1) if cell["sweep"] != "dropout" else (rank + 1) / len(strengths)
+            trained = cell["sweep"] != "untrained"
+            if cell["sweep"] == "l2":  # the last one fails
+                share = min(1.0, rank / (len(strengths) - 2))
+            for layer in range(1, depth + 1):
+                for measure in MEASURES:
+                    upstream = measure in UPSTREAM
+                    side = 1.2 - 0.2 * layer if upstream else 0.05 + 0.1 * layer if depth > 2 else 0.2 / layer
+                    q = (
+                        0.2
+                        + 0.01 * layer
+                        + scale * effects.get(cell["sweep"], 0.0) * share * side
+                        + 0.003 * rng.normal()
+                    )
+                    likeness = []
+                    for other in MEASURES:
+                        pair = frozenset((measure, other))
+                        value = 0.5 + 0.2 * sign * (-1 if pair in across else 1)
+                        if other == measure:
+                            value = 1.0
+                        elif other.removeprefix("normalised ") == measure.removeprefix("normalised "):
+                            value += 0.05 * sign - (0 if upstream else 0.1 * share * sign)
+                        elif pair not in across:
+                            value -= 0.05 * sign
+                        else:
+                            plain = not (measure if not upstream else other).startswith("normalised")
+                            value += (0.05 if plain else 0) * share * sign
+                        if pair <= set(UPSTREAM) and other != measure:
+                            value += sign * ((0.1 * share) if trained else -0.15)
+                        if pair in across and not trained:
+                            value -= 0.1 * sign
+                        likeness.append(value + 0.01 * rng.normal())
+                    rows.append(
+                        {
+                            **cell,
+                            "strength": strength,
+                            "layer": layer,
+                            "measure": measure,
+                            "test_accuracy": 0.3 if cell["sweep"] == "l2" and rank == len(strengths) - 1 else 0.95,
+                            "sparsity": 0.1 + (0.1 * share if cell["sweep"] in ("l1", "l2") else 0),
+                            "q_start": q - 0.01 * sign,
+                            "q_from_one": q - 0.02 * sign + 0.003 * rng.normal(),
+                            "q": q,
+                            "effective_number": (3.5 if paper_is_right else 8) + 0.1 * upstream * share,
+                            "element_similarity": " ".join(f"{value:.4f}" for value in likeness),
+                            "transferability": " ".join(f"{value:.4f}" for value in likeness),
+                            "labels": " ".join(["0", "0", "1", "1", "2", "2"] if upstream else ["0", "1", "2"] * 2),
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory) -> Callable[[bool], dict[str, Grade]]:
+    def judge(paper_is_right: bool) -> dict[str, Grade]:
+        folder = tmp_path_factory.mktemp("results")
+        effects = TRUE if paper_is_right else {"dropout": -0.1, "l2": -0.02, "l1": -0.3}
+        table(effects, paper_is_right).to_csv(folder / "upstream-downstream.csv", index=False)
+        return {claim.id: claims.judge(claim, folder).verdict for claim in CLAIMS}
+
+    return judge
+
+
+def test_every_finding_decides_a_claim_and_a_plot_of_words_has_a_criterion():
+    used = {metric for claim in CLAIMS for metric in claim.criteria}
+    assert used == set(FINDINGS)
+    assert len(CLAIMS) >= 25
+
+
+def test_sentences_that_are_true_are_reproduced(judged):
+    short = {name: str(grade) for name, grade in judged(True).items() if grade is not Grade.REPRODUCED}
+    assert not short
+
+
+def test_sentences_that_are_false_are_not(judged):
+    grades = judged(False)
+    # not made false by these rows
+    kept = {f"ud-{name}" for name in ("text-4.1-accuracy", "figure-S9-depth-untrained", "text-4.4-indices")}
+    kept.add("ud-figure-3-measures-differ")
+    right = {name for name, grade in grades.items() if grade is Grade.REPRODUCED} - kept
+    assert not right
+
+
+def test_without_rows_nothing_is_tested(tmp_path: Path):
+    assert {claims.judge(claim, tmp_path).verdict for claim in CLAIMS} == {Grade.NOT_TESTED}
+
+
+def test_the_largest_good_strength_needs_half_of_the_seeds():
+    rows = pd.DataFrame(
+        [("l1", s, seed, acc) for s, accs in ((0.1, (0.9, 0.9)), (0.2, (0.9, 0.5)), (0.3, (0.5, 0.5)))
+         for seed, acc in enumerate(accs)],
+        columns=["sweep", "strength", "seed", "test_accuracy"],
+    )  # fmt: skip
+    assert largest_good(rows, "l1") == 0.2
+    assert np.isnan(largest_good(rows, "l2"))
+
+
+def test_an_effect_is_the_difference_from_the_baseline_of_the_same_seed():
+    rows = pd.DataFrame(
+        [
+            ("64-64", sweep, strength, seed, layer, measure, 0.95, q + 10 * seed + layer)
+            for sweep, strength, q in (("l2", 1e-5, 0.0), ("dropout", 0.1, 1.0), ("dropout", 0.2, 3.0))
+            for seed in range(3)
+            for layer in (1, 2)
+            for measure in MEASURES
+        ],
+        columns=[*LAYER, "measure", "test_accuracy", "q"],
+    )
+    found = effect(rows, per_layer(rows, "q"), "dropout", "64-64")
+    assert found.tolist() == pytest.approx([3, 3, 3])
+    failing = rows["strength"].eq(0.2) & rows["seed"].isin([1, 2])
+    rows.loc[failing, "test_accuracy"] = 0.5
+    found = effect(rows, per_layer(rows, "q"), "dropout", "64-64")
+    assert found.tolist() == pytest.approx([1, 1, 1])
+
+
+def test_agreement_takes_the_numbers_of_its_pairs():
+    row = dict(zip(LAYER, ("64-64", "l2", 1e-5, 0, 1), strict=True))
+    numbers = np.arange(64).reshape(8, 8)
+    texts = [" ".join(map(str, line)) for line in numbers]
+    rows = pd.DataFrame({"measure": MEASURES, "element_similarity": texts}).assign(**row)
+    for kind, pairs in kinds_of_pairs().items():
+        expected = np.mean([numbers[MEASURES.index(a), MEASURES.index(b)] for a, b in pairs])
+        assert agreement(rows, kind).tolist() == pytest.approx([expected]), kind
+    assert sum(len(kinds_of_pairs()[kind]) for kind in ("within", "across")) == 28
+    assert findings.accepted(rows.assign(test_accuracy=0.79)).empty
