@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
-NETWORK = ("dataset", "dropout", "hidden", "sweep", "strength", "seed")  # of these, a table's columns tell networks apart
+# Those that a table has tell its networks apart.
+NETWORK = ("dataset", "dropout", "hidden", "sweep", "strength", "seed")
 
 
 def results_folder() -> Path:
