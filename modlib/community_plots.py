@@ -15,11 +15,12 @@ from matplotlib.figure import Figure
 
 from modlib.findings import accepted, agreement, largest_good
 from modlib.plots import MARKERS, PALETTE
-from modlib.similarity import MEASURES, PLAIN
+from modlib.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 
 SWEEPS = {"l2": "L2", "l1": "L1", "dropout": "dropout"}
 ARCHITECTURES = {"64-64": "64, 64", "256-256": "256, 256", "64-64-64-64-64": "five layers of 64"}
-SHORT = ("cov", "i-sens", "o-sens", "Hess", "n. cov", "n. i-sens", "n. o-sens", "n. Hess")  # in the order of MEASURES
+FAMILIES = (*UPSTREAM, *DOWNSTREAM)  # the order in which agreement is shown
+SHORT = ("cov", "i-sens", "n. cov", "n. i-sens", "o-sens", "Hess", "n. o-sens", "n. Hess")  # their names
 
 
 def percent(sweep: str, strength: float) -> float:
@@ -147,13 +148,14 @@ def by_depth(rows: pd.DataFrame, column: str, label: str) -> Figure:
 
 
 def agreement_matrix(rows: pd.DataFrame, column: str = "element_similarity") -> np.ndarray:
-    """Mean agreement of every pair of similarities over layers of networks, (8, 8); NaN without rows."""
+    """Mean agreement of all pairs of similarities over layers, (8, 8) in the order of ``FAMILIES``; NaN without rows."""
     out = np.full((len(MEASURES), len(MEASURES)), np.nan)
     for i, measure in enumerate(MEASURES):
         texts = rows.loc[rows["measure"] == measure, column]
         if len(texts):
             out[i] = np.array([text.split() for text in texts], dtype=float).mean(axis=0)
-    return (out + out.T) / 2
+    order = [MEASURES.index(name) for name in FAMILIES]
+    return ((out + out.T) / 2)[np.ix_(order, order)]
 
 
 def agreement_matrices(rows: pd.DataFrame, column: str = "element_similarity") -> Figure:
@@ -181,6 +183,8 @@ def agreement_matrices(rows: pd.DataFrame, column: str = "element_similarity") -
         ):
             np.fill_diagonal(matrix, np.nan)
             image = ax.imshow(matrix, **style)
+            ax.axhline(3.5, color="white", lw=3)
+            ax.axvline(3.5, color="white", lw=3)
             ax.set_title(title, fontsize="small")
             ax.set_xticks(range(8), SHORT, rotation=90, fontsize="x-small")
             ax.set_yticks(range(8), SHORT, fontsize="x-small")
