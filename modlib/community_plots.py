@@ -148,7 +148,7 @@ def by_depth(rows: pd.DataFrame, column: str, label: str) -> Figure:
 
 
 def agreement_matrix(rows: pd.DataFrame, column: str = "element_similarity") -> np.ndarray:
-    """Mean agreement of all pairs of similarities over layers, (8, 8) in the order of ``FAMILIES``; NaN without rows."""
+    """Mean agreement of all pairs of similarities over layers, (8, 8), ordered as ``FAMILIES``; NaN without rows."""
     out = np.full((len(MEASURES), len(MEASURES)), np.nan)
     for i, measure in enumerate(MEASURES):
         texts = rows.loc[rows["measure"] == measure, column]

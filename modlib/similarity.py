@@ -24,7 +24,7 @@ MEASURES = (*PLAIN, *(f"normalised {name}" for name in PLAIN))
 UPSTREAM = tuple(name for name in MEASURES if name.endswith(("covariance", "input sensitivity")))
 DOWNSTREAM = tuple(name for name in MEASURES if name not in UPSTREAM)
 EPSILON = 1e-12  # smallest size of a unit in a normalisation
-WORKSPACE = 2**25  # numbers that the largest intermediate array holds
+WORKSPACE = 2**20  # numbers that the largest intermediate array holds: few enough for a processor cache
 
 
 def similarities(
