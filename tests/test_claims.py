@@ -362,7 +362,7 @@ def tampered(tmp_path):
         ("    ncut:", "    n_cut:", "did you mean ncut"),
         ("table: dropout,", "table: droput,", "did you mean dropout"),
         ("{table: dropout, dataset: mnist", "{table: dropout, datset: mnist", "expected a table and a dataset"),
-        ("stage: pruned, k: 4", "stage: pruned", "rows of dropout differ in k; fix k"),
+        ("stage: pruned, k: 4", "stage: pruned", "differ in k; fix k"),
         ("stage: pruned, k: 4", "stages: pruned, k: 4", "did you mean stage"),
         ("shuffles: pooled", "shuffles: poled", "did you mean pooled"),
         ("paper: pruned-modular", "paper: prune-modular", "did you mean pruned-modular"),
