@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from modlib.data.images import Images
 from modlib.errors import InputError
 from modlib.training import pytorch
-from modlib.training.pytorch import Recipe, Regularisation, train_mlps
+from modlib.training.pytorch import Regularisation, Settings, train_mlps
 
 EACH = (Regularisation(), Regularisation(l2=1e-3), Regularisation(l1=1e-3, l2=1e-5), Regularisation(dropout=0.3))
 
@@ -30,10 +30,10 @@ def numbers(network: pytorch.TrainedMLP) -> np.ndarray:
 
 @pytest.mark.parametrize("hidden", [(16,), (12, 8, 10)])
 def test_networks_trained_together_are_those_trained_one_by_one(images, hidden):
-    recipe = Recipe(hidden, batch_size=50, max_epochs=3)
-    together = train_mlps(images, recipe, EACH, seed=1)
+    settings = Settings(hidden, batch_size=50, max_epochs=3)
+    together = train_mlps(images, settings, EACH, seed=1)
     for one, network in zip(EACH, together, strict=True):
-        (alone,) = train_mlps(images, recipe, [one], seed=1)
+        (alone,) = train_mlps(images, settings, [one], seed=1)
         assert numbers(network) == pytest.approx(numbers(alone), abs=2e-5)
         assert network.losses == pytest.approx(alone.losses, abs=1e-5)
         assert network.accuracy == pytest.approx(alone.accuracy, abs=0.005)
@@ -42,12 +42,12 @@ def test_networks_trained_together_are_those_trained_one_by_one(images, hidden):
 @pytest.mark.parametrize("one", EACH)
 def test_two_epochs_are_those_of_torch_modules_and_adam(images, one):
     """The same start, order and uniform numbers, with nn.Linear, torch.optim.Adam and penalties in the loss."""
-    recipe, seed, shape = Recipe((9, 7), batch_size=64, max_epochs=2), 3, (64, 9, 7, 10)
-    (untrained,) = train_mlps(images, Recipe((9, 7), max_epochs=0), [one], seed)
+    settings, seed, shape = Settings((9, 7), batch_size=64, max_epochs=2), 3, (64, 9, 7, 10)
+    (untrained,) = train_mlps(images, Settings((9, 7), max_epochs=0), [one], seed)
     layers = [nn.Linear(*pair) for pair in itertools.pairwise(shape)]
     for layer, kernel, bias in zip(layers, untrained.kernels, untrained.biases, strict=True):
         layer.weight.data, layer.bias.data = torch.tensor(kernel.T.copy()), torch.tensor(bias)
-    optimiser = torch.optim.Adam([p for layer in layers for p in layer.parameters()], lr=recipe.learning_rate)
+    optimiser = torch.optim.Adam([p for layer in layers for p in layer.parameters()], lr=settings.learning_rate)
     split = np.random.default_rng([seed, 0]).permutation(600)[:540]
     x, y = torch.tensor(images.x_train[split]), torch.tensor(images.y_train[split]).long()
     for epoch in range(2):
@@ -65,7 +65,7 @@ def test_two_epochs_are_those_of_torch_modules_and_adam(images, one):
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-    (trained,) = train_mlps(images, recipe, [one], seed)
+    (trained,) = train_mlps(images, settings, [one], seed)
     assert trained.epoch == 2
     for layer, kernel, bias in zip(layers, trained.kernels, trained.biases, strict=True):
         assert kernel == pytest.approx(layer.weight.detach().numpy().T, abs=2e-5)
@@ -77,7 +77,7 @@ def test_the_learning_rate_falls_as_that_of_torch():
     losses = np.concatenate([np.linspace(2, 1, 5), 1 + 0.01 * rng.normal(size=40), [0.5], np.full(10, 0.5)])
     optimiser = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=1e-3)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.25, patience=3)
-    ours = pytorch._Plateau(Recipe())
+    ours = pytorch._Plateau(Settings())
     for loss in losses:
         theirs.step(loss)
         assert ours.rate_after(float(loss)) == pytest.approx(optimiser.param_groups[0]["lr"])
@@ -85,9 +85,9 @@ def test_the_learning_rate_falls_as_that_of_torch():
 
 
 def test_training_stops_after_its_patience_and_returns_the_best_epoch(images):
-    recipe = Recipe((32,), batch_size=20, learning_rate=0.02, patience=2)
+    settings = Settings((32,), batch_size=20, learning_rate=0.02, patience=2)
     still: list[int] = []
-    networks = train_mlps(images, recipe, EACH, seed=0, on_epoch=still.append)
+    networks = train_mlps(images, settings, EACH, seed=0, on_epoch=still.append)
     assert still == sorted(still, reverse=True)
     assert still[-1] == 0
     assert len({len(network.losses) for network in networks}) > 1, "all stopped together; the test shows nothing"
@@ -102,20 +102,20 @@ def test_training_stops_after_its_patience_and_returns_the_best_epoch(images):
 
 
 def test_an_untrained_network_starts_as_torchs_layers_do(images):
-    (network,) = train_mlps(images, Recipe((200,), max_epochs=0), [Regularisation()], seed=0)
+    (network,) = train_mlps(images, Settings((200,), max_epochs=0), [Regularisation()], seed=0)
     assert (network.epoch, network.losses) == (0, [])
     for array, fan_in in zip((*network.kernels, *network.biases), (64, 200, 64, 200), strict=True):
         bound = 1 / fan_in**0.5
         assert np.abs(array).max() <= bound
         if array.size > 100:
             assert array.std() == pytest.approx(bound / 3**0.5, rel=0.15)
-    (other,) = train_mlps(images, Recipe((200,), max_epochs=0), [Regularisation()], seed=1)
+    (other,) = train_mlps(images, Settings((200,), max_epochs=0), [Regularisation()], seed=1)
     assert not np.allclose(numbers(network), numbers(other))
 
 
 def test_penalties_make_weights_small(images):
     each = [Regularisation(), Regularisation(l2=1e-2), Regularisation(l1=1e-2)]
-    plain, l2, l1 = train_mlps(images, Recipe((20,), batch_size=20, max_epochs=30), each, seed=0)
+    plain, l2, l1 = train_mlps(images, Settings((20,), batch_size=20, max_epochs=30), each, seed=0)
     assert (l2.kernels[0] ** 2).sum() < 0.5 * (plain.kernels[0] ** 2).sum()
     sparse = [(np.abs(network.kernels[0]) < 1e-3).mean() for network in (plain, l1)]
     assert sparse[1] > 0.5 > sparse[0]
@@ -123,7 +123,7 @@ def test_penalties_make_weights_small(images):
 
 def test_bad_settings_are_refused(images):
     with pytest.raises(InputError, match="no regularisation arrived"):
-        train_mlps(images, Recipe(), [], seed=0)
+        train_mlps(images, Settings(), [], seed=0)
     with pytest.raises(InputError, match="expected strengths of at least 0"):
         Regularisation(l1=-1)
     with pytest.raises(InputError, match="expected strengths of at least 0"):
@@ -131,9 +131,9 @@ def test_bad_settings_are_refused(images):
     with pytest.raises(InputError, match="expected strengths of at least 0"):
         Regularisation(l2=float("nan"))
     with pytest.raises(InputError, match="expected widths"):
-        Recipe(hidden=())
+        Settings(hidden=())
     with pytest.raises(InputError, match="expected a share between 0 and 1"):
-        Recipe(validation=0)
+        Settings(validation=0)
     few = Images("few", images.x_train[:1], images.y_train[:1], images.x_test, images.y_test)
     with pytest.raises(InputError, match="1 training images arrived"):
-        train_mlps(few, Recipe(), [Regularisation()], seed=0)
+        train_mlps(few, Settings(), [Regularisation()], seed=0)

@@ -98,17 +98,17 @@ def cells(profile: str) -> list[Cell]:
 
 def measure(cell: Cell) -> list[Row]:
     """Rows of the networks of a cell: one a strength, hidden layer and similarity."""
-    from modlib.training.pytorch import Recipe, Regularisation, train_mlps
+    from modlib.training.pytorch import Regularisation, Settings, train_mlps
 
     images = load_images(cell["dataset"])
     hidden = tuple(int(width) for width in cell["hidden"].split("-"))
     if cell["sweep"] == "untrained":
         strengths: tuple[float, ...] = (0.0,)
-        recipe, regularisations = Recipe(hidden, max_epochs=0), [Regularisation()]
+        settings, regularisations = Settings(hidden, max_epochs=0), [Regularisation()]
     else:
         strengths = PLANS[cell["profile"]][1][cell["hidden"]].strengths[cell["sweep"]]
-        recipe, regularisations = Recipe(hidden), [_regularisation(cell["sweep"], value) for value in strengths]
-    networks = train_mlps(images, recipe, regularisations, int(cell["seed"]))
+        settings, regularisations = Settings(hidden), [_regularisation(cell["sweep"], value) for value in strengths]
+    networks = train_mlps(images, settings, regularisations, int(cell["seed"]))
     rows = []
     for strength, network in zip(strengths, networks, strict=True):
         name = f"{cell['hidden']} {cell['sweep']} {strength:g}"

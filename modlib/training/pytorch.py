@@ -25,7 +25,7 @@ THRESHOLD = 1e-4  # of the loss: what the schedule counts as an improvement, as 
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Settings:
     """How perceptrons are trained; defaults are those of the paper's code.
 
     Attributes:
@@ -96,7 +96,7 @@ class TrainedMLP:
 
 def train_mlps(
     images: Images,
-    recipe: Recipe,
+    settings: Settings,
     regularisations: Sequence[Regularisation],
     seed: int,
     on_epoch: Callable[[int], object] | None = None,
@@ -108,7 +108,7 @@ def train_mlps(
 
     Args:
         images: data set.
-        recipe: architecture and training.
+        settings: architecture and training.
         regularisations: one a network.
         seed: see above.
         on_epoch: called after every epoch with the number of networks that still train.
@@ -119,23 +119,23 @@ def train_mlps(
     if not regularisations:
         raise InputError("no regularisation arrived; pass one for every network")
     split = np.random.default_rng([seed, 0]).permutation(len(images.x_train))
-    n_train = int(len(split) * (1 - recipe.validation))
+    n_train = int(len(split) * (1 - settings.validation))
     if not 0 < n_train < len(split):
-        raise InputError(f"{len(split)} training images arrived; with validation = {recipe.validation} none is left")
+        raise InputError(f"{len(split)} training images arrived; with validation = {settings.validation} none is left")
     data = {
         "train": _tensors(images.x_train[split[:n_train]], images.y_train[split[:n_train]]),
         "validation": _tensors(images.x_train[split[n_train:]], images.y_train[split[n_train:]]),
         "test": _tensors(images.x_test, images.y_test),
     }
-    widths = (images.x_train.shape[1], *recipe.hidden, int(images.y_train.max()) + 1)
-    networks = _Networks.start(widths, regularisations, recipe, np.random.default_rng([seed, 1]))
+    widths = (images.x_train.shape[1], *settings.hidden, int(images.y_train.max()) + 1)
+    networks = _Networks.start(widths, regularisations, settings, np.random.default_rng([seed, 1]))
     best = networks.parameters_of_each()
     lowest, epochs = [np.inf] * len(best), [0] * len(best)
     losses: list[list[float]] = [[] for _ in best]
-    plateaus = [_Plateau(recipe) for _ in best]
+    plateaus = [_Plateau(settings) for _ in best]
     training = list(range(len(best)))
-    for epoch in range(recipe.max_epochs):
-        networks.train_epoch(*data["train"], np.random.default_rng([seed, 2, epoch]), recipe.batch_size)
+    for epoch in range(settings.max_epochs):
+        networks.train_epoch(*data["train"], np.random.default_rng([seed, 2, epoch]), settings.batch_size)
         now = networks.losses(*data["validation"])
         states = networks.parameters_of_each()
         rates, goes_on = [], []
@@ -144,7 +144,7 @@ def train_mlps(
             if now[place] < lowest[network]:
                 lowest[network], epochs[network], best[network] = now[place], epoch + 1, states[place]
             rates.append(plateaus[network].rate_after(now[place]))
-            goes_on.append(epoch + 1 - epochs[network] < recipe.patience)
+            goes_on.append(epoch + 1 - epochs[network] < settings.patience)
         networks.set_rates(rates)
         if not all(goes_on):
             networks = networks.select([place for place, goes in enumerate(goes_on) if goes])
@@ -164,16 +164,16 @@ def train_mlps(
 class _Plateau:
     """Learning rate of one network: it falls when the validation loss has not for some epochs."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe, self.rate, self.lowest, self.waited = recipe, recipe.learning_rate, np.inf, 0
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.rate, self.lowest, self.waited = settings, settings.learning_rate, np.inf, 0
 
     def rate_after(self, loss: float) -> float:
         if loss < self.lowest * (1 - THRESHOLD):
             self.lowest, self.waited = loss, 0
         else:
             self.waited += 1
-        if self.waited > self.recipe.plateau:
-            self.rate, self.waited = self.rate * self.recipe.factor, 0
+        if self.waited > self.settings.plateau:
+            self.rate, self.waited = self.rate * self.settings.factor, 0
         return self.rate
 
 
@@ -185,14 +185,14 @@ class _Networks:
     """
 
     def __init__(
-        self, parameters: list[Tensor], moments: list[list[Tensor]], settings: Tensor, rates: Tensor, step: int
+        self, parameters: list[Tensor], moments: list[list[Tensor]], strengths: Tensor, rates: Tensor, step: int
     ) -> None:
         self.parameters = [parameter.requires_grad_() for parameter in parameters]
-        self.moments, self.settings, self.rates, self.step = moments, settings, rates, step
+        self.moments, self.strengths, self.rates, self.step = moments, strengths, rates, step
 
     @classmethod
     def start(
-        cls, widths: Sequence[int], each: Sequence[Regularisation], recipe: Recipe, rng: np.random.Generator
+        cls, widths: Sequence[int], each: Sequence[Regularisation], settings: Settings, rng: np.random.Generator
     ) -> _Networks:
         """Uniform in +-1/sqrt(fan-in), weights and biases, as torch's Linear starts; the same for all."""
         parameters = []
@@ -201,15 +201,15 @@ class _Networks:
             kernel = torch.tensor(rng.uniform(-bound, bound, (fan_in, fan_out)), dtype=torch.float32)
             bias = torch.tensor(rng.uniform(-bound, bound, (1, fan_out)), dtype=torch.float32)
             parameters += [torch.stack([kernel] * len(each), dim=0 if layer else 1), torch.stack([bias] * len(each))]
-        settings = torch.tensor([[one.l1, one.l2, one.dropout] for one in each])
+        strengths = torch.tensor([[one.l1, one.l2, one.dropout] for one in each])
         moments = [[torch.zeros_like(parameter) for parameter in parameters] for _ in range(2)]
-        return cls(parameters, moments, settings, torch.full((len(each),), recipe.learning_rate), 0)
+        return cls(parameters, moments, strengths, torch.full((len(each),), settings.learning_rate), 0)
 
     def forward(self, x: Tensor, uniforms: list[Tensor] | None = None) -> Tensor:
         """Logits (networks, batch, classes); dropout where uniform numbers (batch, units) are given."""
         first, bias = self.parameters[:2]
         h = (x @ first.flatten(1)).unflatten(1, first.shape[1:]).transpose(0, 1) + bias
-        rates = self.settings[:, 2, None, None]
+        rates = self.strengths[:, 2, None, None]
         for layer, (kernel, bias) in enumerate(zip(self.parameters[2::2], self.parameters[3::2], strict=True)):
             h = torch.relu(h)
             if uniforms is not None and bool(rates.any()):
@@ -236,7 +236,7 @@ class _Networks:
         for i, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True)):
             slices = (1, -1, 1) if i == 0 else (-1, 1, 1)
             if i % 2 == 0:  # a kernel
-                l1, l2 = (self.settings[:, column].reshape(slices) for column in (0, 1))
+                l1, l2 = (self.strengths[:, column].reshape(slices) for column in (0, 1))
                 gradient = gradient.addcmul(parameter, 2 * l2)
                 if bool(l1.any()):
                     gradient.addcmul_(parameter.sign(), l1)
@@ -260,7 +260,7 @@ class _Networks:
         biases = [parameter.detach()[:, 0] for parameter in self.parameters[1::2]]
         return [
             ([kernel[i].contiguous().clone() for kernel in kernels], [b[i].clone() for b in biases])
-            for i in range(len(self.settings))
+            for i in range(len(self.strengths))
         ]
 
     def set_rates(self, rates: Sequence[float]) -> None:
@@ -274,7 +274,7 @@ class _Networks:
             return [tensor.detach().index_select(0 if i else 1, index) for i, tensor in enumerate(tensors)]
 
         moments = [cut(moment) for moment in self.moments]
-        return _Networks(cut(self.parameters), moments, self.settings[places], self.rates[places], self.step)
+        return _Networks(cut(self.parameters), moments, self.strengths[places], self.rates[places], self.step)
 
 
 def _tensors(x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
