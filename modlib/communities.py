@@ -107,12 +107,9 @@ def find_communities(
     """
     if steps < 0:
         raise InputError(f"steps = {steps} arrived; expected at least 0")
-    weights = adjacency(similarity)
-    live = weights.sum(axis=1) > DEAD
-    labels = np.full(len(weights), UNUSED)
+    part, live, labels = _live_part(similarity)
     if not live.any():
         return Communities(labels, 0.0, 0.0)
-    part = np.ascontiguousarray(weights[np.ix_(live, live)])
     start = _spectral_split(part) if spectral_start else np.zeros(len(part), dtype=np.int64)
     q_start = _modularity(part, start)
     found, q = start, q_start
@@ -141,12 +138,9 @@ def leiden(similarity: np.ndarray, rng: np.random.Generator) -> Communities:
     import igraph
     import leidenalg
 
-    weights = adjacency(similarity)
-    live = weights.sum(axis=1) > DEAD
-    labels = np.full(len(weights), UNUSED)
+    part, live, labels = _live_part(similarity)
     if not live.any():
         return Communities(labels, 0.0, 0.0)
-    part = weights[np.ix_(live, live)]
     first, second = np.nonzero(np.triu(part))
     graph = igraph.Graph(n=len(part), edges=np.column_stack([first, second]))
     found = leidenalg.find_partition(
@@ -207,6 +201,13 @@ def transferability(
     Source: upstream-downstream 4.4, equation 9. Chapter: ``upstream-downstream``.
     """
     return (modularity(first_similarity, second) + modularity(second_similarity, first)) / 2
+
+
+def _live_part(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edge weights among the units that are similar to any other, which units these are, and labels yet to be found."""
+    weights = adjacency(similarity)
+    live = weights.sum(axis=1) > DEAD
+    return weights[np.ix_(live, live)], live, np.full(len(weights), UNUSED)
 
 
 def _modularity(weights: np.ndarray, labels: np.ndarray) -> float:
@@ -301,12 +302,9 @@ def _monte_carlo(weights, start, units, uniforms, target):  # type: ignore[no-un
         sizes[labels[i]] += 1
         for j in range(n):
             toward[j, labels[i]] += weights[j, i]
-    used = 0  # communities 0..used-1 may hold units; those after it never did
-    for c in range(n):
-        if sizes[c] > 0:
-            used = c + 1
+    used = labels.max() + 1  # communities 0..used-1 may hold units; those after it never did
     q, best_q, best = 0.0, 0.0, labels.copy()  # both relative to the start
-    gains, candidates = np.empty(n + 1), np.empty(n + 1, dtype=np.int64)
+    gains, chances, candidates = np.empty(n + 1), np.empty(n + 1), np.empty(n + 1, dtype=np.int64)
     temperature = 1e-3
     for step in range(len(units)):
         i = units[step]
@@ -332,11 +330,12 @@ def _monte_carlo(weights, start, units, uniforms, target):  # type: ignore[no-un
         highest = gains[:m].max()
         total = 0.0
         for c in range(m):
-            total += np.exp((gains[c] - highest) / temperature)
+            chances[c] = np.exp((gains[c] - highest) / temperature)
+            total += chances[c]
         left = uniforms[step] * total
         pick = m - 1
         for c in range(m):
-            left -= np.exp((gains[c] - highest) / temperature)
+            left -= chances[c]
             if left < 0:
                 pick = c
                 break
