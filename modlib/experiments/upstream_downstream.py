@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import zlib
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -151,12 +152,12 @@ def similarity_rows(network: TrainedMLP, inputs: np.ndarray, seed: int, name: st
             from_one[measure] = find_communities(matrix, fourth, STEPS_FROM_ONE, spectral_start=False)
             again[measure] = find_communities(matrix, second)
             by_leiden[measure] = leiden(matrix, third)
-        for measure, matrix in matrices.items():
-            mine = found[measure]
-            likeness = [element_similarity(mine.labels, other.labels) for other in found.values()]
-            transfer = [
-                transferability(matrix, mine.labels, other, found[name].labels) for name, other in matrices.items()
-            ]
+        pairs = [(matrix, found[measure].labels) for measure, matrix in matrices.items()]
+        likeness, transfer = np.empty((2, len(pairs), len(pairs)))
+        for i, j in combinations_with_replacement(range(len(pairs)), 2):  # both are symmetric
+            likeness[[i, j], [j, i]] = element_similarity(pairs[i][1], pairs[j][1])
+            transfer[[i, j], [j, i]] = transferability(*pairs[i], *pairs[j])
+        for place, (measure, mine) in enumerate(found.items()):
             rows.append(
                 {
                     "layer": layer,
@@ -170,8 +171,8 @@ def similarity_rows(network: TrainedMLP, inputs: np.ndarray, seed: int, name: st
                     "n_unused": int((mine.labels == UNUSED).sum()),
                     "stability": round(element_similarity(mine.labels, again[measure].labels), 4),
                     "leiden_agreement": round(element_similarity(mine.labels, by_leiden[measure].labels), 4),
-                    "element_similarity": " ".join(f"{value:.4f}" for value in likeness),
-                    "transferability": " ".join(f"{value:.4f}" for value in transfer),
+                    "element_similarity": " ".join(f"{value:.4f}" for value in likeness[place]),
+                    "transferability": " ".join(f"{value:.4f}" for value in transfer[place]),
                     "labels": " ".join(map(str, mine.labels)),
                 }
             )
