@@ -212,7 +212,7 @@ class _Networks:
         rates = self.strengths[:, 2, None, None]
         for layer, (kernel, bias) in enumerate(zip(self.parameters[2::2], self.parameters[3::2], strict=True)):
             h = torch.relu(h)
-            if uniforms is not None and bool(rates.any()):
+            if uniforms is not None:
                 h = h * ((uniforms[layer] >= rates) / (1 - rates))
             h = torch.baddbmm(bias, h, kernel)
         return h
@@ -221,8 +221,9 @@ class _Networks:
         order = torch.as_tensor(rng.permutation(len(x)))
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         widths = [kernel.shape[1] for kernel in self.parameters[2::2]]
+        dropout = bool(self.strengths[:, 2].any())  # if one network has it, the others multiply by 1
         for batch in order.split(batch_size):
-            uniforms = [torch.rand(len(batch), width, generator=generator) for width in widths]
+            uniforms = [torch.rand(len(batch), width, generator=generator) for width in widths] if dropout else None
             logits = self.forward(x[batch], uniforms)
             targets = y[batch].repeat(len(logits))
             loss = cross_entropy(logits.flatten(0, 1), targets, reduction="sum") / len(batch)
