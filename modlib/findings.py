@@ -17,13 +17,15 @@ import numpy as np
 import pandas as pd
 
 from modlib.criteria import Sample
+from modlib.experiments.upstream_downstream import LEAST_L2
 from modlib.metrics import Metric, over_networks
 from modlib.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 
-LAYER = ["hidden", "sweep", "strength", "seed", "layer"]  # columns that identify a layer of a network
+TRAINED = ["hidden", "sweep", "strength", "seed"]  # columns that identify a network
+LAYER = [*TRAINED, "layer"]  # columns that identify a layer of a network
 ACCURACY = 0.8  # networks below it are left out, as in the paper
 SIDES = ("within", "across")  # kinds of pairs: of one family, or one upstream and one downstream
-BASELINE = ("l2", 1e-5)  # the least regularised networks; every other one has this L2 too
+BASELINE = ("l2", LEAST_L2)  # the least regularised networks; every other one has this L2 too
 Statistic: TypeAlias = Callable[[pd.DataFrame], Sample | None]
 Pair: TypeAlias = tuple[str, str]
 
@@ -92,18 +94,17 @@ def effect(
     Args:
         rows: of the table, for the accuracies.
         values: one a layer, see ``per_layer``.
-        sweep: which regulariser; ``untrained`` gives minus what training without regularisation changes.
+        sweep: which regulariser.
         hidden: architecture.
         layers: means are taken over these; all by default.
     """
     rows = rows[rows["hidden"] == hidden]
-    strength = 0.0 if sweep == "untrained" else largest_good(rows, sweep)
     kept = accepted(rows).set_index(LAYER).index
     values = values[values.index.isin(kept)]
     if layers is not None:
         values = values[values.index.get_level_values("layer").isin(list(layers))]
-    means = values.groupby(level=["hidden", "sweep", "strength", "seed"]).mean()
-    ends = [_at(means, hidden, *condition) for condition in ((sweep, strength), BASELINE)]
+    means = values.groupby(level=TRAINED).mean()
+    ends = [_at(means, hidden, *condition) for condition in ((sweep, largest_good(rows, sweep)), BASELINE)]
     return (ends[0] - ends[1]).dropna()
 
 
@@ -119,6 +120,24 @@ def _at(means: pd.Series, hidden: str, sweep: str, strength: float) -> pd.Series
 def _sample(values: pd.Series | Sequence[float]) -> Sample | None:
     numbers = np.asarray(values, dtype=float)
     return over_networks(numbers) if numbers.size else None
+
+
+def _trained_less_untrained(values: pd.Series) -> Sample | None:
+    """Trained networks, all strengths of a seed together, less the mean of untrained networks, by seed."""
+    if values.empty:
+        return None
+    untrained = values.index.get_level_values("sweep") == "untrained"
+    if untrained.all() or not untrained.any():
+        return None
+    return _sample(values[~untrained].groupby(level="seed").mean() - values[untrained].mean())
+
+
+def _friedman(table: pd.DataFrame) -> Sample | None:
+    """Friedman's p that all columns are alike; None with fewer than three whole rows."""
+    from scipy.stats import friedmanchisquare
+
+    table = table.dropna()
+    return Sample(float(friedmanchisquare(*table.to_numpy().T).pvalue), len(table)) if len(table) > 2 else None
 
 
 def _q_effect(rows: pd.DataFrame, sweep: str, measures: Collection[str] = MEASURES, column: str = "q") -> Sample | None:
@@ -171,12 +190,9 @@ def _l1_like_l2(rows: pd.DataFrame, column: str) -> Sample | None:
 
 def _trends_differ(rows: pd.DataFrame, column: str) -> Sample | None:
     """Friedman's p that dropout changes a column alike whatever the similarity."""
-    from scipy.stats import friedmanchisquare
-
     hidden = _only(rows)
     effects = {name: effect(rows, per_layer(rows, column, [name]), "dropout", hidden) for name in MEASURES}
-    table = pd.DataFrame(effects).dropna()
-    return Sample(float(friedmanchisquare(*table.to_numpy().T).pvalue), len(table)) if len(table) > 2 else None
+    return _friedman(pd.DataFrame(effects))
 
 
 def _difference_of_kinds(
@@ -186,7 +202,7 @@ def _difference_of_kinds(
     rows = accepted(rows)
     strength = 0.0 if sweep == "untrained" else largest_good(rows, sweep)
     difference = (agreement(rows, more, column) - agreement(rows, less, column)).dropna()
-    means = difference.groupby(level=["hidden", "sweep", "strength", "seed"]).mean()
+    means = difference.groupby(level=TRAINED).mean()
     return _sample(_at(means, _only(rows), sweep, strength))
 
 
@@ -196,13 +212,7 @@ def _agreement_effect(rows: pd.DataFrame, kind: str, sweep: str) -> Sample | Non
 
 def _trained_over_untrained(rows: pd.DataFrame, kind: str) -> Sample | None:
     """Agreement in trained networks, all strengths of a seed together, less the mean of untrained networks."""
-    values = agreement(accepted(rows), kind)
-    if values.empty:
-        return None
-    untrained = values.index.get_level_values("sweep") == "untrained"
-    if untrained.all() or not untrained.any():
-        return None
-    return _sample(values[~untrained].groupby(level="seed").mean() - values[untrained].mean())
+    return _trained_less_untrained(agreement(accepted(rows), kind))
 
 
 def _refined(rows: pd.DataFrame) -> Sample | None:
@@ -227,20 +237,13 @@ def _between_two_and_six(rows: pd.DataFrame) -> Sample | None:
 
 def _number_trained(rows: pd.DataFrame) -> Sample | None:
     """Effective number of communities in trained networks less the mean of untrained ones, by seed."""
-    values = per_layer(accepted(rows), "effective_number")
-    untrained = values.index.get_level_values("sweep") == "untrained"
-    if untrained.all() or not untrained.any():
-        return None
-    return _sample(values[~untrained].groupby(level="seed").mean() - values[untrained].mean())
+    return _trained_less_untrained(per_layer(accepted(rows), "effective_number"))
 
 
 def _depth_matters(rows: pd.DataFrame) -> Sample | None:
     """Friedman's p that Q of untrained networks is alike in all layers."""
-    from scipy.stats import friedmanchisquare
-
     values = per_layer(rows[rows["sweep"] == "untrained"], "q")
-    table = values.unstack("layer").dropna() if len(values) else pd.DataFrame()
-    return Sample(float(friedmanchisquare(*table.to_numpy().T).pvalue), len(table)) if len(table) > 2 else None
+    return _friedman(values.unstack("layer")) if len(values) else None
 
 
 def _failures_elsewhere(rows: pd.DataFrame) -> Sample | None:
@@ -256,7 +259,7 @@ def _failures_elsewhere(rows: pd.DataFrame) -> Sample | None:
 def _same_by_every_index(rows: pd.DataFrame) -> Sample | None:
     """Least difference, over indices of clusim, between agreement within a family and across, by seed.
 
-    Partitions of the baseline and of the largest good dropout are compared; units without use form a community.
+    Partitions at the largest good dropout are compared; units without use form a community.
     """
     from clusim import sim
     from clusim.clustering import Clustering
