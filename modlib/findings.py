@@ -199,8 +199,8 @@ def _difference_of_kinds(
     rows: pd.DataFrame, more: str, less: str, column: str = "element_similarity", sweep: str = "dropout"
 ) -> Sample | None:
     """How much more one kind of pairs agrees than another, by seed, at the largest good strength of a regulariser."""
-    rows = accepted(rows)
     strength = 0.0 if sweep == "untrained" else largest_good(rows, sweep)
+    rows = accepted(rows)
     difference = (agreement(rows, more, column) - agreement(rows, less, column)).dropna()
     means = difference.groupby(level=TRAINED).mean()
     return _sample(_at(means, _only(rows), sweep, strength))
@@ -267,7 +267,8 @@ def _same_by_every_index(rows: pd.DataFrame) -> Sample | None:
     indices = (sim.adjrand_index, sim.nmi, sim.fowlkes_mallows_index, sim.jaccard_index, sim.element_sim)
     kinds = kinds_of_pairs()
     out: dict[object, list[list[float]]] = {}
-    chosen = rows[(rows["sweep"] == "dropout") & np.isclose(rows["strength"], largest_good(rows, "dropout"))]
+    strength = largest_good(rows, "dropout")
+    chosen = accepted(rows[(rows["sweep"] == "dropout") & np.isclose(rows["strength"], strength)])
     for (seed, _), layer in chosen.groupby(["seed", "layer"]):
         parts = {
             measure: Clustering().from_membership_list(str(labels).split())
