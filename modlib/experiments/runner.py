@@ -30,7 +30,10 @@ from modlib.results import ROOT, append_rows, read_table
 Cell: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = dict[str, Any]
 PROFILES = ("smoke", "quick", "paper")
-VERSIONS = ("numpy", "scipy", "scikit-learn", "tensorflow", "tf-keras", "tensorflow-model-optimization", "numba")
+VERSIONS = (
+    *("numpy", "scipy", "scikit-learn", "tensorflow", "tf-keras", "tensorflow-model-optimization", "torch", "numba"),
+    *("igraph", "leidenalg", "clusim"),
+)
 
 
 @dataclass(frozen=True)
