@@ -1,0 +1,348 @@
+"""Learned masks: samples and gradients as defined, planted sub-networks found, and nothing changed in the network."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from modlib.errors import InputError
+from modlib.mask_training import (
+    LearnedMask,
+    MaskSettings,
+    _loss_of_samples,
+    _Sampler,
+    _StraightThrough,
+    from_arrays,
+    learn_mask,
+    regularisation_curve,
+)
+from modlib.masks import TOTAL, Mask, fingerprint, parameter_names
+
+SHORT = MaskSettings(steps=3, batch_size=8)
+
+
+def squared(output: Tensor, target: Tensor) -> Tensor:
+    return ((output - target) ** 2).mean()
+
+
+def two_functions() -> tuple[nn.Sequential, dict[str, np.ndarray]]:
+    """A network that answers two questions with separate halves: is x0 + x1 > x2 + x3 after tanh; and of x4 to x7.
+
+    (With ReLU a unit of one input and no bias would be lost: without its weight it rests where the slope is zero.)
+    Returns also which half every weight belongs to: 0, 1 or, for weights that are zero, -1.
+    """
+    module = nn.Sequential(nn.Linear(8, 8, bias=False), nn.Tanh(), nn.Linear(8, 4, bias=False))
+    first, last = np.eye(8) * np.linspace(1.5, 3, 8), np.zeros((4, 8))
+    for output in range(4):
+        last[output, 2 * output : 2 * output + 2] = 3
+    with torch.no_grad():
+        module[0].weight.copy_(torch.tensor(first))
+        module[2].weight.copy_(torch.tensor(last))
+    first_half, last_half = np.arange(8)[:, None] // 4 + 0 * first, np.arange(4)[:, None] // 2 + 0 * last
+    return module, {
+        "0.weight": np.where(first == 0, -1, first_half),
+        "2.weight": np.where(last == 0, -1, last_half),
+    }
+
+
+def ask(module: nn.Module, half: int):
+    """The question of one half: which of its outputs is larger, as the whole network says."""
+    x = torch.tensor(np.random.default_rng(1).normal(size=(2000, 8)), dtype=torch.float32)
+    with torch.no_grad():
+        y = module(x)[:, 2 * half : 2 * half + 2].argmax(1)
+    return x, y
+
+
+def of_half(half: int):
+    return lambda output, target: cross_entropy(output[..., 2 * half : 2 * half + 2], target)
+
+
+def accuracy(module: nn.Module, x: Tensor, y: Tensor, half: int) -> float:
+    with torch.no_grad():
+        return float((module(x)[:, 2 * half : 2 * half + 2].argmax(1) == y).double().mean())
+
+
+@pytest.fixture(scope="module")
+def learned() -> tuple[nn.Sequential, dict[str, np.ndarray], list[LearnedMask]]:
+    module, halves = two_functions()
+    settings = MaskSettings(steps=1500, batch_size=64, beta=0.05, learning_rate=0.02)
+    masks = [
+        learn_mask(module, from_arrays(*ask(module, half)), settings, np.random.default_rng(half), of_half(half))
+        for half in (0, 1)
+    ]
+    return module, halves, masks
+
+
+def test_a_sample_keeps_a_weight_with_the_probability_of_its_logit():
+    probabilities = torch.tensor([0.001, 0.1, 0.5, 0.9, 0.999])
+    sampler = _Sampler([torch.ones(5)], [torch.logit(probabilities)], 40_000, np.random.default_rng(0))
+    kept = sampler.draw()[0]
+    assert set(kept.unique().tolist()) == {0.0, 1.0}
+    np.testing.assert_allclose(kept.mean(0), probabilities, atol=0.01)
+    correlations = np.corrcoef(kept[:, 1:4].T)
+    np.testing.assert_allclose(correlations, np.eye(3), atol=0.03)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_gradient_is_the_straight_through_one_of_the_definition(dtype: torch.dtype):
+    rng = np.random.default_rng(0)
+    weight = torch.tensor(rng.normal(size=(4, 6))).to(dtype)
+    precision = torch.promote_types(dtype, torch.float32)
+    logits = torch.tensor(rng.normal(size=(4, 6)) * 3, dtype=precision, requires_grad=True)
+    toward = torch.tensor(rng.normal(size=(3, 4, 6))).to(dtype)
+    sampler = _Sampler([weight], [logits], 3, rng)
+    sampled = sampler.draw()[0]
+    (gradient,) = torch.autograd.grad((sampled * toward).sum(), logits)
+
+    # as the paper writes it, on the same uniform numbers: log(u / (1 - u)) is distributed as its logarithm of
+    # a ratio of logarithms
+    u = sampler.uniforms[0].double()
+    wanted = logits.detach().double().requires_grad_()
+    soft = torch.sigmoid(wanted + torch.log(u / (1 - u)))
+    hard = ((soft > 0.5).double() - soft).detach() + soft
+    torch.testing.assert_close(sampled.double(), (hard * weight.double()).detach())
+    (expected,) = torch.autograd.grad((hard * weight.double() * toward.double()).sum(), wanted)
+    torch.testing.assert_close(gradient.double(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_one_logistic_number_is_distributed_as_the_difference_of_two_gumbel_numbers():
+    from scipy.stats import ks_2samp
+
+    u, v, w = np.random.default_rng(0).random((3, 20_000))
+    assert ks_2samp(np.log(u / (1 - u)), -np.log(np.log(v) / np.log(w))).pvalue > 0.01
+
+
+def test_extreme_logits_and_numbers_give_finite_gradients():
+    logits = torch.tensor([-500.0, -90.0, 0.0, 90.0, 500.0], requires_grad=True)
+    for number in (0.0, float(np.nextafter(np.float32(1), np.float32(0)))):
+        numbers = torch.full((4, 5), number)
+        sampled = _StraightThrough.apply(logits, torch.ones(5), numbers, torch.empty(4, 5))
+        (gradient,) = torch.autograd.grad(sampled.sum(), logits)
+        assert gradient.isfinite().all()
+        assert gradient[[0, 4]].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("network", "x"),
+    [
+        (nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3)), (4, 2, 5)),
+        (
+            nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+            (4, 2, 1, 6, 6),
+        ),
+    ],
+)
+def test_samples_at_once_give_what_one_after_another_gives(network: nn.Module, x: tuple[int, ...]):
+    network.eval()
+    sampled = {name: torch.randn(4, *p.shape, requires_grad=True) for name, p in network.named_parameters()}
+    inputs, targets = torch.randn(*x), torch.randint(3, (4, 2))
+    at_once = _loss_of_samples(network, {}, cross_entropy)(sampled, inputs, targets)
+    one_by_one = torch.stack(
+        [
+            cross_entropy(
+                torch.func.functional_call(network, {name: t[i] for name, t in sampled.items()}, (inputs[i],)),
+                targets[i],
+            )
+            for i in range(4)
+        ]
+    ).mean()
+    torch.testing.assert_close(at_once, one_by_one)
+    for ours, theirs in zip(
+        torch.autograd.grad(at_once, list(sampled.values())),
+        torch.autograd.grad(one_by_one, list(sampled.values())),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_planted_sub_network_is_found(learned):
+    _, halves, masks = learned
+    for half, found in enumerate(masks):
+        kept = np.concatenate([found.mask.keep[name].ravel() for name in halves])
+        belongs = np.concatenate([part.ravel() for part in halves.values()])
+        np.testing.assert_array_equal(kept, belongs == half)
+
+
+def test_a_mask_keeps_its_function_and_loses_the_other_and_its_inverse_the_other_way_round(learned):
+    module, _, masks = learned
+    for half, found in enumerate(masks):
+        own, other = ask(module, half), ask(module, 1 - half)
+        assert accuracy(found.mask.apply(module), *own, half) > 0.97
+        assert accuracy(found.mask.apply(module), *other, 1 - half) < 0.75
+        assert accuracy((~found.mask).apply(module), *other, 1 - half) > 0.97
+        assert accuracy((~found.mask).apply(module), *own, half) < 0.75
+
+
+def test_probabilities_go_to_both_ends_and_the_course_is_noted(learned):
+    _, _, masks = learned
+    for found in masks:
+        values = np.concatenate([p.ravel() for p in found.probabilities.values()])
+        assert ((values < 0.1) | (values > 0.9)).mean() > 0.85
+        assert found.losses.shape == (1500,)
+        assert found.losses[-200:].mean() < found.losses[:20].mean()
+        kept = found.mask.remaining()[TOTAL] / found.mask.size()[TOTAL]
+        assert list(found.kept)[-1] == 1500
+        assert found.kept[1500] == kept
+
+
+def test_the_same_generator_gives_the_same_mask():
+    module, _ = two_functions()
+    draw = from_arrays(*ask(module, 0))
+    first, again, other = (
+        learn_mask(module, draw, MaskSettings(steps=30, batch_size=8), np.random.default_rng(seed), of_half(0))
+        for seed in (5, 5, 6)
+    )
+    assert all(np.array_equal(first.probabilities[n], again.probabilities[n]) for n in first.probabilities)
+    assert not all(np.array_equal(first.probabilities[n], other.probabilities[n]) for n in first.probabilities)
+
+
+class Shared(nn.Module):
+    """One layer that is used twice, and an embedding that is also the output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.twice, self.out = nn.Embedding(6, 5), nn.Linear(5, 5), nn.Linear(5, 6)
+        self.out.weight = self.embedding.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        h = self.embedding(tokens).mean(-2)
+        return self.out(self.twice(torch.relu(self.twice(h))))
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.out = nn.LSTM(4, 6, 2, batch_first=True), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.lstm(x)[0][:, -1])
+
+
+NETWORKS = {
+    "batch norm and dropout": (
+        lambda: nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(0.5), nn.Linear(6, 3)),
+        lambda: torch.randn(40, 4),
+    ),
+    "convolution": (
+        lambda: nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 3)),
+        lambda: torch.randn(40, 1, 6, 6),
+    ),
+    "LSTM": (Recurrent, lambda: torch.randn(40, 3, 4)),
+    "tied weights and a shared module": (Shared, lambda: torch.randint(6, (40, 5))),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_any_network_is_left_as_it_was(name: str, mode: str):
+    make, inputs = NETWORKS[name]
+    torch.manual_seed(0)
+    module = make()
+    for parameter in module.parameters():  # a zero could not be told from one without use
+        nn.init.normal_(parameter, std=0.5)
+    module.train(mode == "train")
+    modes = [part.training for part in module.modules()]
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    found = learn_mask(module, from_arrays(inputs(), torch.randint(3, (40,))), SHORT, np.random.default_rng(0))
+    assert set(found.mask.keep) == {key for key, _ in module.named_parameters()}
+    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
+    assert [part.training for part in module.modules()] == modes
+    assert all(parameter.grad is None for parameter in module.parameters())
+    found.mask.apply(module)
+    # every parameter matters for the loss, so every logit has left the course of the regulariser alone
+    for key, values in found.probabilities.items():
+        assert np.ptp(values) > 0, key
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_mode_does_not_change_a_mask(name: str):
+    make, inputs = NETWORKS[name]
+    torch.manual_seed(0)
+    module, draw = make(), from_arrays(inputs(), torch.randint(3, (40,)))
+    first, second = (
+        learn_mask(module.train(mode), draw, SHORT, np.random.default_rng(0)).probabilities for mode in (True, False)
+    )
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_parameters_that_are_not_named_or_are_fixed_are_not_learned():
+    module, _ = two_functions()
+    draw, rng = from_arrays(*ask(module, 0)), np.random.default_rng(0)
+    names = parameter_names(module, ["2.*"])
+    found = learn_mask(module, draw, SHORT, rng, of_half(0), names)
+    assert list(found.mask.keep) == ["2.weight"]
+    kept = np.random.default_rng(1).random((4, 8)) < 0.5
+    fixed = Mask({"2.weight": kept}, fingerprint(module))
+    found = learn_mask(module, draw, SHORT, rng, of_half(0), fixed=fixed)
+    np.testing.assert_array_equal(found.mask.keep["2.weight"], kept)
+    assert set(np.unique(found.probabilities["2.weight"])) == {0.0, 1.0}
+    # a fixed mask that cuts the half off leaves nothing to learn but the regulariser
+    cut = Mask({"2.weight": np.zeros((4, 8), bool)}, fingerprint(module))
+    blind = learn_mask(module, draw, SHORT, rng, of_half(0), fixed=cut)
+    assert np.ptp(blind.probabilities["0.weight"]) == 0
+
+
+def test_a_parameter_that_the_task_does_not_use_is_removed():
+    class Unused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.unused = nn.Linear(4, 3), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.used(x)
+
+    draw = from_arrays(torch.randn(20, 4), torch.randint(3, (20,)))
+    settings = MaskSettings(steps=300, batch_size=8, beta=1.0)
+    found = learn_mask(Unused(), draw, settings, np.random.default_rng(0))
+    assert not found.mask.keep["unused.weight"].any()
+
+
+def test_the_chosen_strength_is_the_largest_that_leaves_the_task():
+    module, _ = two_functions()
+    x, y = ask(module, 0)
+    settings = MaskSettings(steps=250, batch_size=32, learning_rate=0.05)
+    betas = [1e-3, 0.05, 200.0]
+    chosen, curve = regularisation_curve(
+        module, from_arrays(x, y), lambda m: accuracy(m, x, y, 0), betas, settings, seed=0, loss=of_half(0)
+    )
+    assert [point.beta for point in curve] == betas
+    assert curve[0].kept >= curve[1].kept > curve[2].kept
+    assert curve[2].performance < 0.95 < curve[1].performance
+    assert chosen == 0.05
+    none, _ = regularisation_curve(
+        module, from_arrays(x, y), lambda m: accuracy(m, x, y, 0), [200.0], settings, seed=0, loss=of_half(0)
+    )
+    assert np.isnan(none)
+
+
+def test_bad_input_is_refused():
+    module, _ = two_functions()
+    x, y = ask(module, 0)
+    rng = np.random.default_rng(0)
+    with pytest.raises(InputError, match="the loss is nan at step 1"):
+        learn_mask(module, from_arrays(x * np.nan, y), SHORT, rng, of_half(0))
+    assert module.training
+    with pytest.raises(InputError, match=r"no parameter is called 7.weight; there are 0.weight, 2.weight"):
+        learn_mask(module, from_arrays(x, y), SHORT, rng, names=["7.weight"])
+    everything = Mask({n: np.ones(p.shape, bool) for n, p in module.named_parameters()}, fingerprint(module))
+    with pytest.raises(InputError, match="no parameter is left"):
+        learn_mask(module, from_arrays(x, y), SHORT, rng, fixed=everything)
+    with pytest.raises(InputError, match="other weights"):
+        learn_mask(module, from_arrays(x, y), SHORT, rng, fixed=Mask({"0.weight": np.ones((8, 8), bool)}, "x"))
+    with pytest.raises(InputError, match="2 inputs and 1 targets"):
+        from_arrays(x[:2], y[:1])
+    with pytest.raises(InputError, match="no strength"):
+        regularisation_curve(module, from_arrays(x, y), lambda m: 1.0, [], SHORT, 0)
+    with pytest.raises(InputError, match="equal parts"):
+        MaskSettings(batch_size=10, samples=4)
+    with pytest.raises(InputError, match="probability"):
+        MaskSettings(keep=1.0)
+    with pytest.raises(InputError, match="positive rate"):
+        MaskSettings(learning_rate=0)
+
+
+def test_a_fault_of_the_network_itself_is_shown():
+    module, _ = two_functions()
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        learn_mask(module, from_arrays(torch.randn(20, 5), torch.randint(2, (20,))), SHORT, np.random.default_rng(0))
