@@ -149,11 +149,7 @@ def learn_mask(
             inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in draw(rng, settings.batch_size))
             of_task = loss_of_samples(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
             losses[step - 1] = value = of_task.item()
-            if not math.isfinite(value):
-                raise InputError(
-                    f"the loss is {value} at step {step}; expected a finite number: look for inputs, targets or "
-                    "weights that are not finite, or lower the learning rate"
-                )
+            check_loss(value, step)
             for logit in logits:  # the gradient of the regulariser; the task's is added
                 logit.grad.fill_(alpha)  # type: ignore[union-attr]
             of_task.backward()
@@ -173,6 +169,19 @@ def learn_mask(
         keep |= fixed.keep
         probabilities |= {name: kept.astype(np.float32) for name, kept in fixed.keep.items()}
     return LearnedMask(Mask(keep, network), probabilities, losses, course)
+
+
+def check_loss(loss: float, step: int) -> None:
+    """Refuse to go on with a loss that is not finite.
+
+    Raises:
+        InputError: naming the step.
+    """
+    if not math.isfinite(loss):
+        raise InputError(
+            f"the loss is {loss} at step {step}; expected a finite number: look for inputs, targets or weights that "
+            "are not finite, or lower the learning rate"
+        )
 
 
 def from_arrays(inputs: Tensor, targets: Tensor) -> Draw:

@@ -1,4 +1,4 @@
-"""Training of several perceptrons at once: equal to one by one, and to PyTorch's own optimiser and schedule."""
+"""Training of several perceptrons at once: equal to one by one, and to PyTorch's own optimiser; and by steps."""
 
 import itertools
 
@@ -9,10 +9,13 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from modlib.architectures import perceptron
+from modlib.data.arithmetic import add_or_multiply
 from modlib.data.images import Images
 from modlib.errors import InputError
+from modlib.mask_training import from_arrays
 from modlib.training import pytorch
-from modlib.training.pytorch import Regularisation, Settings, train_mlps
+from modlib.training.pytorch import Regularisation, Settings, Steps, train_mlps, train_steps
 
 EACH = (Regularisation(), Regularisation(l2=1e-3), Regularisation(l1=1e-3, l2=1e-5), Regularisation(dropout=0.3))
 
@@ -137,3 +140,46 @@ def test_bad_settings_are_refused(images):
     few = Images("few", images.x_train[:1], images.y_train[:1], images.x_test, images.y_test)
     with pytest.raises(InputError, match="1 training images arrived"):
         train_mlps(few, Settings(), [Regularisation()], seed=0)
+
+
+def test_training_by_steps_learns_and_follows_from_the_seed():
+    x, y = add_or_multiply(only="addition")
+    draw = from_arrays(torch.tensor(x), torch.tensor(y[:, 0]))  # the last digit of a sum
+    networks, losses = [], []
+    state = torch.random.get_rng_state()
+    for seed in (0, 0, 1):
+        network = nn.Sequential(perceptron((42, 64, 10), np.random.default_rng(0)), nn.Dropout(0.1))
+        losses.append(train_steps(network, draw, Steps(600, learning_rate=5e-3), np.random.default_rng(seed)))
+        networks.append(network)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert losses[0][-20:].mean() < 0.5 * losses[0][:20].mean()
+    assert not networks[0].training
+    np.testing.assert_array_equal(losses[0], losses[1])
+    assert not np.array_equal(losses[0], losses[2])
+    for first, again in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        assert torch.equal(first, again)
+
+
+def test_a_step_is_that_of_adam_on_clipped_gradients():
+    x, y = torch.randn(16, 4, generator=torch.Generator().manual_seed(0)), torch.zeros(16, dtype=torch.long)
+    draw = from_arrays(x[:1], y[:1])  # every batch is the same example
+    ours, theirs = (perceptron((4, 3), np.random.default_rng(0)) for _ in range(2))
+    train_steps(ours, draw, Steps(3, batch_size=5, learning_rate=0.1, clip=0.01), np.random.default_rng(0))
+    adam = torch.optim.Adam(theirs.parameters(), lr=0.1)
+    for _ in range(3):
+        adam.zero_grad()
+        cross_entropy(theirs(x[:1]), y[:1]).backward()
+        norm = torch.cat([p.grad.ravel() for p in theirs.parameters()]).norm()
+        for p in theirs.parameters():
+            p.grad *= 0.01 / norm
+        adam.step()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-5)
+
+
+def test_bad_steps_are_refused():
+    with pytest.raises(InputError, match="a positive rate and clip"):
+        Steps(clip=0)
+    draw = from_arrays(torch.full((3, 4), float("inf")), torch.zeros(3, dtype=torch.long))
+    with pytest.raises(InputError, match="the loss is nan at step 1"):
+        train_steps(perceptron((4, 3), np.random.default_rng(0)), draw, Steps(2), np.random.default_rng(0))

@@ -1,6 +1,6 @@
-"""Training of ReLU perceptrons with PyTorch, as in the upstream/downstream paper, several at once.
+"""Training with PyTorch: perceptrons as in the upstream/downstream paper, several at once; and any module, by steps.
 
-Networks that share architecture and seed see the same batches and differ in their regularisation only.
+Perceptrons that share architecture and seed see the same batches and differ in their regularisation only.
 So they are trained together: the first layer of all of them is one matrix product, further layers are
 batched ones. A network's course does not depend on which others are trained beside it.
 Chapter: ``upstream-downstream``.
@@ -14,11 +14,12 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from modlib.data.images import Images
 from modlib.errors import InputError
+from modlib.mask_training import Draw, Loss, check_loss
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # of Adam
 THRESHOLD = 1e-4  # of the loss: what the schedule counts as an improvement, as in torch.optim
@@ -159,6 +160,77 @@ def train_mlps(
         arrays = ([kernel.numpy() for kernel in kernels], [bias.numpy() for bias in biases])
         out.append(TrainedMLP(*arrays, accuracy, history, epoch))
     return out
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How a module is trained for a number of steps; defaults are those of the mask paper.
+
+    Attributes:
+        steps: batches.
+        batch_size: examples a step.
+        learning_rate: of Adam.
+        clip: largest norm of the gradient.
+
+    Source: weight-masks C.1. Chapter: ``weight-masks``.
+    """
+
+    steps: int = 20_000
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.batch_size < 1 or not (self.learning_rate > 0 and self.clip > 0):
+            raise InputError(f"{self} arrived; expected steps >= 0, a batch of at least 1, a positive rate and clip")
+
+
+def train_steps(
+    module: nn.Module,
+    draw: Draw,
+    settings: Steps,
+    rng: np.random.Generator,
+    loss: Loss = cross_entropy,
+    on_step: Callable[[int, float], object] | None = None,
+) -> np.ndarray:
+    """Train a module in place, for a number of batches.
+
+    Dropout draws from torch's global generator, which is seeded for the time of the training and then put back.
+
+    Args:
+        module: what to train. It is left in evaluation mode.
+        draw: examples of the task, see ``modlib.mask_training.learn_mask``.
+        settings: how.
+        rng: decides batches and dropout.
+        loss: mean loss over examples, of outputs and targets.
+        on_step: called after every step with its number, from 1, and its loss.
+
+    Returns:
+        The loss of every step.
+
+    Raises:
+        InputError: if the loss is not finite.
+
+    Source: weight-masks C.1. Chapter: ``weight-masks``.
+    """
+    adam = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
+    losses = np.empty(settings.steps, dtype=np.float32)
+    module.train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**63)))
+        for step in range(1, settings.steps + 1):
+            inputs, targets = draw(rng, settings.batch_size)
+            value = loss(module(inputs), targets)
+            losses[step - 1] = value.item()
+            check_loss(losses[step - 1], step)
+            adam.zero_grad()
+            value.backward()
+            nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
+            adam.step()
+            if on_step:
+                on_step(step, float(losses[step - 1]))
+    module.eval()
+    return losses
 
 
 class _Plateau:

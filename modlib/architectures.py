@@ -1,0 +1,125 @@
+"""Untrained networks of the mask paper: perceptrons, an LSTM that reads its input several times, a small CNN.
+
+All start as PyTorch starts its layers, but from an explicit generator. Chapters: ``weight-masks``, ``class-removal``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from modlib.errors import InputError
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
+    """A perceptron with ReLU after every layer but the last.
+
+    Args:
+        sizes: inputs, hidden units of each layer, outputs.
+        rng: decides the start.
+
+    Raises:
+        InputError: if there are fewer than two sizes, or one is below 1.
+
+    Source: weight-masks C.1 and C.3. Chapter: ``weight-masks``.
+    """
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise InputError(
+            f"sizes = {tuple(sizes)} arrived; expected inputs, any hidden layers and outputs, at least 1 each"
+        )
+    with torch.device("meta"):
+        layers = [layer for sizes_of_one in pairwise(sizes) for layer in (nn.Linear(*sizes_of_one), nn.ReLU())]
+    return _start(nn.Sequential(*layers[:-1]), rng)
+
+
+class RepeatedLSTM(nn.Module):
+    """An LSTM that is shown its input at every step, and a linear layer that reads some of its steps.
+
+    Takes inputs (n, features), shown ``steps`` times; or (n, parts, features), where every part is shown ``steps``
+    times, one after the other, without a new state. Returns (n, outputs) at the last step, or (n, parts, outputs) at
+    the last step of every part.
+
+    Source: weight-masks 3.1 and 3.2. Chapter: ``weight-masks``.
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, steps: int, layers: int = 2) -> None:
+        super().__init__()
+        self.steps = steps
+        self.lstm = nn.LSTM(inputs, hidden, layers, batch_first=True)
+        self.output = nn.Linear(hidden, outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs at the last step of every part."""
+        parts = inputs if inputs.ndim == 3 else inputs[:, None]
+        states, _ = self.lstm(parts.repeat_interleave(self.steps, dim=1))
+        read = self.output(states[:, self.steps - 1 :: self.steps])
+        return read if inputs.ndim == 3 else read[:, 0]
+
+
+def repeated_lstm(inputs: int, hidden: int, outputs: int, steps: int, rng: np.random.Generator) -> RepeatedLSTM:
+    """An untrained ``RepeatedLSTM`` of two layers.
+
+    Args:
+        inputs: number of features.
+        hidden: number of units a layer.
+        outputs: number of outputs.
+        steps: how often an input is shown.
+        rng: decides the start.
+
+    Raises:
+        InputError: if a number is below 1.
+
+    Source: weight-masks C.3 and C.4, and the authors' code. Chapter: ``weight-masks``.
+    """
+    if min(inputs, hidden, outputs, steps) < 1:
+        raise InputError(f"{inputs} inputs, {hidden} units, {outputs} outputs, {steps} steps; all must be at least 1")
+    with torch.device("meta"):
+        module = RepeatedLSTM(inputs, hidden, outputs, steps)
+    return _start(module, rng)
+
+
+def simple_cnn(rng: np.random.Generator, dropout: bool = True, classes: int = 10) -> nn.Sequential:
+    """Four convolutions of 32 to 256 channels for colour images, a mean over positions and a linear layer.
+
+    Dropout is 0.25 after the third convolution, before its ReLU, and 0.5 after the fourth and its ReLU, as in the
+    authors' code.
+
+    Args:
+        rng: decides the start.
+        dropout: whether there is any.
+        classes: number of outputs.
+
+    Source: weight-masks, table 2. Chapter: ``class-removal``.
+    """
+    rates = (0.25, 0.5) if dropout else (0.0, 0.0)
+    with torch.device("meta"):
+        module = nn.Sequential(
+            *(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(64, 128, 3, padding=1), nn.Dropout(rates[0]), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(128, 256, 3, padding=1), nn.ReLU(), nn.Dropout(rates[1])),
+            *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, classes)),
+        )
+    return _start(module, rng)
+
+
+def _start(module: M, rng: np.random.Generator) -> M:
+    """Memory for a module without any, filled uniformly in +-1/sqrt(fan-in), or 1/sqrt(units) in an LSTM."""
+    module = module.to_empty(device="cpu")
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, (nn.Linear, nn.Conv2d)):
+                bound = 1 / math.sqrt(layer.weight[0].numel())
+            elif isinstance(layer, nn.LSTM):
+                bound = 1 / math.sqrt(layer.hidden_size)
+            for parameter in layer.parameters(recurse=False):
+                parameter.copy_(torch.as_tensor(rng.uniform(-bound, bound, parameter.shape)))
+    return module

@@ -1,0 +1,77 @@
+"""Networks of the mask paper: sizes as printed, PyTorch's start, and what an LSTM is shown when."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from modlib.architectures import perceptron, repeated_lstm, simple_cnn
+from modlib.errors import InputError
+
+
+def test_a_perceptron_has_its_sizes_and_relu_between_layers():
+    module = perceptron((42, 400, 400, 200, 20), np.random.default_rng(0))
+    assert [type(layer).__name__ for layer in module] == ["Linear", "ReLU"] * 3 + ["Linear"]
+    assert [layer.weight.shape for layer in module if isinstance(layer, nn.Linear)] == [
+        (400, 42), (400, 400), (200, 400), (20, 200),
+    ]  # fmt: skip
+
+
+def test_the_cnn_has_the_weights_of_table_2():
+    module = simple_cnn(np.random.default_rng(0))
+    assert module(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+    shapes = [tuple(p.shape) for name, p in module.named_parameters() if name.endswith("weight")]
+    assert shapes == [(32, 3, 3, 3), (64, 32, 3, 3), (128, 64, 3, 3), (256, 128, 3, 3), (10, 256)]
+    assert sum(p.numel() for p in list(module.parameters())[-2:]) == 2570
+    assert [layer.p for layer in module if isinstance(layer, nn.Dropout)] == [0.25, 0.5]
+    assert {
+        layer.p for layer in simple_cnn(np.random.default_rng(0), dropout=False) if isinstance(layer, nn.Dropout)
+    } == {0}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda rng: perceptron((300, 200), rng)[0], lambda: nn.Linear(300, 200)),
+        (lambda rng: simple_cnn(rng)[3], lambda: nn.Conv2d(32, 64, 3)),
+        (lambda rng: repeated_lstm(40, 64, 5, 1, rng).lstm, lambda: nn.LSTM(40, 64, 2)),
+    ],
+)
+def test_the_start_is_distributed_as_that_of_pytorch(ours, theirs):
+    from scipy.stats import ks_2samp
+
+    torch.manual_seed(0)
+    mine, other = dict(ours(np.random.default_rng(0)).named_parameters()), dict(theirs().named_parameters())
+    assert set(mine) == set(other)
+    for name in mine:
+        assert ks_2samp(*(p[name].detach().numpy().ravel() for p in (mine, other))).pvalue > 1e-3, name
+
+
+def test_the_start_follows_from_the_generator_and_leaves_the_global_one_alone():
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    first, again, other = (repeated_lstm(4, 5, 2, 3, np.random.default_rng(seed)).state_dict() for seed in (0, 0, 1))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_an_lstm_is_shown_every_part_as_often_as_asked_and_keeps_its_state():
+    module, x = repeated_lstm(4, 5, 2, 3, np.random.default_rng(0)), torch.randn(6, 4)
+    shown = module.lstm(torch.stack([x, x, x], dim=1))[0]
+    torch.testing.assert_close(module(x), module.output(shown[:, -1]))
+    parts = torch.randn(6, 2, 4)
+    first, state = module.lstm(parts[:, [0, 0, 0]])
+    second, _ = module.lstm(parts[:, [1, 1, 1]], state)
+    expected = module.output(torch.stack([first[:, -1], second[:, -1]], dim=1))
+    torch.testing.assert_close(module(parts), expected)
+
+
+def test_sizes_below_one_are_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(InputError, match=r"sizes = \(4, 0\)"):
+        perceptron((4, 0), rng)
+    with pytest.raises(InputError, match=r"sizes = \(4,\)"):
+        perceptron((4,), rng)
+    with pytest.raises(InputError, match="0 steps"):
+        repeated_lstm(4, 5, 2, 0, rng)
