@@ -1,12 +1,19 @@
 """Experiments: one grid of cells a chapter, and the runner that fills its table."""
 
 from modlib.errors import InputError
-from modlib.experiments import clusterability, dropout, random_datasets, topology_shuffles, upstream_downstream
+from modlib.experiments import (
+    clusterability,
+    dropout,
+    random_datasets,
+    topology_shuffles,
+    upstream_downstream,
+    weight_masks,
+)
 from modlib.experiments.runner import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (clusterability, dropout, random_datasets, topology_shuffles, upstream_downstream)
+    for module in (clusterability, dropout, random_datasets, topology_shuffles, upstream_downstream, weight_masks)
 }
 
 
