@@ -23,6 +23,7 @@ from modlib.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine, nearest
 from modlib.errors import BookError
 from modlib.experiments import EXPERIMENTS
 from modlib.findings import FINDINGS
+from modlib.mask_findings import MASK_FINDINGS
 from modlib.metrics import METRICS, NETWORK
 from modlib.papers import STAGES, Place, Printed, printed_at
 from modlib.results import ROOT, read_table, results_folder
@@ -32,10 +33,22 @@ if TYPE_CHECKING:
 
 PROFILE = "paper"  # a reduced run never decides a claim
 CLAIMS = ROOT / "book" / "claims.yml"
-PREFIX = {"pruned-modular": "pm", "clusterability": "cl", "upstream-downstream": "ud"}
-KEYS = ("paper", "item", "row", "id", "statement", "criteria", "shuffles", "decided_by", "chapter", "claims")
+PREFIX = {"pruned-modular": "pm", "clusterability": "cl", "upstream-downstream": "ud", "weight-masks": "wm"}
+KEYS = (
+    "paper",
+    "item",
+    "row",
+    "id",
+    "statement",
+    "criteria",
+    "networks",
+    "shuffles",
+    "decided_by",
+    "chapter",
+    "claims",
+)
 SHUFFLES = ("pooled", "averaged")
-MEASURED = METRICS | FINDINGS
+MEASURED = METRICS | FINDINGS | MASK_FINDINGS
 DATASETS = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
@@ -82,6 +95,8 @@ class Claim:
     def what(self) -> str:
         """The networks that it is about, in words."""
         rows = self.rows
+        if "dataset" not in rows:
+            return ", ".join(rows.values()) or "all networks"
         if "k" not in rows:
             hidden = f"({rows['hidden'].replace('-', ', ')})" if "hidden" in rows else "all architectures"
             return f"{DATASETS.get(rows['dataset'], rows['dataset'])}, {hidden}"
@@ -291,10 +306,12 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
     rows = {**entry.get("decided_by", {}), **own.get("decided_by", {})}
     named = rows.pop("table", [])
     tables = (named,) if isinstance(named, str) else tuple(named)
-    if "dataset" not in rows or not tables:
-        raise BookError(f"{where}: decided_by is {rows} of {tables}; expected a table and a dataset at least")
+    if not tables:
+        raise BookError(f"{where}: decided_by is {rows}; expected a table at least")
     for name in tables:
         _expect(name, EXPERIMENTS, f"{where}: table")
+        if "dataset" in EXPERIMENTS[name].cell_key and "dataset" not in rows:
+            raise BookError(f"{where}: decided_by is {rows}, but rows of {name} differ in the dataset; fix it")
         if "k" in EXPERIMENTS[name].row_key and "k" not in rows:
             raise BookError(f"{where}: decided_by is {rows}, but rows of {name} differ in k; fix k")
         for column in rows:
@@ -319,7 +336,7 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
         rows=rows,
         printed=printed_at(merged["paper"], Place(merged["item"], row, rows), metrics, path.parent / "papers")
         if row
-        else dict.fromkeys(metrics, Printed("in words", Sample(math.nan, 0))),
+        else dict.fromkeys(metrics, Printed("in words", Sample(math.nan, int(merged.get("networks", 0))))),
     )
 
 

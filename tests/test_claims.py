@@ -189,7 +189,7 @@ def test_every_claim_asks_for_networks_that_the_paper_grid_holds():
 
 def test_chapters_show_their_own_claims():
     chapters = {claim.chapter for claim in claims.load()}
-    assert chapters == {"clusterability", "dropout", "random-datasets", "topology-shuffles", "upstream-downstream"}
+    assert chapters == {*EXPERIMENTS}
     ids = set(claims.table("dropout", folder=Path("nowhere"))["id"])
     assert {"pm-table-1-mnist-dropout", "cl-table-A.5-dropout-pruned", "pm-text-3.1-mnist"} <= ids
     assert "pm-table-1-mnist" not in ids
@@ -361,7 +361,7 @@ def tampered(tmp_path):
         ("ncut: mean-agrees", "ncut: mean-agree", "did you mean mean-agrees"),
         ("    ncut:", "    n_cut:", "did you mean ncut"),
         ("table: dropout,", "table: droput,", "did you mean dropout"),
-        ("{table: dropout, dataset: mnist", "{table: dropout, datset: mnist", "expected a table and a dataset"),
+        ("{table: dropout, dataset: mnist", "{table: dropout, datset: mnist", "differ in the dataset; fix it"),
         ("stage: pruned, k: 4", "stage: pruned", "differ in k; fix k"),
         ("stage: pruned, k: 4", "stages: pruned, k: 4", "did you mean stage"),
         ("shuffles: pooled", "shuffles: poled", "did you mean pooled"),

@@ -16,6 +16,7 @@ from modlib.errors import InputError
 MODULUS, DIGITS, BASE = 100, 2, 10
 OPERATIONS = ("addition", "multiplication")
 PAIRS = (0, 1)  # of double addition
+TASKS = ("addition and multiplication", "double addition", "double addition, one at a time")
 
 
 def add_or_multiply(

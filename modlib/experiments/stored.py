@@ -21,6 +21,22 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def stored_rows(name: str, folder: Path | None = None) -> pd.DataFrame:
+    """Rows of the profile ``paper`` of one table, all its columns, with its name in ``table``.
+
+    Args:
+        name: any table; one that is not there has no rows, and the columns of its cells only.
+        folder: where it lies; ``results_folder()`` by default.
+
+    Raises:
+        ResultsError: if the table is damaged.
+    """
+    experiment, folder = find_experiment(name), folder or results_folder()
+    if not (folder / f"{name}.csv").exists():
+        return pd.DataFrame(columns=["table", *experiment.cell_key, *experiment.row_key])
+    return read_table(name, folder).query("profile == @PROFILE").assign(table=name)
+
+
 def paper_rows(*names: str, folder: Path | None = None) -> pd.DataFrame:
     """Rows of the profile ``paper`` of some tables, one below the other, with the table's name in ``table``.
 
@@ -35,11 +51,7 @@ def paper_rows(*names: str, folder: Path | None = None) -> pd.DataFrame:
         ResultsError: if a table is damaged.
     """
     folder = folder or results_folder()
-    found = [
-        read_table(name, folder).query("profile == @PROFILE").assign(table=name)
-        for name in names
-        if (folder / f"{name}.csv").exists()
-    ]
+    found = [rows for rows in (stored_rows(name, folder) for name in names) if len(rows)]
     rows = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
     return rows[list(COLUMNS)]
 
