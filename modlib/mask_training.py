@@ -19,11 +19,11 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
 from modlib.errors import InputError
+from modlib.mask_sampling import Sampler, dtype_of
 from modlib.masks import TOTAL, Mask, fingerprint, parameter_names
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
 Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
-LARGEST = 60.0  # size of a logit beyond which its odds are not told apart, and never overflow
 KEPT_POINTS = 50  # at which the course of a mask is noted
 
 
@@ -91,7 +91,7 @@ def learn_mask(
 ) -> LearnedMask:
     """Learn a mask over the weights of a frozen network for a target task.
 
-    A weight w_i with logit l_i is used as w_i b_i. With u uniform in [0, 1)
+    A weight w_i with logit l_i is used as w_i b_i. With u uniform in (0, 1)
 
     s_i = u / (u + (1 - u) exp(-l_i)),  b_i = 1 if s_i > 0.5 else 0,
 
@@ -131,10 +131,10 @@ def learn_mask(
         raise InputError("no parameter is left to learn a mask for; name some that are not fixed")
     weights = [parameters.pop(name).contiguous() for name in names]
     start = math.log(settings.keep / (1 - settings.keep))
-    logits = [torch.full(weight.shape, start, dtype=_dtype(weight), device=weight.device) for weight in weights]
+    logits = [torch.full(weight.shape, start, dtype=dtype_of(weight), device=weight.device) for weight in weights]
     for logit in logits:
         logit.requires_grad_().grad = torch.empty_like(logit)
-    adam = torch.optim.Adam(logits, lr=settings.learning_rate)
+    adam = torch.optim.Adam(logits, lr=settings.learning_rate, fused=True)
     alpha = settings.beta / settings.batch_size
     n_weights = sum(weight.numel() for weight in weights)
     every = max(1, math.ceil(settings.steps / KEPT_POINTS))
@@ -142,7 +142,7 @@ def learn_mask(
     course: dict[int, float] = {}
     network, modes = fingerprint(module), [(part, part.training) for part in module.modules()]
     module.eval()
-    sampler = _Sampler(weights, logits, settings.samples, rng)
+    sampler = Sampler(weights, logits, settings.samples, rng)
     loss_of_samples = _loss_of_samples(module, parameters, loss)
     try:
         for step in range(1, settings.steps + 1):
@@ -264,53 +264,6 @@ def regularisation_curve(
         kept = mask.remaining()[TOTAL] / mask.size()[TOTAL]
         curve.append(CurvePoint(float(beta), performance(mask.apply(module)), kept))
     return max((point.beta for point in curve if point.performance >= needed), default=math.nan), curve
-
-
-class _StraightThrough(torch.autograd.Function):
-    """Weights times binary samples, (samples, *shape); backwards the slope of the samples before the threshold."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, weight: Tensor, uniforms: Tensor, out: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, weight, uniforms)
-        # s > 0.5 where u > sigmoid(-l)
-        return torch.where(uniforms > torch.sigmoid(-logits), weight, weight.new_zeros(()), out=out)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        logits, weight, uniforms = ctx.saved_tensors
-        odds = torch.exp(-logits.clamp(-LARGEST, LARGEST))
-        total, one = torch.zeros_like(logits), odds.new_ones(())
-        for u, g in zip(uniforms, gradient, strict=True):  # sample by sample, so that temporaries stay small
-            s = u / torch.lerp(odds, one, u)
-            total.addcmul_(g.to(total.dtype), s.mul_(1 - s))
-        return total.mul_(weight), None, None, None
-
-
-def _dtype(weight: Tensor) -> torch.dtype:
-    """Of logits and uniform numbers: single precision at least."""
-    return torch.promote_types(weight.dtype, torch.float32)
-
-
-class _Sampler:
-    """Draws the weights of all masked parameters, always into the same memory."""
-
-    def __init__(self, weights: list[Tensor], logits: list[Tensor], samples: int, rng: np.random.Generator) -> None:
-        self.weights, self.logits = weights, logits
-        self.uniforms = [logit.new_empty((samples, *logit.shape), requires_grad=False) for logit in logits]
-        self.out = [weight.new_empty((samples, *weight.shape)) for weight in weights]
-        self.rng = rng
-
-    def draw(self) -> list[Tensor]:
-        sampled = []
-        for weight, logits, uniforms, out in zip(self.weights, self.logits, self.uniforms, self.out, strict=True):
-            if uniforms.device.type == "cpu":
-                numbers = uniforms.numpy()
-                self.rng.random(out=numbers, dtype=numbers.dtype.type)
-            else:
-                generator = torch.Generator(uniforms.device).manual_seed(int(self.rng.integers(2**63)))
-                uniforms.uniform_(generator=generator)
-            sampled.append(_StraightThrough.apply(logits, weight, uniforms, out))
-        return sampled
 
 
 def _loss_of_samples(

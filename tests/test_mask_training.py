@@ -1,4 +1,4 @@
-"""Learned masks: samples and gradients as defined, planted sub-networks found, and nothing changed in the network."""
+"""Learned masks: planted sub-networks found, and nothing changed in the network."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,6 @@ from modlib.mask_training import (
     LearnedMask,
     MaskSettings,
     _loss_of_samples,
-    _Sampler,
-    _StraightThrough,
     from_arrays,
     learn_mask,
     regularisation_curve,
@@ -72,55 +70,6 @@ def learned() -> tuple[nn.Sequential, dict[str, np.ndarray], list[LearnedMask]]:
         for half in (0, 1)
     ]
     return module, halves, masks
-
-
-def test_a_sample_keeps_a_weight_with_the_probability_of_its_logit():
-    probabilities = torch.tensor([0.001, 0.1, 0.5, 0.9, 0.999])
-    sampler = _Sampler([torch.ones(5)], [torch.logit(probabilities)], 40_000, np.random.default_rng(0))
-    kept = sampler.draw()[0]
-    assert set(kept.unique().tolist()) == {0.0, 1.0}
-    np.testing.assert_allclose(kept.mean(0), probabilities, atol=0.01)
-    correlations = np.corrcoef(kept[:, 1:4].T)
-    np.testing.assert_allclose(correlations, np.eye(3), atol=0.03)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_the_gradient_is_the_straight_through_one_of_the_definition(dtype: torch.dtype):
-    rng = np.random.default_rng(0)
-    weight = torch.tensor(rng.normal(size=(4, 6))).to(dtype)
-    precision = torch.promote_types(dtype, torch.float32)
-    logits = torch.tensor(rng.normal(size=(4, 6)) * 3, dtype=precision, requires_grad=True)
-    toward = torch.tensor(rng.normal(size=(3, 4, 6))).to(dtype)
-    sampler = _Sampler([weight], [logits], 3, rng)
-    sampled = sampler.draw()[0]
-    (gradient,) = torch.autograd.grad((sampled * toward).sum(), logits)
-
-    # as the paper writes it, on the same uniform numbers: log(u / (1 - u)) is distributed as its logarithm of
-    # a ratio of logarithms
-    u = sampler.uniforms[0].double()
-    wanted = logits.detach().double().requires_grad_()
-    soft = torch.sigmoid(wanted + torch.log(u / (1 - u)))
-    hard = ((soft > 0.5).double() - soft).detach() + soft
-    torch.testing.assert_close(sampled.double(), (hard * weight.double()).detach())
-    (expected,) = torch.autograd.grad((hard * weight.double() * toward.double()).sum(), wanted)
-    torch.testing.assert_close(gradient.double(), expected, rtol=1e-4, atol=1e-6)
-
-
-def test_one_logistic_number_is_distributed_as_the_difference_of_two_gumbel_numbers():
-    from scipy.stats import ks_2samp
-
-    u, v, w = np.random.default_rng(0).random((3, 20_000))
-    assert ks_2samp(np.log(u / (1 - u)), -np.log(np.log(v) / np.log(w))).pvalue > 0.01
-
-
-def test_extreme_logits_and_numbers_give_finite_gradients():
-    logits = torch.tensor([-500.0, -90.0, 0.0, 90.0, 500.0], requires_grad=True)
-    for number in (0.0, float(np.nextafter(np.float32(1), np.float32(0)))):
-        numbers = torch.full((4, 5), number)
-        sampled = _StraightThrough.apply(logits, torch.ones(5), numbers, torch.empty(4, 5))
-        (gradient,) = torch.autograd.grad(sampled.sum(), logits)
-        assert gradient.isfinite().all()
-        assert gradient[[0, 4]].abs().max() < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,7 @@ def train_steps(
 
     Source: weight-masks C.1. Chapter: ``weight-masks``.
     """
-    adam = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
+    adam = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, fused=True)
     losses = np.empty(settings.steps, dtype=np.float32)
     module.train()
     with torch.random.fork_rng(devices=[]):

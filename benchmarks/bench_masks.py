@@ -1,0 +1,90 @@
+"""One step of learning a mask: modlib against the definition, and against plain training of the same network.
+
+The definition draws two uniform numbers and takes three logarithms for every weight and sample, builds the
+straight-through mask from a sigmoid, and goes through the samples one after another. Both draw masks of the same
+distribution (``tests/test_mask_training.py``) for a perceptron of four layers of 800 units. All run on one thread.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+from common import store
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from modlib.architectures import perceptron, repeated_lstm, simple_cnn
+from modlib.mask_training import MaskSettings, from_arrays, learn_mask
+from modlib.masks import parameter_names
+from modlib.training.pytorch import Steps, train_steps
+
+STEPS, WARM = 12, 3  # steps of a run, and how many of them are not counted
+ROUNDS = 3
+SETTINGS = MaskSettings(STEPS)
+
+
+def seconds(run: Callable[[Callable[..., object]], object]) -> float:
+    """Median processor time of a step; ``run`` calls its argument after every step."""
+    times = [time.process_time()]
+    run(lambda *_: times.append(time.process_time()))
+    return float(np.median(np.diff(times)[WARM:]))
+
+
+def by_definition(module: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
+    """Learn a mask as the paper writes it."""
+    names = parameter_names(module, ["*weight*"])
+    frozen = {name: parameter.detach() for name, parameter in module.named_parameters()}
+    logits = {name: torch.full_like(frozen[name], 2.197, requires_grad=True) for name in names}
+    adam = torch.optim.Adam(logits.values(), lr=SETTINGS.learning_rate)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(STEPS):
+        chosen = torch.randint(len(x), (SETTINGS.batch_size,), generator=generator)
+        adam.zero_grad()
+        for part in chosen.chunk(SETTINGS.samples):
+            masked = dict(frozen)
+            for name, logit in logits.items():
+                first, second = torch.rand(2, *logit.shape, generator=generator)
+                soft = torch.sigmoid(logit - torch.log(torch.log(first) / torch.log(second)))
+                masked[name] = frozen[name] * ((soft > 0.5).float() - soft.detach() + soft)
+            outputs = functional_call(module, masked, (x[part],))
+            (cross_entropy(outputs, y[part]) / SETTINGS.samples).backward()
+        regulariser = SETTINGS.beta / SETTINGS.batch_size * sum(logit.sum() for logit in logits.values())
+        regulariser.backward()  # type: ignore[union-attr]
+        nn.utils.clip_grad_norm_(logits.values(), SETTINGS.clip)
+        adam.step()
+        yield
+
+
+def measure(name: str, module: nn.Module, shape: tuple[int, ...], rng: np.random.Generator) -> dict[str, object]:
+    """A line of the table; the three ways take turns, so that a slow moment of the machine meets all."""
+    x = torch.as_tensor(rng.normal(size=(512, *shape)).astype(np.float32))
+    y = torch.as_tensor(rng.integers(10, size=512))
+    draw, names = from_arrays(x, y), parameter_names(module, ["*weight*"])
+    ways: dict[str, Callable[[Callable[..., object]], object]] = {
+        "modlib": lambda tick: learn_mask(module, draw, SETTINGS, np.random.default_rng(0), names=names, on_step=tick),
+        "training": lambda tick: train_steps(module, draw, Steps(STEPS), np.random.default_rng(0), on_step=tick),
+    }
+    if name.startswith("perceptron"):
+        ways["definition"] = lambda tick: [tick() for _ in by_definition(module, x, y)]
+    rounds = [{way: seconds(run) for way, run in ways.items()} for _ in range(ROUNDS)]
+    times = pd.DataFrame(rounds, columns=["modlib", "definition", "training"]).median()
+    return {
+        "network": name,
+        **{f"{way}, s a step": times[way] for way in times.index},
+        "times faster": times["definition"] / times["modlib"],
+        "masking to training": times["modlib"] / times["training"],
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    networks = (
+        ("perceptron, 4 x 800", perceptron((42, 800, 800, 800, 800, 20), rng), (42,)),
+        ("CNN", simple_cnn(rng), (3, 32, 32)),
+        ("LSTM, 2 x 256", repeated_lstm(42, 256, 20, 3, rng), (42,)),
+    )
+    store("masks", pd.DataFrame([measure(*network, rng) for network in networks]))

@@ -1,0 +1,133 @@
+"""Draws of binary masks, and the straight-through gradient of their logits.
+
+Sampling is most of what learning a mask costs. For float32 weights on a processor, compiled loops pass over them once,
+with sixteen random bits a weight and sample; elsewhere the same is written in torch. Chapter: ``weight-masks``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+LARGEST = 60.0  # size of a logit beyond which its odds are not told apart, and never overflow
+LEVELS = 2**16  # of a uniform number: (k + 1/2) / LEVELS
+_FAST = {"reassoc", "nsz", "arcp", "contract"}  # what the compiler may reorder; it must respect inf and NaN
+
+
+class Sampler:
+    """Draws the weights of masked parameters, always into the same memory.
+
+    With u uniform in (0, 1), s = u / (u + (1 - u) exp(-l)) and b = 1 if s > 0.5 else 0, a sample is w b. The gradient
+    takes db / dl to be ds / dl = s (1 - s).
+
+    Args:
+        weights: w, one tensor a parameter.
+        logits: l, of the same shapes; ``dtype_of`` says of which type.
+        samples: how many masks are drawn at once.
+        rng: draws them.
+
+    Source: weight-masks A.1 to A.3. Chapter: ``weight-masks``.
+    """
+
+    def __init__(
+        self, weights: Sequence[Tensor], logits: Sequence[Tensor], samples: int, rng: np.random.Generator
+    ) -> None:
+        self.weights, self.logits, self.samples, self.rng = weights, logits, samples, rng
+        self.out = [weight.new_empty((samples, *weight.shape)) for weight in weights]
+
+    def draw(self) -> list[Tensor]:
+        """Samples (samples, *shape) of every parameter."""
+        return [
+            (_Compiled if _compiles(weight) else _Written).apply(logits, weight, self._numbers(weight), out)
+            for logits, weight, out in zip(self.logits, self.weights, self.out, strict=True)
+        ]
+
+    def _numbers(self, weight: Tensor) -> np.ndarray | Tensor:
+        """Random numbers of a draw: whole ones below ``LEVELS`` for compiled loops, otherwise uniform ones."""
+        shape = (self.samples, *weight.shape)
+        if _compiles(weight):
+            n = math.prod(shape)
+            words = np.atleast_1d(self.rng.bit_generator.random_raw(math.ceil(n / 4)))  # four numbers a word
+            return words.view(np.uint16)[:n].reshape(self.samples, -1)
+        generator = torch.Generator(weight.device).manual_seed(int(self.rng.integers(2**63)))
+        return torch.rand(shape, dtype=dtype_of(weight), device=weight.device, generator=generator)
+
+
+def dtype_of(weight: Tensor) -> torch.dtype:
+    """Type of the logits of a weight: single precision at least."""
+    return torch.promote_types(weight.dtype, torch.float32)
+
+
+def _compiles(weight: Tensor) -> bool:
+    return weight.device.type == "cpu" and weight.dtype == torch.float32
+
+
+class _Written(torch.autograd.Function):
+    """Samples and their gradient from uniform numbers, on any device."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, weight: Tensor, uniforms: Tensor, out: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, weight, uniforms)
+        return torch.where(uniforms > torch.sigmoid(-logits), weight, weight.new_zeros(()), out=out)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        logits, weight, uniforms = ctx.saved_tensors
+        soft = uniforms / torch.lerp(_odds(logits), torch.ones_like(logits), uniforms)
+        return (gradient.to(soft.dtype) * soft * (1 - soft)).sum(0) * weight, None, None, None
+
+
+class _Compiled(torch.autograd.Function):
+    """The same from whole numbers k, which stand for u = (k + 1/2) / LEVELS."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, weight: Tensor, numbers: np.ndarray, out: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, weight)
+        ctx.numbers = numbers
+        limits = torch.sigmoid(-logits).mul_(LEVELS).sub_(0.5)
+        _sample(_flat(weight), _flat(limits), numbers, out.numpy().reshape(len(out), -1))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        logits, weight = ctx.saved_tensors
+        total = torch.empty_like(weight)
+        each = gradient.contiguous().numpy().reshape(len(gradient), -1)
+        _slope(each, _flat(weight), _flat(_odds(logits)), ctx.numbers, _flat(total))
+        return total, None, None, None
+
+
+def _odds(logits: Tensor) -> Tensor:
+    """exp(-l), of a size that does not overflow."""
+    return torch.exp(-logits.clamp(-LARGEST, LARGEST))
+
+
+def _flat(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().numpy().reshape(-1)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def _sample(weight, limits, numbers, out):  # type: ignore[no-untyped-def]
+    """Weights where a number is above the limit of its weight, zero elsewhere."""
+    for s in range(numbers.shape[0]):
+        for i in range(weight.size):
+            out[s, i] = weight[i] if numbers[s, i] > limits[i] else np.float32(0)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def _slope(gradient, weight, odds, numbers, out):  # type: ignore[no-untyped-def]
+    """Sum over samples of gradient w s (1 - s)."""
+    one, half, unit = np.float32(1), np.float32(0.5), np.float32(1 / LEVELS)
+    for i in range(weight.size):
+        out[i] = 0
+    for s in range(numbers.shape[0]):
+        for i in range(weight.size):
+            u = (np.float32(numbers[s, i]) + half) * unit
+            soft = u / (u + (one - u) * odds[i])
+            out[i] += gradient[s, i] * soft * (one - soft) * weight[i]

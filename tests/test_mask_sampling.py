@@ -1,0 +1,86 @@
+"""Samples of masks: as often on as their logits say, with the straight-through gradient of the definition."""
+
+import numpy as np
+import pytest
+import torch
+
+from modlib.mask_sampling import LEVELS, Sampler, _Compiled, _Written, dtype_of
+
+
+def test_a_sample_keeps_a_weight_with_the_probability_of_its_logit():
+    probabilities = torch.tensor([0.001, 0.1, 0.5, 0.9, 0.999])
+    sampler = Sampler([torch.ones(5)], [torch.logit(probabilities)], 40_000, np.random.default_rng(0))
+    kept = sampler.draw()[0]
+    assert set(kept.unique().tolist()) == {0.0, 1.0}
+    np.testing.assert_allclose(kept.mean(0), probabilities, atol=0.01)
+    correlations = np.corrcoef(kept[:, 1:4].T)
+    np.testing.assert_allclose(correlations, np.eye(3), atol=0.03)
+
+
+def by_definition(weight: torch.Tensor, logits: torch.Tensor, u: torch.Tensor, toward: torch.Tensor):
+    """Samples, and the gradient of their product with ``toward``, as the paper writes them, in double precision.
+
+    log(u / (1 - u)) is distributed as its logarithm of a ratio of logarithms.
+    """
+    wanted = logits.detach().double().requires_grad_()
+    soft = torch.sigmoid(wanted + torch.log(u.double() / (1 - u.double())))
+    hard = ((soft > 0.5).double() - soft).detach() + soft
+    (gradient,) = torch.autograd.grad((hard * weight.double() * toward.double()).sum(), wanted)
+    return (hard * weight.double()).detach(), gradient
+
+
+@pytest.mark.parametrize(
+    ("way", "dtype"),
+    [
+        (_Compiled, torch.float32),
+        (_Written, torch.float32),
+        (_Written, torch.float64),
+        (_Written, torch.bfloat16),
+    ],
+)
+def test_the_gradient_is_the_straight_through_one_of_the_definition(way, dtype: torch.dtype):
+    rng = np.random.default_rng(0)
+    weight, toward = (torch.tensor(rng.normal(size=shape)).to(dtype) for shape in ((4, 6), (3, 4, 6)))
+    logits = torch.tensor(rng.normal(size=(4, 6)) * 3, dtype=dtype_of(weight), requires_grad=True)
+    whole = rng.integers(LEVELS, size=(3, 24), dtype=np.uint16)
+    u = torch.tensor((whole + 0.5) / LEVELS).reshape(3, 4, 6)
+    numbers = whole if way is _Compiled else u.to(logits.dtype)
+    sampled = way.apply(logits, weight, numbers, torch.empty(3, 4, 6, dtype=dtype))
+    (gradient,) = torch.autograd.grad((sampled * toward).sum(), logits)
+    expected, slope = by_definition(weight, logits, u, toward)
+    torch.testing.assert_close(sampled.double(), expected)
+    torch.testing.assert_close(gradient.double(), slope, rtol=1e-4 if dtype != torch.bfloat16 else 1e-2, atol=1e-5)
+
+
+def test_precise_weights_get_precise_logits_and_every_kind_is_drawn():
+    for dtype, expected in (
+        (torch.float64, torch.float64),
+        (torch.float32, torch.float32),
+        (torch.bfloat16, torch.float32),
+    ):
+        weight = torch.ones(7, dtype=dtype)
+        assert dtype_of(weight) is expected
+        logits = torch.zeros(7, dtype=expected)
+        drawn = Sampler([weight], [logits], 1001, np.random.default_rng(0)).draw()[0]
+        assert drawn.dtype is dtype
+        assert drawn.double().mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_one_logistic_number_is_distributed_as_the_difference_of_two_gumbel_numbers():
+    from scipy.stats import ks_2samp
+
+    u, v, w = np.random.default_rng(0).random((3, 20_000))
+    assert ks_2samp(np.log(u / (1 - u)), -np.log(np.log(v) / np.log(w))).pvalue > 0.01
+
+
+@pytest.mark.parametrize("way", [_Compiled, _Written])
+def test_extreme_logits_and_numbers_give_finite_gradients(way):
+    logits = torch.tensor([-500.0, -90.0, 0.0, 90.0, 500.0], requires_grad=True)
+    for whole, u in ((0, 0.0), (LEVELS - 1, float(np.nextafter(np.float32(1), np.float32(0))))):
+        numbers = np.full((4, 5), whole, np.uint16) if way is _Compiled else torch.full((4, 5), u)
+        sampled = way.apply(logits, torch.ones(5), numbers, torch.empty(4, 5))
+        (gradient,) = torch.autograd.grad(sampled.sum(), logits)
+        assert gradient.isfinite().all()
+        assert gradient[[0, 4]].abs().max() < 1e-6
+        assert sampled[:, 0].max() == 0
+        assert sampled[:, 4].min() == 1 or u == 0
