@@ -17,7 +17,8 @@ from torch import Tensor
 
 LARGEST = 60.0  # size of a logit beyond which its odds are not told apart, and never overflow
 LEVELS = 2**16  # of a uniform number: (k + 1/2) / LEVELS
-_FAST = {"reassoc", "nsz", "arcp", "contract"}  # what the compiler may reorder; it must respect inf and NaN
+# Division without a test for zero, and sums in any order, are what lets the compiler use vector instructions.
+_loop = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "arcp", "contract"})
 
 
 class Sampler:
@@ -27,8 +28,8 @@ class Sampler:
     takes db / dl to be ds / dl = s (1 - s).
 
     Args:
-        weights: w, one tensor a parameter.
-        logits: l, of the same shapes; ``dtype_of`` says of which type.
+        weights: w, one dense tensor a parameter, see ``laid_out``.
+        logits: l, of the same shapes and layouts; ``dtype_of`` says of which type.
         samples: how many masks are drawn at once.
         rng: draws them.
 
@@ -39,7 +40,7 @@ class Sampler:
         self, weights: Sequence[Tensor], logits: Sequence[Tensor], samples: int, rng: np.random.Generator
     ) -> None:
         self.weights, self.logits, self.samples, self.rng = weights, logits, samples, rng
-        self.out = [weight.new_empty((samples, *weight.shape)) for weight in weights]
+        self.out = [_samples_like(weight, samples) for weight in weights]
 
     def draw(self) -> list[Tensor]:
         """Samples (samples, *shape) of every parameter."""
@@ -57,6 +58,11 @@ class Sampler:
             return words.view(np.uint16)[:n].reshape(self.samples, -1)
         generator = torch.Generator(weight.device).manual_seed(int(self.rng.integers(2**63)))
         return torch.rand(shape, dtype=dtype_of(weight), device=weight.device, generator=generator)
+
+
+def laid_out(weight: Tensor) -> Tensor:
+    """The weight in the layout in which gradients of its samples come: a matrix transposed, as a product takes it."""
+    return weight.t().contiguous().t() if weight.ndim == 2 else weight.contiguous()
 
 
 def dtype_of(weight: Tensor) -> torch.dtype:
@@ -88,31 +94,47 @@ class _Compiled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, weight: Tensor, numbers: np.ndarray, out: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, weight)
+        odds = _odds(logits)
+        ctx.save_for_backward(weight, odds)
         ctx.numbers = numbers
-        limits = torch.sigmoid(-logits).mul_(LEVELS).sub_(0.5)
-        _sample(_flat(weight), _flat(limits), numbers, out.numpy().reshape(len(out), -1))
+        limits = (odds + 1).reciprocal_().mul_(-LEVELS).add_(LEVELS - 0.5)  # s > 0.5 where u > 1 - 1 / (1 + odds)
+        _sample(_flat(weight), _flat(limits), numbers, _lines(out))
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        logits, weight = ctx.saved_tensors
+        weight, odds = ctx.saved_tensors
+        if gradient[0].stride() != weight.stride() or gradient[0].numel() != gradient.stride(0):
+            gradient = _samples_like(weight, len(gradient)).copy_(gradient)
         total = torch.empty_like(weight)
-        each = gradient.contiguous().numpy().reshape(len(gradient), -1)
-        _slope(each, _flat(weight), _flat(_odds(logits)), ctx.numbers, _flat(total))
+        _slope(_lines(gradient), _flat(weight), _flat(odds), ctx.numbers, _flat(total))
         return total, None, None, None
 
 
 def _odds(logits: Tensor) -> Tensor:
     """exp(-l), of a size that does not overflow."""
-    return torch.exp(-logits.clamp(-LARGEST, LARGEST))
+    return logits.clamp(-LARGEST, LARGEST).neg_().exp_()
+
+
+def _samples_like(weight: Tensor, samples: int) -> Tensor:
+    """Memory for samples of a weight, each laid out as the weight is."""
+    return torch.empty_strided(
+        (samples, *weight.shape), (weight.numel(), *weight.stride()), dtype=weight.dtype, device=weight.device
+    )
 
 
 def _flat(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().numpy().reshape(-1)
+    """A view of a dense tensor, in the order of its memory."""
+    return tensor.detach().as_strided((tensor.numel(),), (1,)).numpy()
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def _lines(samples: Tensor) -> np.ndarray:
+    """The same of samples, a line each."""
+    n = samples[0].numel()
+    return samples.detach().as_strided((len(samples), n), (n, 1)).numpy()
+
+
+@_loop
 def _sample(weight, limits, numbers, out):  # type: ignore[no-untyped-def]
     """Weights where a number is above the limit of its weight, zero elsewhere."""
     for s in range(numbers.shape[0]):
@@ -120,7 +142,7 @@ def _sample(weight, limits, numbers, out):  # type: ignore[no-untyped-def]
             out[s, i] = weight[i] if numbers[s, i] > limits[i] else np.float32(0)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+@_loop
 def _slope(gradient, weight, odds, numbers, out):  # type: ignore[no-untyped-def]
     """Sum over samples of gradient w s (1 - s)."""
     one, half, unit = np.float32(1), np.float32(0.5), np.float32(1 / LEVELS)

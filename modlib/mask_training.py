@@ -19,7 +19,7 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
 from modlib.errors import InputError
-from modlib.mask_sampling import Sampler, dtype_of
+from modlib.mask_sampling import Sampler, dtype_of, laid_out
 from modlib.masks import TOTAL, Mask, fingerprint, parameter_names
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
@@ -129,9 +129,9 @@ def learn_mask(
         names = [name for name in names if name not in fixed.keep]
     if not names:
         raise InputError("no parameter is left to learn a mask for; name some that are not fixed")
-    weights = [parameters.pop(name).contiguous() for name in names]
+    weights = [laid_out(parameters.pop(name)) for name in names]
     start = math.log(settings.keep / (1 - settings.keep))
-    logits = [torch.full(weight.shape, start, dtype=dtype_of(weight), device=weight.device) for weight in weights]
+    logits = [torch.full_like(weight, start, dtype=dtype_of(weight)) for weight in weights]
     for logit in logits:
         logit.requires_grad_().grad = torch.empty_like(logit)
     adam = torch.optim.Adam(logits, lr=settings.learning_rate, fused=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from modlib.mask_sampling import LEVELS, Sampler, _Compiled, _Written, dtype_of
+from modlib.mask_sampling import LEVELS, Sampler, _Compiled, _Written, dtype_of, laid_out
 
 
 def test_a_sample_keeps_a_weight_with_the_probability_of_its_logit():
@@ -84,3 +84,21 @@ def test_extreme_logits_and_numbers_give_finite_gradients(way):
         assert gradient[[0, 4]].abs().max() < 1e-6
         assert sampled[:, 0].max() == 0
         assert sampled[:, 4].min() == 1 or u == 0
+
+
+def test_the_layout_of_a_matrix_changes_nothing():
+    rng = np.random.default_rng(0)
+    weight, toward = (torch.tensor(rng.normal(size=shape), dtype=torch.float32) for shape in ((4, 6), (3, 4, 6)))
+    numbers = rng.integers(LEVELS, size=(3, 4, 6), dtype=np.uint16)
+    found = []
+    for layout in (weight, laid_out(weight)):
+        logits = torch.full_like(layout, 0.3, requires_grad=True)
+        ordered = numbers if layout is weight else numbers.transpose(0, 2, 1)
+        out = Sampler([layout], [logits], 3, rng).out[0]
+        sampled = _Compiled.apply(logits, layout, ordered.reshape(3, -1), out)
+        for gradient in (toward, toward.mT.contiguous().mT):  # as a product gives it, and as it does not
+            (slope,) = torch.autograd.grad(sampled, logits, gradient, retain_graph=True)
+            found.append((sampled.clone(), slope))
+    for sampled, slope in found[1:]:
+        torch.testing.assert_close(sampled, found[0][0])
+        torch.testing.assert_close(slope, found[0][1])
