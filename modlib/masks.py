@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
+import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,8 +116,11 @@ class Mask:
         """Write the mask to an ``.npz`` file of bits, without pickles."""
         arrays = {PREFIX + name: np.packbits(kept) for name, kept in self.keep.items()}
         shapes = {"shape/" + name: np.array(kept.shape, dtype=np.int64) for name, kept in self.keep.items()}
-        with Path(path).open("wb") as file:
+        path = Path(path)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        with part.open("wb") as file:
             np.savez_compressed(file, network=np.array(self.network), **arrays, **shapes)  # type: ignore[arg-type]
+        part.replace(path)  # so that a file is whole or not there
 
     @classmethod
     def load(cls, path: str | Path) -> Mask:

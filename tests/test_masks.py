@@ -125,6 +125,7 @@ def test_masks_of_other_networks_or_parameters_are_not_compared():
 def test_a_file_gives_the_mask_back(tmp_path: Path):
     mask = random_mask(perceptron(), 1)
     mask.save(tmp_path / "mask.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["mask.npz"]
     again = Mask.load(tmp_path / "mask.npz")
     assert again.network == mask.network
     assert list(again.keep) == list(mask.keep)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ class Images:
 
     Attributes:
         name: which data set.
-        x_train, x_test: (n, pixels) float32 in [0, 1].
+        x_train, x_test: (n, pixels) float32 in [0, 1]; (n, 3, height, width) in colour.
         y_train, y_test: (n,) int32 labels in 0..9.
         checksum: SHA-256 over the raw arrays.
         note: what a reader must know about this copy; empty if nothing.
@@ -83,6 +83,37 @@ def load_images(name: str) -> Images:
     pixels = {key: arrays[key].reshape(len(arrays[key]), -1) / np.float32(255) for key in ("x_train", "x_test")}
     labels = {key: arrays[key].astype(np.int32) for key in ("y_train", "y_test")}
     return Images(name, **pixels, **labels, checksum=checksum, note=note)
+
+
+def load_colour_images(name: str) -> Images:
+    """CIFAR-10 in colour, for convolutions: images are (n, 3, 32, 32) float32 in [0, 1].
+
+    ``digits`` are scaled up to that size, grey, for trials without a download.
+
+    Raises:
+        InputError: if the name is neither ``cifar10`` nor ``digits``.
+        DataError: as ``load_images``.
+
+    Source: weight-masks C.7.1. Chapter: ``class-removal``.
+    """
+    if name == "digits":
+        small = _digits()
+        large = [
+            np.tile(np.kron(x.reshape(-1, 1, 8, 8), np.ones((1, 1, 4, 4), np.float32)), (1, 3, 1, 1))
+            for x in (small.x_train, small.x_test)
+        ]
+        return replace(small, x_train=large[0], x_test=large[1])
+    if name != "cifar10":
+        raise InputError(f"data set {name!r} arrived; cifar10 comes in colour, and digits can stand in for it")
+    path = data_folder() / f"{name}.npz"
+    if not path.exists():
+        _download(name, path)
+    arrays, checksum, note = _read(name, path)
+    x_train, x_test = (
+        np.ascontiguousarray(arrays[key].transpose(0, 3, 1, 2)) / np.float32(255) for key in ("x_train", "x_test")
+    )
+    y_train, y_test = (arrays[key].astype(np.int32) for key in ("y_train", "y_test"))
+    return Images(name, x_train, y_train, x_test, y_test, checksum, note)
 
 
 def _digits() -> Images:

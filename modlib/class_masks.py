@@ -1,0 +1,139 @@
+"""Masks for some classes of images: CIFAR-10 split and standardised, a small CNN, and how it confuses classes.
+
+Chapter: ``class-removal``.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from modlib.architectures import simple_cnn
+from modlib.data.images import load_colour_images
+from modlib.errors import DataError
+from modlib.mask_training import Draw, LearnedMask, MaskSettings, from_arrays, learn_mask
+from modlib.masks import Mask, parameter_names
+from modlib.training.pytorch import Steps, train_steps
+
+CLASSES = 10
+NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # of CIFAR-10
+HELD_OUT = 0.2  # share of the training images on which accuracy is measured
+
+
+@dataclass(frozen=True)
+class Split:
+    """Standardised images for training, and those that are held out.
+
+    Attributes:
+        x_train, x_test: (n, 3, 32, 32) float32, mean 0 and standard deviation 1 a channel over the training images.
+        y_train, y_test: (n,) labels.
+        checksum: of the data set.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    checksum: str
+
+
+def split_images(dataset: str, seed: int) -> Split:
+    """A random fifth of the training images is held out, as in the authors' code; the test set is not used.
+
+    Args:
+        dataset: see ``modlib.data.images.load_colour_images``.
+        seed: decides which images.
+
+    Source: weight-masks 5 and C.7.1. Chapter: ``class-removal``.
+    """
+    images = load_colour_images(dataset)
+    order = np.random.default_rng([seed, 8]).permutation(len(images.x_train))
+    held, train = np.split(order, [int(len(order) * HELD_OUT)])
+    mean, sd = (getattr(images.x_train[train], name)((0, 2, 3), keepdims=True) for name in ("mean", "std"))
+    x_train, x_test = ((images.x_train[part] - mean) / sd for part in (train, held))
+    return Split(x_train, images.y_train[train], x_test, images.y_train[held], images.checksum)
+
+
+def trained_cnn(data: Split, dropout: bool, settings: Steps, seed: int, path: Path) -> nn.Module:
+    """A trained CNN, from a file if it is there; else it is trained and written.
+
+    Args:
+        data: images.
+        dropout: whether it is trained with dropout.
+        settings: how.
+        seed: decides the start, batches and dropout.
+        path: the file, ``.npz``.
+
+    Raises:
+        DataError: if the file is damaged.
+
+    Source: weight-masks C.7.1. Chapter: ``class-removal``.
+    """
+    module = simple_cnn(np.random.default_rng([seed, 0]), dropout)
+    if path.exists():
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                module.load_state_dict({name: torch.as_tensor(stored[name]) for name in stored.files})
+        except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
+        return module.eval()
+    train_steps(module, _draw(data, range(CLASSES)), settings, np.random.default_rng([seed, 1, int(dropout)]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part.npz")
+    np.savez(part, **{name: tensor.numpy() for name, tensor in module.state_dict().items()})
+    part.replace(path)
+    return module
+
+
+def learn_class_mask(
+    module: nn.Module,
+    data: Split,
+    classes: Sequence[int],
+    settings: MaskSettings,
+    seed: Sequence[int],
+    output: Mask | None = None,
+) -> LearnedMask:
+    """A mask learned on the images of some classes.
+
+    Args:
+        module: the network.
+        data: images.
+        classes: which are shown.
+        settings: how.
+        seed: decides images and masks.
+        output: a mask whose output layer is taken over and not learned, so that a class cannot be cut off there.
+
+    Source: weight-masks 5. Chapter: ``class-removal``.
+    """
+    fixed = None
+    if output is not None:
+        fixed = Mask({name: output.keep[name] for name in _output_layer(module)}, output.network)
+    return learn_mask(module, _draw(data, classes), settings, np.random.default_rng(list(seed)), fixed=fixed)
+
+
+def confusion(module: nn.Module, data: Split) -> np.ndarray:
+    """Counts (10, 10) of the held-out images, by their class and by what the network says."""
+    with torch.no_grad():
+        said = torch.cat([module(part).argmax(1) for part in torch.as_tensor(data.x_test).split(500)]).numpy()
+    counts = np.zeros((CLASSES, CLASSES), dtype=int)
+    np.add.at(counts, (data.y_test, said), 1)
+    return counts
+
+
+def _draw(data: Split, classes: Sequence[int]) -> Draw:
+    """Training images of some classes."""
+    shown = np.isin(data.y_train, list(classes))
+    return from_arrays(torch.as_tensor(data.x_train[shown]), torch.as_tensor(data.y_train[shown], dtype=torch.long))
+
+
+def _output_layer(module: nn.Module) -> list[str]:
+    """Names of the parameters of the last layer of weights."""
+    last = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)][-1]
+    return parameter_names(module, [f"{last}.*"])
