@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from modlib.class_findings import CLASS_FINDINGS
 from modlib.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine, nearest
 from modlib.errors import BookError
 from modlib.experiments import EXPERIMENTS
@@ -48,7 +49,7 @@ KEYS = (
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
-MEASURED = METRICS | FINDINGS | MASK_FINDINGS
+MEASURED = METRICS | FINDINGS | MASK_FINDINGS | CLASS_FINDINGS
 DATASETS = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
@@ -97,6 +98,9 @@ class Claim:
         rows = self.rows
         if "dataset" not in rows:
             return ", ".join(rows.values()) or "all networks"
+        if "study" in rows:
+            ending = {"yes": ", dropout", "no": ", no dropout"}.get(rows.get("dropout", ""), "")
+            return f"{DATASETS[rows['dataset']]}, {rows['study']}{ending}"
         if "k" not in rows:
             hidden = f"({rows['hidden'].replace('-', ', ')})" if "hidden" in rows else "all architectures"
             return f"{DATASETS.get(rows['dataset'], rows['dataset'])}, {hidden}"
@@ -130,7 +134,7 @@ class Verdict:
         ours: our number of the main metric.
         theirs: the paper's.
         n: our number of networks, and the paper's where it differs.
-        reduced: whether we have fewer networks than the paper.
+        reduced: whether we have fewer networks than the paper, or trained them for fewer steps.
         details: one for every number, the main metric first.
         explanation: what did not agree, or why nothing could be said; empty if all agrees.
     """
@@ -371,7 +375,10 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     printed, name = claim.printed[metric], claim.criteria[metric]
     theirs = printed.sample
     ours = None if rows.empty else MEASURED[metric].measure(rows, claim.shuffles)
-    reduced = ours is not None and theirs is not None and ours.n < theirs.n
+    fewer_steps = ours is not None and any(
+        (rows[column] < steps).any() for table in claim.tables for column, steps in EXPERIMENTS[table].full.items()
+    )
+    reduced = fewer_steps or (ours is not None and theirs is not None and ours.n < theirs.n)
     if theirs is None:
         grade, why = Grade.NO_VALUE, printed.note
     elif ours is None:
@@ -379,7 +386,8 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
         grade, why = Grade.NOT_TESTED, f"{missing} for {_words(claim.rows)} in {', '.join(claim.tables)}"
     else:
         grade, why = CRITERIA[name](ours, theirs)
-    return Detail(metric, name, printed.text, MEASURED[metric].text(ours), _count(ours, theirs), reduced, grade, why)
+    count = _count(ours, theirs) + (", fewer steps" if fewer_steps else "")
+    return Detail(metric, name, printed.text, MEASURED[metric].text(ours), count, reduced, grade, why)
 
 
 def _count(ours: Sample | None, theirs: Sample | None) -> str:

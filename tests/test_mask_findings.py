@@ -38,6 +38,7 @@ def table(paper_is_right: bool) -> pd.DataFrame:
                         **cell,
                         "mask": mask,
                         "layer": layer,
+                        "steps": 20_000,
                         "kept": kept,
                         "shared": kept * shared_part(cell, place, outer=layer in (1, 5), right=paper_is_right, rng=rng),
                         "histogram": " ".join(map(str, histogram)),

@@ -2,6 +2,7 @@
 
 from modlib.errors import InputError
 from modlib.experiments import (
+    class_removal,
     clusterability,
     dropout,
     random_datasets,
@@ -13,7 +14,15 @@ from modlib.experiments.runner import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (clusterability, dropout, random_datasets, topology_shuffles, upstream_downstream, weight_masks)
+    for module in (
+        clusterability,
+        dropout,
+        random_datasets,
+        topology_shuffles,
+        upstream_downstream,
+        weight_masks,
+        class_removal,
+    )
 }
 
 

@@ -27,6 +27,7 @@ CLASSES = tuple(range(10))
 BETA = 1e-4  # of the regulariser, as in the paper's text; its code has 3e-4
 CELL_KEY = ("profile", "dataset", "study", "dropout", "seed", "target")
 ROW_KEY = ("mask",)
+FULL = {"network_steps": 20_000, "mask_steps": 20_000}
 TOLERANCE = {
     "network_steps": 0.0,
     "mask_steps": 0.0,
@@ -151,4 +152,4 @@ def _cache_path(what: str, plan: Plan, data: Split, dropout: bool, seed: int) ->
     return network_cache() / f"{what}-{plan.dataset}-{'dropout' if dropout else 'plain'}-{seed}-{digest}.npz"
 
 
-EXPERIMENT = Experiment("class-removal", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = Experiment("class-removal", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL)

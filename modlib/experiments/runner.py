@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -48,6 +48,7 @@ class Experiment:
         cell_key: columns that identify a cell.
         row_key: columns that identify a row within its cell.
         tolerance: for every measured column, the absolute difference that ``verify`` allows.
+        full: columns that hold a number of steps, and the paper's number; a row with fewer is reduced.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Experiment:
     cell_key: tuple[str, ...]
     row_key: tuple[str, ...]
     tolerance: Mapping[str, float]
+    full: Mapping[str, int] = field(default_factory=dict)
 
 
 def missing_cells(experiment: Experiment, profile: str, folder: Path | None = None) -> list[Cell]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BINS = 50  # of the histogram of probabilities
 CELL_KEY = ("profile", "task", "network", "beta", "seed")
 ROW_KEY = ("mask", "layer")
+FULL = {"steps": 20_000}
 # On one kind of machine all is equal. Elsewhere training drifts from the last digits.
 TOLERANCE = {
     "steps": 0.0,
@@ -178,4 +179,4 @@ def _histogram(found: LearnedMask) -> str:
     return " ".join(map(str, np.histogram(values, bins=BINS, range=(0, 1))[0]))
 
 
-EXPERIMENT = Experiment("weight-masks", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = Experiment("weight-masks", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL)
