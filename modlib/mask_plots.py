@@ -157,7 +157,7 @@ def by_strength(rows: pd.DataFrame) -> Figure:
 
 def _by_layer(rows: pd.DataFrame, column: str, axis: str, chance: str | None = None) -> Figure:
     networks = [name for name in NETWORKS if name in set(rows["network"])]
-    figure, axes = _panels(len(networks))
+    figure, axes = _panels(len(networks), sharey=chance is not None)  # numbers of weights differ, shares do not
     for ax, network in zip(axes, networks, strict=True):
         part = rows[rows["network"] == network]
         layers = part.drop_duplicates("layer").sort_values("layer")
@@ -189,9 +189,9 @@ def _bars(
     return places
 
 
-def _panels(n: int, height: float = 3.0) -> tuple[Figure, Sequence[Axes]]:
+def _panels(n: int, height: float = 3.0, sharey: bool = True) -> tuple[Figure, Sequence[Axes]]:
     figure, axes = plt.subplots(
-        1, n, figsize=(3.1 * n + 0.6, height + 0.4), sharey=True, squeeze=False, layout="constrained"
+        1, n, figsize=(3.1 * n + 0.6, height + 0.4), sharey=sharey, squeeze=False, layout="constrained"
     )
     return figure, list(axes[0])
 
