@@ -47,3 +47,13 @@ def test_missing_networks_are_counted_by_data_set(tmp_path):
     assert f"{cells['mnist'] - 1} of mnist with dropout in `dropout`" in said
     assert f"{cells['cifar10']} of cifar10 with dropout" in said
     assert "fashion_mnist" not in said
+
+
+def test_a_table_has_all_its_columns_and_an_absent_one_those_of_its_key(tmp_path):
+    append_rows("dropout", [row("paper", 0), row("quick", 2)], KEY, RUN, tmp_path)
+    rows = stored.stored_rows("dropout", tmp_path)
+    assert list(rows["seed"]) == [0]
+    assert {"table", "ncut", "shuffled"} <= set(rows)
+    absent = stored.stored_rows("weight-masks", tmp_path)
+    assert absent.empty
+    assert {"table", "task", "network", "beta", "seed", "mask", "layer"} <= set(absent)
