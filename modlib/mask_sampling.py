@@ -43,7 +43,7 @@ class Sampler:
         self.out = [_samples_like(weight, samples) for weight in weights]
 
     def draw(self) -> list[Tensor]:
-        """Samples (samples, *shape) of every parameter."""
+        """Samples of every parameter, ``(samples, *shape)``."""
         return [
             (_Compiled if _compiles(weight) else _Written).apply(logits, weight, self._numbers(weight), out)
             for logits, weight, out in zip(self.logits, self.weights, self.out, strict=True)
