@@ -21,8 +21,8 @@ from modlib.mask_training import MaskSettings, from_arrays, learn_mask
 from modlib.masks import parameter_names
 from modlib.training.pytorch import Steps, train_steps
 
-STEPS, WARM = 12, 3  # steps of a run, and how many of them are not counted
-ROUNDS = 3
+STEPS, WARM = 150, 10  # steps of a run, and how many of them are not counted
+ROUNDS = 2
 SETTINGS = MaskSettings(STEPS)
 
 

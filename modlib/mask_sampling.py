@@ -97,8 +97,7 @@ class _Compiled(torch.autograd.Function):
         odds = _odds(logits)
         ctx.save_for_backward(weight, odds)
         ctx.numbers = numbers
-        limits = (odds + 1).reciprocal_().mul_(-LEVELS).add_(LEVELS - 0.5)  # s > 0.5 where u > 1 - 1 / (1 + odds)
-        _sample(_flat(weight), _flat(limits), numbers, _lines(out))
+        _sample(_flat(weight), _flat(odds), numbers, _lines(out))
         return out
 
     @staticmethod
@@ -135,11 +134,13 @@ def _lines(samples: Tensor) -> np.ndarray:
 
 
 @_loop
-def _sample(weight, limits, numbers, out):  # type: ignore[no-untyped-def]
-    """Weights where a number is above the limit of its weight, zero elsewhere."""
+def _sample(weight, odds, numbers, out):  # type: ignore[no-untyped-def]
+    """Weights where s > 0.5, which is u > odds / (1 + odds), and zero elsewhere."""
+    one, half, levels = np.float32(1), np.float32(0.5), np.float32(LEVELS)
     for s in range(numbers.shape[0]):
         for i in range(weight.size):
-            out[s, i] = weight[i] if numbers[s, i] > limits[i] else np.float32(0)
+            limit = levels - levels / (one + odds[i]) - half
+            out[s, i] = weight[i] if numbers[s, i] > limit else np.float32(0)
 
 
 @_loop

@@ -156,7 +156,7 @@ def learn_mask(
             nn.utils.clip_grad_norm_(logits, settings.clip)
             adam.step()
             if step % every == 0 or step == settings.steps:
-                course[step] = sum(int((logit > 0).sum()) for logit in logits) / n_weights
+                course[step] = sum(int(torch.count_nonzero(logit > 0)) for logit in logits) / n_weights
             if on_step:
                 on_step(step, value)
     finally:
