@@ -21,10 +21,8 @@ def cells(profile: str) -> list[Cell]:
 def measure(cell: Cell) -> list[Row]:
     rng = np.random.default_rng([int(cell["seed"]), cell["dataset"] == "a", cell["dropout"] == "yes"])
     time.sleep(0.01)
-    return [
-        {"k": k, "value": rng.normal(), "missing": None, "name": "none", "list": " ".join(map(str, rng.random(3)))}
-        for k in (12, 4)
-    ]
+    absent = {"missing": None, "undefined": float("nan"), "name": "none"}
+    return [{"k": k, "value": rng.normal(), **absent, "list": " ".join(map(str, rng.random(3)))} for k in (12, 4)]
 
 
 TOY = Experiment(

@@ -258,13 +258,16 @@ def _plain(value: Any) -> Any:
 
 
 def _agrees(stored: Any, measured: Any, tolerance: float) -> bool:
-    missing = stored is None or stored != stored  # an empty field is read as NaN
-    if measured is None or measured == "" or missing:
-        return missing and (measured is None or measured == "")
+    # an empty field is read as NaN, and a NaN is stored as an empty field
+    missing = [value is None or value == "" or value != value for value in (stored, measured)]
+    if any(missing):
+        return all(missing)
     if isinstance(measured, str) and not tolerance:
         return str(stored) == measured
     try:  # a list of numbers is stored as text
         old, new = (np.array(str(value).split(), dtype=float) for value in (stored, measured))
     except ValueError:
         return False
-    return old.shape == new.shape and bool(np.allclose(old, new, rtol=0, atol=tolerance + 1e-12, equal_nan=True))
+    if old.shape != new.shape or np.isinf(tolerance):
+        return old.shape == new.shape
+    return bool(np.allclose(old, new, rtol=0, atol=tolerance + 1e-12, equal_nan=True))
