@@ -2,7 +2,7 @@
 
 The definition draws two uniform numbers and takes three logarithms for every weight and sample, builds the
 straight-through mask from a sigmoid, and goes through the samples one after another. Both draw masks of the same
-distribution (``tests/test_mask_training.py``) for a perceptron of four layers of 800 units. All run on one thread.
+distribution (``tests/test_mask_sampling.py``) for a perceptron of four layers of 800 units. All run on one thread.
 """
 
 import time

@@ -5,14 +5,12 @@ They were written before any of the rows. Chapter: ``class-removal``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
 from modlib.criteria import Sample
 from modlib.experiments.class_removal import CLASSES, CONTROL, REMOVAL, STABILITY
-from modlib.metrics import Metric, over_networks
+from modlib.metrics import over_networks, statistic
 
 # What the paper sees: a class removed, where its images go, and among how many of the most chosen classes.
 GOES_TO = ((0, 2, 2), (0, 8, 2), (3, 5, 1), (5, 3, 1), (9, 1, 1), (1, 9, 1))
@@ -113,17 +111,13 @@ def _iou(rows: pd.DataFrame) -> Sample | None:
     return _sample(100 * pd.to_numeric(rows.loc[rows["study"] == STABILITY, "iou"]))
 
 
-def _statistic(label: str, function: Callable[[pd.DataFrame], Sample | None], digits: int = 3) -> Metric:
-    return Metric(label, lambda rows, _shuffles: function(rows), digits)
-
-
 CLASS_FINDINGS = {
-    "target_class_drop_min": _statistic("accuracy lost by the removed class, in percent", _target_drop, 1),
-    "target_class_drop_max": _statistic("accuracy lost by the removed class, in percent (upper end)", _target_drop, 1),
-    "share_of_target": _statistic("largest drop of another class, as a share of its own", _share_of_target, 2),
-    "control_loss": _statistic("accuracy lost by the control mask", _control_loss),
-    "goes_to": _statistic("share of the paper's confusions found", _goes_where_the_paper_says, 2),
-    "cat_and_dog": _statistic("share in which the other one of cat and dog gains", _cat_and_dog, 2),
-    "dropout_drops_more": _statistic("drop of the removed class, with dropout less without", _dropout_drops_more),
-    "iou": _statistic("intersection over union of two masks, in percent", _iou, 2),
+    "target_class_drop_min": statistic("accuracy lost by the removed class, in percent", _target_drop, 1),
+    "target_class_drop_max": statistic("accuracy lost by the removed class, in percent (upper end)", _target_drop, 1),
+    "share_of_target": statistic("largest drop of another class, as a share of its own", _share_of_target, 2),
+    "control_loss": statistic("accuracy lost by the control mask", _control_loss),
+    "goes_to": statistic("share of the paper's confusions found", _goes_where_the_paper_says, 2),
+    "cat_and_dog": statistic("share in which the other one of cat and dog gains", _cat_and_dog, 2),
+    "dropout_drops_more": statistic("drop of the removed class, with dropout less without", _dropout_drops_more),
+    "iou": statistic("intersection over union of two masks, in percent", _iou, 2),
 }

@@ -8,7 +8,7 @@ row was looked at. Chapter: ``upstream-downstream``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import combinations, product
 from typing import TypeAlias
@@ -18,7 +18,7 @@ import pandas as pd
 
 from modlib.criteria import Sample
 from modlib.experiments.upstream_downstream import LEAST_L2
-from modlib.metrics import Metric, over_networks
+from modlib.metrics import over_networks, statistic
 from modlib.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 
 TRAINED = ["hidden", "sweep", "strength", "seed"]  # columns that identify a network
@@ -26,7 +26,6 @@ LAYER = [*TRAINED, "layer"]  # columns that identify a layer of a network
 ACCURACY = 0.8  # networks below it are left out, as in the paper
 SIDES = ("within", "across")  # kinds of pairs: of one family, or one upstream and one downstream
 BASELINE = ("l2", LEAST_L2)  # the least regularised networks; every other one has this L2 too
-Statistic: TypeAlias = Callable[[pd.DataFrame], Sample | None]
 Pair: TypeAlias = tuple[str, str]
 
 
@@ -285,59 +284,55 @@ def _only(rows: pd.DataFrame) -> str:
     return str(rows["hidden"].iloc[0]) if len(rows) else ""
 
 
-def _statistic(label: str, function: Statistic, digits: int = 3) -> Metric:
-    return Metric(label, lambda rows, _shuffles: function(rows), digits)
-
-
 FINDINGS = {
-    "dropout_over_others": _statistic("effect of dropout on Q, less that of L1 or L2", _dropout_over_others),
-    "dropout_effect": _statistic("effect of dropout on Q", partial(_q_effect, sweep="dropout")),
-    "l2_effect": _statistic("effect of L2 on Q", partial(_q_effect, sweep="l2")),
-    "l1_effect_downstream": _statistic(
+    "dropout_over_others": statistic("effect of dropout on Q, less that of L1 or L2", _dropout_over_others),
+    "dropout_effect": statistic("effect of dropout on Q", partial(_q_effect, sweep="dropout")),
+    "l2_effect": statistic("effect of L2 on Q", partial(_q_effect, sweep="l2")),
+    "l1_effect_downstream": statistic(
         "effect of L1 on Q, downstream", partial(_q_effect, sweep="l1", measures=DOWNSTREAM)
     ),
-    "dropout_effect_number": _statistic(
+    "dropout_effect_number": statistic(
         "effect of dropout on the number of communities", partial(_q_effect, sweep="dropout", column="effective_number")
     ),
-    "upstream_over_downstream": _statistic(
+    "upstream_over_downstream": statistic(
         "effect of dropout on Q, upstream less downstream", _upstream_over_downstream
     ),
-    "first_over_second": _statistic("effect of dropout on Q, first layer less second", _first_over_second),
-    "l1_like_l2": _statistic("L1 less L2, as a share of dropout's effect on Q", partial(_l1_like_l2, column="q"), 2),
-    "sparsity_l1_like_l2": _statistic("sparsity, L1 less L2", partial(_l1_like_l2, column="sparsity")),
-    "trends_of_q_differ": _statistic("p, equal effects on Q", partial(_trends_differ, column="q"), 4),
-    "trends_of_number_differ": _statistic(
+    "first_over_second": statistic("effect of dropout on Q, first layer less second", _first_over_second),
+    "l1_like_l2": statistic("L1 less L2, as a share of dropout's effect on Q", partial(_l1_like_l2, column="q"), 2),
+    "sparsity_l1_like_l2": statistic("sparsity, L1 less L2", partial(_l1_like_l2, column="sparsity")),
+    "trends_of_q_differ": statistic("p, equal effects on Q", partial(_trends_differ, column="q"), 4),
+    "trends_of_number_differ": statistic(
         "p, equal effects on the number", partial(_trends_differ, column="effective_number"), 4
     ),
-    "advantage_wide": _statistic(
+    "advantage_wide": statistic(
         "advantage of dropout, wide less small", partial(_advantage_against_small, hidden="256-256")
     ),
-    "advantage_deep_upstream": _statistic(
+    "advantage_deep_upstream": statistic(
         "advantage of dropout upstream, deep less small",
         partial(_advantage_against_small, hidden="64-64-64-64-64", measures=UPSTREAM),
     ),
-    "slope_upstream": _statistic(
+    "slope_upstream": statistic(
         "dropout's effect against depth, upstream", partial(_slope_over_layers, measures=UPSTREAM), 2
     ),
-    "slope_downstream": _statistic(
+    "slope_downstream": statistic(
         "dropout's effect against depth, downstream", partial(_slope_over_layers, measures=DOWNSTREAM), 2
     ),
-    "within_over_across": _statistic(
+    "within_over_across": statistic(
         "agreement, within a family less across", partial(_difference_of_kinds, more="within", less="across")
     ),
-    "normalisation_over_type": _statistic(
+    "normalisation_over_type": statistic(
         "agreement, of normalised forms less of covariance and gradient",
         partial(_difference_of_kinds, more="normalisation", less="covariance against gradient"),
     ),
-    "transfer_within_over_across": _statistic(
+    "transfer_within_over_across": statistic(
         "transferability, within a family less across",
         partial(_difference_of_kinds, more="within", less="across", column="transferability"),
     ),
-    "untrained_downstream_over_upstream": _statistic(
+    "untrained_downstream_over_upstream": statistic(
         "agreement in untrained networks, downstream less upstream",
         partial(_difference_of_kinds, more="downstream", less="upstream", sweep="untrained"),
     ),
-    "across_at_large_l1": _statistic(
+    "across_at_large_l1": statistic(
         "agreement across at large L1, plain less normalised downstream",
         partial(
             _difference_of_kinds,
@@ -347,30 +342,30 @@ FINDINGS = {
         ),
     ),
     **{
-        f"upstream_agreement_{sweep}": _statistic(
+        f"upstream_agreement_{sweep}": statistic(
             f"effect of {name} on agreement upstream", partial(_agreement_effect, kind="upstream", sweep=sweep)
         )
         for sweep, name in (("l1", "L1"), ("l2", "L2"), ("dropout", "dropout"))
     },
     **{
-        f"normalisation_downstream_{sweep}": _statistic(
+        f"normalisation_downstream_{sweep}": statistic(
             f"effect of {name} on agreement of normalised forms, downstream",
             partial(_agreement_effect, kind="normalisation, downstream", sweep=sweep),
         )
         for sweep, name in (("l1", "L1"), ("l2", "L2"))
     },
-    "upstream_trained": _statistic(
+    "upstream_trained": statistic(
         "agreement upstream, trained less untrained", partial(_trained_over_untrained, kind="upstream")
     ),
-    "across_trained": _statistic(
+    "across_trained": statistic(
         "agreement across, trained less untrained", partial(_trained_over_untrained, kind="across")
     ),
-    "every_index": _statistic("least difference within less across, over indices", _same_by_every_index),
-    "refined": _statistic("share of partitions that the search improves", _refined),
-    "lowered": _statistic("share of partitions that the search makes worse", _never_lowered),
-    "spectral_over_single": _statistic("Q with spectral start less Q without", _spectral_over_single),
-    "number_two_to_six": _statistic("share of layers with 2 to 6 communities", _between_two_and_six, 2),
-    "number_trained": _statistic("number of communities, trained less untrained", _number_trained, 2),
-    "depth_matters": _statistic("p, Q of untrained networks equal in all layers", _depth_matters, 4),
-    "failures_elsewhere": _statistic("share below 80% accuracy at weaker regularisation", _failures_elsewhere),
+    "every_index": statistic("least difference within less across, over indices", _same_by_every_index),
+    "refined": statistic("share of partitions that the search improves", _refined),
+    "lowered": statistic("share of partitions that the search makes worse", _never_lowered),
+    "spectral_over_single": statistic("Q with spectral start less Q without", _spectral_over_single),
+    "number_two_to_six": statistic("share of layers with 2 to 6 communities", _between_two_and_six, 2),
+    "number_trained": statistic("number of communities, trained less untrained", _number_trained, 2),
+    "depth_matters": statistic("p, Q of untrained networks equal in all layers", _depth_matters, 4),
+    "failures_elsewhere": statistic("share below 80% accuracy at weaker regularisation", _failures_elsewhere),
 }

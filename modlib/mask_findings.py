@@ -15,7 +15,7 @@ import pandas as pd
 from modlib.criteria import Sample
 from modlib.data.arithmetic import TASKS
 from modlib.experiments.weight_masks import paper_beta
-from modlib.metrics import Metric, over_networks
+from modlib.metrics import over_networks, statistic
 
 ENDS = (0.1, 0.9)  # probabilities beyond these count as decided
 NEAR = 3.2  # a strength within this factor of the paper's is near it: half a decade
@@ -42,7 +42,8 @@ def _sample(values: pd.Series) -> Sample | None:
     return over_networks(found) if found.size else None
 
 
-def _totals(rows: pd.DataFrame) -> pd.DataFrame:
+def whole_masks(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a mask, of all its layers together, at the paper's strength."""
     rows = at_paper_beta(rows)
     return rows[rows["layer"] == 0]
 
@@ -65,7 +66,7 @@ def _outer_shared(rows: pd.DataFrame) -> Sample | None:
 
 
 def _shared(rows: pd.DataFrame) -> Sample | None:
-    totals = _totals(rows)
+    totals = whole_masks(rows)
     return _sample(by_seed(totals, share(totals)))
 
 
@@ -75,13 +76,13 @@ def _of_masks(rows: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
 
 
 def _multiplication_to_addition(rows: pd.DataFrame) -> Sample | None:
-    totals = _totals(rows)
+    totals = whole_masks(rows)
     kept = _of_masks(totals, totals["kept"])
     return _sample(kept["multiplication"] / kept["addition"]) if len(kept) else None
 
 
 def _addition_shares_more(rows: pd.DataFrame) -> Sample | None:
-    totals = _totals(rows)
+    totals = whole_masks(rows)
     shares = _of_masks(totals, share(totals))
     return _sample(shares["addition"] - shares["multiplication"]) if len(shares) else None
 
@@ -113,20 +114,20 @@ def inverse_drop(rows: pd.DataFrame) -> pd.Series:
 
 
 def _inverse_drop(rows: pd.DataFrame, mask: str | None = None) -> Sample | None:
-    totals = _totals(rows)
+    totals = whole_masks(rows)
     totals = totals if mask is None else totals[totals["mask"] == mask]
     return _sample(by_seed(totals, inverse_drop(totals)))
 
 
 def _difference_of_tasks(rows: pd.DataFrame, more: str, less: str) -> Sample | None:
-    totals = _totals(rows)
+    totals = whole_masks(rows)
     shares = share(totals).groupby([totals["seed"], totals["task"]]).mean().unstack("task")
     return _sample(shares[more] - shares[less]) if {more, less} <= set(shares) else None
 
 
 def _decided(rows: pd.DataFrame) -> Sample | None:
     """Share of probabilities that are near 0 or 1."""
-    totals = _totals(rows)
+    totals = whole_masks(rows)
     if totals.empty:
         return None
     counts = np.array([text.split() for text in totals["histogram"]], dtype=float)
@@ -150,36 +151,32 @@ def _range_near_paper(rows: pd.DataFrame, column: Callable[[pd.DataFrame], pd.Se
     return _sample(means.max(axis=1) - means.min(axis=1)) if means.shape[1] > 1 else None
 
 
-def _statistic(label: str, function: Callable[[pd.DataFrame], Sample | None], digits: int = 3) -> Metric:
-    return Metric(label, lambda rows, _shuffles: function(rows), digits)
-
-
 MASK_FINDINGS = {
-    "weight_ratio_mul_to_add": _statistic(
+    "weight_ratio_mul_to_add": statistic(
         "weights for multiplication to those for addition", _multiplication_to_addition
     ),
-    "outer_over_inner": _statistic("sharing, first and last layer less those between", _outer_over_inner),
-    "addition_shares_more": _statistic("sharing of addition less that of multiplication", _addition_shares_more),
-    "answers_own": _statistic("other operation answered by the mask's own", partial(_answers, answer="own")),
-    "answers_neither": _statistic("other operation answered by neither", partial(_answers, answer="neither")),
-    "shared": _statistic("sharing, all layers", _shared),
-    "outer_shared": _statistic("sharing, first and last layer", _outer_shared, 4),
-    "inverse_drop": _statistic("accuracy lost on the other function by the inverse mask", _inverse_drop),
-    "inverse_drop_first": _statistic(
+    "outer_over_inner": statistic("sharing, first and last layer less those between", _outer_over_inner),
+    "addition_shares_more": statistic("sharing of addition less that of multiplication", _addition_shares_more),
+    "answers_own": statistic("other operation answered by the mask's own", partial(_answers, answer="own")),
+    "answers_neither": statistic("other operation answered by neither", partial(_answers, answer="neither")),
+    "shared": statistic("sharing, all layers", _shared),
+    "outer_shared": statistic("sharing, first and last layer", _outer_shared, 4),
+    "inverse_drop": statistic("accuracy lost on the other function by the inverse mask", _inverse_drop),
+    "inverse_drop_first": statistic(
         "accuracy lost on pair 2 by the inverse mask of pair 1", partial(_inverse_drop, mask="pair 1")
     ),
-    "together_or_apart": _statistic(
+    "together_or_apart": statistic(
         "sharing, one pair at a time less both", partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1])
     ),
-    "shared_io": _statistic(
+    "shared_io": statistic(
         "sharing, addition and multiplication less double addition",
         partial(_difference_of_tasks, more=TASKS[0], less=TASKS[1]),
     ),
-    "decided": _statistic("share of probabilities below 0.1 or above 0.9", _decided),
-    "range_accuracy": _statistic(
+    "decided": statistic("share of probabilities below 0.1 or above 0.9", _decided),
+    "range_accuracy": statistic(
         "range of accuracy over strengths near the paper's", partial(_range_near_paper, column=own_accuracy)
     ),
-    "range_sharing": _statistic(
+    "range_sharing": statistic(
         "range of sharing over strengths near the paper's", partial(_range_near_paper, column=share)
     ),
 }

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from modlib.mask_findings import at_paper_beta, own_accuracy, share
+from modlib.mask_findings import at_paper_beta, own_accuracy, share, whole_masks
 from modlib.plots import MARKERS, PALETTE
 
 NETWORKS = {"fnn 400-400-200": "FNN 400, 400, 200", "fnn 800-800-800-800": "FNN 4 x 800", "lstm 256": "LSTM 256"}
@@ -50,9 +50,8 @@ def accuracies(rows: pd.DataFrame, functions: Sequence[str]) -> Figure:
         rows: of one task.
         functions: its two functions, which are also the names of the masks.
     """
-    rows = at_paper_beta(rows)
-    rows = rows[rows["layer"] == 0]
-    networks = [name for name in NETWORKS if name in set(rows["network"])]
+    rows = whole_masks(rows)
+    networks = _networks(rows)
     figure, axes = _panels(len(networks))
     for ax, network in zip(axes, networks, strict=True):
         part = rows[rows["network"] == network]
@@ -83,9 +82,8 @@ def confusions(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of addition and multiplication.
     """
-    rows = at_paper_beta(rows)
-    rows = rows[rows["layer"] == 0]
-    networks = [name for name in NETWORKS if name in set(rows["network"])]
+    rows = whole_masks(rows)
+    networks = _networks(rows)
     masks = ("addition", "multiplication")
     figure, axes = plt.subplots(
         len(networks), 2, figsize=(7, 1.5 * len(networks) + 0.6), squeeze=False, layout="constrained"
@@ -111,9 +109,8 @@ def histogram(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of one task.
     """
-    rows = at_paper_beta(rows)
-    rows = rows[rows["layer"] == 0]
-    networks = [name for name in NETWORKS if name in set(rows["network"])]
+    rows = whole_masks(rows)
+    networks = _networks(rows)
     figure, axes = _panels(len(networks), height=2.4)
     for ax, network in zip(axes, networks, strict=True):
         texts = rows.loc[rows["network"] == network, "histogram"]
@@ -155,8 +152,13 @@ def by_strength(rows: pd.DataFrame) -> Figure:
     return figure
 
 
+def _networks(rows: pd.DataFrame) -> list[str]:
+    """Networks that have rows, in the order in which they are shown."""
+    return [name for name in NETWORKS if name in set(rows["network"])]
+
+
 def _by_layer(rows: pd.DataFrame, column: str, axis: str, chance: str | None = None) -> Figure:
-    networks = [name for name in NETWORKS if name in set(rows["network"])]
+    networks = _networks(rows)
     figure, axes = _panels(len(networks), sharey=chance is not None)  # numbers of weights differ, shares do not
     for ax, network in zip(axes, networks, strict=True):
         part = rows[rows["network"] == network]

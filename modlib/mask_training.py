@@ -78,6 +78,16 @@ class LearnedMask:
     losses: np.ndarray
     kept: Mapping[int, float]
 
+    def course(self) -> dict[str, float | str]:
+        """Has it settled? The first loss, the means of the last two tenths, and shares kept at every fifth point."""
+        tenth = max(1, len(self.losses) // 10)
+        return {
+            "loss_first": round(float(self.losses[0]), 4),
+            "loss_before_last": round(float(self.losses[-2 * tenth : -tenth].mean()), 5),
+            "loss_last": round(float(self.losses[-tenth:].mean()), 5),
+            "kept_course": " ".join(f"{share:.4f}" for share in list(self.kept.values())[4::5]),
+        }
+
 
 def learn_mask(
     module: nn.Module,

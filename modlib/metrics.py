@@ -69,6 +69,11 @@ def over_networks(values: Sequence[float] | np.ndarray | pd.Series, shuffle_sd: 
     return Sample(float(numbers.mean()), numbers.size, sd, shuffle_sd, tuple(numbers.tolist()))
 
 
+def statistic(label: str, function: Callable[[pd.DataFrame], Sample | None], digits: int = 3) -> Metric:
+    """A metric of a claim in words: a function of its rows alone, whatever the shuffles."""
+    return Metric(label, lambda rows, _shuffles: function(rows), digits)
+
+
 def _column(rows: pd.DataFrame, shuffles: str, name: str, nonzero: bool = False) -> Sample | None:
     rows = _of_null(rows, nonzero)
     return None if rows.empty else over_networks(rows[name])

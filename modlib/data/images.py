@@ -74,10 +74,7 @@ def load_images(name: str) -> Images:
         raise InputError(f"data set {name!r} arrived; expected one of {', '.join(NAMES)}")
     if name == "digits":
         return _digits()
-    path = data_folder() / f"{name}.npz"
-    if not path.exists():
-        _download(name, path)
-    arrays, checksum, note = _read(name, path)
+    arrays, checksum, note = _stored(name)
     if name == "cifar10":
         arrays["x_train"], arrays["x_test"] = _grey_28(arrays["x_train"]), _grey_28(arrays["x_test"])
     pixels = {key: arrays[key].reshape(len(arrays[key]), -1) / np.float32(255) for key in ("x_train", "x_test")}
@@ -105,10 +102,7 @@ def load_colour_images(name: str) -> Images:
         return replace(small, x_train=large[0], x_test=large[1])
     if name != "cifar10":
         raise InputError(f"data set {name!r} arrived; cifar10 comes in colour, and digits can stand in for it")
-    path = data_folder() / f"{name}.npz"
-    if not path.exists():
-        _download(name, path)
-    arrays, checksum, note = _read(name, path)
+    arrays, checksum, note = _stored(name)
     x_train, x_test = (
         np.ascontiguousarray(arrays[key].transpose(0, 3, 1, 2)) / np.float32(255) for key in ("x_train", "x_test")
     )
@@ -123,6 +117,14 @@ def _digits() -> Images:
     x, y = load_digits(return_X_y=True)
     x, y = (x / 16).astype(np.float32), y.astype(np.int32)
     return Images("digits", x[:-360], y[:-360], x[-360:], y[-360:], _checksum([x, y]), "embedded in scikit-learn")
+
+
+def _stored(name: str) -> tuple[dict[str, np.ndarray], str, str]:
+    """Arrays of a data set, its checksum and what to know of it; downloaded if it is not there."""
+    path = data_folder() / f"{name}.npz"
+    if not path.exists():
+        _download(name, path)
+    return _read(name, path)
 
 
 def _read(name: str, path: Path) -> tuple[dict[str, np.ndarray], str, str]:

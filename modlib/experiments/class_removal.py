@@ -120,7 +120,6 @@ def measure(cell: Cell) -> list[Row]:
             others = [name for name in CLASSES if name != int(target)]
             found = learn_class_mask(module, data, others, settings, [seed, 3, int(target)], Mask.load(path))
     masked = confusion(found.mask.apply(module), data)
-    tenth = max(1, plan.mask_steps // 10)
     return [
         {
             "mask": target,
@@ -131,10 +130,7 @@ def measure(cell: Cell) -> list[Row]:
             "kept": found.mask.remaining()[TOTAL],
             "size": found.mask.size()[TOTAL],
             "iou": "" if math.isnan(iou) else round(iou, 4),
-            "loss_first": round(float(found.losses[0]), 4),
-            "loss_before_last": round(float(found.losses[-2 * tenth : -tenth].mean()), 5),
-            "loss_last": round(float(found.losses[-tenth:].mean()), 5),
-            "kept_course": " ".join(f"{share:.4f}" for share in list(found.kept.values())[4::5]),
+            **found.course(),
             "whole_confusion": _text(whole),
             "confusion": _text(masked),
         }

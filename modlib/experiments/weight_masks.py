@@ -142,13 +142,10 @@ def mask_rows(module: nn.Module, task: Task, learned: Sequence[LearnedMask], ste
     rows = []
     for function, found in zip(task.functions, learned, strict=True):
         masked, inverse = task.test(found.mask.apply(module)), task.test((~found.mask).apply(module))
-        kept, size, tenth = found.mask.remaining(), found.mask.size(), max(1, steps // 10)
+        kept, size = found.mask.remaining(), found.mask.size()
         about = {
             "steps": steps,
-            "loss_first": round(float(found.losses[0]), 4),
-            "loss_before_last": round(float(found.losses[-2 * tenth : -tenth].mean()), 5),
-            "loss_last": round(float(found.losses[-tenth:].mean()), 5),
-            "kept_course": " ".join(f"{share:.4f}" for share in list(found.kept.values())[4::5]),
+            **found.course(),
             "histogram": _histogram(found),
             **{
                 f"{name}_{place}": round(tested.accuracy[i], 4)
