@@ -1,9 +1,11 @@
-"""Statistics of shuffle tests: Monte Carlo p-values, Z-scores, effect sizes.
+"""Statistics of shuffle tests: Monte Carlo p-values, Z-scores, effect sizes, and how to combine many p-values.
 
-Chapter: ``topology-shuffles``.
+Chapters: ``topology-shuffles``, ``hypothesis-tests``.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 
@@ -12,28 +14,44 @@ from modlib.errors import InputError
 ROUNDING = 1e-9  # two n-cuts of equal partitions differ by rounding; nearer than this, relatively, is a tie
 
 
-def monte_carlo_p(value: float, null: np.ndarray) -> float:
-    """One-sided Monte Carlo p-value: how often is a null sample at least as small?
+def monte_carlo_p(
+    value: float,
+    null: np.ndarray,
+    side: Literal["small", "large"] = "small",
+    ties: Literal["against", "for"] = "against",
+) -> float:
+    """One-sided Monte Carlo p-value: how often is a null sample at least as extreme?
 
-    p = (r + 1) / (n + 1), r = number of null samples <= value. A tie counts against the value.
+    p = (r + 1) / (n + 1), r = number of null samples at least as extreme as the value. So a tie counts against the
+    value; only then is p <= a no more often than with probability a, whatever the null distribution. With
+    ``ties="for"``, r counts null samples that are strictly more extreme, as the code of importance-coherence does.
 
     Args:
-        value: the measured statistic; small is extreme.
+        value: the measured statistic.
         null: (n,) statistics of n random draws from the null model, n >= 1.
+        side: which values are extreme.
+        ties: whether a null sample that equals the value counts against it or for it.
 
     Returns:
         A number in [1/(n+1), 1].
 
     Raises:
-        InputError: if a number is not finite or no null sample arrived.
+        InputError: if a number is not finite, no null sample arrived, or ``side`` or ``ties`` is another word.
 
-    Source: North, Curtis and Sham (2002); pruned-modular 3. Chapter: ``clusterability``.
+    Source: North, Curtis and Sham (2002); pruned-modular 3; importance-coherence 3.1.2.
+    Chapters: ``clusterability``, ``hypothesis-tests``.
     """
     null = _samples(null, 1, "null")
     if not np.isfinite(value):
         raise InputError(f"the measured statistic is {value}; expected a finite number")
-    at_least_as_small = np.count_nonzero(null <= value + ROUNDING * abs(value))
-    return float((at_least_as_small + 1) / (null.size + 1))
+    if side not in ("small", "large"):
+        raise InputError(f"side = {side!r} arrived; expected small or large: which values are extreme")
+    if ties not in ("against", "for"):
+        raise InputError(f"ties = {ties!r} arrived; expected against or for the measured statistic")
+    beyond = value - null if side == "small" else null - value  # by how much a null sample is more extreme
+    rounding = ROUNDING * abs(value)
+    extreme = beyond >= -rounding if ties == "against" else beyond > rounding
+    return float((np.count_nonzero(extreme) + 1) / (null.size + 1))
 
 
 def ranks_behind(printed: str, n: int) -> list[int]:
@@ -94,6 +112,110 @@ def pooled_mean_sd(means: np.ndarray, sds: np.ndarray, n: int) -> tuple[float, f
     return float(means.mean()), float(np.sqrt(total / (n * means.size - 1)))
 
 
+def fisher_combined(p: np.ndarray, n_random: int) -> float:
+    """Fisher's combination of Monte Carlo p-values, each moved down by half a step of its grid; small p are extreme.
+
+    X = -2 sum log(p_i - 1 / (2 (n + 1))), compared with the chi-squared distribution of 2 m degrees of freedom.
+    Large if many of the p-values are small, so it asks whether the effect is consistent.
+
+    Args:
+        p: (m,) p-values of m sub-clusters, each in {1/(n+1), 2/(n+1), ..., 1}, m >= 1.
+        n_random: n, random samples behind each p-value, at least 1.
+
+    Returns:
+        A number in [0, 1]; 0 only below the least number that the machine can write.
+
+    Raises:
+        InputError: if no p-value arrived or one does not lie on the grid.
+
+    Source: importance-coherence A.4. Chapter: ``hypothesis-tests``.
+    """
+    from scipy.stats import combine_pvalues
+
+    levels = _levels(p, n_random)
+    return float(combine_pvalues((levels - 0.5) / (n_random + 1), method="fisher").pvalue)
+
+
+def chi_squared_uniform(p: np.ndarray, n_random: int) -> float:
+    """Chi-squared test of Monte Carlo p-values: are the n + 1 levels of their grid equally frequent?
+
+    X = sum over levels of (count - m/(n+1))^2 / (m/(n+1)), compared with the chi-squared distribution of n degrees of
+    freedom. Any other shape of their distribution is extreme, whichever side it leans to.
+
+    Args:
+        p: (m,) p-values of m sub-clusters, each in {1/(n+1), 2/(n+1), ..., 1}, m >= 1.
+        n_random: n, random samples behind each p-value, at least 1.
+
+    Returns:
+        A number in [0, 1]; 0 only below the least number that the machine can write.
+
+    Raises:
+        InputError: if no p-value arrived or one does not lie on the grid.
+
+    Source: importance-coherence 3.1.2 and A.4. Chapter: ``hypothesis-tests``.
+    """
+    from scipy.stats import chisquare
+
+    levels = _levels(p, n_random)
+    return float(chisquare(np.bincount(levels - 1, minlength=n_random + 1)).pvalue)
+
+
+def benjamini_hochberg(p: np.ndarray, level: float = 0.05) -> np.ndarray:
+    """Which hypotheses are rejected if at most a share ``level`` of the rejections may be false, on average.
+
+    The i smallest p-values, i being the largest with p_(i) <= level i / m.
+
+    Args:
+        p: (m,) p-values of m tests, in [0, 1], m >= 1.
+        level: false discovery rate, between 0 and 1.
+
+    Returns:
+        (m,) booleans, True where rejected.
+
+    Raises:
+        InputError: if no p-value arrived, one is not in [0, 1], or the level is not between 0 and 1.
+
+    Source: Benjamini and Hochberg (1995); importance-coherence A.7. Chapter: ``hypothesis-tests``.
+    """
+    return _rejected(p, level, "fdr_bh")
+
+
+def holm(p: np.ndarray, level: float = 0.05) -> np.ndarray:
+    """Which hypotheses are rejected if the probability of a single false rejection may be at most ``level``.
+
+    The smallest p-values, up to the first with p_(i) > level / (m + 1 - i).
+
+    Args:
+        p: (m,) p-values of m tests, in [0, 1], m >= 1.
+        level: family-wise error rate, between 0 and 1.
+
+    Returns:
+        (m,) booleans, True where rejected.
+
+    Raises:
+        InputError: if no p-value arrived, one is not in [0, 1], or the level is not between 0 and 1.
+
+    Source: Holm (1979); importance-coherence A.7. Chapter: ``hypothesis-tests``.
+    """
+    return _rejected(p, level, "holm")
+
+
+def median_p(p: np.ndarray) -> float:
+    """Median of the p-values of replicates.
+
+    It is no p-value itself: of five null hypotheses that hold it is below 0.05 with probability 0.001, not 0.05.
+
+    Args:
+        p: (r,) p-values of the same test on r networks, in [0, 1], r >= 1.
+
+    Raises:
+        InputError: if no p-value arrived or one is not in [0, 1].
+
+    Source: importance-coherence 3.1.2. Chapter: ``hypothesis-tests``.
+    """
+    return float(np.median(_probabilities(p)))
+
+
 def _samples(values: np.ndarray, at_least: int, name: str) -> np.ndarray:
     array = np.asarray(values, dtype=float).ravel()
     if array.size < at_least or not np.isfinite(array).all():
@@ -102,3 +224,34 @@ def _samples(values: np.ndarray, at_least: int, name: str) -> np.ndarray:
             f"expected at least {at_least} finite number(s)"
         )
     return array
+
+
+def _probabilities(p: np.ndarray) -> np.ndarray:
+    array = _samples(p, 1, "p")
+    outside = array[(array < 0) | (array > 1)]
+    if outside.size:
+        raise InputError(f"p holds {outside[0]:g}; expected p-values between 0 and 1")
+    return array
+
+
+def _levels(p: np.ndarray, n_random: int) -> np.ndarray:
+    """Places 1 .. n + 1 of Monte Carlo p-values on their grid."""
+    if n_random < 1:
+        raise InputError(f"n_random = {n_random} arrived; expected at least 1 random sample behind each p-value")
+    places = _samples(p, 1, "p") * (n_random + 1)
+    levels = np.rint(places).astype(int)
+    off = (np.abs(places - levels) > 1e-6) | (levels < 1) | (levels > n_random + 1)
+    if off.any():
+        raise InputError(
+            f"p holds {places[off][0] / (n_random + 1):g}, which {n_random} random samples cannot give; expected "
+            f"multiples of 1/{n_random + 1} up to 1: pass the number of random samples behind each p-value"
+        )
+    return levels
+
+
+def _rejected(p: np.ndarray, level: float, method: str) -> np.ndarray:
+    from statsmodels.stats.multitest import multipletests
+
+    if not 0 < level < 1:
+        raise InputError(f"level = {level} arrived; expected a number between 0 and 1, such as 0.05")
+    return np.asarray(multipletests(_probabilities(p), alpha=level, method=method)[0], dtype=bool)

@@ -1,6 +1,8 @@
 """modlib.stats against naive forms, SciPy and statsmodels, and the p-values that the papers print."""
 
 from collections.abc import Callable
+from fractions import Fraction
+from math import comb, exp, factorial, log
 
 import numpy as np
 import pytest
@@ -10,9 +12,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modlib.errors import InputError
-from modlib.stats import cohens_d, monte_carlo_p, pooled_mean_sd, ranks_behind, z_score
+from modlib.stats import (
+    benjamini_hochberg,
+    chi_squared_uniform,
+    cohens_d,
+    fisher_combined,
+    holm,
+    median_p,
+    monte_carlo_p,
+    pooled_mean_sd,
+    ranks_behind,
+    z_score,
+)
 
 samples = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=3, max_size=30).map(np.array)
+p_values = st.lists(st.integers(0, 1000).map(lambda i: i / 1000), min_size=1, max_size=40).map(np.array)
+
+
+@st.composite
+def on_the_grid(draw: st.DrawFn) -> tuple[np.ndarray, int]:
+    """P-values of some sub-clusters, and the number of random ones behind each."""
+    n = draw(st.integers(1, 60))
+    levels = draw(st.lists(st.integers(1, n + 1), min_size=1, max_size=40))
+    return np.array(levels) / (n + 1), n
 
 
 @given(st.floats(-100, 100).map(lambda x: round(x, 3)), samples)
@@ -39,6 +61,35 @@ def test_the_smallest_p_values_are_those_the_papers_print(n: int, printed: float
 def test_a_tie_counts_against_the_value() -> None:
     assert monte_carlo_p(1.0, np.array([1.0, 2.0, 3.0])) == 2 / 4
     assert monte_carlo_p(5.0, np.array([1.0, 2.0, 3.0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("side", "ties", "p"), [("small", "against", 4), ("small", "for", 2), ("large", "against", 5), ("large", "for", 3)]
+)
+def test_sides_and_ties_by_hand(side: str, ties: str, p: int) -> None:
+    null = np.array([0.1, 0.3, 0.1 + 0.2, 0.4, 0.5])  # two equal 0.3, one of them but for rounding
+    assert monte_carlo_p(0.3, null, side, ties) == p / 6
+
+
+@given(st.floats(-5, 5).map(round), st.lists(st.integers(-5, 5), min_size=1, max_size=30).map(np.array))
+def test_p_values_of_both_sides_and_both_kinds_of_ties_add_up(value: int, null: np.ndarray) -> None:
+    for first, second in (("against", "for"), ("for", "against")):
+        both = monte_carlo_p(value, null, "small", first) + monte_carlo_p(value, null, "large", second)
+        assert both == pytest.approx(1 + 1 / (len(null) + 1))
+    assert monte_carlo_p(value, null, "large") == monte_carlo_p(-value, -null)
+    assert monte_carlo_p(value, null, ties="for") <= monte_carlo_p(value, null)
+
+
+def test_a_null_that_is_constant_says_nothing_or_all() -> None:
+    assert monte_carlo_p(0.7, np.full(20, 0.7), "large") == 1
+    assert monte_carlo_p(0.7, np.full(20, 0.7), "large", "for") == 1 / 21  # as printed for whole layers: 0.048
+
+
+@given(st.integers(1, 30), st.integers(0, 10))
+def test_p_values_are_uniform_on_their_grid_if_nothing_ties(n: int, seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=n + 1)
+    found = sorted(monte_carlo_p(values[i], np.delete(values, i), "large") for i in range(n + 1))
+    assert found == pytest.approx(np.arange(1, n + 2) / (n + 1))
 
 
 @given(samples)
@@ -86,6 +137,141 @@ def test_pooled_mean_and_sd_are_those_of_all_samples(groups: int, n: int, seed: 
     ],
 )
 def test_samples_that_are_too_few_or_not_finite_are_refused(call: Callable[[], float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+@given(on_the_grid())
+def test_fisher_is_its_definition(case: tuple[np.ndarray, int]) -> None:
+    p, n = case
+    statistic = -2 * sum(log(value - 1 / (2 * (n + 1))) for value in p)
+    # the survival function of an even number of degrees of freedom is a sum of Poisson probabilities
+    expected = exp(-statistic / 2) * sum((statistic / 2) ** i / factorial(i) for i in range(len(p)))
+    assert fisher_combined(p, n) == pytest.approx(expected, rel=1e-6)
+
+
+def test_fisher_of_one_p_value_is_that_of_the_middle_of_its_step() -> None:
+    assert fisher_combined(np.array([0.1]), 9) == pytest.approx(0.05)
+    assert fisher_combined(np.array([1 / 21]), 20) == pytest.approx(1 / 42)
+    # two: X = -2 log(0.05 * 0.15), p = x (1 - log x) with x = 0.0075
+    assert fisher_combined(np.array([0.1, 0.2]), 9) == pytest.approx(0.0075 * (1 - log(0.0075)))
+
+
+@given(on_the_grid())
+def test_chi_squared_is_its_definition(case: tuple[np.ndarray, int]) -> None:
+    p, n = case
+    expected = len(p) / (n + 1)
+    counts = [np.count_nonzero(np.isclose(p, level / (n + 1))) for level in range(1, n + 2)]
+    statistic = sum((count - expected) ** 2 / expected for count in counts)
+    assert chi_squared_uniform(p, n) == pytest.approx(scipy.stats.chi2.sf(statistic, n), rel=1e-6)
+
+
+def test_chi_squared_by_hand() -> None:
+    assert chi_squared_uniform(np.arange(1, 11) / 10, 9) == 1  # every level once
+    assert chi_squared_uniform(np.array([0.5, 0.5, 0.5, 1.0]), 1) == pytest.approx(scipy.stats.chi2.sf(1, 1))
+    # it does not see where the p-values crowd, Fisher does
+    low, high = np.full(10, 0.1), np.full(10, 1.0)
+    assert chi_squared_uniform(low, 9) == chi_squared_uniform(high, 9) < 1e-10
+    assert fisher_combined(low, 9) < 1e-4
+    assert fisher_combined(high, 9) > 1 - 1e-4
+
+
+@given(on_the_grid(), st.randoms(use_true_random=False))
+def test_the_order_of_sub_clusters_does_not_matter(case: tuple[np.ndarray, int], random) -> None:
+    p, n = case
+    shuffled = np.array(random.sample(p.tolist(), len(p)))
+    assert fisher_combined(shuffled, n) == pytest.approx(fisher_combined(p, n))
+    assert chi_squared_uniform(shuffled, n) == pytest.approx(chi_squared_uniform(p, n))
+
+
+@given(on_the_grid(), st.data())
+def test_a_smaller_p_value_never_makes_fisher_larger(case: tuple[np.ndarray, int], data: st.DataObject) -> None:
+    p, n = case
+    lower = p.copy()
+    place = data.draw(st.integers(0, len(p) - 1))
+    lower[place] = data.draw(st.integers(1, round(p[place] * (n + 1)))) / (n + 1)
+    assert fisher_combined(lower, n) <= fisher_combined(p, n) * (1 + 1e-9)
+
+
+def test_fisher_and_chi_squared_are_calibrated_where_the_grid_is_fine() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.integers(1, 501, size=(2000, 30)) / 500
+    fisher = np.mean([fisher_combined(row, 499) < 0.05 for row in p])
+    coarse = rng.integers(1, 5, size=(2000, 200)) / 4
+    chi_squared = np.mean([chi_squared_uniform(row, 3) < 0.05 for row in coarse])
+    for share in (fisher, chi_squared):
+        assert abs(share - 0.05) < 4 * (0.05 * 0.95 / 2000) ** 0.5
+
+
+@given(p_values, st.sampled_from((0.01, 0.05, 0.2)))
+def test_benjamini_hochberg_is_its_definition(p: np.ndarray, level: float) -> None:
+    steps = [i for i, value in enumerate(sorted(p), start=1) if value <= level * i / len(p)]
+    limit = sorted(p)[max(steps) - 1] if steps else -1
+    assert benjamini_hochberg(p, level).tolist() == (p <= limit).tolist()
+    adjusted = scipy.stats.false_discovery_control(p)
+    clear = np.abs(adjusted - level) > 1e-9
+    assert (benjamini_hochberg(p, level) == (adjusted <= level))[clear].all()
+
+
+@given(p_values, st.sampled_from((0.01, 0.05, 0.2)))
+def test_holm_is_its_definition(p: np.ndarray, level: float) -> None:
+    rejected = np.zeros(len(p), dtype=bool)
+    for i, place in enumerate(np.argsort(p, kind="stable")):
+        if p[place] > level / (len(p) - i):
+            break
+        rejected[place] = True
+    assert holm(p, level).tolist() == rejected.tolist()
+    assert (rejected <= benjamini_hochberg(p, level)).all()  # Holm is the stricter one
+    assert (holm(p, level) >= (p <= level / len(p))).all()  # and rejects what Bonferroni does
+
+
+def test_corrections_by_hand() -> None:
+    p = np.array([0.04, 0.01, 0.03, 0.02])
+    assert benjamini_hochberg(p).all()  # 0.04 <= 0.05 * 4 / 4, and with it all that are smaller
+    assert holm(p).tolist() == [False, True, False, False]  # 0.01 <= 0.05 / 4, but 0.02 > 0.05 / 3
+    assert not benjamini_hochberg(np.array([0.06])).any()
+    assert holm(np.array([0.0, 1.0])).tolist() == [True, False]
+
+
+@given(p_values, st.randoms(use_true_random=False))
+def test_corrections_follow_their_p_values(p: np.ndarray, random) -> None:
+    order = np.array(random.sample(range(len(p)), len(p)))
+    for correct in (benjamini_hochberg, holm):
+        assert correct(p[order]).tolist() == correct(p)[order].tolist()
+
+
+def test_a_median_of_five_null_p_values_is_rarely_small() -> None:
+    assert median_p(np.array([0.5, 0.01, 0.9, 0.02, 0.03])) == 0.03
+    assert median_p(np.array([0.2, 0.4])) == pytest.approx(0.3)
+    at = Fraction(1, 20)
+    exact = float(sum(comb(5, i) * at**i * (1 - at) ** (5 - i) for i in (3, 4, 5)))  # three of five are below
+    assert exact == pytest.approx(0.00116, abs=1e-5)  # the 0.001 of the docstring
+    assert exact == pytest.approx(scipy.stats.beta.cdf(0.05, 3, 3))
+    draws = np.random.default_rng(0).random((20_000, 5))
+    assert np.mean([median_p(row) <= 0.05 for row in draws]) == pytest.approx(exact, abs=4 * (exact / 20_000) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: monte_carlo_p(1.0, np.ones(3), "both"), "side = 'both' arrived; expected small or large"),
+        (lambda: monte_carlo_p(1.0, np.ones(3), ties="split"), "ties = 'split' arrived; expected against or for"),
+        (lambda: fisher_combined(np.array([]), 9), r"p holds 0 value\(s\)"),
+        (lambda: fisher_combined(np.array([0.1, np.nan]), 9), "1 of them not finite"),
+        (lambda: fisher_combined(np.array([0.1, 0.25]), 9), "p holds 0.25, which 9 random samples cannot give"),
+        (lambda: fisher_combined(np.array([0.0]), 9), "expected multiples of 1/10 up to 1"),
+        (lambda: chi_squared_uniform(np.array([1.1]), 9), "p holds 1.1, which 9"),
+        (lambda: chi_squared_uniform(np.array([0.1]), 20), "pass the number of random samples behind each p-value"),
+        (lambda: chi_squared_uniform(np.array([1.0]), 0), "n_random = 0 arrived; expected at least 1"),
+        (lambda: benjamini_hochberg(np.array([0.1, np.nan])), "1 of them not finite"),
+        (lambda: holm(np.array([])), "expected at least 1 finite"),
+        (lambda: holm(np.array([0.1, 1.2])), "p holds 1.2; expected p-values between 0 and 1"),
+        (lambda: benjamini_hochberg(np.array([0.1]), 5), "level = 5 arrived; expected a number between 0 and 1"),
+        (lambda: median_p(np.array([-0.1])), "p holds -0.1; expected p-values"),
+        (lambda: median_p(np.array([])), r"p holds 0 value\(s\)"),
+    ],
+)
+def test_bad_p_values_are_refused(call: Callable[[], float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
 
