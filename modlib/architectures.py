@@ -1,6 +1,7 @@
-"""Untrained networks of the mask paper: perceptrons, an LSTM that reads its input several times, a small CNN.
+"""Untrained networks: perceptrons, an LSTM that reads its input several times, two small CNNs.
 
-All start as PyTorch starts its layers, but from an explicit generator. Chapters: ``weight-masks``, ``class-removal``.
+All start as PyTorch starts its layers, or as Keras does where the paper trained with Keras, but from an explicit
+generator. Chapters: ``weight-masks``, ``class-removal``, ``coherence``.
 """
 
 from __future__ import annotations
@@ -109,6 +110,50 @@ def simple_cnn(rng: np.random.Generator, dropout: bool = True, classes: int = 10
             *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, classes)),
         )
     return _start(module, rng)
+
+
+def small_cnn(rng: np.random.Generator, channels: int = 1, classes: int = 10, side: int = 28) -> nn.Sequential:
+    """Three convolutions of 64 channels, 3 x 3 and padded, for small images, and a dense layer of 128.
+
+    Maxima over 2 x 2 follow the second and the third convolution. The start is Keras's: weights uniform in
+    +-sqrt(6 / (fan-in + fan-out)), where a convolution counts its window in both, and biases 0.
+
+    Args:
+        rng: decides the start.
+        channels: of an image.
+        classes: number of outputs.
+        side: height and width of an image, a multiple of 4.
+
+    Raises:
+        InputError: if a number is below 1, or the side is no multiple of 4.
+
+    Source: importance-coherence 3 and A.2; padding: the authors' code. Chapter: ``coherence``.
+    """
+    if min(channels, classes, side) < 1 or side % 4:
+        raise InputError(
+            f"{channels} channels, {classes} classes, side {side}; expected at least 1 each, and a side of 4, 8, ..."
+        )
+    with torch.device("meta"):
+        module = nn.Sequential(
+            *(nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU()),
+            *(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Flatten(), nn.Linear(4 * side**2, 128), nn.ReLU(), nn.Linear(128, classes)),
+        )
+    return _start_as_keras(module, rng)
+
+
+def _start_as_keras(module: M, rng: np.random.Generator) -> M:
+    """Memory for a chain of layers, weights Glorot-uniform, biases 0."""
+    module = module.to_empty(device="cpu")
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.ndim == 1:
+                parameter.zero_()
+            else:
+                bound = math.sqrt(6 / (parameter[0, 0].numel() * sum(parameter.shape[:2])))
+                parameter.copy_(torch.as_tensor(rng.uniform(-bound, bound, parameter.shape)))
+    return module
 
 
 def _start(module: M, rng: np.random.Generator) -> M:

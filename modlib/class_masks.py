@@ -5,8 +5,6 @@ Chapter: ``class-removal``.
 
 from __future__ import annotations
 
-import os
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +15,9 @@ from torch import nn
 
 from modlib.architectures import simple_cnn
 from modlib.data.images import load_colour_images
-from modlib.errors import DataError
 from modlib.mask_training import Draw, LearnedMask, MaskSettings, from_arrays, learn_mask
 from modlib.masks import Mask, parameter_names
-from modlib.training.pytorch import Steps, train_steps
+from modlib.training.pytorch import Steps, train_steps, trained_once
 
 CLASSES = 10
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # of CIFAR-10
@@ -76,20 +73,12 @@ def trained_cnn(data: Split, dropout: bool, settings: Steps, seed: int, path: Pa
 
     Source: weight-masks C.7.1. Chapter: ``class-removal``.
     """
-    module = simple_cnn(np.random.default_rng([seed, 0]), dropout)
-    if path.exists():
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                module.load_state_dict({name: torch.as_tensor(stored[name]) for name in stored.files})
-        except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
-        return module.eval()
-    train_steps(module, _draw(data, range(CLASSES)), settings, np.random.default_rng([seed, 1, int(dropout)]))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part.npz")
-    np.savez(part, **{name: tensor.numpy() for name, tensor in module.state_dict().items()})
-    part.replace(path)
-    return module
+    rng = np.random.default_rng([seed, 1, int(dropout)])
+    return trained_once(
+        simple_cnn(np.random.default_rng([seed, 0]), dropout),
+        lambda module: train_steps(module, _draw(data, range(CLASSES)), settings, rng),
+        path,
+    )
 
 
 def learn_class_mask(

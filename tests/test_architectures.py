@@ -1,11 +1,11 @@
-"""Networks of the mask paper: sizes as printed, PyTorch's start, and what an LSTM is shown when."""
+"""Untrained networks: sizes as printed, PyTorch's start or Keras's, and what an LSTM is shown when."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from modlib.architectures import perceptron, repeated_lstm, simple_cnn
+from modlib.architectures import perceptron, repeated_lstm, simple_cnn, small_cnn
 from modlib.errors import InputError
 
 
@@ -75,3 +75,24 @@ def test_sizes_below_one_are_refused():
         perceptron((4,), rng)
     with pytest.raises(InputError, match="0 steps"):
         repeated_lstm(4, 5, 2, 0, rng)
+
+
+def test_the_cnn_for_small_images_has_the_sizes_of_the_paper():
+    module = small_cnn(np.random.default_rng(0), channels=2)
+    assert module(torch.zeros(3, 2, 28, 28)).shape == (3, 10)
+    shapes = [tuple(p.shape) for name, p in module.named_parameters() if name.endswith("weight")]
+    assert shapes == [(64, 2, 3, 3), (64, 64, 3, 3), (64, 64, 3, 3), (128, 64 * 7 * 7), (10, 128)]
+    assert [type(layer).__name__ for layer in module[2:8]] == ["Conv2d", "ReLU", "MaxPool2d"] * 2
+    for bad in ({"side": 30}, {"channels": 0}):
+        with pytest.raises(InputError, match="expected at least 1 each"):
+            small_cnn(np.random.default_rng(0), **bad)
+
+
+def test_the_cnn_for_small_images_starts_as_keras_does():
+    module = small_cnn(np.random.default_rng(0), side=8)
+    for layer in (layer for layer in module if isinstance(layer, (nn.Linear, nn.Conv2d))):
+        fans = [layer.weight[0].numel(), layer.weight[:, 0].numel()]  # a window counts on both sides
+        bound = (6 / sum(fans)) ** 0.5
+        assert not layer.bias.any()
+        assert 0.98 * bound < float(layer.weight.detach().abs().max()) <= bound
+        assert float(layer.weight.detach().std()) == pytest.approx(bound / 3**0.5, rel=0.05)

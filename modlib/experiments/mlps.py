@@ -1,6 +1,6 @@
-"""The trained perceptrons that four chapters share: one grid of conditions, one cache of networks.
+"""The trained perceptrons that several chapters share: one grid of conditions, one cache of networks.
 
-Chapters: ``clusterability``, ``dropout``, ``random-datasets``, ``topology-shuffles``.
+Chapters: ``clusterability``, ``dropout``, ``random-datasets``, ``topology-shuffles``, ``importance``, ``coherence``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modlib.cached import save_arrays
+from modlib.data.composites import load_composite
 from modlib.data.images import Images, load_images
 from modlib.data.random import random_images
 from modlib.errors import DataError, InputError
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 RANDOM_DATASETS = ("unlearnable", "kilo-epoch", "memorisation")
 IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10")
-DATASETS = ("digits", *IMAGE_DATASETS, *RANDOM_DATASETS)
+HALVES = tuple(f"{name} halves-{task}" for name in ("digits", "mnist", "fashion_mnist") for task in ("same", "diff"))
+DATASETS = ("digits", *IMAGE_DATASETS, *RANDOM_DATASETS, *HALVES)
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,12 @@ def recipe_for(dataset: str, dropout: bool) -> Recipe:
     Raises:
         InputError: if the data set is not known.
 
-    Source: pruned-modular 3, 3.1, 3.2.
+    Source: pruned-modular 3, 3.1, 3.2; importance-coherence A.2.
     """
     from modlib.training.keras import Recipe
 
+    if dataset in HALVES:
+        dataset = dataset.partition(" ")[0]
     rate = (0.2 if dataset == "cifar10" else 0.5) if dropout else 0.0
     match dataset:
         case "digits" | "mnist" | "fashion_mnist" | "unlearnable":
@@ -75,7 +80,7 @@ def data_for(dataset: str) -> Images:
         return random_images(60_000, seed=0)
     if dataset == "memorisation":
         return random_images(3_000, seed=0)
-    return load_images(dataset)
+    return load_composite(dataset) if " " in dataset else load_images(dataset)
 
 
 def network_cache() -> Path:
@@ -131,10 +136,7 @@ def _save(path: Path, pair: TrainedPair) -> None:
             arrays |= {f"{stage}/{kind}/{i}": tensor for i, tensor in enumerate(tensors)}
         arrays |= {f"{stage}/accuracy/{split}": np.array(value) for split, value in snapshot.accuracy.items()}
         arrays[f"{stage}/losses"] = np.array(snapshot.losses)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part.npz")
-    np.savez(part, **arrays)  # type: ignore[arg-type]
-    part.replace(path)
+    save_arrays(path, arrays)
 
 
 def _load(path: Path) -> TrainedPair:

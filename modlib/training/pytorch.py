@@ -8,19 +8,24 @@ Chapter: ``upstream-downstream``.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modlib.cached import save_arrays
 from modlib.data.images import Images
-from modlib.errors import InputError
+from modlib.errors import DataError, InputError
 from modlib.mask_training import Draw, Loss, check_loss
 
+M = TypeVar("M", bound=nn.Module)
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # of Adam
 THRESHOLD = 1e-4  # of the loss: what the schedule counts as an improvement, as in torch.optim
 
@@ -231,6 +236,32 @@ def train_steps(
                 on_step(step, float(losses[step - 1]))
     module.eval()
     return losses
+
+
+def trained_once(module: M, train: Callable[[M], object], path: Path) -> M:
+    """A module with its parameters and buffers from a file if it is there; else it is trained and they are written.
+
+    Args:
+        module: what to fill or train, in place.
+        train: trains it in place.
+        path: the file, ``.npz``.
+
+    Returns:
+        The module, in evaluation mode.
+
+    Raises:
+        DataError: if the file is damaged or holds another network.
+    """
+    if path.exists():
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                module.load_state_dict({name: torch.as_tensor(stored[name]) for name in stored.files})
+        except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
+    else:
+        train(module)
+        save_arrays(path, {name: tensor.numpy() for name, tensor in module.state_dict().items()})
+    return module.eval()
 
 
 class _Plateau:

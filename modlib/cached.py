@@ -1,0 +1,23 @@
+"""Arrays in the cache: a file is whole or not there, whatever happens to the process that writes it.
+
+Chapters: all that train networks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays to an ``.npz`` file, by name; its folder is made if it is not there.
+
+    Two processes may write the same file: the last one stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part.npz")
+    np.savez(part, **arrays)  # type: ignore[arg-type]
+    part.replace(path)
