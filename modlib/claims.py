@@ -24,6 +24,7 @@ from modlib.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine, nearest
 from modlib.errors import BookError
 from modlib.experiments import EXPERIMENTS
 from modlib.findings import FINDINGS
+from modlib.hypothesis_findings import HYPOTHESIS_FINDINGS
 from modlib.mask_findings import MASK_FINDINGS
 from modlib.metrics import METRICS, NETWORK
 from modlib.papers import STAGES, Place, Printed, printed_at
@@ -34,7 +35,13 @@ if TYPE_CHECKING:
 
 PROFILE = "paper"  # a reduced run never decides a claim
 CLAIMS = ROOT / "book" / "claims.yml"
-PREFIX = {"pruned-modular": "pm", "clusterability": "cl", "upstream-downstream": "ud", "weight-masks": "wm"}
+PREFIX = {
+    "pruned-modular": "pm",
+    "clusterability": "cl",
+    "upstream-downstream": "ud",
+    "weight-masks": "wm",
+    "importance-coherence": "ic",
+}
 KEYS = (
     "paper",
     "item",
@@ -49,7 +56,7 @@ KEYS = (
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
-MEASURED = METRICS | FINDINGS | MASK_FINDINGS | CLASS_FINDINGS
+MEASURED = METRICS | FINDINGS | MASK_FINDINGS | CLASS_FINDINGS | HYPOTHESIS_FINDINGS
 DATASETS = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",

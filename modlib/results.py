@@ -151,7 +151,7 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def caption(name: str, rows: pd.DataFrame | None = None, folder: Path | None = None) -> str:
-    """What a shown table rests on: profile, number of networks, date and commit.
+    """What a shown table rests on: profile, number of networks if it has any, date and commit.
 
     Args:
         name: which table.
@@ -163,9 +163,11 @@ def caption(name: str, rows: pd.DataFrame | None = None, folder: Path | None = N
     """
     table = read_table(name, folder) if rows is None else rows
     runs = read_provenance(name, folder)["runs"]
-    networks = len(table[[column for column in NETWORK if column in table]].drop_duplicates())
+    columns = [column for column in NETWORK if column in table]
+    networks = len(table[columns].drop_duplicates())
     profiles = "/".join(sorted(set(table["profile"]))) or "no"
     commits = ", ".join(sorted({run["commit"][:7] for run in runs}))
     dates = sorted({run["date"] for run in runs})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    return f"{profiles} profile, {networks} network{'s' if networks != 1 else ''}, {when}, commit {commits}"
+    counted = f"{networks} network{'s' if networks != 1 else ''}, " if columns else ""  # a simulation has none
+    return f"{profiles} profile, {counted}{when}, commit {commits}"

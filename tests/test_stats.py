@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import statsmodels.stats.meta_analysis
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modlib.errors import InputError
@@ -213,6 +213,7 @@ def test_benjamini_hochberg_is_its_definition(p: np.ndarray, level: float) -> No
     assert (benjamini_hochberg(p, level) == (adjusted <= level))[clear].all()
 
 
+@settings(max_examples=15)  # statsmodels collects garbage at every call
 @given(p_values, st.sampled_from((0.01, 0.05, 0.2)))
 def test_holm_is_its_definition(p: np.ndarray, level: float) -> None:
     rejected = np.zeros(len(p), dtype=bool)
@@ -233,6 +234,7 @@ def test_corrections_by_hand() -> None:
     assert holm(np.array([0.0, 1.0])).tolist() == [True, False]
 
 
+@settings(max_examples=15)  # statsmodels collects garbage at every call
 @given(p_values, st.randoms(use_true_random=False))
 def test_corrections_follow_their_p_values(p: np.ndarray, random) -> None:
     order = np.array(random.sample(range(len(p)), len(p)))

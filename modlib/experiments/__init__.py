@@ -5,6 +5,7 @@ from modlib.experiments import (
     class_removal,
     clusterability,
     dropout,
+    hypothesis_tests,
     random_datasets,
     topology_shuffles,
     upstream_downstream,
@@ -22,6 +23,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         upstream_downstream,
         weight_masks,
         class_removal,
+        hypothesis_tests,
     )
 }
 
