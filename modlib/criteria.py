@@ -121,6 +121,13 @@ def z_agrees(ours: Sample, theirs: Sample) -> Judgement:
     return (Grade.REPRODUCED if near else Grade.PARTLY), why
 
 
+def p_agrees(ours: Sample, theirs: Sample) -> Judgement:
+    """Both p-values are below 0.05, or neither is: how small a p-value is, says little once it is."""
+    same = (ours.mean < SIGNIFICANT) == (theirs.mean < SIGNIFICANT)
+    why = f"{ours.mean:.2g} and {theirs.mean:.2g} lie on {'the same side' if same else 'either side'} of {SIGNIFICANT}"
+    return (Grade.REPRODUCED if same else Grade.NOT_REPRODUCED), why
+
+
 def above_lower_end(ours: Sample, theirs: Sample) -> Judgement:
     """At least 95% of the networks lie above the lower end of the paper's range; partly from 75%."""
     return _inside(ours, [value >= theirs.mean for value in ours.values], "above")
@@ -198,6 +205,7 @@ _OF_NUMBERS = (
     share_agrees,
     effect_agrees,
     z_agrees,
+    p_agrees,
     above_lower_end,
     below_upper_end,
 )

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from modlib.criteria import Sample
-from modlib.stats import cohens_d, pooled_mean_sd
+from modlib.stats import chi_squared_uniform, cohens_d, fisher_combined, median_p, pooled_mean_sd
 
 NETWORK = ("dataset", "dropout", "seed")  # columns that identify a network
 Measured: TypeAlias = Callable[[pd.DataFrame, str], Sample | None]
@@ -32,17 +32,21 @@ class Metric:
             are ``pooled`` or ``averaged``; None if the rows it needs are not there.
         digits: decimals to show.
         spread: whether its standard deviation is shown.
+        powers: whether what would round to nothing is shown as a power of ten.
     """
 
     label: str
     measure: Measured
     digits: int = 3
     spread: bool = True
+    powers: bool = False
 
     def text(self, sample: Sample | None) -> str:
         """A sample as a table shows it: mean ± standard deviation, of the shuffles where there are any."""
         if sample is None:
             return "–"
+        if self.powers and 0 < sample.mean < 0.1**self.digits:
+            return f"{sample.mean:.1e}"
         mean = f"{sample.mean:.{self.digits}f}"
         sd = sample.sd if math.isnan(sample.shuffle_sd) else sample.shuffle_sd
         return mean if math.isnan(sd) or not self.spread else f"{mean} ± {sd:.{self.digits}f}"
@@ -121,6 +125,18 @@ def _extreme(rows: pd.DataFrame, shuffles: str, function: Callable[[pd.Series], 
     return None if rows.empty else Sample(float(function(values)), len(values), values=tuple(values))
 
 
+def _median_p(rows: pd.DataFrame, shuffles: str, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
+    """Median over networks of a test that combines the p-values of their sub-clusters, with the authors' rule of ties.
+
+    Rows are those of ``importance`` and ``coherence``, one a sub-cluster, with columns ``p_ties_for`` and ``n_random``.
+    """
+    if rows.empty:
+        return None
+    networks = rows.groupby("seed")
+    found = [combine(part["p_ties_for"].to_numpy(), int(part["n_random"].iloc[0])) for _, part in networks]
+    return Sample(median_p(np.array(found)), len(found), values=tuple(found))
+
+
 def _of_null(rows: pd.DataFrame, nonzero: bool) -> pd.DataFrame:
     return rows[(rows["null"] == "layer-nonzero") == nonzero]
 
@@ -138,6 +154,8 @@ METRICS = {
     "z_dropout_vs_no_dropout": Metric("Z of dropout", _z_of_dropout, 1),
     "ncut_init_min": Metric("least n-cut", partial(_extreme, function=min)),
     "ncut_init_max": Metric("greatest n-cut", partial(_extreme, function=max)),
+    "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True),
+    "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True),
     "train_acc": Metric("training accuracy", partial(_column, name="train_accuracy"), spread=False),
     "test_acc": Metric("test accuracy", partial(_column, name="test_accuracy"), spread=False),
 }

@@ -74,7 +74,7 @@ def settings(condition: str) -> dict[str, str]:
     {'dropout': 'no', 'k': '4', 'dataset': 'fashion_mnist', 'stage': 'pruned'}
     """
     parts = dict(part.split("=", 1) for part in condition.split(";") if part)
-    found = {key: value for key, value in parts.items() if key in ("dropout", "k")}
+    found = {key: value for key, value in parts.items() if key in ("dropout", "k", "measure")}
     if dataset := parts.get("experiment", parts.get("dataset")):
         found["dataset"] = SPELLING.get(dataset, dataset)
     if parts.get("trained") == "no":

@@ -104,6 +104,30 @@ def test_z_agrees_in_sign_and_size(z, expected):
     assert grade("z-agrees", Sample(z, 10), Sample(13, 0)) is expected
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [(0.2, 0.8, REPRODUCED), (1e-3, 1e-9, REPRODUCED), (0.04, 0.06, NOT), (0.3, 0.01, NOT)],
+)
+def test_p_values_agree_on_their_side_of_one_twentieth(ours, theirs, expected):
+    assert grade("p-agrees", Sample(ours, 5), Sample(theirs, 5)) is expected
+
+
+def test_tests_of_sub_clusters_are_combined_network_by_network():
+    from modlib.stats import fisher_combined
+
+    grids = [np.array([0.1, 0.1, 0.2]), np.array([0.1, 0.2, 0.1]), np.array([1.0, 0.9, 0.5])]
+    rows = pd.DataFrame(
+        [{"seed": seed, "p_ties_for": p, "n_random": 9} for seed, grid in enumerate(grids) for p in grid]
+    )
+    metric = METRICS["fisher_p"]
+    found = metric.measure(rows, "averaged")
+    assert found.n == 3
+    assert found.mean == pytest.approx(fisher_combined(grids[0], 9))
+    assert metric.text(Sample(3.2e-8, 5)) == "3.2e-08"
+    assert metric.text(found) == f"{found.mean:.3f}"
+    assert metric.measure(rows.head(0), "averaged") is None
+
+
 @pytest.mark.parametrize(("outside", "expected"), [(5, REPRODUCED), (20, PARTLY), (30, NOT)])
 def test_ends_of_a_range_leave_out_one_network_in_twenty(outside, expected):
     values = (2.29,) * outside + (2.4,) * (100 - outside)
