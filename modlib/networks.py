@@ -248,20 +248,12 @@ def _network(module: nn.Module) -> Network:
 
 def _chain(module: nn.Module) -> list[tuple[str, str, Any]]:
     """Name, kind and module (None for a function) of every step of a forward pass that is a chain."""
-    from torch import fx
-
-    from modlib.torch_modules import unsupported
-
-    class Tracer(fx.Tracer):
-        """Keeps layers whole, and lets functions see the steps inside a container."""
-
-        def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-            return not list(m.children())
+    from modlib.torch_modules import LayerTracer, unsupported
 
     if not list(module.children()):  # a bare layer: tracing would look inside it
         return [("", type(module).__name__, module)]
     try:
-        nodes = list(Tracer().trace(module).nodes)
+        nodes = list(LayerTracer().trace(module).nodes)
     except Exception as error:  # tracing runs the model's own code, which may raise anything
         kinds = ", ".join(f"{name} ({type(m).__name__})" for name, m in module.named_children())
         raise InputError(

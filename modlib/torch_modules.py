@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from modlib.errors import InputError
 
@@ -36,6 +36,14 @@ class FlattenChannelsLast(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Flatten with the channel as the fastest index."""
         return images.permute(0, 2, 3, 1).flatten(1)
+
+
+class LayerTracer(fx.Tracer):
+    """Keeps layers whole, and lets functions see the steps inside a container."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """A module without parts is a layer."""
+        return not list(m.children())
 
 
 def unsupported(name: str, what: str, supported: str) -> InputError:

@@ -1,0 +1,382 @@
+"""Lesions: what does a network lose without some of its units?
+
+A lesion sets the incoming weights of units to zero, so that they no longer see the input. The damage of a sub-cluster
+is compared with that of random sets of as many units of the same layer, alone or with another sub-cluster lesioned
+first. What comes before the lesioned layer is computed once for all of them. Chapters: ``importance``,
+``dependencies``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+from torch.func import vmap
+
+from modlib.errors import InputError
+from modlib.networks import Network
+from modlib.sparse_perceptron import answers, is_pruned_perceptron
+from modlib.stats import monte_carlo_p
+from modlib.subclusters import SubCluster
+from modlib.torch_modules import LayerTracer
+
+IMAGES_AT_ONCE = 1000
+VALUES_AT_ONCE = 2_000_000  # of the activations of one layer, all lesions of a batch together: they stay in the cache
+MIN_DROP = 0.01  # an accuracy that drops by more than one percentage point counts
+MIN_PROPORTION = 0.05  # a sub-cluster with less of its layer is small
+
+
+class Kind(StrEnum):
+    """What a lesion says about a sub-cluster; see ``kind`` and ``kind_in_first_paper``."""
+
+    IMPORTANT = "important"
+    SIGNIFICANT_ONLY = "sig-but-not-diff"
+    DIFFERENT_ONLY = "diff-but-not-sig"
+    PRUNABLE = "prunable"
+    COMPLETE = "complete"
+    SMALL = "small"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What a lesion does to accuracy on a test set.
+
+    Attributes:
+        drop: accuracy of the network minus that with the lesion, in [-1, 1].
+        class_drops: (classes,) the same for the images of each class.
+    """
+
+    drop: float
+    class_drops: np.ndarray
+
+    @property
+    def class_range(self) -> float:
+        """Largest minus smallest class-wise drop, over the absolute mean of them; 0 if no class changes.
+
+        A lesion that hurts all classes alike has 0; one of ten classes alone has 10.
+
+        Source: importance-coherence 3.2. Chapter: ``importance``.
+        """
+        spread, mean = np.ptp(self.class_drops), abs(self.class_drops.mean())
+        return float(spread / mean) if mean > 0 else (0.0 if spread == 0 else float("inf"))
+
+
+@dataclass(frozen=True)
+class LesionTest:
+    """A sub-cluster against random sets of as many units of its layer.
+
+    Attributes:
+        part: the sub-cluster.
+        damage: of its lesion.
+        random: of the lesions of the random sets.
+    """
+
+    part: SubCluster
+    damage: Damage
+    random: tuple[Damage, ...]
+
+    @property
+    def random_drops(self) -> np.ndarray:
+        """(n,) drops in accuracy of the random sets."""
+        return np.array([damage.drop for damage in self.random])
+
+    @property
+    def random_ranges(self) -> np.ndarray:
+        """(n,) class-wise ranges of the random sets."""
+        return np.array([damage.class_range for damage in self.random])
+
+
+@dataclass(frozen=True)
+class DoubleLesion:
+    """A sub-cluster lesioned on top of another one, against random sets in its place.
+
+    Attributes:
+        first: the sub-cluster that is lesioned already, X.
+        second: the sub-cluster that is lesioned as well, Y.
+        delta: l(X and Y) - l(X): what Y costs once X is gone; l is the drop in accuracy.
+        random: (n,) l(X and Y') - l(X) for random sets Y' of as many units of Y's layer.
+    """
+
+    first: SubCluster
+    second: SubCluster
+    delta: float
+    random: np.ndarray
+
+    @property
+    def p(self) -> float:
+        """How often does a random set cost at least as much? See ``monte_carlo_p``."""
+        return monte_carlo_p(self.delta, self.random, side="large")
+
+    @property
+    def is_important(self) -> bool:
+        """Whether Y is important given X: it costs more than every random set, and more than ``MIN_DROP``.
+
+        Source: importance-coherence A.10, pruned-modular 4.2. Chapter: ``dependencies``.
+        """
+        return bool(self.delta > self.random.max() and self.delta > MIN_DROP)
+
+
+def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
+    """The second paper's words for a sub-cluster.
+
+    complete: it is the whole layer. small: less than 5% of it. important: worse than every random set, and by more than
+    a percentage point of accuracy; sig-but-not-diff and diff-but-not-sig: only one of both. prunable: less than a
+    percentage point, and better than every random set. other: none of these.
+
+    Args:
+        part: the sub-cluster.
+        drop: accuracy lost by its lesion.
+        random_drops: (n,) accuracy lost by those of random sets.
+
+    Source: importance-coherence 3.2, figure 2 and A.9. Chapter: ``importance``.
+    """
+    if len(part.units) == part.width:
+        return Kind.COMPLETE
+    found = kind_in_first_paper(part, drop, random_drops)
+    if found is Kind.OTHER and drop > MIN_DROP:
+        return Kind.DIFFERENT_ONLY
+    return Kind.PRUNABLE if found is Kind.OTHER and drop < np.min(random_drops) else found
+
+
+def kind_in_first_paper(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
+    """The first paper's words for a sub-cluster: small, important, sig-but-not-diff or other, see ``kind``.
+
+    Source: pruned-modular 4.1, figure 5 and table A.18. Chapter: ``importance``.
+    """
+    if part.proportion < MIN_PROPORTION:
+        return Kind.SMALL
+    if drop <= np.max(random_drops):
+        return Kind.OTHER
+    return Kind.IMPORTANT if drop > MIN_DROP else Kind.SIGNIFICANT_ONLY
+
+
+def damages(
+    network: Network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    layer: int,
+    sets: Sequence[np.ndarray],
+    lesioned: Mapping[int, np.ndarray] | None = None,
+    biases: bool = False,
+) -> list[Damage]:
+    """Damage of many lesions of one layer, each against the whole network.
+
+    A unit with incoming weights of zero has its bias as pre-activation, for every image. The layers before are
+    computed once, those behind for a batch of lesions at a time.
+
+    Args:
+        network: the network; it is not changed.
+        images: (n, pixels) or (n, channels, height, width), as the network takes them.
+        labels: (n,) classes, from 0.
+        layer: hidden layer, from 1.
+        sets: indices of units to lesion, one array a lesion.
+        lesioned: units of any layers that all lesions have in common, by layer.
+        biases: whether the biases of lesioned units are set to zero as well, as in the authors' code.
+
+    Returns:
+        One ``Damage`` a lesion.
+
+    Raises:
+        InputError: if the network has no such hidden layer or unit, a set is empty, or images and labels do not fit.
+
+    Source: importance-coherence 3.2; pruned-modular 4.1. Chapter: ``importance``.
+    """
+    labels = _checked(labels, images, network)
+    if not len(sets):
+        raise InputError("no set of units arrived; expected at least one lesion")
+    common = {at: _mask(network, at, units) for at, units in (lesioned or {}).items()}
+    masks = np.array([_mask(network, layer, units) for units in sets])
+    masks |= common.pop(layer, False)
+    classes, of_class = np.unique(labels, return_counts=True)
+    says = answers if is_pruned_perceptron(network) and images.ndim == 2 else _answers
+
+    def right(masks: np.ndarray, common: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Right answers (sets, classes)."""
+        counts, seen = np.zeros((len(masks), len(classes)), dtype=int), 0
+        for said in says(network, images, layer, masks, common, biases):
+            wanted = labels[seen : seen + said.shape[1]]
+            counts += (said == wanted) @ (wanted[:, None] == classes).astype(int)
+            seen += len(wanted)
+        return counts
+
+    lost = right(np.zeros_like(masks[:1]), {}) - right(masks, common)
+    return [Damage(float(one.sum() / len(labels)), one / of_class) for one in lost]
+
+
+def lesion_tests(
+    network: Network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    parts: Sequence[SubCluster],
+    n_random: int,
+    rng: np.random.Generator,
+    biases: bool = False,
+) -> list[LesionTest]:
+    """Lesion every sub-cluster, and random sets of as many units of its layer.
+
+    Args:
+        network: the network.
+        images: test images, see ``damages``.
+        labels: (n,) their classes.
+        parts: sub-clusters, layer by layer.
+        n_random: random sets a sub-cluster.
+        rng: decides them.
+        biases: see ``damages``.
+
+    Raises:
+        InputError: as ``damages``, or if n_random is below 1.
+
+    Source: importance-coherence 3.2; pruned-modular 4.1. Chapter: ``importance``.
+    """
+    tests = []
+    for layer, group in groupby(parts, key=attrgetter("layer")):
+        of_layer = list(group)
+        sets = [units for part in of_layer for units in (part.units, *part.random(n_random, rng))]
+        found = damages(network, images, labels, layer, sets, biases=biases)
+        step = 1 + n_random
+        for i, part in enumerate(of_layer):
+            true, *random = found[i * step : (i + 1) * step]
+            tests.append(LesionTest(part, true, tuple(random)))
+    return tests
+
+
+def double_lesions(
+    network: Network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    parts: Sequence[SubCluster],
+    n_random: int,
+    rng: np.random.Generator,
+    biases: bool = False,
+) -> list[DoubleLesion]:
+    """Lesion every ordered pair of sub-clusters, and the first of each with random sets in place of the second.
+
+    Pairs within a layer are included, where a random set may share units with the first sub-cluster.
+
+    Args:
+        network: the network.
+        images: test images, see ``damages``.
+        labels: (n,) their classes.
+        parts: sub-clusters, layer by layer.
+        n_random: random sets a pair.
+        rng: decides them.
+        biases: see ``damages``.
+
+    Raises:
+        InputError: as ``damages``, or if n_random is below 1.
+
+    Source: importance-coherence A.10; pruned-modular 4.2. Chapter: ``dependencies``.
+    """
+    pairs = []
+    for first in parts:
+        gone = {first.layer: first.units}
+        alone = damages(network, images, labels, first.layer, [first.units], biases=biases)[0].drop
+        for layer, group in groupby(parts, key=attrgetter("layer")):
+            others = [part for part in group if part is not first]
+            sets = [units for part in others for units in (part.units, *part.random(n_random, rng))]
+            if not sets:
+                continue
+            drops = np.array([found.drop for found in damages(network, images, labels, layer, sets, gone, biases)])
+            for part, (delta, *random) in zip(others, (drops - alone).reshape(len(others), -1), strict=True):
+                pairs.append(DoubleLesion(first, part, float(delta), np.array(random)))
+    return pairs
+
+
+def _answers(
+    network: Network, images: np.ndarray, layer: int, masks: np.ndarray, common: Mapping[int, np.ndarray], biases: bool
+) -> Iterator[np.ndarray]:
+    """``modlib.sparse_perceptron.answers`` for any network."""
+    forward = _Forward(network, biases)
+    tensors = {at: torch.as_tensor(mask) for at, mask in common.items()}
+    with torch.no_grad():
+        for start in range(0, len(images), IMAGES_AT_ONCE):
+            part = torch.as_tensor(np.asarray(images[start : start + IMAGES_AT_ONCE], dtype=np.float32))
+            before = forward.until(part, layer, tensors)
+            after = vmap(lambda mask, before=before: forward.after(before, layer, mask, tensors))
+            batches = -(-len(masks) * before[-1].numel() // VALUES_AT_ONCE)
+            outputs = [after(few) for few in torch.as_tensor(masks).tensor_split(min(batches, len(masks)))]
+            yield torch.cat(outputs).argmax(-1).numpy()
+
+
+class _Forward:
+    """The forward pass of a network in two parts, with lesions."""
+
+    def __init__(self, network: Network, biases: bool) -> None:
+        self.graph = fx.GraphModule(network.module, LayerTracer().trace(network.module))
+        self.nodes = list(self.graph.graph.nodes)
+        weights = [node for node in self.nodes if node.op == "call_module" and self._layer_of(node)]
+        self.place = {layer: self.nodes.index(node) for layer, node in enumerate(weights, start=1)}
+        self.rest = {}  # pre-activation of a lesioned unit, by layer
+        for layer, (node, of) in enumerate(zip(weights, network.layers, strict=True), start=1):
+            bias = self._layer_of(node).bias
+            value = torch.zeros(of.kernel.shape[-1]) if bias is None or biases else bias.detach()
+            self.rest[layer] = value[:, None, None] if of.kind == "conv" else value
+
+    def until(self, images: Tensor, layer: int, masks: Mapping[int, Tensor]) -> list[Any]:
+        """Values of all steps up to the pre-activations of a layer."""
+        return self._go([images], self.place[layer] + 1, masks)
+
+    def after(self, before: Sequence[Any], layer: int, mask: Tensor, masks: Mapping[int, Tensor]) -> Tensor:
+        """Outputs (n, classes) with a lesion of a layer, from what ``until`` gave."""
+        return self._go([*before[:-1], self._lesion(before[-1], layer, mask)], len(self.nodes), masks)[-1]
+
+    def _go(self, values: list[Any], stop: int, masks: Mapping[int, Tensor]) -> list[Any]:
+        layer_at = {place: layer for layer, place in self.place.items()}
+        steps = fx.Interpreter(self.graph, garbage_collect_values=False)
+        steps.env = dict(zip(self.nodes, values, strict=False))
+        for place in range(len(values), stop):
+            value = steps.run_node(self.nodes[place])
+            layer = layer_at.get(place, 0)  # 0 is no layer
+            if layer in masks:
+                value = self._lesion(value, layer, masks[layer])
+            steps.env[self.nodes[place]] = value
+            values = [*values, value]
+        return values
+
+    def _lesion(self, value: Tensor, layer: int, mask: Tensor) -> Tensor:
+        rest = self.rest[layer]
+        return torch.where(mask.reshape(rest.shape), rest, value)
+
+    def _layer_of(self, node: fx.Node) -> Any:
+        module = self.graph.get_submodule(str(node.target))
+        return module if type(module).__name__ in ("Linear", "Conv2d") else None
+
+
+def _mask(network: Network, layer: int, units: np.ndarray) -> np.ndarray:
+    hidden = len(network.layers) - 1
+    if not 1 <= layer <= hidden:
+        raise InputError(f"layer {layer} arrived; the network has the hidden layers 1 to {hidden}")
+    width, units = network.layers[layer - 1].kernel.shape[-1], np.asarray(units)
+    if not units.size or units.min() < 0 or units.max() >= width:
+        raise InputError(f"units {units.tolist()} arrived for layer {layer}; expected at least one of 0 to {width - 1}")
+    mask = np.zeros(width, dtype=bool)
+    mask[units] = True
+    return mask
+
+
+def _checked(labels: np.ndarray, images: np.ndarray, network: Network) -> np.ndarray:
+    labels, outputs = np.asarray(labels), network.layers[-1].kernel.shape[-1]
+    wanted = network.layers[0].kernel.shape[-2]
+    if images.ndim not in (2, 4) or images.shape[1] != wanted or not np.isfinite(images).all():
+        raise InputError(
+            f"images of shape {images.shape} arrived, {np.count_nonzero(~np.isfinite(images))} values of which are not "
+            f"finite; expected finite (n, {wanted}), or (n, {wanted}, height, width) for convolutions"
+        )
+    if labels.shape != (len(images),) or not len(labels):
+        raise InputError(
+            f"{len(images)} images and labels of shape {labels.shape} arrived; expected one label an image"
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= outputs:
+        raise InputError(
+            f"labels {labels.min()} to {labels.max()} of type {labels.dtype} arrived for a network with {outputs} "
+            f"outputs; expected whole numbers from 0 to {outputs - 1}"
+        )
+    return labels
