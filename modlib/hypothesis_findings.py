@@ -39,7 +39,7 @@ def _nearer_on_a_finer_grid(rows: pd.DataFrame) -> Sample | None:
 def _ticks(rows: pd.DataFrame) -> Sample | None:
     legible = rows[rows["printed"].isin(["yes", "no"])]
     agrees = (legible["printed"] == "yes") == (legible["rejected"] == 1)
-    return over_networks(agrees.astype(float)) if len(legible) else None
+    return Sample(float(agrees.mean()), len(legible)) if len(legible) else None
 
 
 def _kept(rows: pd.DataFrame) -> Sample | None:
@@ -51,7 +51,7 @@ def _kept(rows: pd.DataFrame) -> Sample | None:
     found = {name: kept.get(name, set()) for name in (*KEEPS, *KEEPS_LITTLE)}
     right = [{rule for rule, _ in found[name]} == {BH, HOLM} for name in KEEPS]
     right += [found[name] == expected for name, expected in KEEPS_LITTLE.items()]
-    return over_networks([float(value) for value in right])
+    return Sample(sum(right) / len(right), len(right))
 
 
 HYPOTHESIS_FINDINGS = {

@@ -28,7 +28,14 @@ CLAIMS = [claim for claim in claims.load() if claim.tables == ("hypothesis-tests
 def simulated(coarse: float, fine: float) -> pd.DataFrame:
     """Rows of ten batches without an effect, with these rejection rates of Fisher's test."""
     rng = np.random.default_rng(0)
-    about = {"profile": "paper", "study": "simulation", "effect": "none", "size": 0.0, "ties": "none", "tied": 0.0}
+    about = {
+        "profile": "paper",
+        "study": "simulation",
+        "effect": "no effect",
+        "size": 0.0,
+        "ties": "no ties",
+        "tied": 0.0,
+    }
     names = {"network": SIMULATED, "measure": SIMULATED, "test": FISHER, "rule": ALONE, "printed": ""}
     return pd.DataFrame(
         [

@@ -56,7 +56,7 @@ def test_all_networks_at_once_are_the_single_tests(n: int, m: int, networks: int
 @pytest.mark.parametrize(
     ("effect", "expected"),
     [
-        ("none", [0, 0, 0, 0]),
+        ("no effect", [0, 0, 0, 0]),
         ("consistent", [2, 2, 2, 2]),
         ("both ways", [2, -2, 2, -2]),
         ("one sub-cluster", [2, 0, 0, 0]),
@@ -83,7 +83,7 @@ def test_levels_are_those_of_drawn_sub_clusters(shift: float, tied: float, ties:
 
 def test_levels_without_an_effect_are_uniform_unless_ties_count() -> None:
     rng, above, n = np.random.default_rng(1), np.zeros(50), 9
-    uniform = draw_levels(above, 0.0, "none", n, 2000, rng)
+    uniform = draw_levels(above, 0.0, "no ties", n, 2000, rng)
     assert chisquare(np.bincount(uniform.ravel())[1:]).pvalue > 0.001
     tied = 0.5
     for ties, top in (("against", n + 1), ("for", 1)):
@@ -100,7 +100,7 @@ def test_levels_without_an_effect_are_uniform_unless_ties_count() -> None:
 
 
 def test_chi_squared_is_calibrated_where_every_level_is_expected_five_times() -> None:
-    levels = draw_levels(np.zeros(60), 0.0, "none", 9, 20_000, np.random.default_rng(2))
+    levels = draw_levels(np.zeros(60), 0.0, "no ties", 9, 20_000, np.random.default_rng(2))
     assert np.mean(chi_squared_p(levels, 9) < 0.05) == pytest.approx(0.05, abs=0.006)
 
 
@@ -109,7 +109,7 @@ def test_fisher_rejects_as_often_as_all_outcomes_say() -> None:
     outcomes = np.array(list(product(range(1, n + 2), repeat=m)))
     exact = np.mean(fisher_p(outcomes, n) < 0.05)
     assert exact < 0.05  # conservative, here exactly
-    levels = draw_levels(np.zeros(m), 0.0, "none", n, 40_000, np.random.default_rng(3))
+    levels = draw_levels(np.zeros(m), 0.0, "no ties", n, 40_000, np.random.default_rng(3))
     assert np.mean(fisher_p(levels, n) < 0.05) == pytest.approx(exact, abs=4 * (exact / 40_000) ** 0.5)
 
 
@@ -120,7 +120,7 @@ def test_the_grid_is_complete_and_a_batch_has_every_condition() -> None:
         assert not grid.duplicated().any()
         simulated = grid[grid["study"] != TABLE_1]
         assert (simulated.drop(columns="batch").value_counts() == batches).all()
-        assert set(grid["ties"]) == {"none", "against", "for"}
+        assert set(grid["ties"]) == {"no ties", "against", "for"}
         assert networks % 5 == 0
 
 
@@ -142,7 +142,7 @@ def test_a_table_is_filled_once_checked_again_and_captioned_without_networks(tmp
 
 
 def test_cells_differ_in_their_draws() -> None:
-    counts = rows_of(effect="none", ties="for").groupby("tied")["rejected"].apply(tuple)
+    counts = rows_of(effect="no effect", ties="for").groupby("tied")["rejected"].apply(tuple)
     assert counts.nunique() == len(counts)
     first, second = (measure({**cells("quick")[1], "batch": batch}) for batch in (0, 1))
     assert [row["rejected"] for row in first] != [row["rejected"] for row in second]
@@ -151,11 +151,11 @@ def test_cells_differ_in_their_draws() -> None:
 def test_large_effects_are_found_by_the_test_that_looks_for_them() -> None:
     rows = rows_of()
     rows = rows[rows["rule"] == ALONE].assign(rate=lambda table: table["rejected"] / table["of"])
-    rate = rows[rows["ties"] == "none"].groupby(["effect", "size", "test"])["rate"].max()
-    assert rate["consistent", 0.4, FISHER] > 3 * rate["none", 0.0, FISHER]
+    rate = rows[rows["ties"] == "no ties"].groupby(["effect", "size", "test"])["rate"].max()
+    assert rate["consistent", 0.4, FISHER] > 3 * rate["no effect", 0.0, FISHER]
     assert rate["consistent", 0.4, FISHER] > rate["consistent", 0.4, CHI_SQUARED]
     assert rate["both ways", 1.5, CHI_SQUARED] > 2 * rate["both ways", 1.5, FISHER]
-    plain = rows[(rows["ties"] == "none") & (rows["effect"] == "none")].groupby("test")["rate"].mean()
+    plain = rows[(rows["ties"] == "no ties") & (rows["effect"] == "no effect")].groupby("test")["rate"].mean()
     assert plain[UNSHIFTED] < plain[FISHER]
     tied = rows[(rows["tied"] == 0.5) & (rows["test"] == FISHER)].groupby("ties")["rate"].mean()
     assert tied["for"] > 3 * plain[FISHER]
@@ -163,7 +163,7 @@ def test_large_effects_are_found_by_the_test_that_looks_for_them() -> None:
 
 
 def test_a_median_of_five_is_counted_by_fives() -> None:
-    rows = rows_of(effect="none", ties="none", study="simulation")
+    rows = rows_of(effect="no effect", ties="no ties", study="simulation")
     assert (rows[rows["rule"] == MEDIAN]["of"] == PLANS["smoke"][2] / 5).all()
     assert set(rows["test"]) == set(P_VALUES)
 

@@ -26,7 +26,13 @@ TESTS = {"fisher_p": FISHER, "chi2_p": CHI_SQUARED}  # as table 1 calls them
 PAPER = ROOT / "book" / "papers" / "importance-coherence.csv"
 
 # For every effect its sizes, in standard deviations of the null distribution.
-EFFECTS = {"none": (0.0,), "consistent": (0.1, 0.2, 0.4), "both ways": (0.5, 1.0, 1.5), "one sub-cluster": (2.0, 4.0)}
+EFFECTS = {
+    "no effect": (0.0,),
+    "consistent": (0.1, 0.2, 0.4),
+    "both ways": (0.5, 1.0, 1.5),
+    "one sub-cluster": (2.0, 4.0),
+}
+TIES = ("no ties", "against", "for")
 TIED = (0.05, 0.2, 0.5)  # shares of the null distribution that are one value, the lowest
 # Of a profile: random sub-clusters, sub-clusters of a network, networks a batch, batches.
 PLANS = {
@@ -46,12 +52,12 @@ def cells(profile: str) -> list[Cell]:
         for effect, sizes in EFFECTS.items():
             found += [_cell(profile, SIMULATION, effect=effect, size=size, batch=batch) for size in sizes]
         for tied in TIED:
-            found += [_cell(profile, SIMULATION, ties=ties, tied=tied, batch=batch) for ties in ("against", "for")]
+            found += [_cell(profile, SIMULATION, ties=ties, tied=tied, batch=batch) for ties in TIES[1:]]
     return found
 
 
 def _cell(profile: str, study: str, **condition: str | float) -> Cell:
-    usual = {"effect": "none", "size": 0.0, "ties": "none", "tied": 0.0, "batch": 0}
+    usual = {"effect": "no effect", "size": 0.0, "ties": "no ties", "tied": 0.0, "batch": 0}
     return {"profile": profile, "study": study, **usual, **condition}
 
 
@@ -67,7 +73,7 @@ def shifts(effect: str, size: float, sub_clusters: int) -> np.ndarray:
     """
     place = np.arange(sub_clusters)
     patterns = {
-        "none": np.zeros(sub_clusters),
+        "no effect": np.zeros(sub_clusters),
         "consistent": np.ones(sub_clusters),
         "both ways": (-1.0) ** place,
         "one sub-cluster": 1.0 * (place == 0),
@@ -191,7 +197,7 @@ def _corrected() -> list[Row]:
 
 def _simulated(cell: Cell) -> list[Row]:
     numbers_random, numbers, networks, _ = PLANS[cell["profile"]]
-    condition = [list(EFFECTS).index(cell["effect"]), ("none", "against", "for").index(cell["ties"])]
+    condition = [list(EFFECTS).index(cell["effect"]), TIES.index(cell["ties"])]
     in_thousandths = [round(1000 * float(cell[column])) for column in ("size", "tied")]
     rows: list[Row] = []
     for n_random in numbers_random:
