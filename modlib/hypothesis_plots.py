@@ -17,6 +17,7 @@ from modlib.plots import MARKERS, PALETTE
 from modlib.stats import chi_squared_uniform, fisher_combined
 
 GREY = "#999999"
+LOWEST = 1e-4  # of an axis that shows where p-values meet their limits
 
 
 def levels(cases: Mapping[str, np.ndarray], n_random: int) -> Figure:
@@ -62,7 +63,7 @@ def rates(rows: pd.DataFrame, x: str, lines: str, panels: str, labels: Mapping[s
             ax.errorbar(counts.index, share, error, label=str(line), **style)
         ax.axhline(LEVEL, color="black", ls="--", lw=1)
         ax.set_title(name, fontsize="small")
-        ax.set_ylim(0)
+    axes[0, 0].set_ylim(0)
     figure.supxlabel(labels[x], fontsize="small")
     figure.supylabel("share significant", fontsize="small")
     figure.legend(
@@ -71,31 +72,29 @@ def rates(rows: pd.DataFrame, x: str, lines: str, panels: str, labels: Mapping[s
     return figure
 
 
-def corrections(tests: pd.DataFrame, limits: Mapping[str, np.ndarray], ticks: str) -> Figure:
-    """Sorted p-values of a table with the limits of a rule, a panel a group of tests.
+def corrections(tests: pd.DataFrame, limits: Mapping[str, np.ndarray]) -> Figure:
+    """Sorted p-values of a table with the limits of a rule, a panel a rule and the tests that it corrects together.
 
     Args:
-        tests: columns group, p and ``ticks``, which is ``yes``, ``no`` or ``unclear``.
-        limits: for every group the limits of its sorted p-values.
-        ticks: column of what the paper prints.
+        tests: columns panel, p and tick, which is ``yes``, ``no`` or ``unclear``.
+        limits: for every panel the limits of its sorted p-values.
     """
     figure, axes = plt.subplots(
-        1, len(limits), figsize=(4 * len(limits) + 1, 3.4), sharey=True, squeeze=False, layout="constrained"
+        1, len(limits), figsize=(3.4 * len(limits) + 1, 3.4), sharey=True, squeeze=False, layout="constrained"
     )
     kinds = {"yes": (PALETTE[0], "o"), "no": (PALETTE[1], "X"), "unclear": (GREY, "D")}
-    for ax, (group, of_rank) in zip(axes[0], limits.items(), strict=True):
-        part = tests[tests["group"] == group].sort_values("p").assign(rank=lambda rows: np.arange(1, len(rows) + 1))
-        for name, (colour, marker) in kinds.items():
-            chosen = part[part[ticks] == name]
-            ax.scatter(chosen["rank"], chosen["p"], color=colour, marker=marker, s=25, label=name)
+    for ax, (panel, of_rank) in zip(axes[0], limits.items(), strict=True):
+        part = tests[tests["panel"] == panel].sort_values("p").assign(rank=lambda rows: np.arange(1, len(rows) + 1))
+        for tick, (colour, marker) in kinds.items():
+            chosen = part[part["tick"] == tick]
+            ax.scatter(chosen["rank"], chosen["p"].clip(lower=LOWEST), color=colour, marker=marker, s=28, label=tick)
         ax.plot(np.arange(1, len(of_rank) + 1), of_rank, color="black", label="limit of the rule")
-        ax.set_yscale("log")
-        ax.set_title(group, fontsize="small")
+        ax.set(yscale="log", ylim=(LOWEST / 1.5, 1.5))
+        ax.set_title(panel, fontsize="small")
     figure.supxlabel("rank of the p-value", fontsize="small")
-    figure.supylabel("p-value", fontsize="small")
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), loc="outside right center", title="tick in the paper", fontsize="small"
-    )
+    figure.supylabel("p-value; smaller ones at the bottom", fontsize="small")
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside right center", title="tick in the paper", fontsize="small")
     return figure
 
 
