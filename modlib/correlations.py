@@ -1,0 +1,160 @@
+"""Correlation visualisation: what a set of units responds to, as one image.
+
+A unit's image holds its rank correlation with every pixel over a data set. Signs are aligned before images are
+averaged, because two units that respond to the same thing may do so in opposite ways. Chapter: ``coherence``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modlib.errors import InputError
+
+SWEEPS = 20
+
+
+def spearman(activities: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation of every unit with every pixel, over a data set.
+
+    Ties share their mean rank. Where a unit or a pixel never changes, the correlation is taken to be 0.
+
+    Args:
+        activities: (n, units).
+        pixels: (n, d), flattened images; n at least 2.
+
+    Returns:
+        (units, d), in [-1, 1].
+
+    Raises:
+        InputError: if there are fewer than two inputs, not as many of both, or a number is not finite.
+
+    Source: importance-coherence 3.1.1. Chapter: ``coherence``.
+    """
+    shapes = np.shape(activities), np.shape(pixels)
+    if any(len(shape) != 2 for shape in shapes) or shapes[0][0] != shapes[1][0] or shapes[0][0] < 2:
+        raise InputError(f"activities and pixels of shapes {shapes[0]} and {shapes[1]}; expected (n, units) and (n, d)")
+    return _standardised_ranks(activities).T @ _standardised_ranks(pixels)
+
+
+def align_signs(images: np.ndarray, rng: np.random.Generator, sweeps: int = SWEEPS) -> np.ndarray:
+    """Signs that make images agree, greedily: one is flipped if its cosines with all others sum to less than 0.
+
+    All images are asked once a sweep, in random order, until a sweep flips none or all sweeps are done. A flip raises
+    the sum of all cosines, so this ends, though not always at the largest sum.
+
+    Args:
+        images: (units, d). One without any length keeps its sign.
+        rng: decides the order.
+        sweeps: at most; 20 in the paper.
+
+    Returns:
+        (units,), 1 or -1.
+
+    Raises:
+        InputError: if there is no image, or a number is not finite.
+
+    Source: importance-coherence 3.1.1 and algorithm 2, after Watanabe (2019). Chapter: ``coherence``.
+    """
+    images = _images(images)
+    length = np.linalg.norm(images, axis=1, keepdims=True)
+    directions = np.divide(images, length, out=np.zeros_like(images), where=length > 0)
+    cosines = directions @ directions.T
+    np.fill_diagonal(cosines, 0)
+    signs = np.ones(len(images))
+    for _ in range(sweeps):
+        before = signs.copy()
+        for i in rng.permutation(len(images)):
+            if signs[i] * (cosines[i] @ signs) < 0:
+                signs[i] *= -1
+        if np.array_equal(signs, before):
+            break
+    return signs
+
+
+def mean_image(images: np.ndarray, rng: np.random.Generator, sweeps: int = SWEEPS) -> np.ndarray:
+    """Mean of images with aligned signs. The sign of the whole is free, and chosen so that its mean is not positive.
+
+    Args:
+        images: (units, d), rank correlations.
+        rng: see ``align_signs``.
+        sweeps: see ``align_signs``.
+
+    Returns:
+        (d,), in [-1, 1].
+
+    Raises:
+        InputError: as ``align_signs``.
+
+    Source: importance-coherence 3.1.1; sign of the whole: the authors' code. Chapter: ``coherence``.
+    """
+    images = _images(images)
+    mean = align_signs(images, rng, sweeps) @ images / len(images)
+    return -mean if mean.mean() > 0 else mean
+
+
+def contrast(image: np.ndarray) -> float:
+    """Standard deviation of an image over its pixels: 0 if it shows nothing.
+
+    Our measure for what the paper judges by eye. Chapter: ``coherence``.
+    """
+    return float(np.std(image))
+
+
+def halves(image: np.ndarray, stacked: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The two parts of a visualisation of composite images.
+
+    Args:
+        image: (d,), flattened: a square, or two stacked ones.
+        stacked: whether the parts are two channels, not left and right.
+
+    Raises:
+        InputError: if it has no two such halves.
+
+    Source: importance-coherence 3.1.1 and A.3. Chapter: ``coherence``.
+    """
+    side = int(np.sqrt(image.size // 2 if stacked else image.size))
+    if image.ndim != 1 or image.size != (1 + stacked) * side**2 or not (stacked or side % 2 == 0):
+        wanted = "two squares one after the other" if stacked else "a square of even width"
+        raise InputError(f"an image of shape {image.shape} arrived; expected {wanted}, flattened")
+    first, second = np.split(image if stacked else image.reshape(side, side), 2, axis=0 if stacked else 1)
+    return first.ravel(), second.ravel()
+
+
+def likeness(first: np.ndarray, second: np.ndarray) -> float:
+    """Cosine of two halves; NaN if one of them is blank.
+
+    Our measure for what the paper judges by eye. Chapter: ``coherence``.
+    """
+    lengths = np.linalg.norm(first) * np.linalg.norm(second)
+    return float(first @ second / lengths) if lengths > 0 else float("nan")
+
+
+def one_sidedness(first: np.ndarray, second: np.ndarray) -> float:
+    """|a - b| / (a + b), a and b the norms of two halves: 1 if one is blank, 0 if they are as strong; NaN if both are.
+
+    Our measure for what the paper judges by eye. Chapter: ``coherence``.
+    """
+    a, b = np.linalg.norm(first), np.linalg.norm(second)
+    return float(abs(a - b) / (a + b)) if a + b > 0 else float("nan")
+
+
+def _standardised_ranks(columns: np.ndarray) -> np.ndarray:
+    """Ranks of each column, with mean 0 and length 1; 0 for a column that is constant."""
+    from scipy.stats import rankdata
+
+    columns = np.asarray(columns)
+    if not np.isfinite(columns).all():
+        raise InputError(f"{np.count_nonzero(~np.isfinite(columns))} numbers are not finite; expected none: drop them")
+    ranks = rankdata(columns, axis=0)
+    ranks -= ranks.mean(axis=0)
+    length = np.linalg.norm(ranks, axis=0)
+    return np.divide(ranks, length, out=np.zeros_like(ranks), where=length > 0)
+
+
+def _images(images: np.ndarray) -> np.ndarray:
+    images = np.asarray(images, dtype=float)
+    if images.ndim != 2 or not len(images) or not np.isfinite(images).all():
+        raise InputError(
+            f"images of shape {images.shape} arrived; expected at least one, (units, d), all of them finite"
+        )
+    return images

@@ -1,0 +1,48 @@
+"""Hidden activities: as the formula has them, for perceptrons and channels."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from modlib.activations import hidden_activities, relu_names
+from modlib.architectures import small_cnn
+from modlib.errors import InputError
+from modlib.networks import as_network, from_arrays
+
+
+def test_activities_of_a_perceptron_are_those_of_the_formula():
+    rng = np.random.default_rng(0)
+    kernels, biases = [rng.normal(size=s) for s in ((6, 5), (5, 4), (4, 3))], [rng.normal(size=n) for n in (5, 4, 3)]
+    x = rng.normal(size=(1100, 6)).astype(np.float32)
+    network = from_arrays(kernels, biases)
+    first, second = hidden_activities(network, x)
+    np.testing.assert_allclose(first, np.maximum(x @ kernels[0] + biases[0], 0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(second, np.maximum(first @ kernels[1] + biases[1], 0), rtol=1e-4, atol=1e-5)
+    assert not network.module.layer_0._forward_hooks
+
+
+def test_the_activity_of_a_channel_is_the_sum_over_its_map():
+    module = small_cnn(np.random.default_rng(0), side=8)
+    x = np.random.default_rng(1).random((3, 1, 8, 8), dtype=np.float32)
+    found = hidden_activities(as_network(module), x)
+    assert [part.shape for part in found] == [(3, 64), (3, 64), (3, 64), (3, 128)]
+    with torch.no_grad():
+        maps = torch.relu(module[0](torch.as_tensor(x)))
+    np.testing.assert_allclose(found[0], maps.sum((2, 3)).numpy(), rtol=1e-5)
+
+
+def test_bad_input_is_refused():
+    network = from_arrays([np.ones((4, 3)), np.ones((3, 2))])
+    with pytest.raises(InputError, match=r"shape \(5, 3\) do not fit"):
+        hidden_activities(network, np.zeros((5, 3)))
+    with pytest.raises(InputError, match="all of them finite"):
+        hidden_activities(network, np.full((5, 4), np.nan))
+    with pytest.raises(InputError, match="at least one"):
+        hidden_activities(network, np.zeros((0, 4)))
+    for module in (
+        nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)),
+        nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)),
+    ):
+        with pytest.raises(InputError, match="a ReLU module"):
+            relu_names(as_network(module))

@@ -1,0 +1,162 @@
+"""Feature visualisation: what a linear unit wants is known, batches do not mix, and the global generators are kept."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from modlib.architectures import small_cnn
+from modlib.errors import InputError
+from modlib.features import Settings, _global_generators, _transforms, visualise
+from modlib.networks import Network, as_network, from_arrays
+
+SHAPE = (1, 8, 8)
+STILL = Settings(steps=60, jitter=0, scale=1)
+SHORT = Settings(steps=20)
+
+
+@pytest.fixture(scope="module")
+def perceptron() -> Network:
+    rng = np.random.default_rng(0)
+    kernels = [rng.normal(size=shape) / 4 for shape in ((64, 12), (12, 12), (12, 5))]
+    return from_arrays(kernels, [np.full(12, 0.5), np.full(12, 0.5), np.zeros(5)])
+
+
+def test_a_linear_unit_gets_the_image_of_its_weights():
+    direction = np.random.default_rng(0).normal(size=64)
+    network = from_arrays([np.column_stack([direction, -direction]), np.eye(2)], [np.full(2, 50.0), np.zeros(2)])
+    found = visualise(network, 1, [[0], [1]], SHAPE, seed=0, settings=STILL)
+    for image, wanted in zip(found.images, (direction, -direction), strict=True):
+        np.testing.assert_array_equal(image.ravel() > 0.5, wanted > 0)
+    np.testing.assert_allclose(found.score, found.images.reshape(2, -1) @ direction * [1, -1] + 50, rtol=1e-5)
+    assert (found.score > 50 + 0.7 * np.maximum(direction, 0).sum() - 0.7 * np.maximum(-direction, 0).sum()).all()
+
+
+def test_transforms_move_what_is_drawn_but_are_not_in_the_score(perceptron):
+    still, moved = (visualise(perceptron, 1, [[0, 1]], SHAPE, 0, s) for s in (STILL, Settings(steps=60)))
+    assert np.abs(still.images - moved.images).max() > 0.1
+    assert still.score > moved.score  # the untransformed image is what was optimised in the first
+
+
+def test_all_of_a_batch_is_what_one_after_another_gives(perceptron):
+    sets = [np.array([0, 1, 2]), np.array([3]), np.array([2, 5, 7, 8])]
+    together = visualise(perceptron, 2, sets, SHAPE, seed=3, settings=SHORT)
+    for i, units in enumerate(sets):
+        alone = visualise(perceptron, 2, [units], SHAPE, seed=3, settings=SHORT)
+        np.testing.assert_allclose(alone.images[0], together.images[i], atol=1e-4)
+        np.testing.assert_allclose(alone.score[0], together.score[i], rtol=1e-4)
+
+
+def test_channels_are_units(perceptron):
+    network = as_network(small_cnn(np.random.default_rng(0), side=8))
+    sets = [np.arange(5), np.arange(3, 40)]
+    together = visualise(network, 2, sets, SHAPE, seed=0, settings=Settings(steps=5))
+    alone = visualise(network, 2, sets[1:], SHAPE, seed=0, settings=Settings(steps=5))
+    np.testing.assert_allclose(alone.images[0], together.images[1], atol=1e-4)
+    with torch.no_grad():
+        maps = network.module[:4](torch.as_tensor(together.images))
+    units = maps.mean((2, 3)).numpy()
+    np.testing.assert_allclose(together.score, [units[0, :5].mean(), units[1, 3:40].mean()], rtol=1e-4)
+    np.testing.assert_allclose(together.variance, [units[0, :5].var(), units[1, 3:40].var()], rtol=1e-3)
+    assert visualise(
+        as_network(small_cnn(np.random.default_rng(0), channels=3, side=8)), 1, sets, (3, 8, 8), 0, Settings(steps=1)
+    ).images.shape == (2, 3, 8, 8)
+
+
+def test_statistics_are_those_of_the_definitions(perceptron):
+    units = np.array([0, 4, 5, 9])
+    found = visualise(perceptron, 1, [units], SHAPE, seed=0, settings=SHORT)
+    with torch.no_grad():
+        x = torch.as_tensor(found.images).flatten(1)
+        activities = torch.relu(perceptron.module.layer_0(x))[0, units].double().numpy()
+        p = torch.softmax(perceptron.module(x).double(), 1)[0].numpy()
+    np.testing.assert_allclose(found.score, activities.mean(), rtol=1e-5)
+    np.testing.assert_allclose(found.variance, activities.var(), rtol=1e-5)
+    np.testing.assert_allclose(found.variation, activities.std() / activities.mean(), rtol=1e-5)
+    np.testing.assert_allclose(found.entropy, -(p * np.log(p)).sum(), rtol=1e-5)
+    assert 0 < found.entropy[0] < np.log(5)
+
+
+def test_a_set_that_is_silent_at_the_start_is_woken():
+    kernel = np.full((64, 2), 0.1)
+    network = from_arrays([kernel, np.eye(2)], [np.full(2, -5.0), np.zeros(2)])  # awake above the middle grey only
+    found = visualise(network, 1, [[0]], SHAPE, seed=0, settings=STILL)
+    assert found.score[0] > 0
+    deaf = from_arrays([kernel, np.eye(2)], [np.full(2, -50.0), np.zeros(2)])
+    found = visualise(deaf, 1, [[0]], SHAPE, seed=0, settings=SHORT)
+    assert found.score[0] == found.variance[0] == 0
+    assert np.isnan(found.variation[0])
+
+
+def test_the_seed_decides_and_global_generators_and_the_network_are_left_alone(perceptron):
+    np.random.seed(5)  # noqa: NPY002
+    torch.manual_seed(5)
+    random.seed(5)
+    before = np.random.get_state()[1].copy(), torch.random.get_rng_state(), random.getstate()  # noqa: NPY002
+    weights = {name: value.clone() for name, value in perceptron.module.state_dict().items()}
+    first = visualise(perceptron, 1, [[0, 1]], SHAPE, seed=1, settings=SHORT)
+    np.random.random(7)  # noqa: NPY002
+    torch.rand(7)
+    again, other = (visualise(perceptron, 1, [[0, 1]], SHAPE, seed, SHORT) for seed in (1, 2))
+    np.testing.assert_array_equal(first.images, again.images)
+    assert not np.array_equal(first.images, other.images)
+    np.random.seed(5)  # noqa: NPY002
+    torch.manual_seed(5)
+    visualise(perceptron, 1, [[0, 1]], SHAPE, seed=1, settings=SHORT)
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), before[1])
+    assert random.getstate() == before[2]
+    assert all(torch.equal(value, weights[name]) for name, value in perceptron.module.state_dict().items())
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in perceptron.module.parameters())
+    assert not any(module._forward_hooks for module in perceptron.module.modules())
+
+
+def test_jitter_is_as_far_in_every_direction():
+    image = torch.zeros(1, 1, 8, 8)
+    image[0, 0, 4, 4] = 1
+    (move,) = _transforms(Settings(jitter=2, scale=1), SHAPE, np.random.default_rng(0))
+    places = set()
+    for _ in range(200):
+        moved = move(image)
+        assert moved.shape == image.shape
+        assert moved.sum() == moved.max() == 1  # not blurred
+        places.add(tuple(moved[0, 0].nonzero()[0].tolist()))
+    assert places == {(y, x) for y in range(2, 7) for x in range(2, 7)}
+
+
+def test_scaling_keeps_the_middle_and_the_size():
+    image = torch.zeros(1, 1, 28, 28)
+    image[0, 0, 10:18, 10:18] = 1
+    steps = _transforms(Settings(jitter=0, scale=1.3), (1, 28, 28), np.random.default_rng(0))
+    sums = []
+    with _global_generators(0):
+        for _ in range(50):
+            scaled = image
+            for step in steps:
+                scaled = step(scaled)
+            assert scaled.shape == image.shape
+            sums.append(float(scaled.sum()))
+            centre = (scaled[0, 0].sum(0) @ torch.arange(28.0) / scaled.sum()).item()
+            assert abs(centre - 13.5) < 0.6
+    assert min(sums) < 64 / 1.2
+    assert max(sums) > 64 * 1.2
+
+
+def test_bad_input_is_refused(perceptron):
+    with pytest.raises(InputError, match="hidden layers 1 to 2"):
+        visualise(perceptron, 3, [[0]], SHAPE, 0)
+    for bad in ([], list(range(12)), [0, 0], [12], [-1]):
+        with pytest.raises(InputError, match=r"set 0 holds .* expected 1 to 11 different units"):
+            visualise(perceptron, 1, [bad], SHAPE, 0)
+    with pytest.raises(InputError, match="no set of units"):
+        visualise(perceptron, 1, [], SHAPE, 0)
+    with pytest.raises(InputError, match=r"shape \(1, 9, 9\) do not fit"):
+        visualise(perceptron, 1, [[0]], (1, 9, 9), 0)
+    tanh = as_network(nn.Sequential(nn.Linear(64, 3), nn.Tanh(), nn.Linear(3, 2)))
+    with pytest.raises(InputError, match="a ReLU module"):
+        visualise(tanh, 1, [[0]], SHAPE, 0)
+    for bad in ({"steps": 0}, {"scale": 0.5}, {"jitter": -1}, {"learning_rate": 0}):
+        with pytest.raises(InputError, match="expected a step"):
+            Settings(**bad)
