@@ -1,0 +1,75 @@
+"""Chapter ``dependencies``: what a sub-cluster is worth once another one is gone, for all pairs.
+
+The networks of both papers' double lesions: perceptrons on Fashion-MNIST, with dropout, pruned; ten clusters in the
+first paper, eight in the second.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modlib.experiments.importance import clustered, trained
+from modlib.experiments.runner import Cell, Experiment, Row
+from modlib.lesions import damages, double_lesions
+
+CELL_KEY = ("profile", "dataset", "dropout", "k", "seed")
+ROW_KEY = ("first", "second")
+TOLERANCE = {
+    "first_size": 0.0,
+    "second_size": 0.0,
+    "first_drop": 1e-3,
+    "delta": 1e-3,
+    "random_mean": 1e-3,
+    "random_sd": 1e-3,
+    "random_max": 1e-3,
+    "n_random": 0.0,
+    "p": 0.0,
+    "important": 0.0,
+}
+# data set, numbers of clusters, networks, random sets a pair
+PLANS: dict[str, tuple[str, tuple[int, ...], int, int]] = {
+    "smoke": ("digits", (3,), 1, 4),
+    "quick": ("fashion_mnist", (10,), 1, 20),
+    "paper": ("fashion_mnist", (10, 8), 3, 50),
+}
+
+
+def cells(profile: str) -> list[Cell]:
+    """One network for every number of clusters, then the next."""
+    dataset, ks, seeds, _ = PLANS[profile]
+    return [
+        {"profile": profile, "dataset": dataset, "dropout": "yes", "k": k, "seed": seed}
+        for seed in range(seeds)
+        for k in ks
+    ]
+
+
+def measure(cell: Cell) -> list[Row]:
+    """A row for every ordered pair of sub-clusters."""
+    seed, k = int(cell["seed"]), int(cell["k"])
+    network, images = trained("mlp", cell["dataset"], True, seed)
+    parts = clustered(network, k, seed)
+    test = images.x_test, images.y_test
+    alone = {p.name: damages(network, *test, p.layer, [p.units])[0].drop for p in parts}
+    pairs = double_lesions(network, *test, parts, PLANS[cell["profile"]][-1], np.random.default_rng([seed, k, 2]))
+    return [
+        {
+            "first": pair.first.name,
+            "second": pair.second.name,
+            "first_size": len(pair.first.units),
+            "second_size": len(pair.second.units),
+            "width": pair.second.width,
+            "first_drop": round(alone[pair.first.name], 5),
+            "delta": round(pair.delta, 5),
+            "random_mean": round(float(pair.random.mean()), 5),
+            "random_sd": round(float(pair.random.std(ddof=1)), 5),
+            "random_max": round(float(pair.random.max()), 5),
+            "n_random": len(pair.random),
+            "p": round(pair.p, 6),
+            "important": "yes" if pair.is_important else "no",
+        }
+        for pair in pairs
+    ]
+
+
+EXPERIMENT = Experiment("dependencies", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
