@@ -163,7 +163,7 @@ def below_zero(ours: Sample, theirs: Sample) -> Judgement:
 
 
 def below_one(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "minor" of a number of communities: the mean changes by less than 1; partly by less than 2."""
+    """The paper says "minor" of communities or percentage points: the mean is below 1 in size; partly below 2."""
     return _at_most(abs(ours.mean), 1, 2)
 
 
@@ -180,6 +180,11 @@ def below_a_tenth(ours: Sample, theirs: Sample) -> Judgement:
 def significant(ours: Sample, theirs: Sample) -> Judgement:
     """The paper says "differ": the test's p is below 0.05."""
     return (Grade.REPRODUCED if ours.mean < SIGNIFICANT else Grade.NOT_REPRODUCED), f"p = {ours.mean:.2g}"
+
+
+def not_significant(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "do not differ": the test's p is at least 0.05."""
+    return (Grade.NOT_REPRODUCED if ours.mean < SIGNIFICANT else Grade.REPRODUCED), f"p = {ours.mean:.2g}"
 
 
 def nearly_always(ours: Sample, theirs: Sample) -> Judgement:
@@ -217,6 +222,7 @@ _OF_WORDS = (
     below_a_quarter,
     below_a_tenth,
     significant,
+    not_significant,
     nearly_always,
     mostly,
     never,

@@ -4,6 +4,7 @@ from modlib.errors import InputError
 from modlib.experiments import (
     class_removal,
     clusterability,
+    coherence,
     dependencies,
     dropout,
     hypothesis_tests,
@@ -24,6 +25,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         topology_shuffles,
         importance,
         dependencies,
+        coherence,
         upstream_downstream,
         weight_masks,
         class_removal,
