@@ -10,13 +10,15 @@ import numpy as np
 
 from modlib.experiments.importance import clustered, trained
 from modlib.experiments.runner import Cell, Experiment, Row
-from modlib.lesions import damages, double_lesions
+from modlib.lesions import double_lesions, kind, lesion_tests
 
 CELL_KEY = ("profile", "dataset", "dropout", "k", "seed")
 ROW_KEY = ("first", "second")
 TOLERANCE = {
     "first_size": 0.0,
     "second_size": 0.0,
+    "first_kind": 0.0,
+    "second_kind": 0.0,
     "first_drop": 1e-3,
     "delta": 1e-3,
     "random_mean": 1e-3,
@@ -30,7 +32,7 @@ TOLERANCE = {
 PLANS: dict[str, tuple[str, tuple[int, ...], int, int]] = {
     "smoke": ("digits", (3,), 1, 4),
     "quick": ("fashion_mnist", (10,), 1, 20),
-    "paper": ("fashion_mnist", (10, 8), 3, 50),
+    "paper": ("fashion_mnist", (10, 8), 5, 50),
 }
 
 
@@ -50,16 +52,21 @@ def measure(cell: Cell) -> list[Row]:
     network, images = trained("mlp", cell["dataset"], True, seed)
     parts = clustered(network, k, seed)
     test = images.x_test, images.y_test
-    alone = {p.name: damages(network, *test, p.layer, [p.units])[0].drop for p in parts}
-    pairs = double_lesions(network, *test, parts, PLANS[cell["profile"]][-1], np.random.default_rng([seed, k, 2]))
+    n_random = PLANS[cell["profile"]][-1]
+    singles = {
+        t.part.name: t for t in lesion_tests(network, *test, parts, n_random, np.random.default_rng([seed, k, 1]))
+    }
+    kinds = {name: str(kind(t.part, t.damage.drop, t.random_drops)) for name, t in singles.items()}
+    pairs = double_lesions(network, *test, parts, n_random, np.random.default_rng([seed, k, 2]))
     return [
         {
             "first": pair.first.name,
             "second": pair.second.name,
             "first_size": len(pair.first.units),
             "second_size": len(pair.second.units),
-            "width": pair.second.width,
-            "first_drop": round(alone[pair.first.name], 5),
+            "first_kind": kinds[pair.first.name],
+            "second_kind": kinds[pair.second.name],
+            "first_drop": round(singles[pair.first.name].damage.drop, 5),
             "delta": round(pair.delta, 5),
             "random_mean": round(float(pair.random.mean()), 5),
             "random_sd": round(float(pair.random.std(ddof=1)), 5),
