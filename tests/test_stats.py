@@ -26,7 +26,8 @@ from modlib.stats import (
 )
 
 samples = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=3, max_size=30).map(np.array)
-p_values = st.lists(st.integers(0, 1000).map(lambda i: i / 1000), min_size=1, max_size=40).map(np.array)
+# many of them small, where corrections decide
+p_values = st.lists(st.integers(0, 1000).map(lambda i: (i / 1000) ** 3), min_size=1, max_size=40).map(np.array)
 
 
 @st.composite
@@ -230,6 +231,7 @@ def test_corrections_by_hand() -> None:
     p = np.array([0.04, 0.01, 0.03, 0.02])
     assert benjamini_hochberg(p).all()  # 0.04 <= 0.05 * 4 / 4, and with it all that are smaller
     assert holm(p).tolist() == [False, True, False, False]  # 0.01 <= 0.05 / 4, but 0.02 > 0.05 / 3
+    assert holm(np.array([0.9, 0.02, 0.01])).tolist() == [False, True, True]  # 0.02 <= 0.05 / 2, if not 0.05 / 3
     assert not benjamini_hochberg(np.array([0.06])).any()
     assert holm(np.array([0.0, 1.0])).tolist() == [True, False]
 
