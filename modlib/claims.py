@@ -20,11 +20,13 @@ import pandas as pd
 import yaml
 
 from modlib.class_findings import CLASS_FINDINGS
+from modlib.coherence_findings import COHERENCE_FINDINGS
 from modlib.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine, nearest
 from modlib.errors import BookError
 from modlib.experiments import EXPERIMENTS
 from modlib.findings import FINDINGS
 from modlib.hypothesis_findings import HYPOTHESIS_FINDINGS
+from modlib.lesion_findings import LESION_FINDINGS
 from modlib.mask_findings import MASK_FINDINGS
 from modlib.metrics import METRICS, NETWORK
 from modlib.papers import STAGES, Place, Printed, printed_at
@@ -56,12 +58,16 @@ KEYS = (
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
-MEASURED = METRICS | FINDINGS | MASK_FINDINGS | CLASS_FINDINGS | HYPOTHESIS_FINDINGS
+MEASURED = (
+    METRICS | FINDINGS | MASK_FINDINGS | CLASS_FINDINGS | HYPOTHESIS_FINDINGS | LESION_FINDINGS | COHERENCE_FINDINGS
+)
 DATASETS = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
     "cifar10": "CIFAR-10 (JPEG copy)",
     "initialisation": "untrained",
+    "mnist halves-same": "MNIST halves-same",
+    "mnist halves-diff": "MNIST halves-diff",
 }
 # Verdicts are told apart by sign and word; their colours are Okabe and Ito's, safe for the colour-blind.
 ICONS = dict(zip(Grade, "✔◐✘○–", strict=True))
@@ -102,9 +108,11 @@ class Claim:
     @property
     def what(self) -> str:
         """The networks that it is about, in words."""
-        rows = self.rows
-        if "dataset" not in rows:
-            return ", ".join(rows.values()) or "all networks"
+        rows, k = self.rows, self.rows.get("k", "")
+        if "dataset" not in rows or "measure" in rows:
+            spelt = {"dropout": {"yes": "dropout", "no": "no dropout"}, "dataset": DATASETS, "k": {k: f"k = {k}"}}
+            order = sorted(rows.items(), key=lambda row: (row[0] != "dataset", row[0] == "k"))
+            return ", ".join(spelt.get(column, {}).get(value, value) for column, value in order) or "all networks"
         if "study" in rows:
             ending = {"yes": ", dropout", "no": ", no dropout"}.get(rows.get("dropout", ""), "")
             return f"{DATASETS[rows['dataset']]}, {rows['study']}{ending}"
@@ -319,9 +327,10 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
     tables = (named,) if isinstance(named, str) else tuple(named)
     if not tables:
         raise BookError(f"{where}: decided_by is {rows}; expected a table at least")
+    in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
     for name in tables:
         _expect(name, EXPERIMENTS, f"{where}: table")
-        if "dataset" in EXPERIMENTS[name].cell_key and "dataset" not in rows:
+        if not in_words and "dataset" in EXPERIMENTS[name].cell_key and "dataset" not in rows:
             raise BookError(f"{where}: decided_by is {rows}, but rows of {name} differ in the dataset; fix it")
         if "k" in EXPERIMENTS[name].row_key and "k" not in rows:
             raise BookError(f"{where}: decided_by is {rows}, but rows of {name} differ in k; fix k")
@@ -331,7 +340,6 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
         _expect(metric, MEASURED, f"{where}: metric")
         _expect(criterion, CRITERIA, f"{where}: criterion")
     row, metrics = merged.get("row", ""), list(merged["criteria"])
-    in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
     if not row and not in_words:
         raise BookError(f"{where}: the claim has no row, but is compared with a printed number; name the row")
     return Claim(

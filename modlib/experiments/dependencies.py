@@ -6,11 +6,15 @@ first paper, eight in the second.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from modlib.experiments.importance import clustered, trained
 from modlib.experiments.runner import Cell, Experiment, Row
 from modlib.lesions import double_lesions, kind, lesion_tests
+from modlib.networks import Network
+from modlib.subclusters import SubCluster
 
 CELL_KEY = ("profile", "dataset", "dropout", "k", "seed")
 ROW_KEY = ("first", "second")
@@ -50,14 +54,32 @@ def measure(cell: Cell) -> list[Row]:
     """A row for every ordered pair of sub-clusters."""
     seed, k = int(cell["seed"]), int(cell["k"])
     network, images = trained("mlp", cell["dataset"], True, seed)
-    parts = clustered(network, k, seed)
-    test = images.x_test, images.y_test
-    n_random = PLANS[cell["profile"]][-1]
-    singles = {
-        t.part.name: t for t in lesion_tests(network, *test, parts, n_random, np.random.default_rng([seed, k, 1]))
-    }
-    kinds = {name: str(kind(t.part, t.damage.drop, t.random_drops)) for name, t in singles.items()}
-    pairs = double_lesions(network, *test, parts, n_random, np.random.default_rng([seed, k, 2]))
+    parts, n_random = clustered(network, k, seed), PLANS[cell["profile"]][-1]
+    return pair_rows(network, images.x_test, images.y_test, parts, n_random, [seed, k])
+
+
+def pair_rows(
+    network: Network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    parts: Sequence[SubCluster],
+    n_random: int,
+    seed: Sequence[int],
+) -> list[Row]:
+    """Single lesions, then double ones: a row for every ordered pair.
+
+    Args:
+        network: the network.
+        images: test images.
+        labels: (n,) their classes.
+        parts: sub-clusters, layer by layer.
+        n_random: random sets a sub-cluster, and a pair.
+        seed: decides them.
+    """
+    test = images, labels
+    singles = lesion_tests(network, *test, parts, n_random, np.random.default_rng([*seed, 1]))
+    kinds = {one.part.name: str(kind(one.part, one.damage.drop, one.random_drops)) for one in singles}
+    drops = {one.part.name: one.damage.drop for one in singles}
     return [
         {
             "first": pair.first.name,
@@ -66,7 +88,7 @@ def measure(cell: Cell) -> list[Row]:
             "second_size": len(pair.second.units),
             "first_kind": kinds[pair.first.name],
             "second_kind": kinds[pair.second.name],
-            "first_drop": round(singles[pair.first.name].damage.drop, 5),
+            "first_drop": round(drops[pair.first.name], 5),
             "delta": round(pair.delta, 5),
             "random_mean": round(float(pair.random.mean()), 5),
             "random_sd": round(float(pair.random.std(ddof=1)), 5),
@@ -75,7 +97,7 @@ def measure(cell: Cell) -> list[Row]:
             "p": round(pair.p, 6),
             "important": "yes" if pair.is_important else "no",
         }
-        for pair in pairs
+        for pair in double_lesions(network, *test, parts, n_random, np.random.default_rng([*seed, 2]))
     ]
 
 

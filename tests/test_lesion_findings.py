@@ -1,0 +1,137 @@
+"""What two papers say of lesions, judged on rows in which it is true by construction, or false."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modlib import claims
+from modlib.criteria import Grade
+from modlib.experiments.dependencies import cells as pair_cells
+from modlib.experiments.importance import DROP, RANGE, cells, compared, lesion_rows
+from modlib.lesion_findings import LESION_FINDINGS, combined, dependent_pairs, relevant_pairs
+from modlib.lesions import Damage, LesionTest
+from modlib.stats import chi_squared_uniform, fisher_combined
+from modlib.subclusters import SubCluster
+
+CLAIMS = [claim for claim in claims.load() if claim.tables in (("importance",), ("dependencies",))]
+
+
+def importance_rows(paper_is_right: bool) -> pd.DataFrame:
+    """Rows of the paper's grid, of 20 sub-clusters each."""
+    rows = []
+    for cell in cells("paper"):
+        for i in range(20):
+            size = 6 if i < 6 else 40
+            kinds = ["small"] * 6 + ["important"] * 7 + ["sig-but-not-diff"] * 3 + ["other"] * 4
+            if not paper_is_right:
+                kinds = ["small"] * 6 + ["other"] * 14
+            common = dict(cell) | {"layer": 1 + i // 5, "cluster": i % 5, "size": size, "width": 256, "n_random": 20}
+            common |= {"kind": kinds[i], "kind_in_first_paper": kinds[i]}
+            even = (1 + i) / 21  # all ranks alike
+            worse = 1 / 21 if paper_is_right and i % 2 else even
+            if not paper_is_right and cell["k"] != 12:
+                worse = 1 / 21  # other numbers of clusters, other results
+            wide = even if paper_is_right else 1 / 21
+            rows += [common | {"measure": DROP, "p_ties_for": worse}, common | {"measure": RANGE, "p_ties_for": wide}]
+    return pd.DataFrame(rows)
+
+
+def pair_rows(paper_is_right: bool) -> pd.DataFrame:
+    """Rows of the paper's grid, of two clusters in three layers, all important alone."""
+    rng = np.random.default_rng(1)
+    names = [f"{layer}-{cluster}" for layer in (1, 2, 3) for cluster in (0, 1)]
+    rows = []
+    for cell in pair_cells("paper"):
+        for first in names:
+            for second in names:
+                if first == second:
+                    continue
+                same = first[-1] == second[-1]
+                given = rng.random() < ((0.3 if same else 0.95) if paper_is_right else 0.2)
+                kinds = {"first_kind": "important", "second_kind": "important"}
+                rows.append(
+                    dict(cell) | kinds | {"first": first, "second": second, "important": "yes" if given else "no"}
+                )
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("paper_is_right", [True, False])
+def test_every_sentence_follows_its_rows(paper_is_right, tmp_path):
+    importance_rows(paper_is_right).to_csv(tmp_path / "importance.csv", index=False)
+    pair_rows(paper_is_right).to_csv(tmp_path / "dependencies.csv", index=False)
+    assert len(CLAIMS) == 25
+    in_words = [claim for claim in CLAIMS if not claim.row]
+    assert {metric for claim in in_words for metric in claim.criteria} == set(LESION_FINDINGS)
+    verdicts = {claim.id: claims.judge(claim, tmp_path).verdict for claim in in_words}
+    if paper_is_right:
+        assert not {name for name, verdict in verdicts.items() if verdict is not Grade.REPRODUCED}
+    else:
+        assert Grade.REPRODUCED not in verdicts.values()
+
+
+def test_combined_p_values_are_those_of_the_networks():
+    rows = importance_rows(True)
+    for combine in (fisher_combined, chi_squared_uniform):
+        medians = combined(rows, DROP, combine)
+        one = rows[
+            (rows["network"] == "mlp") & (rows["dataset"] == "mnist") & (rows["k"] == 8) & (rows["measure"] == DROP)
+        ]
+        each = [combine(part["p_ties_for"].to_numpy(), 20) for _, part in one.groupby("seed")]
+        assert medians["mlp", "mnist", "no", 8] == pytest.approx(np.median(each))
+
+
+def test_pairs():
+    rows = pd.DataFrame(
+        [
+            ("1-0", "2-0", "no", "important", "important"),
+            ("2-0", "1-0", "yes", "important", "important"),
+            ("1-0", "2-1", "yes", "important", "important"),
+            ("2-1", "1-0", "yes", "important", "important"),
+            ("2-0", "2-1", "no", "important", "important"),  # the same layer
+            ("2-1", "2-0", "no", "important", "important"),
+            ("1-0", "3-0", "no", "important", "small"),  # not important alone
+            ("3-0", "1-0", "no", "small", "important"),
+        ],
+        columns=["first", "second", "important", "first_kind", "second_kind"],
+    ).assign(seed=0)
+    assert len(relevant_pairs(rows)) == 4
+    found = dependent_pairs(rows).set_index("pair")
+    assert found["dependent"].to_dict() == {"1-0|2-0": True, "1-0|2-1": False}
+    assert found["same"].to_dict() == {"1-0|2-0": True, "1-0|2-1": False}
+    assert LESION_FINDINGS["given"].measure(rows, "averaged").mean == 0.75
+    assert LESION_FINDINGS["own_cluster"].measure(rows, "averaged").values == (1.0,)
+
+
+@pytest.mark.parametrize("name", sorted(LESION_FINDINGS))
+def test_no_rows_give_no_number(name):
+    columns = [*importance_rows(True).columns, *pair_rows(True).columns]
+    empty = pd.DataFrame(columns=list(dict.fromkeys(columns)))
+    assert LESION_FINDINGS[name].measure(empty, "averaged") is None
+
+
+def test_rows_of_a_lesion():
+    part = SubCluster(2, 3, np.arange(30), np.arange(100), 100)
+    random = tuple(Damage(drop, np.full(10, drop)) for drop in (0.0, 0.01, 0.05))
+    drop, spread = lesion_rows(LesionTest(part, Damage(0.05, np.eye(10)[0] / 2), random), 0.9)
+    assert (drop["measure"], drop["value"], drop["random_max"], drop["size"]) == (DROP, 0.05, 0.05, 30)
+    assert (drop["p_ties_for"], drop["p_ties_against"]) == (0.25, 0.5)
+    assert drop["kind"] == "diff-but-not-sig"
+    assert (spread["measure"], spread["value"], spread["p_ties_against"]) == (RANGE, 10.0, 0.25)
+    assert drop["class_drops"].split()[0] == "0.5000"
+
+
+def test_an_infinite_range_is_the_largest():
+    row = compared(np.inf, np.array([1.0, 5.0, np.inf]))
+    assert (row["p_ties_for"], row["p_ties_against"]) == (0.25, 0.5)
+    assert row["random_mean"] == 3
+
+
+def test_grid_holds_all_that_the_issue_names():
+    grid = pd.DataFrame(cells("paper"))
+    assert not grid.duplicated().any()
+    counts = grid.groupby(["network", "dropout", "k"]).size().to_dict()
+    assert counts == {
+        ("mlp", "no", 8): 10, ("mlp", "no", 12): 10, ("mlp", "no", 18): 10, ("cnn", "no", 12): 4,
+        ("mlp", "yes", 10): 5, ("mlp", "yes", 8): 5, ("mlp", "yes", 4): 1,
+    }  # fmt: skip
+    assert (grid.head(11)["seed"] == 0).all()  # one network of every kind comes first
