@@ -18,7 +18,8 @@ from modlib.lesions import MIN_DROP, MIN_PROPORTION, Kind
 from modlib.plots import MARKERS, PALETTE
 
 SHOWN = (Kind.IMPORTANT, Kind.SIGNIFICANT_ONLY, Kind.DIFFERENT_ONLY, Kind.PRUNABLE, Kind.OTHER, Kind.SMALL)
-STYLES = {str(name): (PALETTE[i], MARKERS[i]) for i, name in enumerate((*SHOWN, Kind.COMPLETE))}
+STYLES = {str(name): (PALETTE[i], MARKERS[i]) for i, name in enumerate(SHOWN)}
+STYLES[str(Kind.COMPLETE)] = ("#000000", "X")
 STAR = 0.05  # p-values below this have a star in the matrix of double lesions
 
 
@@ -82,8 +83,9 @@ def class_profiles(rows: pd.DataFrame, names: tuple[str, ...]) -> Figure:
         ax.axhline(0, color="black", lw=0.6)
         ax.tick_params(labelsize="x-small")
         ax.set_xticks(place, names, rotation=90)
-    for ax in axes.flat[len(rows) :]:
-        ax.set_visible(False)
+    for i, ax in enumerate(axes.flat):
+        ax.set_visible(i < len(rows))
+        ax.tick_params(labelbottom=i + columns >= len(rows))  # the last panel of a column has the names
     figure.supylabel("accuracy lost, percentage points", fontsize="small")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize="x-small")
     return figure

@@ -59,8 +59,9 @@ def answers(
         For a block of images after the other, (sets, images) number of the largest output.
     """
     layers = [_weights(of.kernel, of.bias, i < len(network.layers)) for i, of in enumerate(network.layers, start=1)]
-    rest = [np.zeros(len(images[0]), np.float32)]  # what a lesioned unit says
-    rest += [np.zeros_like(of.bias) if biases else np.maximum(of.bias, 0) for of in layers[:-1]]
+    silent = np.zeros(len(images[0]), np.float32)  # for the images, which are never lesioned
+    said_at_rest = [silent, *(np.zeros_like(of.bias) if biases else np.maximum(of.bias, 0) for of in layers[:-1])]
+    rest = [np.repeat(of[:, None], IMAGES_AT_ONCE, axis=1) for of in said_at_rest]
     none = [np.zeros(len(of), dtype=bool) for of in rest]
     gone = [common.get(at, none[at]) for at in range(len(layers))]
     for start in range(0, len(images), IMAGES_AT_ONCE):
@@ -101,20 +102,24 @@ def _layer(
     rest: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Outputs (outputs, images) of a layer; an input that is gone rests at one value for all images."""
+    """Outputs (outputs, images) of a layer; an input that is gone rests at one value for all images, a row of rest."""
     for j in range(len(bias)):
         total = out[j]
         total[:] = bias[j]
-        for place in range(starts[j], starts[j + 1]):
-            i, weight = inputs[place], weights[place]
-            if gone[i]:
-                constant = weight * rest[i]
-                for image in range(total.size):
-                    total[image] += constant
-            else:
-                of_input = values[i]
-                for image in range(total.size):
-                    total[image] += weight * of_input[image]
+        place, end = starts[j], starts[j + 1]
+        while place + 4 <= end:  # four at a time, so that the total is read and written a quarter as often
+            i, k, m, n = inputs[place], inputs[place + 1], inputs[place + 2], inputs[place + 3]
+            a, b = rest[i] if gone[i] else values[i], rest[k] if gone[k] else values[k]
+            c, d = rest[m] if gone[m] else values[m], rest[n] if gone[n] else values[n]
+            u, v, w, x = weights[place], weights[place + 1], weights[place + 2], weights[place + 3]
+            for image in range(total.size):
+                total[image] += (u * a[image] + v * b[image]) + (w * c[image] + x * d[image])
+            place += 4
+        while place < end:
+            a, u = rest[inputs[place]] if gone[inputs[place]] else values[inputs[place]], weights[place]
+            for image in range(total.size):
+                total[image] += u * a[image]
+            place += 1
         if relu:
             for image in range(total.size):
                 total[image] = max(total[image], np.float32(0))

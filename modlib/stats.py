@@ -11,6 +11,7 @@ import numpy as np
 
 from modlib.errors import InputError
 
+OFF_GRID = 0.02  # of a step of the grid of p-values; a p-value with three decimals is nearer to its place
 ROUNDING = 1e-9  # two n-cuts of equal partitions differ by rounding; nearer than this, relatively, is a tie
 
 
@@ -240,7 +241,7 @@ def _levels(p: np.ndarray, n_random: int) -> np.ndarray:
         raise InputError(f"n_random = {n_random} arrived; expected at least 1 random sample behind each p-value")
     places = _samples(p, 1, "p") * (n_random + 1)
     levels = np.rint(places).astype(int)
-    off = (np.abs(places - levels) > 1e-6) | (levels < 1) | (levels > n_random + 1)
+    off = (np.abs(places - levels) > OFF_GRID) | (levels < 1) | (levels > n_random + 1)
     if off.any():
         raise InputError(
             f"p holds {places[off][0] / (n_random + 1):g}, which {n_random} random samples cannot give; expected "

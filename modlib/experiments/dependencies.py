@@ -29,14 +29,14 @@ TOLERANCE = {
     "random_sd": 1e-3,
     "random_max": 1e-3,
     "n_random": 0.0,
-    "p": 0.0,
+    "p": 0.1,
     "important": 0.0,
 }
 # data set, numbers of clusters, networks, random sets a pair
 PLANS: dict[str, tuple[str, tuple[int, ...], int, int]] = {
     "smoke": ("digits", (3,), 1, 4),
     "quick": ("fashion_mnist", (10,), 1, 20),
-    "paper": ("fashion_mnist", (10, 8), 5, 50),
+    "paper": ("fashion_mnist", (10, 8), 3, 50),
 }
 
 

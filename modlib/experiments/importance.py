@@ -37,8 +37,8 @@ TOLERANCE = {
     "random_min": 1e-3,
     "random_max": 1e-3,
     "n_random": 0.0,
-    "p_ties_for": 0.0,
-    "p_ties_against": 0.0,
+    "p_ties_for": 0.1,  # one image more or less moves a drop by two ranks at most
+    "p_ties_against": 0.1,
     "class_drops": 1e-3,
     "random_class_mean": 1e-3,
     "random_class_sd": 1e-3,
