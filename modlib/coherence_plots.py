@@ -19,7 +19,7 @@ from modlib.plots import MARKERS, PALETTE, TITLES
 NAMES = {
     SCORE: "score", ENTROPY: "softmax entropy", VARIANCE: "variance of activities",
 }  # fmt: skip
-MOST = 12  # columns of a figure of images
+MOST = 12  # columns of a figure of square images
 
 
 def squares(image: np.ndarray, channels: int = 1) -> np.ndarray:
@@ -43,18 +43,19 @@ def pictures(columns: Sequence[Sequence[np.ndarray]], names: Sequence[str], sign
         names: of the sub-clusters.
         signed: correlations, drawn in blue and red on one scale for all; else pixels in [0, 1], grey.
     """
-    columns, names = columns[:MOST], names[:MOST]
     height, width = columns[0][0].shape
+    most = max(1, MOST * height // max(height, width))
+    columns, names = columns[:most], names[:most]
     size = (0.85 * len(columns) * max(1.0, width / height) + 0.9, 0.85 * len(columns[0]) + 0.4)
     figure, axes = plt.subplots(len(columns[0]), len(columns), figsize=size, squeeze=False, layout="constrained")
-    most = max(float(np.nanmax(np.abs(image))) for column in columns for image in column)
-    kind = {"cmap": "RdBu", "vmin": -most, "vmax": most} if signed else {"cmap": "gray", "vmin": 0, "vmax": 1}
+    largest = max(float(np.nanmax(np.abs(image))) for column in columns for image in column)
+    kind = {"cmap": "RdBu", "vmin": -largest, "vmax": largest} if signed else {"cmap": "gray", "vmin": 0, "vmax": 1}
     for (line, place), ax in np.ndenumerate(axes):
         ax.imshow(columns[place][line], **kind)
         ax.set(xticks=[], yticks=[])
+        ax.spines[:].set(visible=line == 0, linewidth=2, color=PALETTE[1])
         if line == 0:
             ax.set_title(names[place], fontsize="x-small")
-            ax.spines[:].set(visible=True, linewidth=2, color=PALETTE[1])
     axes[0, 0].set_ylabel("true", fontsize="x-small")
     for ax in axes[1:, 0]:
         ax.set_ylabel("random", fontsize="x-small")

@@ -281,7 +281,7 @@ def _row(part: SubCluster, name: str, values: np.ndarray) -> Row:
     value, null = float(values[0]), values[1:]
     finite = np.isfinite(values).all()  # a set whose units are all silent has no coefficient of variation
     p = {
-        f"p_ties_{rule}": round(monte_carlo_p(value, null, SIDES[name], rule), 6) if finite else None
+        f"p_ties_{rule}": monte_carlo_p(value, null, SIDES[name], rule) if finite else None
         for rule in ("against", "for")
     }
     return {

@@ -32,7 +32,7 @@ Row: TypeAlias = dict[str, Any]
 PROFILES = ("smoke", "quick", "paper")
 VERSIONS = (
     *("numpy", "scipy", "scikit-learn", "tensorflow", "tf-keras", "tensorflow-model-optimization", "torch", "numba"),
-    *("igraph", "leidenalg", "clusim"),
+    *("igraph", "leidenalg", "clusim", "torch-lucent", "kornia"),
 )
 
 
