@@ -7,11 +7,9 @@ import pytest
 from modlib import claims
 from modlib.criteria import Grade
 from modlib.experiments.dependencies import cells as pair_cells
-from modlib.experiments.importance import DROP, RANGE, cells, compared, lesion_rows
+from modlib.experiments.importance import DROP, RANGE, cells
 from modlib.lesion_findings import LESION_FINDINGS, combined, dependent_pairs, relevant_pairs
-from modlib.lesions import Damage, LesionTest
 from modlib.stats import chi_squared_uniform, fisher_combined
-from modlib.subclusters import SubCluster
 
 CLAIMS = [claim for claim in claims.load() if claim.tables in (("importance",), ("dependencies",))]
 
@@ -107,31 +105,3 @@ def test_no_rows_give_no_number(name):
     columns = [*importance_rows(True).columns, *pair_rows(True).columns]
     empty = pd.DataFrame(columns=list(dict.fromkeys(columns)))
     assert LESION_FINDINGS[name].measure(empty, "averaged") is None
-
-
-def test_rows_of_a_lesion():
-    part = SubCluster(2, 3, np.arange(30), np.arange(100), 100)
-    random = tuple(Damage(drop, np.full(10, drop)) for drop in (0.0, 0.01, 0.05))
-    drop, spread = lesion_rows(LesionTest(part, Damage(0.05, np.eye(10)[0] / 2), random), 0.9)
-    assert (drop["measure"], drop["value"], drop["random_max"], drop["size"]) == (DROP, 0.05, 0.05, 30)
-    assert (drop["p_ties_for"], drop["p_ties_against"]) == (0.25, 0.5)
-    assert drop["kind"] == "diff-but-not-sig"
-    assert (spread["measure"], spread["value"], spread["p_ties_against"]) == (RANGE, 10.0, 0.25)
-    assert drop["class_drops"].split()[0] == "0.5000"
-
-
-def test_an_infinite_range_is_the_largest():
-    row = compared(np.inf, np.array([1.0, 5.0, np.inf]))
-    assert (row["p_ties_for"], row["p_ties_against"]) == (0.25, 0.5)
-    assert row["random_mean"] == 3
-
-
-def test_grid_holds_all_that_the_issue_names():
-    grid = pd.DataFrame(cells("paper"))
-    assert not grid.duplicated().any()
-    counts = grid.groupby(["network", "dropout", "k"]).size().to_dict()
-    assert counts == {
-        ("mlp", "no", 8): 10, ("mlp", "no", 12): 10, ("mlp", "no", 18): 10, ("cnn", "no", 12): 4,
-        ("mlp", "yes", 10): 5, ("mlp", "yes", 8): 5, ("mlp", "yes", 4): 1,
-    }  # fmt: skip
-    assert (grid.head(11)["seed"] == 0).all()  # one network of every kind comes first
