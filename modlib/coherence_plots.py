@@ -100,7 +100,7 @@ def p_values(rows: pd.DataFrame) -> Figure:
         ax.bar(np.arange(1, n + 1) / n, np.bincount(levels, minlength=n + 1)[1:] / len(part), 0.8 / n, color=PALETTE[0])
         ax.axhline(1 / n, color="black", ls="--", lw=1)
         if i == 0:
-            ax.set_title(f"{network}\n{TITLES.get(dataset, dataset)}", fontsize="x-small")
+            ax.set_title(f"{network}\n{_title(dataset)}", fontsize="x-small")
         if j == 0:
             ax.set_ylabel(NAMES[measures[i]], fontsize="x-small")
         ax.tick_params(labelsize="x-small")
@@ -132,7 +132,7 @@ def against_random(rows: pd.DataFrame, label: str) -> Figure:
             ax.scatter(found["mean"], found["value"], s=12, color=PALETTE[i], marker=MARKERS[i], label=f"layer {layer}")
         ax.axline((0, 0), slope=1, color="black", ls="--", lw=1)
         ending = ", dropout" if dropout == "yes" else ""
-        ax.set_title(f"{network}{ending}\n{TITLES.get(dataset, dataset)}", fontsize="x-small")
+        ax.set_title(f"{network}{ending}\n{_title(dataset)}", fontsize="x-small")
         ax.tick_params(labelsize="x-small")
     figure.supxlabel(f"{label}, mean of random sets", fontsize="small")
     figure.supylabel(f"{label}, sub-cluster", fontsize="small")
@@ -141,3 +141,9 @@ def against_random(rows: pd.DataFrame, label: str) -> Figure:
     }
     figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize="x-small")
     return figure
+
+
+def _title(dataset: str) -> str:
+    """Name of a data set or of a composite of one."""
+    name, _, kind = dataset.partition(" ")
+    return f"{TITLES.get(name, name)} {kind}".strip()
