@@ -1,8 +1,8 @@
 """Single lesions of a pruned perceptron on 10,000 images: modlib against Keras, one ``predict`` a lesion.
 
 The other side is the authors' way: for every lesion the edited weights are set in the Keras model, which then predicts
-all images. It does one lesion of a hundred, and its time is multiplied up. Both run on one thread. The network is that of
-the first paper: Fashion-MNIST, dropout, pruned, ten clusters. All sub-clusters are lesioned, and 100 random sets each.
+all images. It does one lesion of a hundred, and its time is multiplied up. Both run on one thread. The network is that
+of the first paper: Fashion-MNIST, dropout, pruned, ten clusters. Each sub-cluster is lesioned, and 100 random sets.
 """
 
 import time
