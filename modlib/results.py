@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 # Those that a table has tell its networks apart.
-NETWORK = ("dataset", "network", "dropout", "hidden", "sweep", "strength", "seed")
+NETWORK = ("dataset", "task", "network", "dropout", "hidden", "sweep", "strength", "seed")
 
 
 def results_folder() -> Path:
