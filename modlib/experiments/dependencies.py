@@ -1,7 +1,7 @@
 """Chapter ``dependencies``: what a sub-cluster is worth once another one is gone, for all pairs.
 
 The networks of both papers' double lesions: perceptrons on Fashion-MNIST, with dropout, pruned; ten clusters in the
-first paper, eight in the second.
+first paper, eight in the second. Biases of lesioned units are set to zero, as in the authors' code.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def pair_rows(
         seed: decides them.
     """
     test = images, labels
-    singles = lesion_tests(network, *test, parts, n_random, np.random.default_rng([*seed, 1]))
+    singles = lesion_tests(network, *test, parts, n_random, np.random.default_rng([*seed, 1]), biases=True)
     kinds = {one.part.name: str(kind(one.part, one.damage.drop, one.random_drops)) for one in singles}
     drops = {one.part.name: one.damage.drop for one in singles}
     return [
@@ -97,7 +97,7 @@ def pair_rows(
             "p": round(pair.p, 6),
             "important": "yes" if pair.is_important else "no",
         }
-        for pair in double_lesions(network, *test, parts, n_random, np.random.default_rng([*seed, 2]))
+        for pair in double_lesions(network, *test, parts, n_random, np.random.default_rng([*seed, 2]), biases=True)
     ]
 
 

@@ -1,7 +1,8 @@
 """Chapter ``importance``: what every sub-cluster of a network is worth, against random units of its layer.
 
 A cell clusters a trained network, lesions each sub-cluster and random sets like it, and keeps two measures: how much
-accuracy is lost, and how unevenly over the classes.
+accuracy is lost, and how unevenly over the classes. Biases of lesioned units are set to zero, as in the authors' code,
+or kept, as in their text.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from modlib.subclusters import SubCluster, hidden_labels, sub_clusters
 
 DROP, RANGE = "accuracy-change", "classwise-range"  # as the paper names what it measures
 INFINITE = 1e9
-CELL_KEY = ("profile", "network", "dataset", "dropout", "k", "seed")
+ZERO, KEPT = "zero", "kept"  # biases of lesioned units
+CELL_KEY = ("profile", "network", "dataset", "dropout", "biases", "k", "seed")
 ROW_KEY = ("layer", "cluster", "measure")
 TOLERANCE = {
     "size": 0.0,
@@ -56,6 +58,7 @@ class Plan:
         k: number of clusters.
         seeds: number of networks.
         n_random: random sets a sub-cluster.
+        biases: of lesioned units, ``ZERO``, ``KEPT`` or one after the other.
     """
 
     network: str
@@ -64,6 +67,7 @@ class Plan:
     k: int
     seeds: int
     n_random: int
+    biases: tuple[str, ...] = (ZERO, KEPT)
 
 
 IMAGES = ("mnist", "fashion_mnist")
@@ -75,7 +79,7 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan("mlp", "fashion_mnist", "yes", 10, 5, 100),  # the first paper's table A.18
         Plan("mlp", "fashion_mnist", "yes", 8, 5, 20),  # the second paper's table 7
         Plan("mlp", "fashion_mnist", "yes", 4, 1, 20),  # and its figure 6
-        *(Plan("cnn", dataset, "no", 12, 2, 20) for dataset in IMAGES),
+        *(Plan("cnn", dataset, "no", 12, 2, 20, (ZERO,)) for dataset in IMAGES),
     ),
 }
 
@@ -86,23 +90,28 @@ def cells(profile: str) -> list[Cell]:
     return [
         {
             "profile": profile,
-            **{name: getattr(plan, name) for name in ("network", "dataset", "dropout", "k")},
-            "seed": s,
+            **{name: getattr(plan, name) for name in ("network", "dataset", "dropout")},
+            "biases": biases,
+            "k": plan.k,
+            "seed": seed,
         }
-        for s in range(max(plan.seeds for plan in plans))
+        for seed in range(max(plan.seeds for plan in plans))
         for plan in plans
-        if s < plan.seeds
+        if seed < plan.seeds
+        for biases in plan.biases
     ]
 
 
 def measure(cell: Cell) -> list[Row]:
     """Two rows for every sub-cluster: accuracy lost, and its range over the classes."""
-    plan = next(p for p in PLANS[cell["profile"]] if all(getattr(p, n) == cell[n] for n in CELL_KEY[1:-1]))
+    kind_of = ("network", "dataset", "dropout", "k")
+    plan = next(p for p in PLANS[cell["profile"]] if all(getattr(p, name) == cell[name] for name in kind_of))
     seed = int(cell["seed"])
     network, images = trained(plan.network, plan.dataset, plan.dropout == "yes", seed)
     parts = clustered(network, plan.k, seed)
     rng = np.random.default_rng([seed, plan.k, 1])
-    tests = lesion_tests(network, images.x_test, images.y_test, parts, plan.n_random, rng)
+    zero = cell["biases"] == ZERO
+    tests = lesion_tests(network, images.x_test, images.y_test, parts, plan.n_random, rng, zero)
     right = round(accuracy(network, images), 4)
     return [row for test in tests for row in lesion_rows(test, right)]
 
