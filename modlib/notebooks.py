@@ -34,6 +34,7 @@ Value: TypeAlias = bool | int | float | str | list
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # of terminals, in tracebacks
+STARTS = 3  # kernels pick a port before they take it; of two that pick the same one dies as it starts
 BOOLEANS = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -205,21 +206,29 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
     output.parent.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     try:
-        papermill.execute_notebook(
-            notebook.resolve(),
-            output.resolve(),
-            dict(parameters),
-            progress_bar=progress,
-            cwd=cwd.resolve(),
-            extra_arguments=["--log-level=CRITICAL"],  # what the kernel itself says of its ports and its end is noise
-        )
+        for left in reversed(range(STARTS)):
+            try:
+                papermill.execute_notebook(
+                    notebook.resolve(),
+                    output.resolve(),
+                    dict(parameters),
+                    progress_bar=progress,
+                    cwd=cwd.resolve(),
+                    extra_arguments=["--log-level=CRITICAL"],  # what a kernel says of its ports and its end is noise
+                )
+                break
+            except DeadKernelError:  # after its first cell
+                raise
+            except RuntimeError:  # before it
+                if not left:
+                    raise
     except PapermillExecutionError as error:
         trace = COLOUR.sub("", "\n".join(error.traceback))
         raise BookError(
             f"{notebook.name} failed in code cell {error.exec_count} with {error.ename}: {error.evalue}\n"
             f"{trace}\nCorrect the cell; what was reached is in {output}"
         ) from error
-    except DeadKernelError as error:
+    except RuntimeError as error:
         raise BookError(
             f"the kernel of {notebook.name} died ({error}), perhaps for lack of memory; what was reached is in {output}"
         ) from error

@@ -169,5 +169,5 @@ def caption(name: str, rows: pd.DataFrame | None = None, folder: Path | None = N
     commits = ", ".join(sorted({run["commit"][:7] for run in runs}))
     dates = sorted({run["date"] for run in runs})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    counted = f"{networks} network{'s' if networks != 1 else ''}, " if columns else ""  # a simulation has none
+    counted = f"{networks} network{'s' if networks != 1 else ''}, " if "seed" in table else ""  # a simulation has none
     return f"{profiles} profile, {counted}{when}, commit {commits}"

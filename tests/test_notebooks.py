@@ -138,6 +138,29 @@ def test_a_cell_that_raises_fails_the_run_and_keeps_what_was_reached(tmp_path):
     assert (tmp_path / "out.ipynb").exists()
 
 
+@pytest.mark.parametrize(("deaths", "message"), [(2, None), (3, "before replying"), (1, "in cell 2")])
+def test_a_kernel_that_dies_as_it_starts_is_started_again(tmp_path, monkeypatch, deaths, message):
+    from nbclient.exceptions import DeadKernelError
+
+    starts = []
+
+    def execute_notebook(*_args, **_settings):
+        starts.append(1)
+        if message == "in cell 2":
+            raise DeadKernelError(message)
+        if len(starts) <= deaths:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr("papermill.execute_notebook", execute_notebook)
+    twin = chapter(tmp_path).with_suffix(".ipynb")
+    if message is None:
+        notebooks.execute(twin, tmp_path / "out.ipynb", {}, tmp_path)
+    else:
+        with pytest.raises(BookError, match=message):
+            notebooks.execute(twin, tmp_path / "out.ipynb", {}, tmp_path)
+    assert len(starts) == min(deaths + (message is None), 3)
+
+
 @pytest.mark.parametrize("output", ["out.html", "notebooks/tiny.ipynb"])
 def test_a_run_overwrites_no_chapter(tmp_path, output):
     chapter(tmp_path)
