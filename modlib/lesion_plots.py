@@ -103,7 +103,7 @@ def pair_matrix(rows: pd.DataFrame) -> Figure:
     table = rows.pivot(index="first", columns="second", values="delta").reindex(index=names, columns=names)
     p = rows.pivot(index="first", columns="second", values="p").reindex(index=names, columns=names).to_numpy(float)
     figure, ax = plt.subplots(figsize=(9, 8), layout="constrained")
-    size = float(np.nanmax(np.abs(table.to_numpy())))
+    size = float(np.nanpercentile(np.abs(table.to_numpy()), 98))  # a few pairs bring a network down to guessing
     image = ax.imshow(100 * table, cmap="RdBu", vmin=-100 * size, vmax=100 * size)
     for marked, sign in ((p < STAR, "*"), (p == 1, "?")):
         for i, j in np.argwhere(marked):
@@ -111,7 +111,7 @@ def pair_matrix(rows: pd.DataFrame) -> Figure:
     ax.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
     ax.set_yticks(range(len(names)), names, fontsize=7)
     ax.set(xlabel="lesioned as well", ylabel="lesioned already")
-    figure.colorbar(image, ax=ax, label="further accuracy lost, percentage points", shrink=0.7)
+    figure.colorbar(image, ax=ax, label="further accuracy lost, percentage points", shrink=0.7, extend="both")
     return figure
 
 
@@ -141,8 +141,9 @@ def dependency_graph(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
             FancyArrowPatch(start, end, arrowstyle="-", connectionstyle=f"arc3,rad={bend}", color=colour, lw=width)
         )
     for name, (x, y) in place.items():
-        colour = PALETTE[int(name.split("-")[1]) % len(PALETTE)]
-        ax.scatter([x], [y], s=420, color="white", edgecolor=colour, linewidth=2.5, zorder=3)
+        round_, colour = divmod(int(name.split("-")[1]), len(PALETTE))
+        line = {"edgecolor": PALETTE[colour], "linestyle": "--" if round_ else "-", "linewidth": 2.5}
+        ax.scatter([x], [y], s=420, color="white", zorder=3, **line)
         ax.text(x, y, name, ha="center", va="center", fontsize="x-small", zorder=4)
     ax.set(xlabel="layer", yticks=[], xlim=(0.5, 4.5), ylim=(0, 1), xticks=range(1, 5))
     ax.spines["left"].set_visible(False)
