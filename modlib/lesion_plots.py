@@ -141,8 +141,8 @@ def dependency_graph(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
             FancyArrowPatch(start, end, arrowstyle="-", connectionstyle=f"arc3,rad={bend}", color=colour, lw=width)
         )
     for name, (x, y) in place.items():
-        round_, colour = divmod(int(name.split("-")[1]), len(PALETTE))
-        line = {"edgecolor": PALETTE[colour], "linestyle": "--" if round_ else "-", "linewidth": 2.5}
+        again, hue = divmod(int(name.split("-")[1]), len(PALETTE))
+        line = {"edgecolor": PALETTE[hue], "linestyle": "--" if again else "-", "linewidth": 2.5}
         ax.scatter([x], [y], s=420, color="white", zorder=3, **line)
         ax.text(x, y, name, ha="center", va="center", fontsize="x-small", zorder=4)
     ax.set(xlabel="layer", yticks=[], xlim=(0.5, 4.5), ylim=(0, 1), xticks=range(1, 5))
