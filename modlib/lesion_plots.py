@@ -142,8 +142,8 @@ def dependency_graph(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
         )
     for name, (x, y) in place.items():
         again, hue = divmod(int(name.split("-")[1]), len(PALETTE))
-        line = {"edgecolor": PALETTE[hue], "linestyle": "--" if again else "-", "linewidth": 2.5}
-        ax.scatter([x], [y], s=420, color="white", zorder=3, **line)
+        dash = "--" if again else "-"
+        ax.scatter([x], [y], s=420, color="white", edgecolor=PALETTE[hue], linestyle=dash, linewidth=2.5, zorder=3)
         ax.text(x, y, name, ha="center", va="center", fontsize="x-small", zorder=4)
     ax.set(xlabel="layer", yticks=[], xlim=(0.5, 4.5), ylim=(0, 1), xticks=range(1, 5))
     ax.spines["left"].set_visible(False)
