@@ -13,7 +13,7 @@ import torch
 from common import store
 
 from modlib.architectures import perceptron, small_cnn
-from modlib.features import Settings, visualise
+from modlib.features import ImageSettings, visualise
 from modlib.networks import Network, as_network
 
 SETS, SIZE, ROUNDS = 10, 20, 3
@@ -27,11 +27,11 @@ def seconds(run: Callable[[], list[np.ndarray]]) -> tuple[float, np.ndarray]:
     return time.process_time() - began, images
 
 
-def measure(name: str, network: Network, layer: int, settings: Settings) -> dict[str, object]:
+def measure(name: str, network: Network, layer: int, settings: ImageSettings) -> dict[str, object]:
     """A line of the table: medians over rounds."""
     width = network.layers[layer - 1].kernel.shape[-1]
     sets = list(np.random.default_rng(0).permuted(np.tile(np.arange(width), (SETS, 1)), axis=1)[:, :SIZE])
-    visualise(network, layer, sets[:1], SHAPE, 0, Settings(steps=2))
+    visualise(network, layer, sets[:1], SHAPE, 0, ImageSettings(steps=2))
     times = []
     for _ in range(ROUNDS):
         together, ours = seconds(lambda: [visualise(network, layer, sets, SHAPE, 0, settings).images])
@@ -57,9 +57,9 @@ if __name__ == "__main__":
         "features",
         pd.DataFrame(
             [
-                measure("perceptron, 4 x 256", mlp, 1, Settings()),
-                measure("perceptron, 4 x 256", mlp, 4, Settings()),
-                measure("small CNN", cnn, 3, Settings(steps=16)),
+                measure("perceptron, 4 x 256", mlp, 1, ImageSettings()),
+                measure("perceptron, 4 x 256", mlp, 4, ImageSettings()),
+                measure("small CNN", cnn, 3, ImageSettings(steps=16)),
             ]
         ),
     )

@@ -26,7 +26,7 @@ NOISE = 0.01  # standard deviation of the start, before the sigmoid
 
 
 @dataclass(frozen=True)
-class Settings:
+class ImageSettings:
     """How an image is optimised; defaults are Lucid's, with the authors' number of steps.
 
     Attributes:
@@ -75,7 +75,7 @@ def visualise(
     sets: Sequence[np.ndarray],
     shape: tuple[int, int, int],
     seed: int,
-    settings: Settings | None = None,
+    settings: ImageSettings | None = None,
 ) -> Visualisation:
     """Optimise an image for every set of units of a layer.
 
@@ -100,7 +100,7 @@ def visualise(
     """
     from lucent.optvis import param, render
 
-    settings = settings or Settings()
+    settings = settings or ImageSettings()
     shares = torch.as_tensor(_shares(network, layer, sets))
     with _global_generators(seed):
         start = (NOISE * torch.randn(1, *shape)).expand(len(sets), -1, -1, -1)
@@ -197,7 +197,7 @@ def _shares(network: Network, layer: int, sets: Sequence[np.ndarray]) -> np.ndar
 
 
 def _transforms(
-    settings: Settings, shape: tuple[int, int, int], rng: np.random.Generator
+    settings: ImageSettings, shape: tuple[int, int, int], rng: np.random.Generator
 ) -> list[Callable[[Tensor], Tensor]]:
     """Move by up to ``jitter`` pixels and scale about the middle, on black; images keep their size.
 

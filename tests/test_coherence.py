@@ -27,7 +27,7 @@ from modlib.experiments.coherence import (
     measure,
     unit_images,
 )
-from modlib.features import Settings
+from modlib.features import ImageSettings
 from modlib.networks import Network, from_arrays
 from modlib.subclusters import ISOLATED
 
@@ -95,7 +95,7 @@ def test_images_of_units_are_those_of_the_paper(images):
 
 def test_true_and_random_sets_have_rows_for_every_measure():
     network, labels = planted()
-    rows = feature_rows(network, labels, (1, 8, 8), 4, Settings(steps=10), np.random.default_rng(0))
+    rows = feature_rows(network, labels, (1, 8, 8), 4, ImageSettings(steps=10), np.random.default_rng(0))
     assert [row["measure"] for row in rows[:4]] == [SCORE, ENTROPY, VARIANCE, VARIATION]
     assert len(rows) == 4 * 4
     for row in rows:
@@ -110,7 +110,7 @@ def test_true_and_random_sets_have_rows_for_every_measure():
 def test_ties_count_against_and_for():
     kernels = [np.ones((64, 12)), np.ones((12, 12)), np.ones((12, 3))]  # all units alike
     labels = [np.repeat([0, 1], 6)] * 2
-    rows = feature_rows(from_arrays(kernels), labels, (1, 8, 8), 4, Settings(steps=3), np.random.default_rng(0))
+    rows = feature_rows(from_arrays(kernels), labels, (1, 8, 8), 4, ImageSettings(steps=3), np.random.default_rng(0))
     scores = [row for row in rows if row["measure"] == SCORE]
     assert {row["p_ties_against"] for row in scores} == {1.0}
     assert {row["p_ties_for"] for row in scores} == {0.2}
@@ -120,7 +120,12 @@ def test_silent_sets_have_no_coefficient_of_variation():
     kernels = [-np.ones((64, 12)), np.ones((12, 3))]
     biases = [np.full(12, -50.0), np.zeros(3)]
     rows = feature_rows(
-        from_arrays(kernels, biases), [np.repeat([0, 1], 6)], (1, 8, 8), 2, Settings(steps=2), np.random.default_rng(0)
+        from_arrays(kernels, biases),
+        [np.repeat([0, 1], 6)],
+        (1, 8, 8),
+        2,
+        ImageSettings(steps=2),
+        np.random.default_rng(0),
     )
     (variation, _) = (row for row in rows if row["measure"] == VARIATION)
     assert np.isnan(variation["value"])
@@ -130,7 +135,7 @@ def test_silent_sets_have_no_coefficient_of_variation():
 def test_bad_labels_are_refused(images):
     (network, labels), rng = planted(), np.random.default_rng(0)
     for study in (
-        lambda given: feature_rows(network, given, (1, 8, 8), 2, Settings(steps=1), rng),
+        lambda given: feature_rows(network, given, (1, 8, 8), 2, ImageSettings(steps=1), rng),
         lambda given: correlation_rows(network, given, images, 2, False, rng),
     ):
         with pytest.raises(InputError, match="hold no sub-cluster"):

@@ -9,12 +9,12 @@ from torch import nn
 
 from modlib.architectures import small_cnn
 from modlib.errors import InputError
-from modlib.features import Settings, _global_generators, _transforms, visualise
+from modlib.features import ImageSettings, _global_generators, _transforms, visualise
 from modlib.networks import Network, as_network, from_arrays
 
 SHAPE = (1, 8, 8)
-STILL = Settings(steps=60, jitter=0, scale=1)
-SHORT = Settings(steps=20)
+STILL = ImageSettings(steps=60, jitter=0, scale=1)
+SHORT = ImageSettings(steps=20)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_a_linear_unit_gets_the_image_of_its_weights():
 
 
 def test_transforms_move_what_is_drawn_but_are_not_in_the_score(perceptron):
-    still, moved = (visualise(perceptron, 1, [[0, 1]], SHAPE, 0, s) for s in (STILL, Settings(steps=60)))
+    still, moved = (visualise(perceptron, 1, [[0, 1]], SHAPE, 0, s) for s in (STILL, ImageSettings(steps=60)))
     assert np.abs(still.images - moved.images).max() > 0.1
     assert still.score > moved.score  # the untransformed image is what was optimised in the first
 
@@ -52,8 +52,8 @@ def test_all_of_a_batch_is_what_one_after_another_gives(perceptron):
 def test_channels_are_units(perceptron):
     network = as_network(small_cnn(np.random.default_rng(0), side=8))
     sets = [np.arange(5), np.arange(3, 40)]
-    together = visualise(network, 2, sets, SHAPE, seed=0, settings=Settings(steps=5))
-    alone = visualise(network, 2, sets[1:], SHAPE, seed=0, settings=Settings(steps=5))
+    together = visualise(network, 2, sets, SHAPE, seed=0, settings=ImageSettings(steps=5))
+    alone = visualise(network, 2, sets[1:], SHAPE, seed=0, settings=ImageSettings(steps=5))
     np.testing.assert_allclose(alone.images[0], together.images[1], atol=1e-4)
     with torch.no_grad():
         maps = network.module[:4](torch.as_tensor(together.images))
@@ -61,7 +61,12 @@ def test_channels_are_units(perceptron):
     np.testing.assert_allclose(together.score, [units[0, :5].mean(), units[1, 3:40].mean()], rtol=1e-4)
     np.testing.assert_allclose(together.variance, [units[0, :5].var(), units[1, 3:40].var()], rtol=1e-3)
     assert visualise(
-        as_network(small_cnn(np.random.default_rng(0), channels=3, side=8)), 1, sets, (3, 8, 8), 0, Settings(steps=1)
+        as_network(small_cnn(np.random.default_rng(0), channels=3, side=8)),
+        1,
+        sets,
+        (3, 8, 8),
+        0,
+        ImageSettings(steps=1),
     ).images.shape == (2, 3, 8, 8)
 
 
@@ -116,7 +121,7 @@ def test_the_seed_decides_and_global_generators_and_the_network_are_left_alone(p
 def test_jitter_is_as_far_in_every_direction():
     image = torch.zeros(1, 1, 8, 8)
     image[0, 0, 4, 4] = 1
-    (move,) = _transforms(Settings(jitter=2, scale=1), SHAPE, np.random.default_rng(0))
+    (move,) = _transforms(ImageSettings(jitter=2, scale=1), SHAPE, np.random.default_rng(0))
     places = set()
     for _ in range(200):
         moved = move(image)
@@ -129,7 +134,7 @@ def test_jitter_is_as_far_in_every_direction():
 def test_scaling_keeps_the_middle_and_the_size():
     image = torch.zeros(1, 1, 28, 28)
     image[0, 0, 10:18, 10:18] = 1
-    steps = _transforms(Settings(jitter=0, scale=1.3), (1, 28, 28), np.random.default_rng(0))
+    steps = _transforms(ImageSettings(jitter=0, scale=1.3), (1, 28, 28), np.random.default_rng(0))
     sums = []
     with _global_generators(0):
         for _ in range(50):
@@ -159,4 +164,4 @@ def test_bad_input_is_refused(perceptron):
         visualise(tanh, 1, [[0]], SHAPE, 0)
     for bad in ({"steps": 0}, {"scale": 0.5}, {"jitter": -1}, {"learning_rate": 0}):
         with pytest.raises(InputError, match="expected a step"):
-            Settings(**bad)
+            ImageSettings(**bad)

@@ -23,7 +23,7 @@ from modlib.stats import monte_carlo_p
 from modlib.subclusters import ISOLATED, SubCluster, hidden_labels, sub_clusters
 
 if TYPE_CHECKING:
-    from modlib.features import Settings
+    from modlib.features import ImageSettings
 
 FEATURES, CORRELATIONS = "features", "correlations"
 # as the paper's tables name what they measure
@@ -134,7 +134,7 @@ def _key(plan: Plan) -> dict[str, Any]:
 
 def measure(cell: Cell) -> list[Row]:
     """Rows of a network: for every sub-cluster one a measure."""
-    from modlib.features import Settings
+    from modlib.features import ImageSettings
 
     (plan,) = (plan for plan in PLANS[cell["profile"]] if all(str(cell[k]) == str(v) for k, v in _key(plan).items()))
     seed = int(cell["seed"])
@@ -143,7 +143,7 @@ def measure(cell: Cell) -> list[Row]:
     rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(name.encode())]))
     labels = hidden_labels(network, plan.k, rng)
     if plan.study == FEATURES:
-        rows = feature_rows(network, labels, test_images.shape[1:], plan.n_random, Settings(steps=plan.steps), rng)
+        rows = feature_rows(network, labels, test_images.shape[1:], plan.n_random, ImageSettings(steps=plan.steps), rng)
     else:
         composite = plan.dataset.partition(" ")[2] in KINDS
         rows = correlation_rows(network, labels, test_images, plan.n_random, composite, rng)
@@ -155,7 +155,7 @@ def feature_rows(
     labels: Sequence[np.ndarray],
     shape: tuple[int, ...],
     n_random: int,
-    settings: Settings,
+    settings: ImageSettings,
     rng: np.random.Generator,
 ) -> list[Row]:
     """Rows of optimised images: those of a layer's sub-clusters, and of random sets like them, are made in one batch.

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,7 +24,6 @@ from modlib.data.images import Images
 from modlib.errors import DataError, InputError
 from modlib.mask_training import Draw, Loss, check_loss
 
-M = TypeVar("M", bound=nn.Module)
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # of Adam
 THRESHOLD = 1e-4  # of the loss: what the schedule counts as an improvement, as in torch.optim
 
@@ -238,7 +236,7 @@ def train_steps(
     return losses
 
 
-def trained_once(module: M, train: Callable[[M], object], path: Path) -> M:
+def trained_once(module: nn.Module, train: Callable[[nn.Module], object], path: Path) -> nn.Module:
     """A module with its parameters and buffers from a file if it is there; else it is trained and they are written.
 
     Args:
