@@ -111,8 +111,8 @@ class Claim:
         rows, k = self.rows, self.rows.get("k", "")
         if "dataset" not in rows or "measure" in rows:
             spelt = {"dropout": {"yes": "dropout", "no": "no dropout"}, "dataset": DATASETS, "k": {k: f"k = {k}"}}
-            spelt["biases"] = {"zero": "biases zero", "kept": "biases kept"}
-            order = sorted(rows.items(), key=lambda row: (row[0] != "dataset", row[0] == "k"))
+            named = {column: value for column, value in rows.items() if column != "biases"}  # the chapter tells of them
+            order = sorted(named.items(), key=lambda row: (row[0] != "dataset", row[0] == "k"))
             return ", ".join(spelt.get(column, {}).get(value, value) for column, value in order) or "all networks"
         if "study" in rows:
             ending = {"yes": ", dropout", "no": ", no dropout"}.get(rows.get("dropout", ""), "")
