@@ -5,11 +5,26 @@ Chapters: all that train networks.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+
+def cache_file(folder: Path, name: str, settings: Mapping[str, Any]) -> Path:
+    """The file of what was made with some settings: its name, and a digest of all that it depends on.
+
+    Args:
+        folder: of the cache.
+        name: for readers.
+        settings: what JSON can write.
+    """
+    text = json.dumps(settings, sort_keys=True)
+    return folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.npz"
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from modlib.criteria import SIGNIFICANT, Sample
 from modlib.experiments.importance import DROP, RANGE
 from modlib.lesions import Kind
-from modlib.metrics import over_networks, statistic
+from modlib.metrics import combined_by_network, over_networks, statistic
 from modlib.stats import chi_squared_uniform, fisher_combined, median_p
 
 KIND = ("network", "dataset", "dropout", "k")  # columns that the replicates of one kind of network share
@@ -29,9 +29,7 @@ def combined(rows: pd.DataFrame, measure: str, combine: Callable[[np.ndarray, in
         combine: ``fisher_combined`` or ``chi_squared_uniform``.
     """
     rows = rows[rows["measure"] == measure]
-    networks = rows.groupby([*KIND, "seed"])
-    found = {key: combine(part["p_ties_for"].to_numpy(), int(part["n_random"].iloc[0])) for key, part in networks}
-    of_each = pd.Series(found).rename_axis([*KIND, "seed"])
+    of_each = combined_by_network(rows, [*KIND, "seed"], combine)
     return of_each.groupby(list(KIND)).agg(lambda p: median_p(p.to_numpy()))
 
 

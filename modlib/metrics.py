@@ -125,16 +125,27 @@ def _extreme(rows: pd.DataFrame, shuffles: str, function: Callable[[pd.Series], 
     return None if rows.empty else Sample(float(function(values)), len(values), values=tuple(values))
 
 
-def _median_p(rows: pd.DataFrame, shuffles: str, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
-    """Median over networks of a test that combines the p-values of their sub-clusters, with the authors' rule of ties.
+def combined_by_network(
+    rows: pd.DataFrame, columns: Sequence[str], combine: Callable[[np.ndarray, int], float]
+) -> pd.Series:
+    """A test that combines the p-values of a network's sub-clusters, with the authors' rule of ties, for every network.
 
-    Rows are those of ``importance`` and ``coherence``, one a sub-cluster, with columns ``p_ties_for`` and ``n_random``.
+    Args:
+        rows: of ``importance`` or ``coherence``, one a sub-cluster, with columns ``p_ties_for`` and ``n_random``.
+        columns: what tells networks apart; the index of the result.
+        combine: ``fisher_combined`` or ``chi_squared_uniform``.
     """
+    networks = rows.groupby(list(columns))
+    found = {key: combine(part["p_ties_for"].to_numpy(), int(part["n_random"].iloc[0])) for key, part in networks}
+    return pd.Series(found).rename_axis(list(columns))
+
+
+def _median_p(rows: pd.DataFrame, shuffles: str, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
+    """Median over networks of a test that combines the p-values of their sub-clusters."""
     if rows.empty:
         return None
-    networks = rows.groupby("seed")
-    found = [combine(part["p_ties_for"].to_numpy(), int(part["n_random"].iloc[0])) for _, part in networks]
-    return Sample(median_p(np.array(found)), len(found), values=tuple(found))
+    found = combined_by_network(rows, ["seed"], combine).to_numpy()
+    return Sample(median_p(found), len(found), values=tuple(found.tolist()))
 
 
 def _of_null(rows: pd.DataFrame, nonzero: bool) -> pd.DataFrame:

@@ -6,8 +6,6 @@ of classes. Networks and control masks are kept in the cache, so that cells can 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modlib.cached import cache_file
 from modlib.experiments.mlps import network_cache
 from modlib.experiments.runner import Cell, Experiment, Row
 
@@ -145,9 +144,8 @@ def _text(counts: np.ndarray) -> str:
 
 
 def _cache_path(what: str, plan: Plan, data: Split, dropout: bool, seed: int) -> Path:
-    settings = json.dumps({"data": data.checksum, "plan": asdict(plan), "seed": seed}, sort_keys=True)
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
-    return network_cache() / f"{what}-{plan.dataset}-{'dropout' if dropout else 'plain'}-{seed}-{digest}.npz"
+    settings = {"data": data.checksum, "plan": asdict(plan), "seed": seed}
+    return cache_file(network_cache(), f"{what}-{plan.dataset}-{'dropout' if dropout else 'plain'}-{seed}", settings)
 
 
 EXPERIMENT = Experiment("class-removal", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL)

@@ -5,14 +5,13 @@ Chapters: ``importance``, ``coherence``.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modlib.cached import cache_file
 from modlib.data.images import Images
 from modlib.experiments.mlps import data_for, network_cache
 from modlib.networks import Network, as_network
@@ -82,8 +81,8 @@ def trained_small_cnn(dataset: str, seed: int, epochs: int = EPOCHS) -> tuple[Ne
     images = cnn_images(dataset)
     steps = epochs * math.ceil(len(images.x_train) / BATCH_SIZE)
     settings = Steps(steps, BATCH_SIZE, clip=math.inf)
-    key = json.dumps({"data": images.checksum, "settings": asdict(settings), "seed": seed}, sort_keys=True)
-    path = network_cache() / f"small-cnn-{dataset}-{seed}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
+    key = {"data": images.checksum, "settings": asdict(settings), "seed": seed}
+    path = cache_file(network_cache(), f"small-cnn-{dataset}-{seed}", key)
     draw = from_arrays(torch.as_tensor(images.x_train), torch.as_tensor(images.y_train, dtype=torch.long))
     module = trained_once(
         untrained_small_cnn(images, seed),

@@ -5,8 +5,6 @@ Chapters: ``clusterability``, ``dropout``, ``random-datasets``, ``topology-shuff
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 import zipfile
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modlib.cached import save_arrays
+from modlib.cached import cache_file, save_arrays
 from modlib.data.composites import load_composite
 from modlib.data.images import Images, load_images
 from modlib.data.random import random_images
@@ -114,9 +112,8 @@ def trained_mlp(
     """
     recipe = recipe or recipe_for(dataset, dropout)
     data = data_for(dataset)
-    settings = json.dumps({"data": data.checksum, "recipe": asdict(recipe), "seed": seed}, sort_keys=True)
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
-    path = network_cache() / f"{dataset}-{'dropout' if dropout else 'plain'}-{seed}-{digest}.npz"
+    settings = {"data": data.checksum, "recipe": asdict(recipe), "seed": seed}
+    path = cache_file(network_cache(), f"{dataset}-{'dropout' if dropout else 'plain'}-{seed}", settings)
     if path.exists():
         return _load(path)
     from modlib.training.keras import train_mlp
