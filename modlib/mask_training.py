@@ -297,8 +297,9 @@ def _loss_of_samples(
                 return at_once(sampled, inputs, targets).mean()
             except RuntimeError:  # no batching rule; a fault of the network itself comes again below
                 batched = False
-        parts = zip(*([*part] for part in (inputs, targets)), strict=True)
-        losses = [of_one({name: tensor[i] for name, tensor in sampled.items()}, *part) for i, part in enumerate(parts)]
-        return torch.stack(losses).mean()
+        # unbind, as the gradient of an index is a tensor of zeros as large as all samples
+        weights = zip(*(tensor.unbind() for tensor in sampled.values()), strict=True)
+        parts = zip(weights, inputs.unbind(), targets.unbind(), strict=True)
+        return torch.stack([of_one(dict(zip(sampled, tensors, strict=True)), *part) for tensors, *part in parts]).mean()
 
     return of_all
