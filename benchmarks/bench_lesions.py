@@ -28,7 +28,7 @@ if __name__ == "__main__":
     rng = np.random.default_rng(0)
     sets: dict[int, list[np.ndarray]] = {}
     for part in parts:
-        sets.setdefault(part.layer, []).extend([part.units, *part.random(RANDOM, rng)])
+        sets.setdefault(part.layer, []).extend(part.and_random(RANDOM, rng))
     damages(network, x[:100], y[:100], 1, sets[1][:2])  # compiles what has to be compiled
 
     began = time.process_time()

@@ -239,7 +239,7 @@ def lesion_tests(
     tests = []
     for layer, group in groupby(parts, key=attrgetter("layer")):
         of_layer = list(group)
-        sets = [units for part in of_layer for units in (part.units, *part.random(n_random, rng))]
+        sets = [units for part in of_layer for units in part.and_random(n_random, rng)]
         found = damages(network, images, labels, layer, sets, biases=biases)
         step = 1 + n_random
         for i, part in enumerate(of_layer):
@@ -281,7 +281,7 @@ def double_lesions(
         alone = damages(network, images, labels, first.layer, [first.units], biases=biases)[0].drop
         for layer, group in groupby(parts, key=attrgetter("layer")):
             others = [part for part in group if part is not first]
-            sets = [units for part in others for units in (part.units, *part.random(n_random, rng))]
+            sets = [units for part in others for units in part.and_random(n_random, rng)]
             if not sets:
                 continue
             drops = np.array([found.drop for found in damages(network, images, labels, layer, sets, gone, biases)])

@@ -59,6 +59,10 @@ class SubCluster:
             raise InputError(f"n = {n} random sub-clusters arrived; expected at least 1")
         return np.sort(rng.permuted(np.tile(self.pool, (n, 1)), axis=1)[:, : len(self.units)], axis=1)
 
+    def and_random(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Its units, then n random sets like it, see ``random``: (n + 1, size)."""
+        return np.vstack([self.units, self.random(n, rng)])
+
 
 def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float = 1.0) -> list[SubCluster]:
     """All sub-clusters of a network, layer by layer.

@@ -33,6 +33,9 @@ def test_random_sets_have_the_size_and_avoid_isolated_units(live, n, seed):
     assert drawn.shape == (n, len(part.units))
     assert all(len(set(one)) == len(one) for one in drawn.tolist())
     assert set(drawn.ravel()) <= set(np.flatnonzero(labels != ISOLATED))
+    with_it = part.and_random(n, np.random.default_rng(seed))
+    assert np.array_equal(with_it[0], part.units)
+    assert np.array_equal(with_it[1:], part.random(n, np.random.default_rng(seed)))
 
 
 def test_every_unit_is_drawn_as_often():

@@ -15,8 +15,9 @@ import numpy as np
 
 from modlib.data.composites import KINDS
 from modlib.errors import InputError
-from modlib.experiments.cnns import EPOCHS, accuracy, cnn_images, trained_small_cnn, untrained_small_cnn
-from modlib.experiments.mlps import recipe_for, trained_mlp
+from modlib.experiments.cnns import EPOCHS, accuracy, cnn_images, untrained_small_cnn
+from modlib.experiments.importance import trained
+from modlib.experiments.mlps import recipe_for
 from modlib.experiments.runner import Cell, Experiment, Row
 from modlib.networks import Network, as_network, from_arrays
 from modlib.stats import monte_carlo_p
@@ -103,6 +104,7 @@ PLANS: dict[str, tuple[Plan, ...]] = {
     ),
     "paper": (
         *(Plan(FEATURES, "mlp", dataset, seeds=5) for dataset in IMAGES),
+        Plan(FEATURES, "mlp", "mnist", "yes", seeds=5),  # not in the paper: what dropout does to variation
         Plan(FEATURES, "mlp untrained", "mnist", seeds=5),
         *(_correlations("mlp", dataset, "yes", 5) for dataset in (*IMAGES, "mnist halves-same")),
         _correlations("mlp", "mnist halves-diff", "no", 5),
@@ -179,7 +181,7 @@ def feature_rows(
     parts, rows = sub_clusters(labels, AT_LEAST, AT_MOST), []
     for layer in sorted({part.layer for part in parts}):
         of_layer = [part for part in parts if part.layer == layer]
-        sets = [units for part in of_layer for units in (part.units, *part.random(n_random, rng))]
+        sets = [units for part in of_layer for units in part.and_random(n_random, rng)]
         found = visualise(network, layer, sets, (channels, height, width), int(rng.integers(2**32)), settings)
         columns = {SCORE: found.score, ENTROPY: found.entropy, VARIANCE: found.variance, VARIATION: found.variation}
         for i, part in enumerate(of_layer):
@@ -219,8 +221,8 @@ def correlation_rows(
     ]
     rows = []
     for part in sub_clusters(responsive, AT_LEAST, AT_MOST):
-        sets = (part.units, *part.random(n_random, rng))
-        means = [mean_image(by_layer[part.layer - 1][units], rng) for units in sets]
+        pictures = by_layer[part.layer - 1]
+        means = [mean_image(pictures[units], rng) for units in part.and_random(n_random, rng)]
         rows.append(_row(part, CONTRAST, np.array([contrast(mean) for mean in means])))
         if composite:
             pairs = [halves(mean, stacked) for mean in means]
@@ -258,22 +260,20 @@ def _check_labels(network: Network, labels: Sequence[np.ndarray]) -> None:
 def _network(plan: Plan, seed: int) -> tuple[Network, np.ndarray, Row]:
     """A network, the test images with their channels, and what its rows say of it."""
     images = cnn_images(plan.dataset)
-    epochs, right = None, None
+    about: Row = {"epochs": None, "test_accuracy": None}
     match plan.network:
-        case "mlp":
-            pruned = trained_mlp(plan.dataset, plan.dropout == "yes", seed).pruned
-            network, right = from_arrays(pruned.kernels, pruned.biases), pruned.accuracy["test"]
         case "mlp untrained":
             from modlib.training.keras import initial_kernels
 
             kernels = initial_kernels(images.x_test[0].size, recipe_for(plan.dataset, dropout=False), seed)
             network = from_arrays(kernels, [np.zeros(kernel.shape[1]) for kernel in kernels])
-        case "cnn":
-            network, _ = trained_small_cnn(plan.dataset, seed, plan.epochs)
-            epochs, right = plan.epochs, accuracy(network, images)
-        case _:
+        case "cnn untrained":
             network = as_network(untrained_small_cnn(images, seed))
-    return network, images.x_test, {"epochs": epochs, "test_accuracy": None if right is None else round(right, 4)}
+        case kind:
+            network, seen = trained(kind, plan.dataset, plan.dropout == "yes", seed, plan.epochs)
+            about["test_accuracy"] = round(accuracy(network, seen), 4)
+            about["epochs"] = plan.epochs if kind == "cnn" else None
+    return network, images.x_test, about
 
 
 def _row(part: SubCluster, name: str, values: np.ndarray) -> Row:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modlib.data.images import Images
-from modlib.experiments.cnns import accuracy, trained_small_cnn
+from modlib.experiments.cnns import EPOCHS, accuracy, trained_small_cnn
 from modlib.experiments.mlps import data_for, trained_mlp
 from modlib.experiments.runner import Cell, Experiment, Row
 from modlib.lesions import LesionTest, kind, kind_in_first_paper, lesion_tests
@@ -116,10 +116,10 @@ def measure(cell: Cell) -> list[Row]:
     return [row for test in tests for row in lesion_rows(test, right)]
 
 
-def trained(network: str, dataset: str, dropout: bool, seed: int) -> tuple[Network, Images]:
-    """The trained network of a plan, and its images as it takes them."""
+def trained(network: str, dataset: str, dropout: bool, seed: int, epochs: int = EPOCHS) -> tuple[Network, Images]:
+    """The trained network of a plan, and its images as it takes them; ``epochs`` are those of a CNN."""
     if network == "cnn":
-        return trained_small_cnn(dataset, seed)
+        return trained_small_cnn(dataset, seed, epochs)
     pruned = trained_mlp(dataset, dropout, seed).pruned
     return from_arrays(pruned.kernels, pruned.biases), data_for(dataset)
 
