@@ -1,7 +1,8 @@
 """Chapter ``class-removal``: which weights does one class of images need? And how stable is a mask?
 
 A cell learns one mask of a trained CNN: for all classes (the control), for all classes but one, or twice for a pair
-of classes. Networks and control masks are kept in the cache, so that cells can share them.
+of classes; for one pair with more steps as well: do the two masks come closer? Networks and control masks are kept in
+the cache, so that cells can share them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 CONTROL = "control"  # the mask for all classes
 REMOVAL, STABILITY = "class removal", "mask stability"
+LONGER, TIMES = "mask stability, longer", 4  # as many times the steps, with a rate as much smaller
 CLASSES = tuple(range(10))
 BETA = 1e-4  # of the regulariser, as in the paper's text; its code has 3e-4
 CELL_KEY = ("profile", "dataset", "study", "dropout", "seed", "target")
@@ -82,7 +84,8 @@ def cells(profile: str) -> list[Cell]:
         for target in (CONTROL, *map(str, CLASSES)):
             found += [_cell(profile, REMOVAL, dropout, seed, target) for dropout in ("yes", "no")]
         pairs = np.random.default_rng([seed, 9]).permuted(np.tile(CLASSES, (plan.pairs, 1)), axis=1)[:, :2]
-        found += [_cell(profile, STABILITY, "no", seed, f"{a}-{b}") for a, b in pairs.tolist()]
+        stable = [_cell(profile, STABILITY, "no", seed, f"{a}-{b}") for a, b in pairs.tolist()]
+        found += [*stable, {**stable[0], "study": LONGER}]
     return found
 
 
@@ -103,9 +106,10 @@ def measure(cell: Cell) -> list[Row]:
     data = split_images(plan.dataset, seed)
     path = _cache_path("cnn", plan, data, dropout, seed)
     module = trained_cnn(data, dropout, Steps(plan.network_steps), seed, path)
-    settings = MaskSettings(plan.mask_steps, learning_rate=plan.mask_rate, beta=BETA)
+    times = TIMES if cell["study"] == LONGER else 1
+    settings = MaskSettings(plan.mask_steps * times, learning_rate=plan.mask_rate / times, beta=BETA)
     whole, iou = confusion(module, data), math.nan
-    if cell["study"] == STABILITY:
+    if cell["study"] != REMOVAL:
         pair = [int(name) for name in target.split("-")]
         first = learn_class_mask(module, data, pair, settings, [seed, 4, *pair, 0]).mask
         # the output layer's mask is that of the first, as in the authors' code
@@ -124,8 +128,8 @@ def measure(cell: Cell) -> list[Row]:
         {
             "mask": target,
             "network_steps": plan.network_steps,
-            "mask_steps": plan.mask_steps,
-            "mask_rate": plan.mask_rate,
+            "mask_steps": settings.steps,
+            "mask_rate": settings.learning_rate,
             "whole_accuracy": round(float(np.trace(whole) / whole.sum()), 4),
             "accuracy": round(float(np.trace(masked) / masked.sum()), 4),
             "kept": found.mask.remaining()[TOTAL],
