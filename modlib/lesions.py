@@ -8,27 +8,20 @@ first. What comes before the lesioned layer is computed once for all of them. Ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, fx
-from torch.func import vmap
 
+from modlib import lesioned_passes, sparse_perceptron
 from modlib.errors import InputError
 from modlib.networks import Network
-from modlib.sparse_perceptron import answers, is_pruned_perceptron
 from modlib.stats import monte_carlo_p
 from modlib.subclusters import SubCluster
-from modlib.torch_modules import LayerTracer
 
-IMAGES_AT_ONCE = 1000
-VALUES_AT_ONCE = 2_000_000  # of the activations of one layer, all lesions of a batch together: they stay in the cache
 MIN_DROP = 0.01  # an accuracy that drops by more than one percentage point counts
 MIN_PROPORTION = 0.05  # a sub-cluster with less of its layer is small
 
@@ -196,12 +189,14 @@ def damages(
     masks = np.array([_mask(network, layer, units) for units in sets])
     masks |= common.pop(layer, False)
     classes, of_class = np.unique(labels, return_counts=True)
-    says = answers if is_pruned_perceptron(network) and images.ndim == 2 else _answers
+    route = (
+        sparse_perceptron if sparse_perceptron.is_pruned_perceptron(network) and images.ndim == 2 else lesioned_passes
+    )
 
     def right(masks: np.ndarray, common: Mapping[int, np.ndarray]) -> np.ndarray:
         """Right answers (sets, classes)."""
         counts, seen = np.zeros((len(masks), len(classes)), dtype=int), 0
-        for said in says(network, images, layer, masks, common, biases):
+        for said in route.answers(network, images, layer, masks, common, biases):
             wanted = labels[seen : seen + said.shape[1]]
             counts += (said == wanted) @ (wanted[:, None] == classes).astype(int)
             seen += len(wanted)
@@ -288,66 +283,6 @@ def double_lesions(
             for part, (delta, *random) in zip(others, (drops - alone).reshape(len(others), -1), strict=True):
                 pairs.append(DoubleLesion(first, part, float(delta), np.array(random)))
     return pairs
-
-
-def _answers(
-    network: Network, images: np.ndarray, layer: int, masks: np.ndarray, common: Mapping[int, np.ndarray], biases: bool
-) -> Iterator[np.ndarray]:
-    """``modlib.sparse_perceptron.answers`` for any network."""
-    forward = _Forward(network, biases)
-    tensors = {at: torch.as_tensor(mask) for at, mask in common.items()}
-    with torch.no_grad():
-        for start in range(0, len(images), IMAGES_AT_ONCE):
-            part = torch.as_tensor(np.asarray(images[start : start + IMAGES_AT_ONCE], dtype=np.float32))
-            before = forward.until(part, layer, tensors)
-            after = vmap(lambda mask, before=before: forward.after(before, layer, mask, tensors))
-            batches = -(-len(masks) * before[-1].numel() // VALUES_AT_ONCE)
-            outputs = [after(few) for few in torch.as_tensor(masks).tensor_split(min(batches, len(masks)))]
-            yield torch.cat(outputs).argmax(-1).numpy()
-
-
-class _Forward:
-    """The forward pass of a network in two parts, with lesions."""
-
-    def __init__(self, network: Network, biases: bool) -> None:
-        self.graph = fx.GraphModule(network.module, LayerTracer().trace(network.module))
-        self.nodes = list(self.graph.graph.nodes)
-        weights = [node for node in self.nodes if node.op == "call_module" and self._layer_of(node)]
-        self.place = {layer: self.nodes.index(node) for layer, node in enumerate(weights, start=1)}
-        self.rest = {}  # pre-activation of a lesioned unit, by layer
-        for layer, (node, of) in enumerate(zip(weights, network.layers, strict=True), start=1):
-            bias = self._layer_of(node).bias
-            value = torch.zeros(of.kernel.shape[-1]) if bias is None or biases else bias.detach()
-            self.rest[layer] = value[:, None, None] if of.kind == "conv" else value
-
-    def until(self, images: Tensor, layer: int, masks: Mapping[int, Tensor]) -> list[Any]:
-        """Values of all steps up to the pre-activations of a layer."""
-        return self._go([images], self.place[layer] + 1, masks)
-
-    def after(self, before: Sequence[Any], layer: int, mask: Tensor, masks: Mapping[int, Tensor]) -> Tensor:
-        """Outputs (n, classes) with a lesion of a layer, from what ``until`` gave."""
-        return self._go([*before[:-1], self._lesion(before[-1], layer, mask)], len(self.nodes), masks)[-1]
-
-    def _go(self, values: list[Any], stop: int, masks: Mapping[int, Tensor]) -> list[Any]:
-        layer_at = {place: layer for layer, place in self.place.items()}
-        steps = fx.Interpreter(self.graph, garbage_collect_values=False)
-        steps.env = dict(zip(self.nodes, values, strict=False))
-        for place in range(len(values), stop):
-            value = steps.run_node(self.nodes[place])
-            layer = layer_at.get(place, 0)  # 0 is no layer
-            if layer in masks:
-                value = self._lesion(value, layer, masks[layer])
-            steps.env[self.nodes[place]] = value
-            values = [*values, value]
-        return values
-
-    def _lesion(self, value: Tensor, layer: int, mask: Tensor) -> Tensor:
-        rest = self.rest[layer]
-        return torch.where(mask.reshape(rest.shape), rest, value)
-
-    def _layer_of(self, node: fx.Node) -> Any:
-        module = self.graph.get_submodule(str(node.target))
-        return module if type(module).__name__ in ("Linear", "Conv2d") else None
 
 
 def _mask(network: Network, layer: int, units: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from modlib import lesions
+from modlib import lesioned_passes, sparse_perceptron
 from modlib.errors import InputError
 from modlib.lesions import Damage, DoubleLesion, Kind, damages, double_lesions, kind, kind_in_first_paper, lesion_tests
 from modlib.networks import Network, as_network, from_arrays
@@ -98,8 +98,8 @@ def test_cached_route_is_exact_whatever_the_batches(density, monkeypatch):
     for layer in (1, 2, 3):
         together = damages(network, images, labels, layer, sets)
         alone = [damages(network, images, labels, layer, [units])[0] for units in sets]
-        monkeypatch.setattr(lesions, "VALUES_AT_ONCE", 1)
-        monkeypatch.setattr(lesions, "IMAGES_AT_ONCE", 77)
+        monkeypatch.setattr(lesioned_passes, "VALUES_AT_ONCE", 1)
+        monkeypatch.setattr(lesioned_passes, "IMAGES_AT_ONCE", 77)
         in_parts = damages(network, images, labels, layer, sets)
         monkeypatch.undo()
         for others in (alone, in_parts):
@@ -113,29 +113,54 @@ def test_both_routes_agree(monkeypatch):
     images, labels = questions(rng, network, 2000)
     sets = [rng.choice(9, size=3, replace=False) for _ in range(20)]
     by_weights = damages(network, images, labels, 2, sets, {1: np.array([2, 5])})
-    monkeypatch.setattr(lesions, "is_pruned_perceptron", lambda network: False)
+    monkeypatch.setattr(sparse_perceptron, "is_pruned_perceptron", lambda network: False)
     by_products = damages(network, images, labels, 2, sets, {1: np.array([2, 5])})
     assert [one.drop for one in by_weights] == pytest.approx([one.drop for one in by_products], abs=1e-3)
 
 
-def test_a_network_with_convolutions():
+def convolutions(**of_second):
     torch.manual_seed(0)
     module = nn.Sequential(
-        *(nn.Conv2d(1, 5, 3, padding=1), nn.BatchNorm2d(5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(5, 6, 3), nn.ReLU()),
-        *(nn.Flatten(), nn.Linear(24, 3)),
-    ).eval()
+        *(nn.Conv2d(1, 5, 3, padding=1), nn.BatchNorm2d(5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(5, 6, 3, **of_second), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)),
+    )
+    module(torch.zeros(2, 1, 8, 8))
     module[1].running_mean.uniform_(-1, 1)
+    return as_network(module.eval())
+
+
+@pytest.mark.parametrize("zero_bias", [True, False])
+@pytest.mark.parametrize(
+    "of_second", [{}, {"stride": 2, "padding": 1, "bias": False}, {"padding": "same", "padding_mode": "circular"}]
+)
+def test_a_network_with_convolutions(of_second, zero_bias):
+    network = convolutions(**of_second)
     rng = np.random.default_rng(4)
     images, labels = rng.normal(size=(120, 1, 8, 8)).astype(np.float32), rng.integers(0, 3, 120)
-    network = as_network(module)
     before = said(network, images) == labels
-    for layer, place in ((1, 0), (2, 4)):
-        units = np.array([1, 3])
-        copy = as_network(module).module
+    gone = {2: np.array([0, 5])}
+    for layer, places, units, common in ((1, [0], [1, 3], {}), (2, [4], [1, 3], {}), (1, [0, 4], [2], gone)):
+        copy = as_network(network.module).module
         with torch.no_grad():
-            copy.get_submodule(str(place)).weight[units] = 0
+            for place, lesioned in zip(places, (units, gone[2]), strict=False):
+                step = copy.get_submodule(str(place))
+                step.weight[lesioned] = 0
+                if zero_bias and step.bias is not None:
+                    step.bias[lesioned] = 0
             after = copy(torch.as_tensor(images)).argmax(-1).numpy() == labels
-        assert damages(network, images, labels, layer, [units])[0].drop == pytest.approx(before.mean() - after.mean())
+        others = rng.integers(0, 5, 3)
+        found = damages(network, images, labels, layer, [others, np.array(units)], common, zero_bias)[1]
+        assert found.drop == pytest.approx(before.mean() - after.mean(), abs=1e-12)
+
+
+def test_convolutions_by_changes_say_what_whole_passes_say(monkeypatch):
+    network, rng = convolutions(padding=1), np.random.default_rng(5)
+    images, labels = rng.normal(size=(500, 1, 8, 8)).astype(np.float32), rng.integers(0, 3, 500)
+    sets = [rng.choice(5, size=size, replace=False) for size in (1, 2, 3, 4, 5)]
+    by_changes = damages(network, images, labels, 1, sets, {2: np.array([3])})
+    monkeypatch.setattr(lesioned_passes._Forward, "feeds_convolution", lambda self, layer: False)
+    whole = damages(network, images, labels, 1, sets, {2: np.array([3])})
+    assert all((a.class_drops == b.class_drops).all() for a, b in zip(by_changes, whole, strict=True))
 
 
 def test_a_view_in_the_forward_pass():
