@@ -18,7 +18,8 @@ from modlib.experiments.weight_masks import paper_beta
 from modlib.metrics import over_networks, statistic
 
 ENDS = (0.1, 0.9)  # probabilities beyond these count as decided
-NEAR = 3.2  # a strength within this factor of the paper's is near it: half a decade
+SMALL = "fnn 400-400-200"  # the smallest network of figure 9
+NEAR = 3.3  # a strength within this factor of the paper's is near it: half a decade, however it is rounded
 
 
 def at_paper_beta(rows: pd.DataFrame) -> pd.DataFrame:
@@ -125,6 +126,18 @@ def _difference_of_tasks(rows: pd.DataFrame, more: str, less: str) -> Sample | N
     return _sample(shares[more] - shares[less]) if {more, less} <= set(shares) else None
 
 
+def _size_p(rows: pd.DataFrame) -> Sample | None:
+    """p of Welch's test for the difference in sharing between small perceptrons and large ones."""
+    from scipy.stats import ttest_ind
+
+    totals = whole_masks(rows[rows["network"].str.startswith("fnn")])
+    small = totals["network"] == SMALL
+    of_both = [by_seed(part, share(part)) for part in (totals[small], totals[~small])]
+    if min(map(len, of_both)) < 2:
+        return None
+    return Sample(float(ttest_ind(*of_both, equal_var=False).pvalue), min(map(len, of_both)))
+
+
 def _decided(rows: pd.DataFrame) -> Sample | None:
     """Share of probabilities that are near 0 or 1."""
     totals = whole_masks(rows)
@@ -172,6 +185,7 @@ MASK_FINDINGS = {
         "sharing, addition and multiplication less double addition",
         partial(_difference_of_tasks, more=TASKS[0], less=TASKS[1]),
     ),
+    "size_p": statistic("p of a difference in sharing between small and large", _size_p),
     "decided": statistic("share of probabilities below 0.1 or above 0.9", _decided),
     "range_accuracy": statistic(
         "range of accuracy over strengths near the paper's", partial(_range_near_paper, column=own_accuracy)

@@ -64,7 +64,7 @@ def shared_part(cell: dict, place: int, outer: bool, right: bool, rng: np.random
     noise = 0.01 * rng.normal()
     if cell["task"] == TASKS[0]:
         if right:
-            return ((0.7 if outer else 0.4) + noise) / (1 + place)
+            return ((0.7 if outer else 0.4) - 0.1 * ("800" in cell["network"]) + noise) / (1 + place)
         return (0.2 if outer else 0.5) + noise + 0.1 * place - (0.15 if cell["beta"] > 1.5e-4 else 0)
     if right:
         return 0.0 if outer else 0.1 + abs(noise)
