@@ -127,7 +127,7 @@ def _difference_of_tasks(rows: pd.DataFrame, more: str, less: str) -> Sample | N
 
 
 def _size_p(rows: pd.DataFrame) -> Sample | None:
-    """p of Welch's test for the difference in sharing between small perceptrons and large ones."""
+    """P of Welch's test for the difference in sharing between small perceptrons and large ones."""
     from scipy.stats import ttest_ind
 
     totals = whole_masks(rows[rows["network"].str.startswith("fnn")])

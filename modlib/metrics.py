@@ -126,17 +126,18 @@ def _extreme(rows: pd.DataFrame, shuffles: str, function: Callable[[pd.Series], 
 
 
 def combined_by_network(
-    rows: pd.DataFrame, columns: Sequence[str], combine: Callable[[np.ndarray, int], float]
+    rows: pd.DataFrame, columns: Sequence[str], combine: Callable[[np.ndarray, int], float], ties: str = "for"
 ) -> pd.Series:
-    """A test that combines the p-values of a network's sub-clusters, with the authors' rule of ties, for every network.
+    """A test that combines the p-values of a network's sub-clusters, for every network.
 
     Args:
-        rows: of ``importance`` or ``coherence``, one a sub-cluster, with columns ``p_ties_for`` and ``n_random``.
+        rows: of ``importance`` or ``coherence``, one a sub-cluster, with the p-values of this rule and ``n_random``.
         columns: what tells networks apart; the index of the result.
         combine: ``fisher_combined`` or ``chi_squared_uniform``.
+        ties: rule for ties; ``for`` the sub-cluster in the authors' code. See ``modlib.stats.monte_carlo_p``.
     """
     networks = rows.groupby(list(columns))
-    found = {key: combine(part["p_ties_for"].to_numpy(), int(part["n_random"].iloc[0])) for key, part in networks}
+    found = {key: combine(part[f"p_ties_{ties}"].to_numpy(), int(part["n_random"].iloc[0])) for key, part in networks}
     return pd.Series(found).rename_axis(list(columns))
 
 
