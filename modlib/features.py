@@ -107,8 +107,9 @@ def visualise(
         device = param.spatial.device
         watched = _Watched(network, layer, start.to(device))
         pixels, goal = start.to(device, copy=True).requires_grad_(), shares.to(device, torch.float32)
+        watched.goes_on = False
         (found,) = render.render_vis(
-            watched.module,
+            watched,
             lambda _: -(watched.activities * goal).sum(),
             lambda: ([pixels], param.to_valid_rgb(lambda: pixels)),
             lambda parameters: torch.optim.Adam(parameters, lr=settings.learning_rate),
@@ -120,8 +121,9 @@ def visualise(
             fixed_image_size=shape[1:],
         )
     images = np.ascontiguousarray(found.transpose(0, 3, 1, 2))
+    watched.goes_on = True
     with torch.no_grad():
-        outputs = watched.module(torch.as_tensor(images, device=device)).double()
+        outputs = watched(torch.as_tensor(images, device=device)).double()
     activities = watched.activities.double().cpu()
     probabilities = outputs if network.layers[-1].activation == "softmax" else outputs.softmax(1)
     score = (activities * shares).sum(1)
@@ -153,26 +155,44 @@ class _RedirectedReLU(nn.Module):
         return cast(Tensor, _Redirected.apply(inputs))
 
 
-class _Watched:
-    """A copy of a network that takes images and notes the activity of a layer at every pass, (n, units)."""
+class _Passed(Exception):
+    """The layer that is watched has been passed."""
+
+
+class _Watched(nn.Module):
+    """A copy of a network that takes images and notes the activity of a layer at every pass, (n, units).
+
+    ``goes_on`` says whether a pass goes on behind that layer: what is optimised does not depend on the rest.
+    """
 
     def __init__(self, network: Network, layer: int, images: Tensor) -> None:
+        super().__init__()
         flat = nn.Flatten() if network.layers[0].kind == "dense" else nn.Identity()
         inner, names = copy.deepcopy(network.module), relu_names(network)
         for name in names:
             inner.set_submodule(name, _RedirectedReLU())
         inner.get_submodule(names[layer - 1]).register_forward_hook(lambda *given: self._note(given[2]))
         self.module = nn.Sequential(flat, inner).to(images.device).requires_grad_(False)
+        self.goes_on = True
         try:
-            self.module(images)
+            self(images)
         except RuntimeError as error:
             raise InputError(
                 f"images of shape {tuple(images.shape[1:])} do not fit the network ({error}); "
                 "expected channels, height and width of what it was trained on"
             ) from error
 
+    def forward(self, images: Tensor) -> Tensor:
+        """Outputs, or the images where the pass ends early."""
+        try:
+            return cast(Tensor, self.module(images))
+        except _Passed:
+            return images
+
     def _note(self, output: Tensor) -> None:
         self.activities = output.flatten(2).mean(2) if output.ndim > 2 else output
+        if not self.goes_on:
+            raise _Passed
 
 
 def _shares(network: Network, layer: int, sets: Sequence[np.ndarray]) -> np.ndarray:
