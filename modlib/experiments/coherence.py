@@ -113,7 +113,7 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         *(Plan(FEATURES, "cnn", dataset, seeds=2) for dataset in IMAGES),
         *(_correlations("cnn", dataset, "no", 2) for dataset in IMAGES),
         *(_correlations("cnn", f"mnist stack-{task}", "no", 1) for task in ("same", "diff")),
-        Plan(FEATURES, "cnn untrained", "mnist", seeds=2),
+        Plan(FEATURES, "cnn untrained", "mnist"),
         *(Plan(FEATURES, "mlp", dataset, k=k, seeds=5) for k in (8, 18) for dataset in IMAGES),
     ),
 }
