@@ -82,8 +82,7 @@ class _Forward:
         """The same for a layer that feeds a convolution, a lesion at a time."""
         following = self.place[layer + 1]
         convolution = self._layer_of(self.nodes[following])
-        *others, sent = self._go(before, following, {})
-        sums = self._go([*others, sent], following + 1, {})[-1]
+        *others, sent, sums = self._go(before, following + 1, {})
         every = self._lesion(before[-1][:1], layer, torch.ones_like(lesions[0]))
         lesioned = self._go([*before[:-1], every], following, {})[-1]
         for mask in lesions:
