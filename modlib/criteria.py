@@ -284,7 +284,7 @@ def _one_sided(ours: Sample, side: str) -> Judgement:
     from scipy.stats import ttest_1samp
 
     if ours.n < 3:
-        return Grade.NOT_TESTED, f"{ours.n} networks do not make a t-test"
+        return Grade.NOT_TESTED, f"too few networks for a t-test: {ours.n}"
     p = float(ttest_1samp(ours.values, 0, alternative=side).pvalue)
     why = f"one-sided t-test, p = {p:.2g}"
     if p < SIGNIFICANT:
