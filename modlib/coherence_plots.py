@@ -13,13 +13,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modlib.coherence_findings import random_mean
-from modlib.experiments.coherence import ENTROPY, SCORE, VARIANCE
+from modlib.experiments.coherence import ENTROPY, SCORE, VARIANCE, stored_images
 from modlib.plots import MARKERS, PALETTE, TITLES
 
 NAMES = {
     SCORE: "score", ENTROPY: "softmax entropy", VARIANCE: "variance of activities",
 }  # fmt: skip
-MOST = 12  # columns of a figure of square images
+MOST = 12  # columns of a figure of images
+LARGEST, WIDEST = 0.85, 10.5  # inches of an image, and of all of them side by side
 
 
 def squares(image: np.ndarray, channels: int = 1) -> np.ndarray:
@@ -44,9 +45,10 @@ def pictures(columns: Sequence[Sequence[np.ndarray]], names: Sequence[str], sign
         signed: correlations, drawn in blue and red on one scale for all; else pixels in [0, 1], grey.
     """
     height, width = columns[0][0].shape
-    most = max(1, MOST * height // max(height, width))
-    columns, names = columns[:most], names[:most]
-    size = (0.85 * len(columns) * max(1.0, width / height) + 0.9, 0.85 * len(columns[0]) + 0.4)
+    columns, names = columns[:MOST], names[:MOST]
+    aspect = max(1.0, width / height)
+    inches = min(LARGEST, WIDEST / (len(columns) * aspect))
+    size = (inches * len(columns) * aspect + 0.9, inches * len(columns[0]) + 0.4)
     figure, axes = plt.subplots(len(columns[0]), len(columns), figsize=size, squeeze=False, layout="constrained")
     largest = max(float(np.nanmax(np.abs(image))) for column in columns for image in column)
     kind = {"cmap": "RdBu", "vmin": -largest, "vmax": largest} if signed else {"cmap": "gray", "vmin": 0, "vmax": 1}
@@ -60,6 +62,19 @@ def pictures(columns: Sequence[Sequence[np.ndarray]], names: Sequence[str], sign
     for ax in axes[1:, 0]:
         ax.set_ylabel("random", fontsize="x-small")
     return figure
+
+
+def stored_pictures(rows: pd.DataFrame, channels: int = 1) -> Figure:
+    """The images that are stored with the rows of one network: ``pictures`` of some sub-clusters of every layer.
+
+    Args:
+        rows: of one network, with ``images`` in some of them.
+        channels: of an image.
+    """
+    shown = rows.dropna(subset=["images"])
+    columns = [[squares(image, channels) for image in stored_images(row)] for _, row in shown.iterrows()]
+    names = [f"{row.layer}-{row.cluster} ({row.size})" for row in shown.itertuples()]
+    return pictures(columns, names, signed=SCORE not in set(shown["measure"]))
 
 
 def examples(rows: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modlib.correlations import contrast
 from modlib.errors import InputError
 from modlib.experiments.coherence import (
+    BESIDE,
     CELL_KEY,
     CONTRAST,
     CORRELATIONS,
@@ -25,6 +27,7 @@ from modlib.experiments.coherence import (
     correlation_rows,
     feature_rows,
     measure,
+    stored_images,
     unit_images,
 )
 from modlib.features import ImageSettings
@@ -105,6 +108,31 @@ def test_true_and_random_sets_have_rows_for_every_measure():
             extreme = null > row["value"] if row["measure"] == SCORE else null < row["value"]
             assert row["p_ties_for"] == pytest.approx((extreme.sum() + 1) / 5)
             assert row["p_ties_against"] >= row["p_ties_for"]
+
+
+def test_images_of_the_first_sub_clusters_of_a_layer_are_stored(images):
+    (network, labels), rng = planted(), np.random.default_rng(0)
+    halves = [of_layer * 2 + np.arange(len(of_layer)) % 2 for of_layer in labels]
+    rows = pd.DataFrame(correlation_rows(network, halves, images, 6, False, rng, pictured=2))
+    shown = rows[rows["images"] != ""]
+    assert shown["layer"].tolist() == [1, 1, 2, 2]
+    for _, row in shown.iterrows():
+        found = stored_images(row)
+        assert found.shape == (1 + BESIDE, 64)
+        null = [float(value) for value in row["random"].split()[:BESIDE]]
+        assert [contrast(image) for image in found] == pytest.approx([row["value"], *null], abs=0.005)
+    settings = ImageSettings(steps=10)
+    rows = pd.DataFrame(feature_rows(network, halves, (1, 8, 8), 4, settings, rng, pictured=1))
+    shown = rows[rows["images"] != ""]
+    assert shown[["layer", "measure"]].to_numpy().tolist() == [[1, SCORE], [2, SCORE]]
+    for _, row in shown.iterrows():
+        found = stored_images(row)
+        assert ((found >= 0) & (found <= 1)).all()
+        units = np.flatnonzero(halves[0] == row["cluster"])
+        if row["layer"] == 1:
+            activity = np.maximum(found[0] @ network.layers[0].kernel[:, units] + network.layers[0].bias[units], 0)
+            assert activity.mean() == pytest.approx(row["value"], rel=0.02)
+    assert not any(row["images"] for row in feature_rows(network, halves, (1, 8, 8), 4, settings, rng))
 
 
 def test_ties_count_against_and_for():

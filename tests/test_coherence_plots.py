@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib.coherence_plots import MOST, against_random, examples, p_values, pictures, squares
+from modlib.coherence_plots import MOST, against_random, examples, p_values, pictures, squares, stored_pictures
 from modlib.experiments.coherence import CONTRAST, SCORE
 
 mpl.use("Agg")
@@ -42,8 +42,24 @@ def test_every_image_is_drawn_on_one_scale():
     assert {ax.images[0].get_clim() for ax in pictures(columns, ["a"] * 20, signed=False).axes} == {(0, 1)}
 
 
-def test_wide_pictures_are_fewer():
-    assert len(pictures([[np.ones((4, 9))] * 2] * 20, ["a"] * 20).axes) == 2 * (MOST * 4 // 9)
+def test_wide_pictures_are_smaller():
+    square, wide = (pictures([[np.ones((4, width))] * 2] * 20, ["a"] * 20) for width in (4, 9))
+    assert len(wide.axes) == len(square.axes) == 2 * MOST
+    assert wide.get_figwidth() == pytest.approx(square.get_figwidth(), rel=0.05)
+    assert wide.get_figheight() < square.get_figheight()
+
+
+@pytest.mark.parametrize(("measure", "limits"), [(CONTRAST, (-0.5, 0.5)), (SCORE, (0, 1))])
+def test_stored_pictures_are_those_of_the_rows(measure, limits):
+    pixels = np.repeat([[50, -20, 0, 10, 30]], 8, axis=0).T  # two channels of 2 x 2
+    text = " ".join(map(str, pixels.ravel()))
+    table = pd.DataFrame(
+        {"layer": [1, 1, 3], "cluster": [2, 4, 0], "size": 7, "measure": measure, "images": [text, np.nan, text]}
+    )
+    figure = stored_pictures(table, channels=2)
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["1-2 (7)", "3-0 (7)"]
+    assert figure.axes[0].images[0].get_clim() == limits
+    assert [float(ax.images[0].get_array()[0, 0]) for ax in figure.axes[::2]] == [0.5, -0.2, 0, 0.1, 0.3]
 
 
 def test_examples_have_their_labels():

@@ -1,12 +1,14 @@
 """Chapter ``coherence``: do the units of a sub-cluster respond to the same thing, more than random units do?
 
 A cell clusters a network and compares each sub-cluster with random sets of as many units of its layer: by images that
-excite them (``features``), or by what they correlate with over a test set (``correlations``).
+excite them (``features``), or by what they correlate with over a test set (``correlations``). The images of a few
+sub-clusters of the first network of each kind are stored with the rows.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +26,8 @@ from modlib.stats import monte_carlo_p
 from modlib.subclusters import ISOLATED, SubCluster, hidden_labels, sub_clusters
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from modlib.features import ImageSettings
 
 FEATURES, CORRELATIONS = "features", "correlations"
@@ -40,6 +44,9 @@ SIDES: dict[str, Literal["small", "large"]] = {
     CONTRAST: "large", LIKENESS: "large", ONE_SIDED: "large",
 }  # fmt: skip
 AT_LEAST, AT_MOST = 3, 0.8  # units, and share of the layer, of a sub-cluster that is looked at
+PICTURED, BESIDE = 2, 4  # sub-clusters a layer whose images are stored, and random sets beside each
+PICTURED_K = 12
+HUNDREDTHS = 100  # in which pixels are stored
 CELL_KEY = ("profile", "study", "network", "dataset", "dropout", "k", "seed")
 ROW_KEY = ("layer", "cluster", "measure")
 FULL = {"epochs": EPOCHS}
@@ -53,6 +60,7 @@ TOLERANCE = {
     "random": 1e-3,
     "p_ties_against": 0.0,
     "p_ties_for": 0.0,
+    "images": 5.0,
 }
 
 
@@ -144,11 +152,13 @@ def measure(cell: Cell) -> list[Row]:
     name = " ".join(map(str, _key(plan).values()))
     rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(name.encode())]))
     labels = hidden_labels(network, plan.k, rng)
+    pictured = PICTURED if seed == 0 and plan.k == PICTURED_K else 0
     if plan.study == FEATURES:
-        rows = feature_rows(network, labels, test_images.shape[1:], plan.n_random, ImageSettings(steps=plan.steps), rng)
+        settings = ImageSettings(steps=plan.steps)
+        rows = feature_rows(network, labels, test_images.shape[1:], plan.n_random, settings, rng, pictured)
     else:
         composite = plan.dataset.partition(" ")[2] in KINDS
-        rows = correlation_rows(network, labels, test_images, plan.n_random, composite, rng)
+        rows = correlation_rows(network, labels, test_images, plan.n_random, composite, rng, pictured)
     return [{**row, **about} for row in rows]
 
 
@@ -159,6 +169,7 @@ def feature_rows(
     n_random: int,
     settings: ImageSettings,
     rng: np.random.Generator,
+    pictured: int = 0,
 ) -> list[Row]:
     """Rows of optimised images: those of a layer's sub-clusters, and of random sets like them, are made in one batch.
 
@@ -169,6 +180,7 @@ def feature_rows(
         n_random: random sets a sub-cluster.
         settings: how images are optimised.
         rng: decides random sets and images.
+        pictured: number of sub-clusters a layer whose images, and those of ``BESIDE`` random sets, go into the rows.
 
     Raises:
         InputError: if labels do not fit the network, there is no sub-cluster of a size that is looked at, or as
@@ -186,7 +198,10 @@ def feature_rows(
         columns = {SCORE: found.score, ENTROPY: found.entropy, VARIANCE: found.variance, VARIATION: found.variation}
         for i, part in enumerate(of_layer):
             place = slice(i * (n_random + 1), (i + 1) * (n_random + 1))
-            rows += [_row(part, name, values[place]) for name, values in columns.items()]
+            shown = list(found.images[place]) if i < pictured else []
+            rows += [
+                _row(part, name, values[place], shown if name == SCORE else []) for name, values in columns.items()
+            ]
     return rows
 
 
@@ -197,6 +212,7 @@ def correlation_rows(
     n_random: int,
     composite: bool,
     rng: np.random.Generator,
+    pictured: int = 0,
 ) -> list[Row]:
     """Rows of mean correlation images. Units that are silent for all images are left out, as in the authors' code.
 
@@ -207,6 +223,7 @@ def correlation_rows(
         n_random: random sets a sub-cluster.
         composite: whether images are made of two, so that there are halves to compare.
         rng: decides random sets and the order in which signs are aligned.
+        pictured: see ``feature_rows``.
 
     Raises:
         InputError: if labels do not fit the network, or there is no sub-cluster of a size that is looked at.
@@ -219,11 +236,13 @@ def correlation_rows(
     responsive = [
         np.where(pictures.any(axis=1), of_layer, ISOLATED) for of_layer, pictures in zip(labels, by_layer, strict=True)
     ]
-    rows = []
+    rows, seen = [], Counter[int]()
     for part in sub_clusters(responsive, AT_LEAST, AT_MOST):
         pictures = by_layer[part.layer - 1]
         means = [mean_image(pictures[units], rng) for units in part.and_random(n_random, rng)]
-        rows.append(_row(part, CONTRAST, np.array([contrast(mean) for mean in means])))
+        shown = means if seen[part.layer] < pictured else []
+        seen[part.layer] += 1
+        rows.append(_row(part, CONTRAST, np.array([contrast(mean) for mean in means]), shown))
         if composite:
             pairs = [halves(mean, stacked) for mean in means]
             rows.append(_row(part, LIKENESS, np.array([likeness(*pair) for pair in pairs])))
@@ -276,8 +295,13 @@ def _network(plan: Plan, seed: int) -> tuple[Network, np.ndarray, Row]:
     return network, images.x_test, about
 
 
-def _row(part: SubCluster, name: str, values: np.ndarray) -> Row:
-    """A row of a measure: the first value is the sub-cluster's, all others those of random sets."""
+def stored_images(row: pd.Series) -> np.ndarray:
+    """Images of a row that has some, (1 + ``BESIDE``, pixels): that of the sub-cluster, then those of random sets."""
+    return np.array(row["images"].split(), dtype=float).reshape(1 + BESIDE, -1) / HUNDREDTHS
+
+
+def _row(part: SubCluster, name: str, values: np.ndarray, images: Sequence[np.ndarray] = ()) -> Row:
+    """A row of a measure: the first value, and image, is the sub-cluster's, all others those of random sets."""
     value, null = float(values[0]), values[1:]
     finite = np.isfinite(values).all()  # a set whose units are all silent has no coefficient of variation
     p = {
@@ -294,6 +318,7 @@ def _row(part: SubCluster, name: str, values: np.ndarray) -> Row:
         "n_random": len(null),
         "random": " ".join(f"{one:.5g}" for one in null),
         **p,
+        "images": " ".join(f"{HUNDREDTHS * pixel:.0f}" for image in images[: 1 + BESIDE] for pixel in np.ravel(image)),
     }
 
 
