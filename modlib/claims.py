@@ -68,6 +68,7 @@ DATASETS = {
     "initialisation": "untrained",
     "mnist halves-same": "MNIST halves-same",
     "mnist halves-diff": "MNIST halves-diff",
+    "mnist stack-diff": "MNIST stack-diff",
 }
 # Verdicts are told apart by sign and word; their colours are Okabe and Ito's, safe for the colour-blind.
 ICONS = dict(zip(Grade, "✔◐✘○–", strict=True))

@@ -1,6 +1,6 @@
 """Statistics that decide what importance-coherence says of coherence, from rows of ``coherence``.
 
-They were written before any of the rows. Chapter: ``coherence``.
+All but ``min_test_accuracy`` were written before any of the rows. Chapter: ``coherence``.
 """
 
 from __future__ import annotations
@@ -86,6 +86,11 @@ def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.dropna(subset=["test_accuracy"]).drop_duplicates(NETWORK)[[*NETWORK, "test_accuracy"]]
 
 
+def _test_accuracy(rows: pd.DataFrame) -> Sample | None:
+    """In percent, one a network."""
+    return _sample(100 * accuracies(rows)["test_accuracy"]) if len(rows) else None
+
+
 def _dropout_costs(rows: pd.DataFrame) -> Sample | None:
     """Percentage points of test accuracy that perceptrons lose to dropout, by seed."""
     if rows.empty:
@@ -126,6 +131,7 @@ COHERENCE_FINDINGS = {
     "more_one_sided": statistic("one-sidedness in early layers, sub-clusters less random sets", _more_one_sided),
     "less_than_mlps": statistic("p, contrast ratio of CNNs below that of perceptrons", _less_than_perceptrons),
     "dropout_costs": statistic("test accuracy lost to dropout, percentage points", _dropout_costs, 2),
+    "min_test_accuracy": statistic("test accuracy, percent", _test_accuracy, 1),
     "cov_q1": statistic("coefficient of variation, lower quartile", partial(_quartile, q=0.25)),
     "cov_median": statistic("coefficient of variation, median", partial(_quartile, q=0.5)),
     "cov_q3": statistic("coefficient of variation, upper quartile", partial(_quartile, q=0.75)),

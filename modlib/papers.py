@@ -19,7 +19,13 @@ from modlib.metrics import METRICS, over_networks, share_below_all_shuffles
 from modlib.results import ROOT
 
 PAPERS = ROOT / "book" / "papers"
-SPELLING = {"fashion-mnist": "fashion_mnist", "cifar-10": "cifar10", "memorization": "memorisation"}
+SPELLING = {
+    "fashion-mnist": "fashion_mnist",
+    "cifar-10": "cifar10",
+    "memorization": "memorisation",
+    "halves-diff-mnist": "mnist halves-diff",
+    "stack-diff-mnist": "mnist stack-diff",
+}
 STAGES = {"yes": "pruned", "no": "unpruned"}
 NUMERALS = {"two-thirds": 2 / 3}
 

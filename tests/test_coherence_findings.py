@@ -60,6 +60,7 @@ def test_dropout_costs_percentage_points():
     assert value("dropout_costs", [one for one in rows if one["dropout"] == "yes"]) is None
     untrained = row(0, CONTRAST, 0.0, network="mlp untrained", test_accuracy=np.nan)
     assert len(accuracies(pd.DataFrame([*rows, untrained]))) == 4
+    assert value("min_test_accuracy", [*rows, untrained]).values == pytest.approx((70, 90, 50, 90))
 
 
 def test_quartiles_are_those_of_the_network_in_the_middle():
