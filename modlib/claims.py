@@ -110,7 +110,7 @@ class Claim:
     def what(self) -> str:
         """The networks that it is about, in words."""
         rows, k = self.rows, self.rows.get("k", "")
-        if "dataset" not in rows or "measure" in rows:
+        if "dataset" not in rows or {"measure", "network"} & rows.keys():
             spelt = {"dropout": {"yes": "dropout", "no": "no dropout"}, "dataset": DATASETS, "k": {k: f"k = {k}"}}
             named = {column: value for column, value in rows.items() if column != "biases"}  # the chapter tells of them
             order = sorted(named.items(), key=lambda row: (row[0] != "dataset", row[0] == "k"))
