@@ -87,7 +87,7 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan(TASKS[1], "lstm 256", 3, 20_000, 3000, 5e-2),
         Plan(TASKS[2], "lstm 256", 3, 20_000, 3000, 5e-2),
         Plan(TASKS[0], "fnn 800-800-800-800", 3, 10_000, 5000, 4e-2),
-        Plan(TASKS[1], "fnn 800-800-800-800", 3, 10_000, 5000, 4e-2),
+        Plan(TASKS[1], "fnn 800-800-800-800", 2, 10_000, 5000, 4e-2),
         Plan(TASKS[0], "fnn 400-400-200", 1, betas=SWEEP),
     ),
 }
