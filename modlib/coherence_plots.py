@@ -102,7 +102,7 @@ def p_values(rows: pd.DataFrame) -> Figure:
     """
     kinds = list(dict.fromkeys(zip(rows["network"], rows["dataset"], strict=True)))
     measures = [name for name in NAMES if name in set(rows["measure"])]
-    size = (2.1 * len(kinds) + 0.6, 1.6 * len(measures) + 0.5)
+    size = (1.5 * len(kinds) + 0.6, 1.5 * len(measures) + 0.5)
     figure, axes = plt.subplots(
         len(measures), len(kinds), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
