@@ -75,8 +75,13 @@ def _share_of_target(rows: pd.DataFrame) -> Sample | None:
     return _sample(means["other"].clip(lower=0) / means["target"])
 
 
+def _controls(rows: pd.DataFrame) -> pd.DataFrame:
+    """The row of the control mask of every network."""
+    return rows[(rows["study"] == REMOVAL) & (rows["target"].astype(str) == CONTROL)]
+
+
 def _control_loss(rows: pd.DataFrame) -> Sample | None:
-    control = rows[(rows["study"] == REMOVAL) & (rows["target"].astype(str) == CONTROL)]
+    control = _controls(rows)
     return _sample(control["whole_accuracy"] - control["accuracy"])
 
 
@@ -108,8 +113,7 @@ def _dropout_drops_more(rows: pd.DataFrame) -> Sample | None:
 
 def _dropout_helps(rows: pd.DataFrame) -> Sample | None:
     """Accuracy of the whole network with dropout less without, in percentage points, one a seed."""
-    whole = rows[(rows["study"] == REMOVAL) & (rows["target"].astype(str) == CONTROL)]
-    pairs = whole.pivot(index="seed", columns="dropout", values="whole_accuracy")
+    pairs = _controls(rows).pivot(index="seed", columns="dropout", values="whole_accuracy")
     return _sample(100 * (pairs["yes"] - pairs["no"])) if {"yes", "no"} <= set(pairs) else None
 
 

@@ -20,16 +20,19 @@ from modlib.stats import chi_squared_uniform, fisher_combined, median_p
 KIND = ("network", "dataset", "dropout", "k")  # columns that the replicates of one kind of network share
 
 
-def combined(rows: pd.DataFrame, measure: str, combine: Callable[[np.ndarray, int], float]) -> pd.Series:
+def combined(
+    rows: pd.DataFrame, measure: str, combine: Callable[[np.ndarray, int], float], ties: str = "for"
+) -> pd.Series:
     """Median over replicates of a test that combines the p-values of their sub-clusters, by kind of network.
 
     Args:
         rows: of ``importance``.
         measure: ``DROP`` or ``RANGE``.
         combine: ``fisher_combined`` or ``chi_squared_uniform``.
+        ties: see ``combined_by_network``.
     """
     rows = rows[rows["measure"] == measure]
-    of_each = combined_by_network(rows, [*KIND, "seed"], combine)
+    of_each = combined_by_network(rows, [*KIND, "seed"], combine, ties)
     return of_each.groupby(list(KIND)).agg(lambda p: median_p(p.to_numpy()))
 
 
