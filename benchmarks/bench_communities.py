@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from common import store
 
-from modlib.communities import ENTROPY, STEPS, _spectral_split, adjacency, find_communities, leiden, modularity
+from modlib.communities import adjacency, find_communities, leiden, modularity
+from modlib.communities.partitions import ENTROPY, STEPS, _spectral_split
 
 SHARE = 20
 

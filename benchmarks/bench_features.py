@@ -12,9 +12,8 @@ import pandas as pd
 import torch
 from common import store
 
-from modlib.architectures import perceptron, small_cnn
-from modlib.features import ImageSettings, visualise
-from modlib.networks import Network, as_network
+from modlib.networks import Network, as_network, perceptron, small_cnn
+from modlib.responses import ImageSettings, visualise
 
 SETS, SIZE, ROUNDS = 10, 20, 3
 SHAPE = (1, 28, 28)

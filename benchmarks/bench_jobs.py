@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from common import random_network, store
 
-from modlib.experiments.runner import Cell, Experiment, Row, run
-from modlib.shuffles import shuffle_test
+from modlib.graphs import shuffle_test
+from modlib.tables import Cell, Experiment, Row, run
 
 
 def cells(profile: str) -> list[Cell]:

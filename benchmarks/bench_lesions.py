@@ -15,13 +15,13 @@ import pandas as pd
 import torch
 from common import store
 
-from modlib.data.images import Images
-from modlib.experiments.cnns import cnn_images, untrained_small_cnn
-from modlib.experiments.importance import clustered, trained
+from modlib.chapters.rows import clustered
+from modlib.data import Images
+from modlib.graphs import SubCluster, sub_clusters
 from modlib.lesions import damages
 from modlib.networks import Network, as_network
-from modlib.subclusters import SubCluster, sub_clusters
 from modlib.training.keras import Recipe, build_mlp
+from modlib.zoo import cnn_images, trained, untrained_small_cnn
 
 RANDOM = {"pruned perceptron": 100, "small CNN": 20}
 IMAGES = {"pruned perceptron": 10_000, "small CNN": 500}

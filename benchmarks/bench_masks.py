@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from modlib.architectures import perceptron, repeated_lstm, simple_cnn
-from modlib.mask_training import MaskSettings, from_arrays, learn_mask
-from modlib.masks import parameter_names
-from modlib.training.pytorch import Steps, train_steps
+from modlib.masks import MaskSettings, learn_mask, parameter_names
+from modlib.networks import perceptron, repeated_lstm, simple_cnn
+from modlib.training import Steps, draw_from, train_steps
 
 STEPS, WARM = 150, 10  # steps of a run, and how many of them are not counted
 ROUNDS = 2
@@ -62,7 +61,7 @@ def measure(name: str, module: nn.Module, shape: tuple[int, ...], rng: np.random
     """A line of the table; the three ways take turns, so that a slow moment of the machine meets all."""
     x = torch.as_tensor(rng.normal(size=(512, *shape)).astype(np.float32))
     y = torch.as_tensor(rng.integers(10, size=512))
-    draw, names = from_arrays(x, y), parameter_names(module, ["*weight*"])
+    draw, names = draw_from(x, y), parameter_names(module, ["*weight*"])
     ways: dict[str, Callable[[Callable[..., object]], object]] = {
         "modlib": lambda tick: learn_mask(module, draw, SETTINGS, np.random.default_rng(0), names=names, on_step=tick),
         "training": lambda tick: train_steps(module, draw, Steps(STEPS), np.random.default_rng(0), on_step=tick),

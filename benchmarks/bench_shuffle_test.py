@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from common import random_network, scikit_learn, store
 
-from modlib.shuffles import shuffle_graph
-from modlib.spectral import cluster
+from modlib.graphs import cluster, shuffle_graph
 
 K, SHUFFLES, WIDTHS = 12, 50, (784, 256, 256, 256, 256, 10)
 

@@ -14,7 +14,7 @@ import torch
 from common import store
 from torch import nn
 
-from modlib.similarity import PLAIN, similarities
+from modlib.communities import PLAIN, similarities
 
 IMAGES, SHARE, BATCH = 10_000, 10, 100
 

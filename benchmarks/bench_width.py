@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from common import random_network, scikit_learn, store
 
-from modlib.spectral import cluster
+from modlib.graphs import cluster
 
 K = 12
 SCIKIT_LEARN_UP_TO = 1024  # dense networks of 2,048 take it minutes

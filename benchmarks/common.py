@@ -12,11 +12,10 @@ import pandas as pd
 from sklearn.cluster import SpectralClustering
 from threadpoolctl import threadpool_limits
 
-from modlib.experiments.runner import describe_run
-from modlib.graphs import NeuronGraph, neuron_graph
-from modlib.results import replace_file
-from modlib.spectral import N_INIT, ncut
-from modlib.training.magnitude import magnitude_mask
+from modlib.files import replace_file
+from modlib.graphs import N_INIT, NeuronGraph, ncut, neuron_graph
+from modlib.tables import describe_run
+from modlib.training import magnitude_mask
 
 FOLDER = Path(__file__).parent
 

@@ -44,12 +44,13 @@ def run(
             raise InputError(
                 "--jobs, --dask or --results arrived without --grid; they belong to: --grid smoke|quick|paper"
             )
-        from modlib.notebooks import run_chapter
+        from modlib.book.notebooks import run_chapter
 
         made = run_chapter(chapter, values, output or Path(f"{chapter}-executed.ipynb"))
         console.print(f"executed: {made}")
         return
-    from modlib.experiments import find_experiment, runner
+    from modlib.chapters import find_experiment
+    from modlib.tables import runner
 
     new = runner.run(find_experiment(chapter), grid, jobs, dask, results, values)
     console.print(f"{new} new rows in the table of {chapter}")
@@ -63,7 +64,8 @@ def verify(
     results: Folder = None,
 ) -> None:
     """Train and measure stored cells again, and compare with what is stored. Fails if a value differs."""
-    from modlib.experiments import find_experiment, runner
+    from modlib.chapters import find_experiment
+    from modlib.tables import runner
 
     differences = runner.verify(find_experiment(chapter), sample, seed, results)
     if not differences:
@@ -79,10 +81,12 @@ def verify(
 @app.command()
 def tables(results: Folder = None) -> None:
     """List the result tables: how many cells of each profile are measured."""
-    from modlib.experiments import EXPERIMENTS, runner
+    from modlib.chapters import NAMES, find_experiment
+    from modlib.tables import runner
 
     table = Table("table", *runner.PROFILES)
-    for name, experiment in EXPERIMENTS.items():
+    for name in NAMES:
+        experiment = find_experiment(name)
         counts = []
         for profile in runner.PROFILES:
             total = len(experiment.cells(profile))
@@ -106,7 +110,7 @@ def book(
     force: Annotated[bool, typer.Option("--force", help="Execute every chapter, changed or not.")] = False,
 ) -> None:
     """Execute every chapter that changed and build the site."""
-    from modlib.book import build
+    from modlib.book.build import build
 
     console.print(f"the book is built: {build(force)}")
 
@@ -116,7 +120,7 @@ def sync(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a pair differs.")] = False,
 ) -> None:
     """Write every notebook from its text twin."""
-    from modlib.notebooks import sync as synchronise
+    from modlib.book.notebooks import sync as synchronise
 
     for path in synchronise(check):
         console.print(f"written: {path}")

@@ -1,4 +1,7 @@
-"""The one exception base class: what arrived, what was expected, what to do."""
+"""The one exception base class: what arrived, what was expected, what to do; and what was probably meant."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class ModlibError(Exception):
@@ -24,5 +27,20 @@ class ResultsError(ModlibError):
     """A results table is missing, damaged, or not what its code would write."""
 
 
+class TableMissing(ResultsError):
+    """A results table, or its provenance, is not there."""
+
+
+class CheckoutMissing(ModlibError):
+    """Something needs the files of the book, and there is no checkout of it."""
+
+
 class BookError(ModlibError):
     """The book's sources, claims or built pages are inconsistent."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to write instead of an unknown name, for an error message."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"expected one of {', '.join(known)}" + (f"; did you mean {near[0]}?" if near else "")

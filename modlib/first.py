@@ -33,10 +33,10 @@ def first_result(folder: Path, console: Console) -> Path:
 
     from modlib import plots
     from modlib.data.images import load_images
-    from modlib.experiments.mlps import recipe_for
-    from modlib.graphs import neuron_graph
-    from modlib.shuffles import shuffle_test
+    from modlib.graphs.neurons import neuron_graph
+    from modlib.graphs.shuffles import shuffle_test
     from modlib.training.keras import train_mlp
+    from modlib.zoo.perceptrons import recipe_for
 
     recipe = recipe_for("digits", dropout=True)
     with Progress(console=console, transient=True) as progress:

@@ -1,11 +1,11 @@
-"""Figures and tables of the chapters, each figure on the axes of the paper's own figure where there is one.
+"""Style, tables and figures of one network, each figure on the axes of the papers' own where there is one.
 
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; markers repeat what colours say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,11 +13,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
-from modlib.graphs import NeuronGraph
+from modlib.graphs.neurons import NeuronGraph
 
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
@@ -118,162 +117,6 @@ def shuffle_test(ncut: float, nulls: Mapping[str, np.ndarray], ax: Axes | None =
         density(values, ax, f"{name} shuffles", NULL_COLOURS.get(name, PALETTE[i]))
     ax.axvline(ncut, color="black", ls="--", label="network")
     ax.set(xlabel="n-cut", ylabel="density")
-    ax.legend()
-    return ax
-
-
-def initial_ncuts(values: np.ndarray, paper_range: tuple[float, float], k: int, ax: Axes | None = None) -> Axes:
-    """n-cuts of untrained networks (pruned-modular figure 3, clusterability figure A.1).
-
-    Args:
-        values: (n,) n-cuts.
-        paper_range: the support that the paper prints, shaded.
-        k: number of clusters.
-        ax: where to draw.
-    """
-    ax = ax or plt.subplots(figsize=(6, 3))[1]
-    ax.axvspan(*paper_range, color="#DDDDDD", label="support in the paper", zorder=0)
-    density(values, ax, f"{len(values)} untrained networks", PALETTE[0])
-    ax.set(xlabel=f"n-cut at k = {k}", ylabel="density")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=2, fontsize="small")  # the shade leaves no free corner
-    return ax
-
-
-def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
-    """n-cut of every network before and after pruning, and its shuffles' (pruned-modular figure 2).
-
-    Args:
-        rows: rows of one null model, with stage ``unpruned`` and ``pruned``; other k are left out.
-        k: number of clusters.
-    """
-    rows = rows[rows["k"] == k]
-    datasets = [name for name in TITLES if name in set(rows["dataset"])]
-    figure, axes = plt.subplots(1, len(datasets), figsize=(4.2 * len(datasets), 3.6), sharey=True, squeeze=False)
-    for ax, dataset in zip(axes[0], datasets, strict=True):
-        for i, (dropout, group) in enumerate(rows[rows["dataset"] == dataset].groupby("dropout")):
-            name = "dropout" if dropout == "yes" else "no dropout"
-            shift = 0.12 * (2 * i - 1)
-            for stage, x in (("unpruned", 0), ("pruned", 1)):
-                part = group[group["stage"] == stage]
-                at = x + shift + np.linspace(-0.07, 0.07, len(part))
-                label = name if stage == "unpruned" else None
-                ax.errorbar(
-                    at, part["shuffled_mean"], part["shuffled_sd"], fmt="none", color="#999999", elinewidth=1, zorder=1,
-                    label="shuffles, mean and sd" if i == 0 and stage == "unpruned" else None,
-                )  # fmt: skip
-                ax.scatter(at, part["ncut"], color=PALETTE[i], marker=MARKERS[i], s=22, label=label, zorder=2)
-        ax.set(title=TITLES[dataset], xticks=[0, 1], xticklabels=["before pruning", "after pruning"], xlim=(-0.4, 1.4))
-    axes[0, 0].set_ylabel(f"n-cut at k = {k}")
-    axes[0, -1].legend(fontsize="small")
-    figure.tight_layout()
-    return figure
-
-
-def uniform_check(p: np.ndarray, n_shuffles: int, ax: Axes | None = None) -> Axes:
-    """Share of p-values up to every level, beside what a valid test gives when there is nothing to find.
-
-    The band holds the whole line in 95% of cases (Dvoretzky, Kiefer and Wolfowitz).
-
-    Args:
-        p: (n,) p-values of tests in which the null model is true.
-        n_shuffles: shuffles a test.
-        ax: where to draw.
-    """
-    ax = ax or plt.subplots(figsize=(4.5, 3.6))[1]
-    levels = np.arange(1, n_shuffles + 2) / (n_shuffles + 1)
-    half = np.sqrt(np.log(2 / 0.05) / (2 * p.size))
-    ax.fill_between(levels, levels - half, levels + half, color="#DDDDDD", label="95% band", zorder=0)
-    ax.plot(levels, levels, color="black", ls="--", label="uniform")
-    ax.step(np.sort(p), np.arange(1, p.size + 1) / p.size, where="post", color=PALETTE[0], label=f"{p.size} tests")
-    ax.set(xlabel="p", ylabel="share of tests with at most this p", xlim=(0, 1), ylim=(0, 1))
-    ax.legend(fontsize="small")
-    return ax
-
-
-def absolute_and_relative(rows: pd.DataFrame, k: int) -> Figure:
-    """n-cut against Z-score, a point a network (clusterability figures 2, 3 and A.6).
-
-    Absolute clusterability grows to the left, relative clusterability downwards.
-
-    Args:
-        rows: rows of one null model, with a column ``condition`` that decides colour and marker; other k are left out.
-        k: number of clusters.
-    """
-    rows = rows[rows["k"] == k].dropna(subset=["z"])
-    datasets = [name for name in TITLES if name in set(rows["dataset"])]
-    figure, axes = plt.subplots(1, len(datasets), figsize=(4.2 * len(datasets), 3.6), squeeze=False)
-    for ax, dataset in zip(axes[0], datasets, strict=True):
-        for i, (condition, group) in enumerate(rows[rows["dataset"] == dataset].groupby("condition", sort=False)):
-            ax.scatter(group["ncut"], group["z"], color=PALETTE[i], marker=MARKERS[i], label=condition)
-        ax.axhline(0, color="#999999", lw=0.8)
-        ax.set(title=TITLES[dataset], xlabel=f"n-cut at k = {k}")
-    axes[0, 0].set_ylabel("Z-score against shuffles")
-    axes[0, -1].legend(fontsize="small")
-    figure.tight_layout()
-    return figure
-
-
-def shuffle_densities(tests: pd.DataFrame) -> Figure:
-    """Densities of layer and layer-nonzero shuffles, a panel a network (pruned-modular figures 4 and A.2 to A.5).
-
-    Args:
-        tests: a row a network and null model, with panel row, panel column, null, ncut and values (n-cuts of shuffles).
-            Panels of a row share their axis.
-    """
-    names = list(dict.fromkeys(tests["panel row"]))
-    columns = list(dict.fromkeys(tests["panel column"]))
-    shape, size = (len(names), len(columns)), (max(1.4 * len(columns), 6), 1.4 * len(names) + 1)
-    figure, axes = plt.subplots(*shape, figsize=size, sharex="row", squeeze=False, layout="constrained")
-    for (name, column), part in tests.groupby(["panel row", "panel column"]):
-        ax = axes[names.index(name), columns.index(column)]
-        for null, values in zip(part["null"], part["values"], strict=True):
-            density(values, ax, f"{null} shuffles", NULL_COLOURS[null])
-        ax.axvline(part["ncut"].iloc[0], color="black", ls="--", label="network")
-        handles, labels = ax.get_legend_handles_labels()
-    for (row, column), ax in np.ndenumerate(axes):
-        ax.set(xlabel="", ylabel="", yticks=[])
-        ax.spines["left"].set_visible(False)
-        ax.tick_params(axis="x", labelsize="x-small")
-        if row == 0:
-            ax.set_title(columns[column], fontsize="small")
-        if column == 0:
-            ax.set_ylabel(names[row], fontsize="small")
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small", title="density of n-cuts")
-    return figure
-
-
-def effect_sizes(table: pd.DataFrame) -> Figure:
-    """Cohen's d between the two nulls, a point a network, ours beside the paper's (pruned-modular figure A.1).
-
-    Args:
-        table: columns d, source (``paper`` or ``here``), dataset, dropout, stage.
-    """
-    table = table.assign(
-        condition=table["dataset"].map(TITLES).str.replace(" (", "\n(")
-        + "\n"
-        + table["dropout"].map({"yes": "dropout", "no": "no dropout"})
-    )
-    stages = [stage for stage in ("unpruned", "pruned") if stage in set(table["stage"])]
-    figure, axes = plt.subplots(1, len(stages), figsize=(6.5 * len(stages), 4), squeeze=False)
-    for ax, stage in zip(axes[0], stages, strict=True):
-        sns.stripplot(
-            table[table["stage"] == stage], x="condition", y="d", hue="source", dodge=True, ax=ax,
-            palette=dict(zip(("paper", "here"), ("#999999", PALETTE[0]), strict=True)),
-        )  # fmt: skip
-        ax.axhline(0, color="#999999", lw=0.8)
-        ax.set(title="before pruning" if stage == "unpruned" else "after pruning", xlabel="", ylabel="Cohen's d")
-        ax.tick_params(axis="x", labelsize="x-small")
-    figure.tight_layout()
-    return figure
-
-
-def training_curves(losses: Mapping[str, Sequence[float]], pruning_starts: int, ax: Axes | None = None) -> Axes:
-    """Mean training loss of every epoch, with a line where pruning starts."""
-    ax = ax or plt.subplots(figsize=(6, 3))[1]
-    for i, (name, values) in enumerate(losses.items()):
-        ax.plot(range(1, len(values) + 1), values, color=PALETTE[i], marker=MARKERS[i], ms=3, label=name)
-    ax.axvline(pruning_starts + 0.5, color="black", ls=":", label="pruning starts")
-    ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
     ax.legend()
     return ax
 

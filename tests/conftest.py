@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
-from modlib.graphs import NeuronGraph, neuron_graph
+from modlib.graphs.neurons import NeuronGraph, neuron_graph
 
 # Compiled functions make the first example slow; a fixed seed makes a failure repeatable.
 settings.register_profile(

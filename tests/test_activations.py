@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from modlib.activations import hidden_activities, relu_names
-from modlib.architectures import small_cnn
 from modlib.errors import InputError
-from modlib.networks import as_network, from_arrays
+from modlib.networks.architectures import small_cnn
+from modlib.networks.network import as_network, from_arrays
+from modlib.responses.activations import hidden_activities, relu_names
 
 
 def test_activities_of_a_perceptron_are_those_of_the_formula():

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from modlib.architectures import perceptron, repeated_lstm, simple_cnn, small_cnn
 from modlib.errors import InputError
+from modlib.networks.architectures import perceptron, repeated_lstm, simple_cnn, small_cnn
 
 
 def test_a_perceptron_has_its_sizes_and_relu_between_layers():

@@ -12,11 +12,16 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from modlib import claims, papers
-from modlib.criteria import CRITERIA, Grade, Sample, combine
+from modlib.chapters import NAMES, find_experiment, findings
+from modlib.chapters.clusterability.findings import FINDINGS, below_all_shuffles
 from modlib.errors import BookError, ResultsError
-from modlib.experiments import EXPERIMENTS
-from modlib.metrics import METRICS, NETWORK, below_all_shuffles
+from modlib.evidence import papers
+from modlib.evidence.criteria import CRITERIA, Grade, Sample, combine
+from modlib.evidence.metrics import NETWORK
+from modlib.files import checkout
+from modlib.verdicts import cards, claims
+
+BOOK = checkout() / "book"
 
 REPRODUCED, PARTLY, NOT = Grade.REPRODUCED, Grade.PARTLY, Grade.NOT_REPRODUCED
 NOT_TESTED, NO_VALUE = Grade.NOT_TESTED, Grade.NO_VALUE
@@ -119,7 +124,7 @@ def test_tests_of_sub_clusters_are_combined_network_by_network():
     rows = pd.DataFrame(
         [{"seed": seed, "p_ties_for": p, "n_random": 9} for seed, grid in enumerate(grids) for p in grid]
     )
-    metric = METRICS["fisher_p"]
+    metric = findings()["fisher_p"]
     found = metric.measure(rows, "averaged")
     assert found.n == 3
     assert found.mean == pytest.approx(fisher_combined(grids[0], 9))
@@ -179,7 +184,7 @@ def wanted(paper: str) -> pd.DataFrame:
         "caption"
     )  # captions hold settings
     in_tables &= ~values["row"].str.match(r"l[12]\|")  # regularisation is a later chapter
-    in_text = values["item"].isin(TEXT[paper]) & values["metric"].isin(list(METRICS))
+    in_text = values["item"].isin(TEXT[paper]) & values["metric"].isin(list(FINDINGS))
     untrained = (
         (values["row"] == "random-init")
         & values["metric"].str.startswith("ncut")
@@ -210,14 +215,14 @@ def test_every_claim_asks_for_networks_that_the_paper_grid_holds():
         if claim.rows.get("network", "").startswith("vgg"):
             continue
         wanted_cell = {column: claim.rows[column] for column in NETWORK if column in claim.rows}
-        planned = [cell for name in claim.tables for cell in EXPERIMENTS[name].cells("paper")]
+        planned = [cell for name in claim.tables for cell in find_experiment(name).cells("paper")]
         assert any(wanted_cell.items() <= cell.items() for cell in planned), claim.id
 
 
 def test_chapters_show_their_own_claims():
     chapters = {claim.chapter for claim in claims.load()}
-    assert chapters == {*EXPERIMENTS}
-    ids = set(claims.table("dropout", folder=Path("nowhere"))["id"])
+    assert chapters == {*NAMES}
+    ids = set(cards.table("dropout", folder=Path("nowhere"))["id"])
     assert {"pm-table-1-mnist-dropout", "cl-table-A.5-dropout-pruned", "pm-text-3.1-mnist"} <= ids
     assert "pm-table-1-mnist" not in ids
 
@@ -277,7 +282,7 @@ def test_results_far_from_the_paper_do_not(tmp_path):
     found = verdict("pm-table-1-mnist-dropout", tmp_path)
     assert found.verdict is NOT
     assert "n-cut not reproduced: differs by 1" in found.explanation
-    shown = claims.show("dropout", tmp_path).data
+    shown = cards.show("dropout", tmp_path).data
     assert "✘ not reproduced" in shown
     assert "✔" not in shown
 
@@ -299,7 +304,7 @@ def test_rows_of_a_reduced_profile_do_not_count(tmp_path, profile):
 
 
 def test_no_table_yet_means_not_tested_and_a_damaged_one_is_an_error(tmp_path):
-    counts = claims.scorecard(tmp_path)
+    counts = cards.scorecard(tmp_path)
     assert counts.to_numpy().sum() == len(claims.load())
     assert counts[str(REPRODUCED)].sum() == 0
     (tmp_path / "dropout.csv").write_text("profile,dataset\npaper")
@@ -349,7 +354,7 @@ def test_footnote_11_is_welchs_statistic_of_table_1(tmp_path):
 
 def test_paper_and_here_stand_side_by_side(tmp_path):
     write(tmp_path, "dropout", [network(seed) for seed in range(2)])
-    lines = claims.side_by_side("pruned-modular", "table-1", folder=tmp_path).set_index("source")
+    lines = cards.side_by_side("pruned-modular", "table-1", folder=tmp_path).set_index("source")
     ours = lines.loc["here, n = 2 of 10, reduced"]
     above = lines.iloc[list(lines.index).index(ours.name) - 1]
     assert above["networks"] == "MNIST, dropout, pruned, k = 4"
@@ -358,7 +363,7 @@ def test_paper_and_here_stand_side_by_side(tmp_path):
         np.mean([network(seed)["ncut"] for seed in range(2)]), abs=1e-3
     )
     with pytest.raises(BookError, match="table-99"):
-        claims.side_by_side("pruned-modular", "table-99", folder=tmp_path)
+        cards.side_by_side("pruned-modular", "table-99", folder=tmp_path)
 
 
 def test_a_claim_that_picks_a_network_twice_is_refused(tmp_path):
@@ -370,10 +375,10 @@ def test_a_claim_that_picks_a_network_twice_is_refused(tmp_path):
 @pytest.fixture
 def tampered(tmp_path):
     """claims.yml with one text replaced by another, read again."""
-    shutil.copytree(claims.CLAIMS.parent / "papers", tmp_path / "papers")
+    shutil.copytree(BOOK / "papers", tmp_path / "papers")
 
     def load(old: str, new: str) -> list[claims.Claim]:
-        text = claims.CLAIMS.read_text(encoding="utf-8")
+        text = (BOOK / "claims.yml").read_text(encoding="utf-8")
         assert old in text
         path = tmp_path / "claims.yml"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -408,4 +413,4 @@ def test_a_tampered_claim_is_refused_with_what_to_write(tampered, old, new, mess
 
 def test_an_unknown_chapter_is_refused():
     with pytest.raises(BookError, match="did you mean dropout"):
-        claims.table("drop-out")
+        cards.table("drop-out")

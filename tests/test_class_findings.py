@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib import claims
-from modlib.class_findings import CLASS_FINDINGS, drops, target_and_others
-from modlib.criteria import Grade
-from modlib.experiments.class_removal import CONTROL, REMOVAL, cells
+from modlib.chapters.class_removal.experiment import CONTROL, REMOVAL, cells
+from modlib.chapters.class_removal.findings import FINDINGS, drops, target_and_others
+from modlib.evidence.criteria import Grade
+from modlib.verdicts import claims
 
 CLAIMS = [claim for claim in claims.load() if claim.paper == "weight-masks" and claim.tables == ("class-removal",)]
 LOOKS_LIKE = {0: (2, 8), 3: (5,), 5: (3,), 9: (1,), 1: (9,)}
@@ -64,7 +64,7 @@ def judge(folder: Path, paper_is_right: bool) -> dict[str, Grade]:
 
 
 def test_every_statistic_decides_a_claim():
-    assert {metric for claim in CLAIMS for metric in claim.criteria} == set(CLASS_FINDINGS)
+    assert {metric for claim in CLAIMS for metric in claim.criteria} == set(FINDINGS)
 
 
 def test_sentences_that_are_true_are_reproduced(tmp_path: Path):

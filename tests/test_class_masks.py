@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
-from modlib.class_masks import NAMES, Split, confusion, learn_class_mask, split_images, trained_cnn
+from modlib.chapters.class_removal.experiment import CELL_KEY, CONTROL, ROW_KEY, STABILITY, TOLERANCE, cells, measure
+from modlib.chapters.class_removal.masks import confusion, learn_class_mask
 from modlib.data.images import load_colour_images, load_images
 from modlib.errors import DataError, InputError
-from modlib.experiments.class_removal import CELL_KEY, CONTROL, ROW_KEY, STABILITY, TOLERANCE, cells, measure
-from modlib.mask_training import MaskSettings
-from modlib.training.pytorch import Steps
+from modlib.masks.learning import MaskSettings
+from modlib.training.steps import Steps
+from modlib.zoo.colour_cnns import NAMES, Split, split_images, trained_cnn
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from modlib.errors import DataError, InputError
-from modlib.experiments.cnns import accuracy, cnn_images, trained_small_cnn, untrained_small_cnn
-from modlib.experiments.mlps import DATASETS, HALVES, data_for, recipe_for
+from modlib.zoo.cnns import accuracy, cnn_images, trained_small_cnn, untrained_small_cnn
+from modlib.zoo.perceptrons import DATASETS, HALVES, data_for, recipe_for
 
 
 def test_images_have_channels():

@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib.correlations import contrast
-from modlib.errors import InputError
-from modlib.experiments.coherence import (
+from modlib.chapters.coherence.experiment import (
     BESIDE,
     CELL_KEY,
     CONTRAST,
@@ -30,9 +28,11 @@ from modlib.experiments.coherence import (
     stored_images,
     unit_images,
 )
-from modlib.features import ImageSettings
-from modlib.networks import Network, from_arrays
-from modlib.subclusters import ISOLATED
+from modlib.errors import InputError
+from modlib.graphs.subclusters import ISOLATED
+from modlib.networks.network import Network, from_arrays
+from modlib.responses.correlations import contrast
+from modlib.responses.features import ImageSettings
 
 
 @pytest.mark.parametrize("profile", PLANS)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib.coherence_findings import COHERENCE_FINDINGS, accuracies, log_ratio, middle_network
-from modlib.experiments.coherence import CONTRAST, CORRELATIONS, LIKENESS, ONE_SIDED, VARIATION
+from modlib.chapters.coherence.experiment import CONTRAST, CORRELATIONS, LIKENESS, ONE_SIDED, VARIATION
+from modlib.chapters.coherence.findings import FINDINGS, accuracies, log_ratio, middle_network
 
 
 def row(seed: int, measure: str, value: float, random: float = 1.0, **changed: object) -> dict[str, object]:
@@ -16,7 +16,7 @@ def row(seed: int, measure: str, value: float, random: float = 1.0, **changed: o
 
 
 def value(name: str, rows: list[dict[str, object]]):
-    return COHERENCE_FINDINGS[name].measure(pd.DataFrame(rows), "averaged")
+    return FINDINGS[name].measure(pd.DataFrame(rows), "averaged")
 
 
 def test_contrast_is_compared_with_random_sets_network_by_network():
@@ -74,7 +74,7 @@ def test_quartiles_are_those_of_the_network_in_the_middle():
     assert value("cov_above_one", rows).values == pytest.approx((0.8, 1, 0))
 
 
-@pytest.mark.parametrize("name", COHERENCE_FINDINGS)
+@pytest.mark.parametrize("name", FINDINGS)
 def test_without_rows_nothing_is_said(name):
-    assert COHERENCE_FINDINGS[name].measure(pd.DataFrame(), "averaged") is None
-    assert COHERENCE_FINDINGS[name].label
+    assert FINDINGS[name].measure(pd.DataFrame(), "averaged") is None
+    assert FINDINGS[name].label

@@ -5,8 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib.coherence_plots import MOST, against_random, examples, p_values, pictures, squares, stored_pictures
-from modlib.experiments.coherence import CONTRAST, SCORE
+from modlib.chapters.coherence.experiment import CONTRAST, SCORE
+from modlib.chapters.coherence.figures import (
+    MOST,
+    against_random,
+    examples,
+    p_values,
+    pictures,
+    squares,
+    stored_pictures,
+)
 
 mpl.use("Agg")
 

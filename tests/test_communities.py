@@ -8,8 +8,15 @@ from clusim.sim import element_sim
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modlib import communities
-from modlib.communities import adjacency, effective_number, element_similarity, find_communities, leiden, modularity
+from modlib.communities import partitions as communities
+from modlib.communities.partitions import (
+    adjacency,
+    effective_number,
+    element_similarity,
+    find_communities,
+    leiden,
+    modularity,
+)
 from modlib.errors import InputError
 
 

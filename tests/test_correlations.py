@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from modlib.correlations import align_signs, contrast, halves, likeness, mean_image, one_sidedness, spearman
 from modlib.errors import InputError
+from modlib.responses.correlations import align_signs, contrast, halves, likeness, mean_image, one_sidedness, spearman
 
 
 def test_spearman_is_that_of_scipy_with_ties_and_constants():

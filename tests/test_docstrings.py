@@ -2,7 +2,7 @@
 
 import pytest
 
-from modlib.docstrings import restructured
+from modlib.book.docstrings import restructured
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from modlib.architectures import small_cnn
 from modlib.errors import InputError
-from modlib.features import ImageSettings, _global_generators, _transforms, visualise
-from modlib.networks import Network, as_network, from_arrays
+from modlib.networks.architectures import small_cnn
+from modlib.networks.network import Network, as_network, from_arrays
+from modlib.responses.features import ImageSettings, _global_generators, _transforms, visualise
 
 SHAPE = (1, 8, 8)
 STILL = ImageSettings(steps=60, jitter=0, scale=1)

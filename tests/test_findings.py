@@ -7,11 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib import claims, findings
-from modlib.criteria import Grade
-from modlib.experiments.upstream_downstream import PLANS, cells
-from modlib.findings import FINDINGS, LAYER, agreement, effect, kinds_of_pairs, largest_good, per_layer
-from modlib.similarity import MEASURES, UPSTREAM
+from modlib.chapters.upstream_downstream import findings
+from modlib.chapters.upstream_downstream.experiment import PLANS, cells
+from modlib.chapters.upstream_downstream.findings import (
+    FINDINGS,
+    LAYER,
+    agreement,
+    effect,
+    kinds_of_pairs,
+    largest_good,
+    per_layer,
+)
+from modlib.communities.similarity import MEASURES, UPSTREAM
+from modlib.evidence.criteria import Grade
+from modlib.verdicts import claims
 
 CLAIMS = [claim for claim in claims.load() if claim.paper == "upstream-downstream"]
 # Q at full strength less Q at none, upstream in the first layer; all other numbers of a row follow from it

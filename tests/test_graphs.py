@@ -1,4 +1,4 @@
-"""modlib.graphs: the edges are |w|, isolated neurons leave, and what makes no graph is refused."""
+"""modlib.graphs.neurons: the edges are |w|, isolated neurons leave, and what makes no graph is refused."""
 
 from itertools import pairwise
 
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from modlib.errors import GraphError, ModlibError
-from modlib.graphs import NeuronGraph, chain_graph, edge_weights, fold_batch_norm, neuron_graph
+from modlib.graphs.neurons import NeuronGraph, chain_graph, edge_weights, neuron_graph
+from modlib.networks.network import fold_batch_norm
 
 entries = st.sampled_from([-2.0, -0.5, 0.0, 0.0, 0.25, 1.0])
 

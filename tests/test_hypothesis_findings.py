@@ -7,9 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib import claims
-from modlib.criteria import Grade
-from modlib.experiments.hypothesis_tests import (
+from modlib.chapters.hypothesis_tests.experiment import (
     ALONE,
     BH,
     CHI_SQUARED,
@@ -20,7 +18,9 @@ from modlib.experiments.hypothesis_tests import (
     cells,
     measure,
 )
-from modlib.hypothesis_findings import HYPOTHESIS_FINDINGS, KEEPS, rates
+from modlib.chapters.hypothesis_tests.findings import FINDINGS, KEEPS, rates
+from modlib.evidence.criteria import Grade
+from modlib.verdicts import claims
 
 CLAIMS = [claim for claim in claims.load() if claim.tables == ("hypothesis-tests",)]
 
@@ -78,7 +78,7 @@ def judged(tmp_path_factory) -> Callable[[bool], dict[str, Grade]]:
 
 
 def test_every_statistic_decides_a_claim():
-    assert {metric for claim in CLAIMS for metric in claim.criteria} == set(HYPOTHESIS_FINDINGS)
+    assert {metric for claim in CLAIMS for metric in claim.criteria} == set(FINDINGS)
 
 
 def test_sentences_that_are_true_are_reproduced(judged):
@@ -109,12 +109,12 @@ def test_rates_pool_the_counts_of_one_test_and_one_rule():
 @pytest.mark.parametrize("lost", ["mlp-mnist", "cnn-mnist", "cnn-fashion"])
 def test_one_network_that_is_otherwise_makes_it_partly(lost: str):
     rows = table_1(True).query("measure == 'accuracy-change'")
-    whole = HYPOTHESIS_FINDINGS["kept"].measure(rows, "")
+    whole = FINDINGS["kept"].measure(rows, "")
     assert whole is not None
     assert whole.mean == 1
     assert whole.n == len(KEEPS) + 2
     turned = rows["rejected"].where((rows["network"] != lost) | (rows["rule"] != BH), 1 - rows["rejected"])
-    found = HYPOTHESIS_FINDINGS["kept"].measure(rows.assign(rejected=turned), "")
+    found = FINDINGS["kept"].measure(rows.assign(rejected=turned), "")
     assert found is not None
     assert found.mean == 1 - 1 / found.n
 
@@ -122,7 +122,7 @@ def test_one_network_that_is_otherwise_makes_it_partly(lost: str):
 def test_a_tick_that_cannot_be_read_does_not_count():
     rows = table_1(True)
     half = rows.assign(printed=np.where(np.arange(len(rows)) % 2, "unclear", rows["printed"]))
-    found = HYPOTHESIS_FINDINGS["ticks"].measure(half, "")
+    found = FINDINGS["ticks"].measure(half, "")
     assert found is not None
     assert (found.mean, found.n) == (1, len(rows) / 2)
-    assert HYPOTHESIS_FINDINGS["ticks"].measure(rows.assign(printed="unclear"), "") is None
+    assert FINDINGS["ticks"].measure(rows.assign(printed="unclear"), "") is None

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from modlib import hypothesis_plots
-from modlib.hypothesis_plots import LOWEST
+from modlib.chapters.hypothesis_tests import figures
+from modlib.chapters.hypothesis_tests.figures import LOWEST
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def points(ax: Axes, label: str) -> list[list[float]]:
 
 
 def test_every_level_has_its_bar() -> None:
-    figure = hypothesis_plots.levels({"a": np.array([0.25, 0.25, 1.0]), "b": np.array([0.5])}, 3)
+    figure = figures.levels({"a": np.array([0.25, 0.25, 1.0]), "b": np.array([0.5])}, 3)
     first, second = figure.axes
     assert [bar.get_height() for bar in first.patches] == [2, 0, 0, 1]
     assert [bar.get_height() for bar in second.patches] == [0, 1, 0, 0]
@@ -41,7 +41,7 @@ def test_rates_pool_counts_over_what_is_not_shown() -> None:
             "of": [10, 50, 10, 10],
         }
     )
-    figure = hypothesis_plots.rates(rows, "m", "n", "test", {"m": "sub-clusters", "n": "random ones"})
+    figure = figures.rates(rows, "m", "n", "test", {"m": "sub-clusters", "n": "random ones"})
     (ax,) = figure.axes
     drawn = {container.get_label(): container.lines[0].get_ydata().tolist() for container in ax.containers}
     assert drawn == {"9": [6 / 60], "20": [4 / 20]}
@@ -49,7 +49,7 @@ def test_rates_pool_counts_over_what_is_not_shown() -> None:
 
 def test_every_rate_is_in_sight() -> None:
     rows = pd.DataFrame({"n": 9, "m": [10, 10], "test": ["a", "b"], "rejected": [1, 9], "of": 10})
-    first, second = hypothesis_plots.rates(rows, "m", "n", "test", {"m": "m", "n": "n"}).axes
+    first, second = figures.rates(rows, "m", "n", "test", {"m": "m", "n": "n"}).axes
     assert first.get_ylim() == second.get_ylim()
     assert first.get_ylim()[0] == 0
     assert first.get_ylim()[1] > 0.9
@@ -57,7 +57,7 @@ def test_every_rate_is_in_sight() -> None:
 
 def test_corrections_are_sorted_and_stay_in_sight() -> None:
     tests = pd.DataFrame({"panel": "all", "p": [0.5, 1e-30, 0.01], "tick": ["no", "yes", "unclear"]})
-    figure = hypothesis_plots.corrections(tests, {"all": np.array([0.02, 0.03, 0.05])})
+    figure = figures.corrections(tests, {"all": np.array([0.02, 0.03, 0.05])})
     (ax,) = figure.axes
     assert points(ax, "yes") == [[1, LOWEST]]
     assert points(ax, "unclear") == [[2, 0.01]]
@@ -67,7 +67,7 @@ def test_corrections_are_sorted_and_stay_in_sight() -> None:
 
 
 def test_a_median_of_five_has_its_distribution() -> None:
-    figure = hypothesis_plots.medians({"found": np.array([0.3, 0.1])})
+    figure = figures.medians({"found": np.array([0.3, 0.1])})
     (ax,) = figure.axes
     lines = {line.get_label(): line.get_xydata() for line in ax.lines}
     assert lines["found"].tolist() == [[0.1, 0.5], [0.3, 1.0]]
@@ -84,7 +84,7 @@ def test_replicates_stand_beside_their_median() -> None:
             "replicates": [np.array([0.05, 0.1, 0.2])] * 4,
         }
     )
-    figure = hypothesis_plots.replicates(tests)
+    figure = figures.replicates(tests)
     first, second = figure.axes
     assert points(first, "printed median") == [[0.1, 0], [0.2, 1]]
     assert points(second, "printed median") == [[0.3, 0], [0.4, 1]]

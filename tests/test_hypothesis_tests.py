@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, chisquare
 
-from modlib.experiments.hypothesis_tests import (
+from modlib.chapters.hypothesis_tests.experiment import (
     ALONE,
     BH,
     CELL_KEY,
@@ -34,9 +34,9 @@ from modlib.experiments.hypothesis_tests import (
     printed,
     shifts,
 )
-from modlib.experiments.runner import missing_cells, run, verify
-from modlib.results import caption
 from modlib.stats import chi_squared_uniform, fisher_combined, monte_carlo_p
+from modlib.tables.results import caption
+from modlib.tables.runner import missing_cells, run, verify
 
 
 def rows_of(profile: str = "smoke", **wanted: object) -> pd.DataFrame:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from modlib.data import images
-from modlib.data.images import KEYS, data_folder, load_images
+from modlib.data.images import KEYS, load_images
 from modlib.errors import DataError, InputError
+from modlib.files import data_folder
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

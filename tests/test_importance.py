@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modlib.chapters.dependencies import experiment as dependencies
+from modlib.chapters.importance import experiment as importance
+from modlib.chapters.importance.experiment import DROP, RANGE, cells, compared, lesion_rows
 from modlib.data.images import Images
-from modlib.experiments import dependencies, importance
-from modlib.experiments.importance import DROP, RANGE, cells, compared, lesion_rows
-from modlib.lesions import Damage, LesionTest
-from modlib.networks import from_arrays
-from modlib.subclusters import SubCluster
+from modlib.graphs.subclusters import SubCluster
+from modlib.lesions.damage import Damage, LesionTest
+from modlib.networks.network import from_arrays
 
 
 @pytest.fixture

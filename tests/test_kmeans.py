@@ -1,4 +1,4 @@
-"""modlib.kmeans against scikit-learn and exhaustive search."""
+"""modlib.graphs.kmeans against scikit-learn and exhaustive search."""
 
 from itertools import product
 
@@ -11,7 +11,7 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 from modlib.errors import InputError
-from modlib.kmeans import kmeans
+from modlib.graphs.kmeans import kmeans
 
 
 def inertia(points: np.ndarray, labels: np.ndarray) -> float:

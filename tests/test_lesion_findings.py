@@ -4,12 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib import claims
-from modlib.criteria import Grade
-from modlib.experiments.dependencies import cells as pair_cells
-from modlib.experiments.importance import DROP, RANGE, ZERO, cells
-from modlib.lesion_findings import LESION_FINDINGS, combined, dependent_pairs, relevant_pairs
+from modlib.chapters.dependencies.experiment import cells as pair_cells
+from modlib.chapters.dependencies.findings import FINDINGS as OF_PAIRS
+from modlib.chapters.dependencies.findings import dependent_pairs, relevant_pairs
+from modlib.chapters.importance.experiment import DROP, RANGE, ZERO, cells
+from modlib.chapters.importance.findings import FINDINGS as OF_PARTS
+from modlib.chapters.importance.findings import combined
+from modlib.evidence.criteria import Grade
 from modlib.stats import chi_squared_uniform, fisher_combined
+from modlib.verdicts import claims
 
 CLAIMS = [claim for claim in claims.load() if claim.tables in (("importance",), ("dependencies",))]
 
@@ -59,7 +62,10 @@ def test_every_sentence_follows_its_rows(paper_is_right, tmp_path):
     pair_rows(paper_is_right).to_csv(tmp_path / "dependencies.csv", index=False)
     assert len(CLAIMS) == 25
     in_words = [claim for claim in CLAIMS if not claim.row]
-    assert {metric for claim in in_words for metric in claim.criteria} == set(LESION_FINDINGS)
+    assert {metric for claim in in_words for metric in claim.criteria} == (OF_PARTS | OF_PAIRS).keys() - {
+        "fisher_p",
+        "chi2_p",
+    }
     verdicts = {claim.id: claims.judge(claim, tmp_path).verdict for claim in in_words}
     if paper_is_right:
         assert not {name for name, verdict in verdicts.items() if verdict is not Grade.REPRODUCED}
@@ -96,12 +102,12 @@ def test_pairs():
     found = dependent_pairs(rows).set_index("pair")
     assert found["dependent"].to_dict() == {"1-0|2-0": True, "1-0|2-1": False}
     assert found["same"].to_dict() == {"1-0|2-0": True, "1-0|2-1": False}
-    assert LESION_FINDINGS["given"].measure(rows, "averaged").mean == 0.75
-    assert LESION_FINDINGS["own_cluster"].measure(rows, "averaged").values == (1.0,)
+    assert OF_PAIRS["given"].measure(rows, "averaged").mean == 0.75
+    assert OF_PAIRS["own_cluster"].measure(rows, "averaged").values == (1.0,)
 
 
-@pytest.mark.parametrize("name", sorted(LESION_FINDINGS))
+@pytest.mark.parametrize("name", sorted(OF_PARTS | OF_PAIRS))
 def test_no_rows_give_no_number(name):
     columns = [*importance_rows(True).columns, *pair_rows(True).columns]
     empty = pd.DataFrame(columns=list(dict.fromkeys(columns)))
-    assert LESION_FINDINGS[name].measure(empty, "averaged") is None
+    assert (OF_PARTS | OF_PAIRS)[name].measure(empty, "averaged") is None

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib.experiments.importance import DROP, RANGE
-from modlib.lesion_plots import STYLES, class_profiles, dependency_graph, kinds, pair_matrix
+from modlib.chapters.dependencies.figures import dependency_graph, pair_matrix
+from modlib.chapters.importance.experiment import DROP, RANGE
+from modlib.chapters.importance.figures import STYLES, class_profiles, kinds
 
 mpl.use("Agg")
 

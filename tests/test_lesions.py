@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from modlib import lesioned_passes, sparse_perceptron
 from modlib.errors import InputError
-from modlib.lesions import Damage, DoubleLesion, Kind, damages, double_lesions, kind, kind_in_first_paper, lesion_tests
-from modlib.networks import Network, as_network, from_arrays
-from modlib.sparse_perceptron import is_pruned_perceptron
+from modlib.graphs.subclusters import SubCluster, sub_clusters
+from modlib.lesions import passes as lesioned_passes
+from modlib.lesions import sparse as sparse_perceptron
+from modlib.lesions.damage import Damage, DoubleLesion, damages, double_lesions, lesion_tests
+from modlib.lesions.kinds import Kind, kind, kind_in_first_paper
+from modlib.lesions.sparse import is_pruned_perceptron
+from modlib.networks.network import Network, as_network, from_arrays
 from modlib.stats import monte_carlo_p
-from modlib.subclusters import SubCluster, sub_clusters
 
 
 def perceptron(rng, sizes=(8, 12, 10, 9, 4), density=1.0):
@@ -69,7 +71,7 @@ def test_as_zeros_in_the_weights(density, zero_bias):
     for layer in (1, 2, 3):
         units = rng.choice(9, size=4, replace=False)
         lesioned = said(edited(network, layer, units, zero_bias), images)
-        damage = damages(network, images, labels, layer, [units], biases=zero_bias)[0]
+        damage = damages(network, images, labels, layer, [units], zero_biases=zero_bias)[0]
         before = said(network, images) == labels
         lost = before.astype(int) - (lesioned == labels)
         assert damage.drop == lost.mean()
@@ -85,7 +87,7 @@ def test_as_deleting_the_units():
     kernels[1], biases[1] = np.delete(kernels[1], units, axis=1), np.delete(biases[1], units)
     kernels[2] = np.delete(kernels[2], units, axis=0)
     without = (said(from_arrays(kernels, biases), images) == labels).mean()
-    damage = damages(network, images, labels, 2, [units], biases=True)[0]
+    damage = damages(network, images, labels, 2, [units], zero_biases=True)[0]
     assert damage.drop == pytest.approx((said(network, images) == labels).mean() - without, abs=1e-12)
 
 
@@ -149,7 +151,7 @@ def test_a_network_with_convolutions(of_second, zero_bias):
                     step.bias[lesioned] = 0
             after = copy(torch.as_tensor(images)).argmax(-1).numpy() == labels
         others = rng.integers(0, 5, 3)
-        found = damages(network, images, labels, layer, [others, np.array(units)], common, zero_bias)[1]
+        found = damages(network, images, labels, layer, [others, np.array(units)], common, zero_biases=zero_bias)[1]
         assert found.drop == pytest.approx(before.mean() - after.mean(), abs=1e-12)
 
 

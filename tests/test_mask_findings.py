@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib import claims
-from modlib.criteria import Grade
+from modlib.chapters.weight_masks.experiment import BINS, cells
+from modlib.chapters.weight_masks.findings import FINDINGS, confusion, inverse_drop, own_accuracy, share
 from modlib.data.arithmetic import TASKS
-from modlib.experiments.weight_masks import BINS, cells
-from modlib.mask_findings import MASK_FINDINGS, confusion, inverse_drop, own_accuracy, share
+from modlib.evidence.criteria import Grade
+from modlib.verdicts import claims
 
 CLAIMS = [claim for claim in claims.load() if claim.paper == "weight-masks" and claim.tables == ("weight-masks",)]
 
@@ -82,7 +82,7 @@ def judged(tmp_path_factory) -> Callable[[bool], dict[str, Grade]]:
 
 
 def test_every_statistic_decides_a_claim():
-    assert {metric for claim in CLAIMS for metric in claim.criteria} == set(MASK_FINDINGS)
+    assert {metric for claim in CLAIMS for metric in claim.criteria} == set(FINDINGS)
 
 
 def test_sentences_that_are_true_are_reproduced(judged):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from modlib.mask_sampling import LEVELS, Sampler, _Compiled, _Written, dtype_of, laid_out
+from modlib.masks.sampling import LEVELS, Sampler, _Compiled, _Written, dtype_of, laid_out
 
 
 def test_a_sample_keeps_a_weight_with_the_probability_of_its_logit():

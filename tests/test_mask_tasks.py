@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from modlib.data.arithmetic import TASKS, digits
 from modlib.errors import InputError
-from modlib.mask_tasks import make_task
+from modlib.zoo.arithmetic import make_task
 
 
 class Calculator(nn.Module):

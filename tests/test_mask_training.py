@@ -7,15 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from modlib.errors import InputError
-from modlib.mask_training import (
-    LearnedMask,
-    MaskSettings,
-    _loss_of_samples,
-    from_arrays,
-    learn_mask,
-    regularisation_curve,
-)
-from modlib.masks import TOTAL, Mask, fingerprint, parameter_names
+from modlib.masks.learning import LearnedMask, MaskSettings, _loss_of_samples, learn_mask, regularisation_curve
+from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
+from modlib.training.steps import draw_from
 
 SHORT = MaskSettings(steps=3, batch_size=8)
 
@@ -66,7 +60,7 @@ def learned() -> tuple[nn.Sequential, dict[str, np.ndarray], list[LearnedMask]]:
     module, halves = two_functions()
     settings = MaskSettings(steps=1500, batch_size=64, beta=0.05, learning_rate=0.02)
     masks = [
-        learn_mask(module, from_arrays(*ask(module, half)), settings, np.random.default_rng(half), of_half(half))
+        learn_mask(module, draw_from(*ask(module, half)), settings, np.random.default_rng(half), of_half(half))
         for half in (0, 1)
     ]
     return module, halves, masks
@@ -137,7 +131,7 @@ def test_probabilities_go_to_both_ends_and_the_course_is_noted(learned):
 
 def test_the_same_generator_gives_the_same_mask():
     module, _ = two_functions()
-    draw = from_arrays(*ask(module, 0))
+    draw = draw_from(*ask(module, 0))
     first, again, other = (
         learn_mask(module, draw, MaskSettings(steps=30, batch_size=8), np.random.default_rng(seed), of_half(0))
         for seed in (5, 5, 6)
@@ -193,7 +187,7 @@ def test_any_network_is_left_as_it_was(name: str, mode: str):
     module.train(mode == "train")
     modes = [part.training for part in module.modules()]
     before = {key: value.clone() for key, value in module.state_dict().items()}
-    found = learn_mask(module, from_arrays(inputs(), torch.randint(3, (40,))), SHORT, np.random.default_rng(0))
+    found = learn_mask(module, draw_from(inputs(), torch.randint(3, (40,))), SHORT, np.random.default_rng(0))
     assert set(found.mask.keep) == {key for key, _ in module.named_parameters()}
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     assert [part.training for part in module.modules()] == modes
@@ -208,7 +202,7 @@ def test_any_network_is_left_as_it_was(name: str, mode: str):
 def test_training_mode_does_not_change_a_mask(name: str):
     make, inputs = NETWORKS[name]
     torch.manual_seed(0)
-    module, draw = make(), from_arrays(inputs(), torch.randint(3, (40,)))
+    module, draw = make(), draw_from(inputs(), torch.randint(3, (40,)))
     first, second = (
         learn_mask(module.train(mode), draw, SHORT, np.random.default_rng(0)).probabilities for mode in (True, False)
     )
@@ -217,7 +211,7 @@ def test_training_mode_does_not_change_a_mask(name: str):
 
 def test_parameters_that_are_not_named_or_are_fixed_are_not_learned():
     module, _ = two_functions()
-    draw, rng = from_arrays(*ask(module, 0)), np.random.default_rng(0)
+    draw, rng = draw_from(*ask(module, 0)), np.random.default_rng(0)
     names = parameter_names(module, ["2.*"])
     found = learn_mask(module, draw, SHORT, rng, of_half(0), names)
     assert list(found.mask.keep) == ["2.weight"]
@@ -241,7 +235,7 @@ def test_a_parameter_that_the_task_does_not_use_is_removed():
         def forward(self, x: Tensor) -> Tensor:
             return self.used(x)
 
-    draw = from_arrays(torch.randn(20, 4), torch.randint(3, (20,)))
+    draw = draw_from(torch.randn(20, 4), torch.randint(3, (20,)))
     settings = MaskSettings(steps=300, batch_size=8, beta=1.0)
     found = learn_mask(Unused(), draw, settings, np.random.default_rng(0))
     assert not found.mask.keep["unused.weight"].any()
@@ -253,14 +247,14 @@ def test_the_chosen_strength_is_the_largest_that_leaves_the_task():
     settings = MaskSettings(steps=250, batch_size=32, learning_rate=0.05)
     betas = [1e-3, 0.05, 200.0]
     chosen, curve = regularisation_curve(
-        module, from_arrays(x, y), lambda m: accuracy(m, x, y, 0), betas, settings, seed=0, loss=of_half(0)
+        module, draw_from(x, y), lambda m: accuracy(m, x, y, 0), betas, settings, seed=0, loss=of_half(0)
     )
     assert [point.beta for point in curve] == betas
     assert curve[0].kept >= curve[1].kept > curve[2].kept
     assert curve[2].performance < 0.95 < curve[1].performance
     assert chosen == 0.05
     none, _ = regularisation_curve(
-        module, from_arrays(x, y), lambda m: accuracy(m, x, y, 0), [200.0], settings, seed=0, loss=of_half(0)
+        module, draw_from(x, y), lambda m: accuracy(m, x, y, 0), [200.0], settings, seed=0, loss=of_half(0)
     )
     assert np.isnan(none)
 
@@ -270,19 +264,19 @@ def test_bad_input_is_refused():
     x, y = ask(module, 0)
     rng = np.random.default_rng(0)
     with pytest.raises(InputError, match="the loss is nan at step 1"):
-        learn_mask(module, from_arrays(x * np.nan, y), SHORT, rng, of_half(0))
+        learn_mask(module, draw_from(x * np.nan, y), SHORT, rng, of_half(0))
     assert module.training
     with pytest.raises(InputError, match=r"no parameter is called 7.weight; there are 0.weight, 2.weight"):
-        learn_mask(module, from_arrays(x, y), SHORT, rng, names=["7.weight"])
+        learn_mask(module, draw_from(x, y), SHORT, rng, names=["7.weight"])
     everything = Mask({n: np.ones(p.shape, bool) for n, p in module.named_parameters()}, fingerprint(module))
     with pytest.raises(InputError, match="no parameter is left"):
-        learn_mask(module, from_arrays(x, y), SHORT, rng, fixed=everything)
+        learn_mask(module, draw_from(x, y), SHORT, rng, fixed=everything)
     with pytest.raises(InputError, match="other weights"):
-        learn_mask(module, from_arrays(x, y), SHORT, rng, fixed=Mask({"0.weight": np.ones((8, 8), bool)}, "x"))
+        learn_mask(module, draw_from(x, y), SHORT, rng, fixed=Mask({"0.weight": np.ones((8, 8), bool)}, "x"))
     with pytest.raises(InputError, match="2 inputs and 1 targets"):
-        from_arrays(x[:2], y[:1])
+        draw_from(x[:2], y[:1])
     with pytest.raises(InputError, match="no strength"):
-        regularisation_curve(module, from_arrays(x, y), lambda m: 1.0, [], SHORT, 0)
+        regularisation_curve(module, draw_from(x, y), lambda m: 1.0, [], SHORT, 0)
     with pytest.raises(InputError, match="equal parts"):
         MaskSettings(batch_size=10, samples=4)
     with pytest.raises(InputError, match="probability"):
@@ -294,4 +288,4 @@ def test_bad_input_is_refused():
 def test_a_fault_of_the_network_itself_is_shown():
     module, _ = two_functions()
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        learn_mask(module, from_arrays(torch.randn(20, 5), torch.randint(2, (20,))), SHORT, np.random.default_rng(0))
+        learn_mask(module, draw_from(torch.randn(20, 5), torch.randint(2, (20,))), SHORT, np.random.default_rng(0))

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from torch import nn
 
 from modlib.errors import DataError, InputError
-from modlib.masks import (
+from modlib.masks.mask import (
     TOTAL,
     Mask,
     chance_sharing,

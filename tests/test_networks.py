@@ -20,9 +20,10 @@ import torch
 from torch import nn
 
 from modlib.errors import DataError, GraphError, InputError
-from modlib.graphs import neuron_graph
-from modlib.networks import Network, as_network, from_arrays, load_network
-from modlib.torch_modules import ACTIVATIONS
+from modlib.graphs.neurons import neuron_graph
+from modlib.networks.files import load_network
+from modlib.networks.modules import ACTIVATIONS
+from modlib.networks.network import Network, as_network, from_arrays
 
 KERAS = pytest.mark.parametrize("K", [tf_keras, keras], ids=["keras2", "keras3"])
 
@@ -446,10 +447,10 @@ def test_files_of_other_weights_are_refused(tmp_path: Path) -> None:
 
 def test_the_library_is_light_and_a_torch_model_does_not_bring_tensorflow() -> None:
     code = (
-        "import sys, modlib.networks, modlib.graphs, modlib.shuffles\n"
+        "import sys, modlib.networks.network, modlib.graphs.neurons, modlib.graphs.shuffles\n"
         "assert not {'torch', 'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)\n"
         "import torch\n"
-        "modlib.graphs.neuron_graph(torch.nn.Linear(3, 2))\n"
+        "modlib.graphs.neurons.neuron_graph(torch.nn.Linear(3, 2))\n"
         "assert not {'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from modlib import notebooks
+from modlib.book import notebooks
 from modlib.errors import BookError, InputError
-from modlib.results import ROOT
+from modlib.files import checkout
 
 PARAMETERS = """\
 dataset = "digits"  # which images
@@ -229,7 +229,7 @@ def test_a_notebook_without_a_twin_is_refused(tmp_path):
 
 def test_the_chapters_are_what_their_twins_make_them_and_their_parameters_are_explained():
     notebooks.sync(check=True)
-    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+    for notebook in (checkout() / "notebooks").glob("*.ipynb"):
         parameters = notebooks.read_parameters(notebook)
         assert "seed" in parameters, notebook
         assert all(parameter.comment for parameter in parameters.values()), notebook

@@ -9,13 +9,13 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from modlib.architectures import perceptron
 from modlib.data.arithmetic import add_or_multiply
 from modlib.data.images import Images
 from modlib.errors import InputError
-from modlib.mask_training import from_arrays
-from modlib.training import pytorch
-from modlib.training.pytorch import Regularisation, Settings, Steps, train_mlps, train_steps
+from modlib.networks.architectures import perceptron
+from modlib.training import perceptrons
+from modlib.training.perceptrons import Regularisation, Settings, train_mlps
+from modlib.training.steps import Steps, draw_from, train_steps
 
 EACH = (Regularisation(), Regularisation(l2=1e-3), Regularisation(l1=1e-3, l2=1e-5), Regularisation(dropout=0.3))
 
@@ -27,7 +27,7 @@ def images() -> Images:
     return Images("digits", x[:600], y[:600].astype(np.int32), x[600:900], y[600:900].astype(np.int32))
 
 
-def numbers(network: pytorch.TrainedMLP) -> np.ndarray:
+def numbers(network: perceptrons.TrainedMLP) -> np.ndarray:
     return np.concatenate([array.ravel() for array in (*network.kernels, *network.biases)])
 
 
@@ -80,7 +80,7 @@ def test_the_learning_rate_falls_as_that_of_torch():
     losses = np.concatenate([np.linspace(2, 1, 5), 1 + 0.01 * rng.normal(size=40), [0.5], np.full(10, 0.5)])
     optimiser = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=1e-3)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.25, patience=3)
-    ours = pytorch._Plateau(Settings())
+    ours = perceptrons._Plateau(Settings())
     for loss in losses:
         theirs.step(loss)
         assert ours.rate_after(float(loss)) == pytest.approx(optimiser.param_groups[0]["lr"])
@@ -144,7 +144,7 @@ def test_bad_settings_are_refused(images):
 
 def test_training_by_steps_learns_and_follows_from_the_seed():
     x, y = add_or_multiply(only="addition")
-    draw = from_arrays(torch.tensor(x), torch.tensor(y[:, 0]))  # the last digit of a sum
+    draw = draw_from(torch.tensor(x), torch.tensor(y[:, 0]))  # the last digit of a sum
     networks, losses = [], []
     state = torch.random.get_rng_state()
     for seed in (0, 0, 1):
@@ -162,7 +162,7 @@ def test_training_by_steps_learns_and_follows_from_the_seed():
 
 def test_a_step_is_that_of_adam_on_clipped_gradients():
     x, y = torch.randn(16, 4, generator=torch.Generator().manual_seed(0)), torch.zeros(16, dtype=torch.long)
-    draw = from_arrays(x[:1], y[:1])  # every batch is the same example
+    draw = draw_from(x[:1], y[:1])  # every batch is the same example
     ours, theirs = (perceptron((4, 3), np.random.default_rng(0)) for _ in range(2))
     train_steps(ours, draw, Steps(3, batch_size=5, learning_rate=0.1, clip=0.01), np.random.default_rng(0))
     adam = torch.optim.Adam(theirs.parameters(), lr=0.1)
@@ -180,6 +180,6 @@ def test_a_step_is_that_of_adam_on_clipped_gradients():
 def test_bad_steps_are_refused():
     with pytest.raises(InputError, match="a positive rate and clip"):
         Steps(clip=0)
-    draw = from_arrays(torch.full((3, 4), float("inf")), torch.zeros(3, dtype=torch.long))
+    draw = draw_from(torch.full((3, 4), float("inf")), torch.zeros(3, dtype=torch.long))
     with pytest.raises(InputError, match="the loss is nan at step 1"):
         train_steps(perceptron((4, 3), np.random.default_rng(0)), draw, Steps(2), np.random.default_rng(0))

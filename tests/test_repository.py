@@ -105,7 +105,15 @@ def test_the_citation_names_five_papers(project: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["modlib", "modlib.errors", "modlib.stats", "modlib.graphs", "modlib.spectral", "modlib.shuffles"]
+    "module",
+    [
+        "modlib",
+        "modlib.errors",
+        "modlib.stats",
+        "modlib.graphs.neurons",
+        "modlib.graphs.spectral",
+        "modlib.graphs.shuffles",
+    ],
 )
 def test_import_stays_light(module: str) -> None:
     loaded = python(f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})")
@@ -132,11 +140,11 @@ def test_tensorflow_and_torch_share_a_process(order: str) -> None:
 @pytest.mark.parametrize(
     ("importer", "imported"),
     [
-        ("stats", "modlib.spectral"),
-        ("graphs", "modlib.spectral"),
-        ("shuffles", "modlib.experiments.mlps"),
-        ("shuffles", "modlib.results"),
-        ("training/keras", "modlib.experiments.runner"),
+        ("stats", "modlib.graphs.spectral"),
+        ("graphs", "modlib.graphs.spectral"),
+        ("shuffles", "modlib.zoo.perceptrons"),
+        ("shuffles", "modlib.tables.results"),
+        ("training/keras", "modlib.tables.runner"),
         ("spectral", "tensorflow"),
         ("spectral", "torchvision"),
     ],

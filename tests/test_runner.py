@@ -1,4 +1,4 @@
-"""modlib.experiments.runner and modlib.results: no row lost, doubled or torn, whatever happens."""
+"""modlib.tables.runner and modlib.tables.results: no row lost, doubled or torn, whatever happens."""
 
 import random
 import signal
@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from toy import TOY, cells
 
+from modlib.chapters import NAMES, find_experiment
 from modlib.errors import InputError, ResultsError
-from modlib.experiments import EXPERIMENTS, find_experiment
-from modlib.experiments.runner import PROFILES, missing_cells, run, verify
-from modlib.results import append_rows, caption, read_provenance, read_table, results_folder
+from modlib.files import results_folder
+from modlib.tables.results import append_rows, caption, read_provenance, read_table
+from modlib.tables.runner import PROFILES, missing_cells, run, verify
 
 SCRIPT = Path(__file__).with_name("toy.py")
 
@@ -121,7 +122,7 @@ def test_verify_catches_a_lost_row(tmp_path: Path) -> None:
 def test_verify_does_not_read_trained_networks_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
-    import modlib.experiments.runner as runner
+    from modlib.tables import runner
 
     run(TOY, "smoke", folder=tmp_path)
     monkeypatch.setenv("MODLIB_CACHE", str(tmp_path / "cache"))
@@ -180,23 +181,23 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
         run(TOY, "smoke", folder=tmp_path, only={"dataset": "c"})
     with pytest.raises(InputError, match="expected at least 1 cell"):
         verify(TOY, 0, folder=tmp_path)
-    with pytest.raises(InputError, match="the chapters with a result table are clusterability"):
+    with pytest.raises(InputError, match=r"expected one of class-removal, .* did you mean dropout"):
         find_experiment("dropuot")
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_grid_has_distinct_cells(name: str, profile: str) -> None:
-    experiment = EXPERIMENTS[name]
+    experiment = find_experiment(name)
     keys = [tuple(cell[column] for column in experiment.cell_key) for cell in experiment.cells(profile)]
     assert keys
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_stored_table_parses_and_has_no_duplicates(name: str) -> None:
     if not (results_folder() / f"{name}.csv").exists():
         pytest.skip(f"{name} is not measured yet")
-    table, experiment = read_table(name), EXPERIMENTS[name]
+    table, experiment = read_table(name), find_experiment(name)
     assert not table.duplicated([*experiment.cell_key, *experiment.row_key]).any()
     assert sum(run["rows"] for run in read_provenance(name)["runs"]) == len(table)

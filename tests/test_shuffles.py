@@ -1,4 +1,4 @@
-"""modlib.shuffles: a shuffle keeps what it must, and the test finds structure where it is and nowhere else."""
+"""modlib.graphs.shuffles: a shuffle keeps what it must, and the test finds structure where it is and nowhere else."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from modlib.errors import GraphError, InputError
-from modlib.graphs import NeuronGraph, chain_graph, neuron_graph
-from modlib.shuffles import NULLS, Null, shuffle_graph, shuffle_matrix, shuffle_test, shuffle_tests
-from modlib.spectral import cluster
+from modlib.graphs.neurons import NeuronGraph, chain_graph, neuron_graph
+from modlib.graphs.shuffles import NULLS, Null, shuffle_graph, shuffle_matrix, shuffle_test, shuffle_tests
+from modlib.graphs.spectral import cluster
 from modlib.stats import cohens_d, monte_carlo_p, z_score
 
 matrices = arrays(

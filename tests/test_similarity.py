@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from modlib import similarity
+from modlib.communities import similarity
+from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM, normalise, similarities
 from modlib.errors import InputError
-from modlib.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM, normalise, similarities
 
 WIDTHS = (9, 6, 5, 4, 3)
 

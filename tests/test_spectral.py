@@ -1,4 +1,4 @@
-"""modlib.spectral: n-cut is what the papers define, and every route finds the same clusters."""
+"""modlib.graphs.spectral: n-cut is what the papers define, and every route finds the same clusters."""
 
 from itertools import pairwise
 
@@ -14,8 +14,8 @@ from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_rand_score
 
 from modlib.errors import GraphError, InputError
-from modlib.graphs import NeuronGraph, neuron_graph
-from modlib.spectral import Route, cluster, cluster_for_each_k, ncut, spectral_embedding
+from modlib.graphs.neurons import NeuronGraph, neuron_graph
+from modlib.graphs.spectral import Route, cluster, cluster_for_each_k, ncut, spectral_embedding
 
 ROUTES = pytest.mark.parametrize("route", ["bipartite", "arpack", "amg"])
 
@@ -165,7 +165,7 @@ def test_a_graph_has_as_many_zero_eigenvalues_as_components(route: Route) -> Non
 
 
 def test_the_bipartite_route_iterates_where_a_dense_problem_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    from modlib import spectral
+    from modlib.graphs import spectral
 
     graph = neuron_graph(random_weights((50, 40, 30), seed=5, density=0.4))
     dense = spectral_embedding(graph, 4, "bipartite")

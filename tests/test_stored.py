@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
+from modlib.chapters import find_experiment
 from modlib.errors import ResultsError
-from modlib.experiments import EXPERIMENTS, stored
-from modlib.results import append_rows
+from modlib.tables.results import append_rows
+from modlib.verdicts import stored
 
 RUN = {"id": "1", "seconds": 1.0, "commit": "abc1234def", "date": "2026-01-02"}
 KEY = ("profile", "dataset", "dropout", "seed", "stage", "null", "k")
@@ -43,7 +44,7 @@ def test_a_damaged_table_is_an_error_not_an_empty_one(tmp_path):
 def test_missing_networks_are_counted_by_data_set(tmp_path):
     append_rows("dropout", [row("paper", 0)], KEY, RUN, tmp_path)
     said = stored.still_missing(["dropout"], ["mnist", "cifar10"], tmp_path)
-    cells = pd.DataFrame(EXPERIMENTS["dropout"].cells("paper"))["dataset"].value_counts()
+    cells = pd.DataFrame(find_experiment("dropout").cells("paper"))["dataset"].value_counts()
     assert f"{cells['mnist'] - 1} of mnist with dropout in `dropout`" in said
     assert f"{cells['cifar10']} of cifar10 with dropout" in said
     assert "fashion_mnist" not in said

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modlib.errors import InputError
-from modlib.networks import from_arrays
-from modlib.subclusters import ISOLATED, hidden_labels, sub_clusters
+from modlib.graphs.subclusters import ISOLATED, hidden_labels, sub_clusters
+from modlib.networks.network import from_arrays
 
 
 def test_every_unit_is_in_one_sub_cluster_of_its_layer():
@@ -56,7 +56,7 @@ def test_clusters_of_two_networks_side_by_side():
 def test_channels_are_the_hidden_units_of_a_network_with_convolutions():
     from torch import nn
 
-    from modlib.networks import as_network
+    from modlib.networks.network import as_network
 
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 5, 3), nn.Flatten(), nn.Linear(20, 3))
     labels = hidden_labels(as_network(module), 2, np.random.default_rng(0))

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib.community_plots import percent
-from modlib.experiments.upstream_downstream import CELL_KEY, PLANS, ROW_KEY, TOLERANCE, cells, measure
-from modlib.papers import paper_values
-from modlib.similarity import MEASURES
+from modlib.chapters.upstream_downstream.experiment import CELL_KEY, PLANS, ROW_KEY, TOLERANCE, cells, measure
+from modlib.chapters.upstream_downstream.figures import percent
+from modlib.communities.similarity import MEASURES
+from modlib.evidence.papers import paper_values
 
 EXPERIMENTS = {"64-64": "experiment-1", "256-256": "experiment-2", "64-64-64-64-64": "experiment-3"}
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from modlib.chapters.weight_masks.experiment import CELL_KEY, ROW_KEY, TOLERANCE, cells, measure
 from modlib.data.arithmetic import TASKS
-from modlib.experiments.weight_masks import CELL_KEY, ROW_KEY, TOLERANCE, cells, measure
 
 
 def test_the_grid_has_every_condition_in_its_first_cells():

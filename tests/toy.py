@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modlib.experiments.runner import Cell, Experiment, Row, run
+from modlib.tables.runner import Cell, Experiment, Row, run
 
 
 def cells(profile: str) -> list[Cell]:

@@ -8,7 +8,6 @@ time they are read. Chapter: ``clusterability``.
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from modlib.errors import DataError, InputError
+from modlib.files import data_folder, save_arrays
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
@@ -49,16 +49,6 @@ class Images:
     y_test: np.ndarray
     checksum: str = ""
     note: str = ""
-
-
-def data_folder() -> Path:
-    """Folder of downloaded data sets: ``$MODLIB_DATA``, or ``modlib`` in the user's cache folder."""
-    chosen = os.environ.get("MODLIB_DATA")
-    if chosen:
-        return Path(chosen)
-    import pooch
-
-    return Path(pooch.os_cache("modlib"))
 
 
 def load_images(name: str) -> Images:
@@ -163,9 +153,7 @@ def _download(name: str, path: Path) -> None:
                 ) from error
             arrays[f"x_{split}"] = np.asarray(data.data, dtype=np.uint8)
             arrays[f"y_{split}"] = np.asarray(data.targets, dtype=np.uint8)
-        part = Path(folder) / path.name
-        np.savez(part, **arrays)  # type: ignore[arg-type]
-        part.replace(path)
+    save_arrays(path, arrays)
 
 
 def _checksum(arrays: list[np.ndarray]) -> str:

@@ -1,1 +1,6 @@
-"""Training: Keras and tensorflow-model-optimization, as in the clusterability papers."""
+"""How networks are trained: any torch module by steps, perceptrons in PyTorch and in Keras, and pruning."""
+
+import lazy_loader
+
+# __init__.pyi says which name comes from which module; a module is imported when one of its names is asked for.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

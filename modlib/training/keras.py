@@ -23,7 +23,7 @@ import tf_keras
 
 from modlib.data.images import Images
 from modlib.errors import InputError
-from modlib.training.magnitude import magnitude_mask
+from modlib.training.pruning import magnitude_mask
 
 # One thread: the order of a sum is then always the same, and two processes beat two threads for small networks.
 tf.config.threading.set_intra_op_parallelism_threads(1)

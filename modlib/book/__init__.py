@@ -1,0 +1,1 @@
+"""How the book is made: notebooks executed and built, and docstrings rendered."""

@@ -1,0 +1,344 @@
+"""Chapters as notebooks: their parameters, their execution, and their text twins.
+
+A chapter is a notebook NAME.ipynb without outputs and its text twin NAME.md (jupytext, MyST), from which
+it is written. Its parameters are the plain literals of the one cell tagged ``parameters``. Papermill alone only
+warns about a parameter that it does not know; here it is refused before anything runs.
+Chapter: all of them are run this way.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import io
+import json
+import logging
+import math
+import re
+import time
+import tokenize
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+from modlib.errors import BookError, InputError
+from modlib.files import checkout
+
+Value: TypeAlias = bool | int | float | str | list
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # of terminals, in tracebacks
+STARTS = 3  # kernels pick a port before they take it; of two that pick the same one dies as it starts
+BOOLEANS = {"yes": True, "true": True, "no": False, "false": False}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a chapter.
+
+    Attributes:
+        name: its variable in the notebook.
+        default: its value in the notebook; every other value must have the same type.
+        comment: what it means.
+    """
+
+    name: str
+    default: Value
+    comment: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {_type_name(self.default)} = {self.default!r}  # {self.comment}"
+
+
+def read_parameters(notebook: Path) -> dict[str, Parameter]:
+    """Parameters of a notebook, by name, in their order.
+
+    Raises:
+        BookError: if there is not exactly one cell tagged ``parameters``, or if it holds anything but
+            lines of the form ``name = literal  # comment``.
+    """
+    cells = [cell for cell in read_notebook(notebook).cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise BookError(
+            f"{notebook} has {len(cells)} cells with the tag 'parameters'; expected exactly one, "
+            "with a line 'name = literal  # comment' for every parameter"
+        )
+    source = cells[0].source
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError as error:
+        raise BookError(f"the parameters cell of {notebook} is not Python ({error}); correct it") from error
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    parameters = {}
+    for statement in statements:
+        name, default = _assignment(statement)
+        comment = comments.get(statement.end_lineno or 0, "")
+        if name is None or default is None or not comment:
+            raise BookError(
+                f"the parameters cell of {notebook} holds {ast.unparse(statement)!r}; expected a line "
+                "'name = literal  # comment' with a number, a text, True, False or a list. "
+                "Put derived values in the next cell: a new parameter would not reach them here"
+            )
+        parameters[name] = Parameter(name, default, comment)
+    return parameters
+
+
+def convert(parameter: Parameter, text: str) -> Value:
+    """Value of a parameter from the text of a command line, by the type of its default.
+
+    Raises:
+        InputError: if the text has no value of that type.
+    """
+    default = parameter.default
+    try:
+        if isinstance(default, bool):
+            return BOOLEANS[text.lower()]
+        if isinstance(default, str):
+            return text
+        if isinstance(default, list):
+            value = ast.literal_eval(text)
+            kinds = {type(item) for item in value} if isinstance(value, list) else {None}
+            wrong = not kinds <= {type(default[0])} if default else None in kinds
+        else:
+            value = type(default)(text)
+            wrong = not math.isfinite(value)
+        if wrong:
+            raise ValueError(text)
+    except (KeyError, ValueError, SyntaxError) as error:
+        raise InputError(
+            f"parameter {parameter.name} = {text!r} arrived; expected {_type_name(default)} "
+            f"({parameter.comment}), such as {default!r}"
+        ) from error
+    return value
+
+
+def resolve(notebook: Path, given: Mapping[str, str]) -> dict[str, Value]:
+    """Values of the parameters that are given as texts.
+
+    Raises:
+        BookError: if the notebook's parameters cell is not what it should be.
+        InputError: if a parameter is not known or has the wrong type.
+    """
+    known = read_parameters(notebook)
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            listing = "\n".join(f"  {parameter}" for parameter in known.values())
+            raise InputError(f"{notebook.stem} has no parameter {name!r}.{hint} It has:\n{listing}")
+    return {name: convert(known[name], text) for name, text in given.items()}
+
+
+def check_parameters(**given: tuple[object, type | Sequence[object]]) -> None:
+    """Refuse values that plain papermill would let through; for the cell after the parameters.
+
+    Args:
+        given: for every parameter its value and either its type or the values that it may have, as in
+            ``check_parameters(profile=(profile, PROFILES), seed=(seed, int))``.
+
+    Raises:
+        InputError: if a value is not of that type, or not one of those values.
+    """
+    for name, (value, expected) in given.items():
+        if isinstance(expected, type):
+            right, wanted = type(value) is expected, expected.__name__
+        else:
+            right, wanted = value in expected, f"one of {', '.join(map(str, expected))}"
+        if not right:
+            raise InputError(f"parameter {name} = {value!r} arrived; expected {wanted}")
+
+
+def run_chapter(name: str, parameters: Mapping[str, str], output: Path, root: Path | None = None) -> Path:
+    """Execute a chapter with other parameters, and write the executed notebook.
+
+    Everything is checked before anything runs.
+
+    Args:
+        name: chapter, such as ``dropout``.
+        parameters: texts, converted by the types of the defaults.
+        output: notebook to write.
+        root: folder of the book, the checkout by default.
+
+    Raises:
+        InputError: if the chapter, a parameter or its type is not known.
+        BookError: if the notebook fails, or its parameters cell is not what it should be.
+    """
+    root = root or checkout()
+    notebook = root / "notebooks" / f"{name}.ipynb"
+    if not notebook.exists():
+        chapters = sorted(path.stem for path in notebook.parent.glob("*.ipynb"))
+        raise InputError(f"chapter {name!r} arrived; expected one of {', '.join(chapters)}")
+    if output.suffix != ".ipynb":
+        raise InputError(f"output {output} arrived; expected a file that ends in .ipynb")
+    if output.resolve() == notebook.resolve():
+        raise InputError(f"output {output} is the chapter itself; write to another file")
+    values = resolve(notebook, parameters)
+    print(f"{name}: {expected_time(root, name, values)}")
+    seconds = execute(notebook, output, values, root, progress=True)
+    remember_time(root, name, values, seconds)
+    return output
+
+
+def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: Path, progress: bool = False) -> float:
+    """Run a notebook with papermill; returns the seconds it took.
+
+    Args:
+        notebook: what to run.
+        output: executed notebook, written cell by cell; of a run that fails it holds what was reached.
+        parameters: values that differ from the notebook's own.
+        cwd: working directory of the notebook.
+        progress: whether to show a progress bar.
+
+    Raises:
+        BookError: if a cell raises, or the kernel dies.
+    """
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.WARNING)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    try:
+        for left in reversed(range(STARTS)):
+            try:
+                papermill.execute_notebook(
+                    notebook.resolve(),
+                    output.resolve(),
+                    dict(parameters),
+                    progress_bar=progress,
+                    cwd=cwd.resolve(),
+                    extra_arguments=["--log-level=CRITICAL"],  # what a kernel says of its ports and its end is noise
+                )
+                break
+            except DeadKernelError:  # after its first cell
+                raise
+            except RuntimeError:  # before it
+                if not left:
+                    raise
+    except PapermillExecutionError as error:
+        trace = COLOUR.sub("", "\n".join(error.traceback))
+        raise BookError(
+            f"{notebook.name} failed in code cell {error.exec_count} with {error.ename}: {error.evalue}\n"
+            f"{trace}\nCorrect the cell; what was reached is in {output}"
+        ) from error
+    except RuntimeError as error:
+        raise BookError(
+            f"the kernel of {notebook.name} died ({error}), perhaps for lack of memory; what was reached is in {output}"
+        ) from error
+    return time.perf_counter() - began
+
+
+def remember_time(root: Path, name: str, parameters: Mapping[str, Value], seconds: float) -> None:
+    """Keep how long a run took, for the next one with the same parameters."""
+    path = _times_file(root, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    times = json.loads(path.read_text()) if path.exists() else {}
+    times[_times_key(parameters)] = round(seconds, 1)
+    path.write_text(json.dumps(times, indent=1) + "\n")
+
+
+def expected_time(root: Path, name: str, parameters: Mapping[str, Value]) -> str:
+    """What former runs tell of how long a run will take, in words."""
+    path = _times_file(root, name)
+    times = json.loads(path.read_text()) if path.exists() else {}
+    if (key := _times_key(parameters)) in times:
+        return f"expect about {times[key]:.0f} s, as in the last run with these parameters"
+    if "{}" in times:
+        return f"no run with these parameters yet; with the defaults it took {times['{}']:.0f} s"
+    return "not run on this machine yet, so its time is not known; by default a chapter takes a minute or two"
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """A notebook from an ipynb file, or from a text twin.
+
+    Raises:
+        BookError: if the file does not parse.
+    """
+    try:
+        return jupytext.read(path, fmt="md:myst") if path.suffix == ".md" else nbformat.read(path, as_version=4)
+    except Exception as error:  # jupytext and nbformat raise errors of many kinds
+        raise BookError(f"{path} does not parse as a notebook ({error}); restore it, or write it again") from error
+
+
+def sync(check: bool = False, root: Path | None = None) -> list[Path]:
+    """Write every notebook from its text twin, without outputs; returns those that changed.
+
+    Args:
+        check: write nothing, and refuse a notebook that is not what its twin makes it.
+        root: folder of the book, the checkout by default.
+
+    Raises:
+        BookError: if a notebook has no twin, or, with ``check``, if it differs from it.
+    """
+    folder = (root or checkout()) / "notebooks"
+    for notebook in sorted(folder.glob("*.ipynb")):
+        if not notebook.with_suffix(".md").exists():
+            raise BookError(
+                f"{notebook} has no text twin; write {notebook.stem}.md, the source of the chapter, "
+                "or start it with: jupytext --to md:myst " + str(notebook)
+            )
+    changed = []
+    for twin in sorted(folder.glob("*.md")):
+        notebook = twin.with_suffix(".ipynb")
+        text = notebook_text(twin)
+        if notebook.exists() and notebook.read_text(encoding="utf-8") == text:
+            continue
+        if check:
+            stored = read_notebook(notebook) if notebook.exists() else nbformat.v4.new_notebook()
+            outputs = " and stores outputs" if any(cell.get("outputs") for cell in stored.cells) else ""
+            raise BookError(
+                f"{notebook} is not what its text twin makes it{outputs}; "
+                f"put your edits into {twin.name}, then run: modlib sync"
+            )
+        notebook.write_text(text, encoding="utf-8")
+        changed.append(notebook)
+    return changed
+
+
+def notebook_text(twin: Path) -> str:
+    """The ipynb file that a text twin makes: no outputs, and cell ids that depend on the cell's text alone."""
+    notebook = read_notebook(twin)
+    notebook.metadata = NotebookNode(kernelspec=NotebookNode(KERNEL), language_info=NotebookNode(name="python"))
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        seen[digest] = seen.get(digest, 0) + 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    return nbformat.writes(notebook, indent=1) + "\n"
+
+
+def _assignment(statement: ast.stmt) -> tuple[str | None, Value | None]:
+    """Name and value of ``name = literal``; None for what it is not."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            try:
+                literal: Any = ast.literal_eval(value)
+            except ValueError:
+                return name, None
+            return name, literal if isinstance(literal, bool | int | float | str | list) else None
+    return None, None
+
+
+def _type_name(default: Value) -> str:
+    if isinstance(default, bool):
+        return "yes or no"
+    if isinstance(default, list) and default:
+        return f"a list of {type(default[0]).__name__}"
+    return {int: "a whole number", float: "a number", str: "a text", list: "a list"}[type(default)]
+
+
+def _times_file(root: Path, name: str) -> Path:
+    return root / "_build" / "times" / f"{name}.json"
+
+
+def _times_key(parameters: Mapping[str, Value]) -> str:
+    return json.dumps(dict(parameters), sort_keys=True)

@@ -1,0 +1,65 @@
+"""The chapters: one package each, with its grid (``experiment``), what its rows say (``findings``) and its ``figures``.
+
+A chapter is imported when it is asked for, so that one of them does not load the frameworks of all others.
+"""
+
+from __future__ import annotations
+
+import functools
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from modlib.errors import BookError, InputError, nearest
+
+if TYPE_CHECKING:
+    from modlib.evidence.metrics import Metric
+    from modlib.tables.runner import Experiment
+
+NAMES = (
+    "clusterability",
+    "dropout",
+    "random-datasets",
+    "topology-shuffles",
+    "importance",
+    "dependencies",
+    "coherence",
+    "upstream-downstream",
+    "weight-masks",
+    "class-removal",
+    "hypothesis-tests",
+)
+
+
+def package(name: str) -> str:
+    """Where the code of a chapter is, such as ``modlib.chapters.random_datasets``."""
+    return f"{__name__}.{name.replace('-', '_')}"
+
+
+def find_experiment(name: str) -> Experiment:
+    """The experiment of a chapter.
+
+    Raises:
+        InputError: if there is no chapter of that name.
+    """
+    if name not in NAMES:
+        raise InputError(f"chapter {name!r} arrived; {nearest(name, NAMES)}")
+    experiment: Experiment = import_module(f"{package(name)}.experiment").EXPERIMENT
+    return experiment
+
+
+@functools.cache
+def findings() -> dict[str, Metric]:
+    """What the rows of all chapters say, by the name that claims give it.
+
+    Raises:
+        BookError: if two chapters give the same name to two findings.
+    """
+    found: dict[str, Metric] = {}
+    for name in NAMES:
+        if find_spec(f"{package(name)}.findings"):
+            own: dict[str, Metric] = import_module(f"{package(name)}.findings").FINDINGS
+            if doubled := sorted(own.keys() & found.keys()):
+                raise BookError(f"{name} names the findings {', '.join(doubled)}, as another chapter does; rename them")
+            found |= own
+    return found

@@ -1,0 +1,1 @@
+"""Chapter ``class-removal``: does a class have weights of its own?"""

@@ -1,0 +1,106 @@
+"""Figures of the chapter on class removal, on the axes of the paper's own figures.
+
+Chapter: ``class-removal``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from modlib.chapters.class_removal.experiment import CLASSES
+from modlib.chapters.class_removal.findings import differences, drops, target_and_others
+from modlib.plots import PALETTE
+
+TITLES = {"yes": "with dropout", "no": "without dropout"}
+
+
+def confusion_change(change: np.ndarray, names: Sequence[str], removed: int | None = None) -> Figure:
+    """How the confusion matrix of a network changes if a class is removed (figures 6 and 18 to 20).
+
+    Args:
+        change: (10, 10) shares of the true class, with the mask less with the control mask.
+        names: of the classes.
+        removed: which class, to mark it; none by default.
+    """
+    figure, ax = plt.subplots(figsize=(5, 4.2), layout="constrained")
+    image = ax.imshow(100 * change, cmap="RdBu", vmin=-60, vmax=60)
+    for (i, j), value in np.ndenumerate(100 * change):
+        if abs(value) >= 1:
+            ax.text(
+                j,
+                i,
+                f"{value:.0f}",
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if abs(value) > 35 else "black",
+            )
+    ax.set_xticks(range(len(names)), list(names), rotation=45, ha="right", fontsize="x-small")
+    ax.set_yticks(range(len(names)), list(names), fontsize="x-small")
+    if removed is not None:
+        ax.get_yticklabels()[removed].set_fontweight("bold")
+    ax.set_xlabel("said", fontsize="small")
+    ax.set_ylabel("true class", fontsize="small")
+    figure.colorbar(image, label="percentage points")
+    return figure
+
+
+def all_changes(rows: pd.DataFrame, dropout: str, names: Sequence[str]) -> Figure:
+    """The row of the removed class in every change, one above the other: where do its images go?
+
+    Args:
+        rows: of class removal.
+        dropout: ``yes`` or ``no``.
+        names: of the classes.
+    """
+    found = {target: change for (kind, _, target), change in differences(rows).items() if kind == dropout}
+    lines = np.stack([found[target][target] if target in found else np.full(len(names), np.nan) for target in CLASSES])
+    return confusion_change(lines, names)
+
+
+def drops_by_class(rows: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """Accuracy that a class loses if it is removed, and the largest loss of any other (figure 6b).
+
+    Args:
+        rows: of class removal.
+        names: of the classes.
+    """
+    found = target_and_others(rows)
+    kinds = [kind for kind in TITLES if kind in set(found["dropout"])]
+    figure, axes = plt.subplots(
+        1, len(kinds), figsize=(4.2 * len(kinds), 3.2), sharey=True, squeeze=False, layout="constrained"
+    )
+    for ax, kind in zip(axes[0], kinds, strict=True):
+        means = found[found["dropout"] == kind].groupby("removed")[["target", "other"]].mean().reindex(CLASSES) * 100
+        for i, (column, label) in enumerate({"target": "the class itself", "other": "the worst other one"}.items()):
+            ax.bar(
+                np.arange(len(names)) + 0.4 * i - 0.2,
+                means[column],
+                0.4,
+                color=PALETTE[i],
+                hatch=("", "//")[i],
+                edgecolor="white",
+                label=label,
+            )
+        ax.axhline(0, color="black", lw=0.8)
+        ax.set_xticks(range(len(names)), list(names), rotation=45, ha="right", fontsize="x-small")
+        ax.set_title(TITLES[kind], fontsize="small")
+    axes[0, 0].set_ylabel("accuracy lost, percentage points", fontsize="small")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", fontsize="small")
+    return figure
+
+
+def accuracy_lost(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over removed classes, for a table: dropout, networks, lost by the class itself and by the worst other."""
+    found = target_and_others(rows)
+    means = found.groupby("dropout").agg(
+        networks=("seed", "nunique"), itself=("target", "mean"), worst=("other", "mean")
+    )
+    overall = drops(rows).groupby("dropout")[list(CLASSES)].mean().mean(axis=1).rename("all classes")
+    means = means.join(overall).rename(columns={"itself": "the class itself", "worst": "worst other class"})
+    return means.rename(index=TITLES).reset_index().rename(columns={"dropout": "network"})

@@ -1,0 +1,135 @@
+"""Statistics that decide what the mask paper says about removing a class, from rows of ``class-removal``.
+
+All but ``dropout_helps`` were written before any of the rows. Chapter: ``class-removal``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, REMOVAL, STABILITY
+from modlib.evidence.criteria import Sample
+from modlib.evidence.metrics import over_networks, statistic
+
+# What the paper sees: a class removed, where its images go, and among how many of the most chosen classes.
+GOES_TO = ((0, 2, 2), (0, 8, 2), (3, 5, 1), (5, 3, 1), (9, 1, 1), (1, 9, 1))
+CAT, DOG = 3, 5
+
+
+def matrix(text: str) -> np.ndarray:
+    """A stored confusion matrix (10, 10): shares of each true class."""
+    return np.array(text.split(), dtype=float).reshape(len(CLASSES), len(CLASSES))
+
+
+def differences(rows: pd.DataFrame) -> dict[tuple[str, int, int], np.ndarray]:
+    """Confusion matrix without a class less that of the control mask, by dropout, seed and class removed.
+
+    Source: weight-masks 5, figures 18 to 20.
+    """
+    rows = rows[rows["study"] == REMOVAL]
+    found: dict[tuple[str, int, int], np.ndarray] = {}
+    for dropout, seed in rows[["dropout", "seed"]].drop_duplicates().itertuples(index=False):
+        part = rows[(rows["dropout"] == dropout) & (rows["seed"] == seed)]
+        of_target = {str(target): matrix(text) for target, text in zip(part["target"], part["confusion"], strict=True)}
+        if CONTROL in of_target:
+            control = of_target.pop(CONTROL)
+            found |= {(str(dropout), int(seed), int(target)): own - control for target, own in of_target.items()}
+    return found
+
+
+def drops(rows: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy that each class loses, one line a mask: dropout, seed, removed, and one column a class."""
+    lines = [
+        {"dropout": dropout, "seed": seed, "removed": removed, **dict(zip(CLASSES, -np.diag(change), strict=True))}
+        for (dropout, seed, removed), change in differences(rows).items()
+    ]
+    return pd.DataFrame(lines, columns=["dropout", "seed", "removed", *CLASSES])
+
+
+def target_and_others(rows: pd.DataFrame) -> pd.DataFrame:
+    """Drop of the removed class, and the largest one of any other: dropout, seed, removed, target, other."""
+    found = drops(rows)
+    each = found[list(CLASSES)].to_numpy(dtype=float, copy=True)
+    line, removed = np.arange(len(found)), found["removed"].to_numpy(dtype=int)
+    target = each[line, removed]
+    each[line, removed] = -np.inf
+    largest = each.max(axis=1) if len(found) else target
+    return found[["dropout", "seed", "removed"]].assign(target=target, other=largest)
+
+
+def _sample(values: pd.Series | np.ndarray) -> Sample | None:
+    numbers = np.asarray(values, dtype=float)
+    numbers = numbers[~np.isnan(numbers)]
+    return over_networks(numbers) if numbers.size else None
+
+
+def _target_drop(rows: pd.DataFrame) -> Sample | None:
+    """In percentage points, one a class, means over seeds."""
+    return _sample(100 * target_and_others(rows).groupby("removed")["target"].mean())
+
+
+def _share_of_target(rows: pd.DataFrame) -> Sample | None:
+    """Largest drop of another class as a share of that of the removed one, by class."""
+    means = target_and_others(rows).groupby("removed")[["other", "target"]].mean()
+    return _sample(means["other"].clip(lower=0) / means["target"])
+
+
+def _controls(rows: pd.DataFrame) -> pd.DataFrame:
+    """The row of the control mask of every network."""
+    return rows[(rows["study"] == REMOVAL) & (rows["target"].astype(str) == CONTROL)]
+
+
+def _control_loss(rows: pd.DataFrame) -> Sample | None:
+    control = _controls(rows)
+    return _sample(control["whole_accuracy"] - control["accuracy"])
+
+
+def _goes_where_the_paper_says(rows: pd.DataFrame) -> Sample | None:
+    """Share of the paper's examples in which a class is among those that gain most images of the removed one."""
+    changes = differences(rows)
+    hits = []
+    for removed, gains, among in GOES_TO:
+        found = [change[removed] for (_, _, target), change in changes.items() if target == removed]
+        if found:
+            gained = np.mean(found, axis=0)
+            gained[removed] = -np.inf
+            hits.append(float(gains in np.argsort(-gained)[:among]))
+    return Sample(float(np.mean(hits)), len(hits)) if len(hits) == len(GOES_TO) else None
+
+
+def _cat_and_dog(rows: pd.DataFrame) -> Sample | None:
+    """Share of networks and of the two in which the other gains accuracy."""
+    found = drops(rows)
+    gains = [*(-found.loc[found["removed"] == CAT, DOG]), *(-found.loc[found["removed"] == DOG, CAT])]
+    return Sample(float(np.mean(np.array(gains) > 0)), len(gains)) if gains else None
+
+
+def _dropout_drops_more(rows: pd.DataFrame) -> Sample | None:
+    """Drop of the removed class with dropout less without, by class."""
+    means = target_and_others(rows).groupby(["removed", "dropout"])["target"].mean().unstack("dropout")
+    return _sample(means["yes"] - means["no"]) if {"yes", "no"} <= set(means) else None
+
+
+def _dropout_helps(rows: pd.DataFrame) -> Sample | None:
+    """Accuracy of the whole network with dropout less without, in percentage points, one a seed."""
+    pairs = _controls(rows).pivot(index="seed", columns="dropout", values="whole_accuracy")
+    return _sample(100 * (pairs["yes"] - pairs["no"])) if {"yes", "no"} <= set(pairs) else None
+
+
+def _iou(rows: pd.DataFrame) -> Sample | None:
+    """In percent, one a pair of masks."""
+    return _sample(100 * pd.to_numeric(rows.loc[rows["study"] == STABILITY, "iou"]))
+
+
+FINDINGS = {
+    "target_class_drop_min": statistic("accuracy lost by the removed class, in percent", _target_drop, 1),
+    "target_class_drop_max": statistic("accuracy lost by the removed class, in percent (upper end)", _target_drop, 1),
+    "share_of_target": statistic("largest drop of another class, as a share of its own", _share_of_target, 2),
+    "control_loss": statistic("accuracy lost by the control mask", _control_loss),
+    "goes_to": statistic("share of the paper's confusions found", _goes_where_the_paper_says, 2),
+    "cat_and_dog": statistic("share in which the other one of cat and dog gains", _cat_and_dog, 2),
+    "dropout_drops_more": statistic("drop of the removed class, with dropout less without", _dropout_drops_more),
+    "dropout_helps": statistic("accuracy with dropout less without, percentage points", _dropout_helps, 1),
+    "iou": statistic("intersection over union of two masks, in percent", _iou, 2),
+}

@@ -1,0 +1,1 @@
+"""Chapter ``clusterability``: are trained networks clusterable, and does pruning make them more so?"""

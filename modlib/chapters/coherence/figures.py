@@ -1,0 +1,164 @@
+"""Figures of the chapter on coherence: what sub-clusters respond to, above what random sets of units respond to.
+
+Chapter: ``coherence``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from modlib.chapters.coherence.experiment import ENTROPY, SCORE, VARIANCE, stored_images
+from modlib.chapters.coherence.findings import random_mean
+from modlib.plots import MARKERS, PALETTE, TITLES
+
+NAMES = {
+    SCORE: "score", ENTROPY: "softmax entropy", VARIANCE: "variance of activities",
+}  # fmt: skip
+MOST = 12  # columns of a figure of images
+LARGEST, WIDEST = 0.85, 10.5  # inches of an image, and of all of them side by side
+
+
+def squares(image: np.ndarray, channels: int = 1) -> np.ndarray:
+    """A flattened image as a picture; the channels of a stack side by side, with a blank column between them.
+
+    Args:
+        image: (channels * side * side,).
+        channels: of the image.
+    """
+    side = int(np.sqrt(image.size // channels))
+    parts = list(image.reshape(channels, side, side))
+    gap = np.full((side, 1), np.nan)
+    return np.hstack([part for one in parts for part in (one, gap)][:-1])
+
+
+def pictures(columns: Sequence[Sequence[np.ndarray]], names: Sequence[str], signed: bool = True) -> Figure:
+    """Images of sub-clusters, a column each, above those of random sets like them (figures 1, 4 and 5).
+
+    Args:
+        columns: for every sub-cluster its image, then those of random sets; pictures (height, width).
+        names: of the sub-clusters.
+        signed: correlations, drawn in blue and red on one scale for all; else pixels in [0, 1], grey.
+    """
+    height, width = columns[0][0].shape
+    columns, names = columns[:MOST], names[:MOST]
+    aspect = max(1.0, width / height)
+    inches = min(LARGEST, WIDEST / (len(columns) * aspect))
+    size = (inches * len(columns) * aspect + 0.9, inches * len(columns[0]) + 0.4)
+    figure, axes = plt.subplots(len(columns[0]), len(columns), figsize=size, squeeze=False, layout="constrained")
+    largest = max(float(np.nanmax(np.abs(image))) for column in columns for image in column)
+    kind = {"cmap": "RdBu", "vmin": -largest, "vmax": largest} if signed else {"cmap": "gray", "vmin": 0, "vmax": 1}
+    for (line, place), ax in np.ndenumerate(axes):
+        ax.imshow(columns[place][line], **kind)
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set(visible=line == 0, linewidth=2, color=PALETTE[1])
+        if line == 0:
+            ax.set_title(names[place], fontsize="x-small")
+    axes[0, 0].set_ylabel("true", fontsize="x-small")
+    for ax in axes[1:, 0]:
+        ax.set_ylabel("random", fontsize="x-small")
+    return figure
+
+
+def stored_pictures(rows: pd.DataFrame, channels: int = 1) -> Figure:
+    """The images that are stored with the rows of one network: ``pictures`` of some sub-clusters of every layer.
+
+    Args:
+        rows: of one network, with ``images`` in some of them.
+        channels: of an image.
+    """
+    shown = rows.dropna(subset=["images"])
+    columns = [[squares(image, channels) for image in stored_images(row)] for _, row in shown.iterrows()]
+    names = [f"{row.layer}-{row.cluster} ({row.size})" for row in shown.itertuples()]
+    return pictures(columns, names, signed=SCORE not in set(shown["measure"]))
+
+
+def examples(rows: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
+    """Composite images with their labels, a row a kind (figure 3).
+
+    Args:
+        rows: name of the kind, pictures (n, height, width), labels (n,).
+    """
+    n = max(len(row[1]) for row in rows)
+    figure, axes = plt.subplots(len(rows), n, figsize=(0.9 * n, 1.15 * len(rows)), squeeze=False, layout="constrained")
+    for line, (name, found, labels) in zip(axes, rows, strict=True):
+        for ax, picture, label in zip(line, found, labels, strict=True):
+            ax.imshow(picture, cmap="gray")
+            ax.set_title(str(label), fontsize="x-small")
+            ax.set(xticks=[], yticks=[])
+        line[0].set_ylabel(name, fontsize="x-small")
+    return figure
+
+
+def p_values(rows: pd.DataFrame) -> Figure:
+    """Share of the sub-clusters at every level of p, a row a measure, a panel a kind of network; a line at uniform.
+
+    Args:
+        rows: of the study ``features``, with one k.
+    """
+    kinds = list(dict.fromkeys(zip(rows["network"], rows["dataset"], strict=True)))
+    measures = [name for name in NAMES if name in set(rows["measure"])]
+    size = (1.5 * len(kinds) + 0.6, 1.5 * len(measures) + 0.5)
+    figure, axes = plt.subplots(
+        len(measures), len(kinds), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for (i, j), ax in np.ndenumerate(axes):
+        network, dataset = kinds[j]
+        of_kind = (rows["network"] == network) & (rows["dataset"] == dataset)
+        part = rows[of_kind & (rows["measure"] == measures[i])]
+        n = int(part["n_random"].iloc[0]) + 1
+        levels = np.round(part["p_ties_against"] * n).astype(int)
+        ax.bar(np.arange(1, n + 1) / n, np.bincount(levels, minlength=n + 1)[1:] / len(part), 0.8 / n, color=PALETTE[0])
+        ax.axhline(1 / n, color="black", ls="--", lw=1)
+        if i == 0:
+            ax.set_title(f"{network}\n{_title(dataset)}", fontsize="x-small")
+        if j == 0:
+            ax.set_ylabel(NAMES[measures[i]], fontsize="x-small")
+        ax.tick_params(labelsize="x-small")
+    figure.supxlabel("p, ties against", fontsize="small")
+    figure.supylabel("share of sub-clusters", fontsize="small")
+    return figure
+
+
+def against_random(rows: pd.DataFrame, label: str) -> Figure:
+    """A measure of every sub-cluster against its mean over random sets, a panel a kind of network, colours by layer.
+
+    Args:
+        rows: of one measure.
+        label: of the measure.
+    """
+    rows = rows.assign(mean=random_mean(rows))
+    kinds = list(dict.fromkeys(zip(rows["network"], rows["dataset"], rows["dropout"], strict=True)))
+    shape = (-(-len(kinds) // 5), min(len(kinds), 5))
+    figure, axes = plt.subplots(
+        *shape, figsize=(2.2 * shape[1] + 0.6, 2.3 * shape[0] + 0.6), sharex=True, sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for ax in axes.ravel()[len(kinds) :]:
+        ax.set_visible(False)
+    for (network, dataset, dropout), ax in zip(kinds, axes.ravel(), strict=False):
+        part = rows[(rows["network"] == network) & (rows["dataset"] == dataset) & (rows["dropout"] == dropout)]
+        for layer, found in part.groupby("layer"):
+            i = int(layer) - 1
+            ax.scatter(found["mean"], found["value"], s=12, color=PALETTE[i], marker=MARKERS[i], label=f"layer {layer}")
+        ax.axline((0, 0), slope=1, color="black", ls="--", lw=1)
+        ending = ", dropout" if dropout == "yes" else ""
+        ax.set_title(f"{network}{ending}\n{_title(dataset)}", fontsize="x-small")
+        ax.tick_params(labelsize="x-small")
+    figure.supxlabel(f"{label}, mean of random sets", fontsize="small")
+    figure.supylabel(f"{label}, sub-cluster", fontsize="small")
+    handles = {
+        name: handle for ax in axes.ravel() for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize="x-small")
+    return figure
+
+
+def _title(dataset: str) -> str:
+    """Name of a data set or of a composite of one."""
+    name, _, kind = dataset.partition(" ")
+    return f"{TITLES.get(name, name)} {kind}".strip()

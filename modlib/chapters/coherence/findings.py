@@ -1,0 +1,146 @@
+"""Statistics that decide what importance-coherence says of coherence, from rows of ``coherence``.
+
+All but ``min_test_accuracy`` were written before any of the rows. Chapter: ``coherence``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from modlib.chapters.coherence.experiment import CONTRAST, CORRELATIONS, LIKENESS, ONE_SIDED, VARIATION
+from modlib.evidence.criteria import Sample
+from modlib.evidence.metrics import over_networks, statistic
+
+EARLY = 2  # hidden layers that count as early
+NETWORK = ["network", "dataset", "dropout", "seed"]  # columns that identify a network
+ALIKE = 0.5  # cosine above which two halves count as similar
+
+
+def random_mean(rows: pd.DataFrame) -> pd.Series:
+    """Mean over the random sets of every row."""
+    return rows["random"].map(lambda text: float(np.mean([float(value) for value in str(text).split()])))
+
+
+def log_ratio(rows: pd.DataFrame) -> pd.Series:
+    """How much more contrast has a sub-cluster than random sets like it? Logarithm of the ratio, mean by network."""
+    rows = rows[rows["measure"] == CONTRAST]
+    ratio = (rows["value"] / random_mean(rows)).map(np.log)
+    return ratio.groupby([rows[column] for column in NETWORK]).mean()
+
+
+def _of(rows: pd.DataFrame, measure: str, network: str = "mlp") -> pd.DataFrame:
+    return rows[(rows["measure"] == measure) & (rows["network"] == network)] if len(rows) else rows
+
+
+def _sample(values: pd.Series) -> Sample | None:
+    found = values.dropna().to_numpy(dtype=float)
+    return over_networks(found) if found.size else None
+
+
+def _more_contrast(rows: pd.DataFrame) -> Sample | None:
+    found = _of(rows, CONTRAST)
+    return _sample(log_ratio(found)) if len(found) else None
+
+
+def _halves_alike(rows: pd.DataFrame) -> Sample | None:
+    """Cosine of the two halves in trained networks less that in untrained ones, by seed."""
+    means = [_of(rows, LIKENESS, name) for name in ("mlp", "mlp untrained")]
+    if not all(map(len, means)):
+        return None
+    trained, untrained = (found.groupby("seed")["value"].mean() for found in means)
+    return _sample(trained - untrained)
+
+
+def _share_alike(rows: pd.DataFrame) -> Sample | None:
+    found = _of(rows, LIKENESS)
+    return _sample((found["value"] > ALIKE).astype(float).groupby(found["seed"]).mean()) if len(found) else None
+
+
+def _more_one_sided(rows: pd.DataFrame) -> Sample | None:
+    """One-sidedness of sub-clusters in early layers less that of random sets like them, by seed."""
+    found = _of(rows, ONE_SIDED)
+    found = found[found["layer"] <= EARLY] if len(found) else found
+    return _sample((found["value"] - random_mean(found)).groupby(found["seed"]).mean()) if len(found) else None
+
+
+def _less_than_perceptrons(rows: pd.DataFrame) -> Sample | None:
+    """One-sided Mann-Whitney test over networks: is the contrast ratio of CNNs below that of perceptrons? Its p."""
+    from scipy.stats import mannwhitneyu
+
+    if rows.empty:
+        return None
+    ratios = log_ratio(rows[rows["study"] == CORRELATIONS])
+    kinds = ratios.index.get_level_values("network")
+    cnns, mlps = (ratios[kinds == kind].to_numpy() for kind in ("cnn", "mlp"))
+    if min(len(cnns), len(mlps)) < 3:
+        return None
+    return Sample(float(mannwhitneyu(cnns, mlps, alternative="less").pvalue), len(cnns) + len(mlps))
+
+
+def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
+    """Test accuracy of every trained network, one row each."""
+    return rows.dropna(subset=["test_accuracy"]).drop_duplicates(NETWORK)[[*NETWORK, "test_accuracy"]]
+
+
+def _test_accuracy(rows: pd.DataFrame) -> Sample | None:
+    """In percent, one a network."""
+    return _sample(100 * accuracies(rows)["test_accuracy"]) if len(rows) else None
+
+
+def _dropout_costs(rows: pd.DataFrame) -> Sample | None:
+    """Percentage points of test accuracy that perceptrons lose to dropout, by seed."""
+    if rows.empty:
+        return None
+    found = accuracies(rows[rows["network"] == "mlp"]).pivot(index="seed", columns="dropout", values="test_accuracy")
+    return _sample(100 * (found["no"] - found["yes"])) if {"no", "yes"} <= set(found) else None
+
+
+def middle_network(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the network whose median coefficient of variation is in the middle of all networks.
+
+    Of an even number the lower one of the two in the middle is taken.
+    """
+    rows = rows[rows["measure"] == VARIATION].dropna(subset=["value"])
+    medians = rows.groupby("seed")["value"].median().sort_values()
+    return rows[rows["seed"] == medians.index[(len(medians) - 1) // 2]]
+
+
+def _quartile(rows: pd.DataFrame, q: float) -> Sample | None:
+    """A quartile over the sub-clusters of the middle network, with the spread of that quartile between networks."""
+    found = rows[rows["measure"] == VARIATION] if len(rows) else rows
+    if found.empty:
+        return None
+    each = found.groupby("seed")["value"].quantile(q)
+    sample = over_networks(each)
+    return Sample(float(middle_network(found)["value"].quantile(q)), sample.n, sample.sd, values=sample.values)
+
+
+def _share_of_variation(rows: pd.DataFrame, test: Callable[[pd.Series], pd.Series]) -> Sample | None:
+    found = rows[rows["measure"] == VARIATION].dropna(subset=["value"]) if len(rows) else rows
+    return _sample(test(found["value"]).astype(float).groupby(found["seed"]).mean()) if len(found) else None
+
+
+FINDINGS = {
+    "more_contrast": statistic("log of the contrast of sub-clusters to that of random sets", _more_contrast),
+    "halves_alike": statistic("cosine of halves, trained less untrained", _halves_alike),
+    "share_alike": statistic("share of sub-clusters whose halves have a cosine above 0.5", _share_alike),
+    "more_one_sided": statistic("one-sidedness in early layers, sub-clusters less random sets", _more_one_sided),
+    "less_than_mlps": statistic("p, contrast ratio of CNNs below that of perceptrons", _less_than_perceptrons),
+    "dropout_costs": statistic("test accuracy lost to dropout, percentage points", _dropout_costs, 2),
+    "min_test_accuracy": statistic("test accuracy, percent", _test_accuracy, 1),
+    "cov_q1": statistic("coefficient of variation, lower quartile", partial(_quartile, q=0.25)),
+    "cov_median": statistic("coefficient of variation, median", partial(_quartile, q=0.5)),
+    "cov_q3": statistic("coefficient of variation, upper quartile", partial(_quartile, q=0.75)),
+    "cov_below_one": statistic(
+        "share of sub-clusters with a coefficient of variation below 1",
+        partial(_share_of_variation, test=lambda v: v < 1),
+    ),
+    "cov_above_one": statistic(
+        "share of sub-clusters with a coefficient of variation above 1",
+        partial(_share_of_variation, test=lambda v: v > 1),
+    ),
+}

@@ -1,0 +1,1 @@
+"""Chapter ``dependencies``: which clusters need each other?"""

@@ -1,0 +1,106 @@
+"""Chapter ``dependencies``: what a sub-cluster is worth once another one is gone, for all pairs.
+
+The networks of both papers' double lesions: perceptrons on Fashion-MNIST, with dropout, pruned; ten clusters in the
+first paper, eight in the second. Biases of lesioned units are set to zero, as in the authors' code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from modlib.chapters.rows import clustered
+from modlib.graphs.subclusters import SubCluster
+from modlib.lesions.damage import double_lesions, lesion_tests
+from modlib.lesions.kinds import kind
+from modlib.networks.network import Network
+from modlib.tables.runner import Cell, Experiment, Row
+from modlib.zoo.trained import trained
+
+CELL_KEY = ("profile", "dataset", "dropout", "k", "seed")
+ROW_KEY = ("first", "second")
+TOLERANCE = {
+    "first_size": 0.0,
+    "second_size": 0.0,
+    "first_kind": 0.0,
+    "second_kind": 0.0,
+    "first_drop": 1e-3,
+    "delta": 1e-3,
+    "random_mean": 1e-3,
+    "random_sd": 1e-3,
+    "random_max": 1e-3,
+    "n_random": 0.0,
+    "p": 0.1,
+    "important": 0.0,
+}
+# data set, numbers of clusters, networks, random sets a pair
+PLANS: dict[str, tuple[str, tuple[int, ...], int, int]] = {
+    "smoke": ("digits", (3,), 1, 4),
+    "quick": ("fashion_mnist", (10,), 1, 20),
+    "paper": ("fashion_mnist", (10, 8), 3, 50),
+}
+
+
+def cells(profile: str) -> list[Cell]:
+    """One network for every number of clusters, then the next."""
+    dataset, ks, seeds, _ = PLANS[profile]
+    return [
+        {"profile": profile, "dataset": dataset, "dropout": "yes", "k": k, "seed": seed}
+        for seed in range(seeds)
+        for k in ks
+    ]
+
+
+def measure(cell: Cell) -> list[Row]:
+    """A row for every ordered pair of sub-clusters."""
+    seed, k = int(cell["seed"]), int(cell["k"])
+    network, images = trained("mlp", cell["dataset"], True, seed)
+    parts, n_random = clustered(network, k, seed), PLANS[cell["profile"]][-1]
+    return pair_rows(network, images.x_test, images.y_test, parts, n_random, [seed, k])
+
+
+def pair_rows(
+    network: Network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    parts: Sequence[SubCluster],
+    n_random: int,
+    seed: Sequence[int],
+) -> list[Row]:
+    """Single lesions, then double ones: a row for every ordered pair.
+
+    Args:
+        network: the network.
+        images: test images.
+        labels: (n,) their classes.
+        parts: sub-clusters, layer by layer.
+        n_random: random sets a sub-cluster, and a pair.
+        seed: decides them.
+    """
+    test = images, labels
+    singles = lesion_tests(network, *test, parts, n_random, np.random.default_rng([*seed, 1]), zero_biases=True)
+    kinds = {one.part.name: str(kind(one.part, one.damage.drop, one.random_drops)) for one in singles}
+    drops = {one.part.name: one.damage.drop for one in singles}
+    return [
+        {
+            "first": pair.first.name,
+            "second": pair.second.name,
+            "first_size": len(pair.first.units),
+            "second_size": len(pair.second.units),
+            "first_kind": kinds[pair.first.name],
+            "second_kind": kinds[pair.second.name],
+            "first_drop": round(drops[pair.first.name], 5),
+            "delta": round(pair.delta, 5),
+            "random_mean": round(float(pair.random.mean()), 5),
+            "random_sd": round(float(pair.random.std(ddof=1)), 5),
+            "random_max": round(float(pair.random.max()), 5),
+            "n_random": len(pair.random),
+            "p": round(pair.p, 6),
+            "important": "yes" if pair.is_important else "no",
+        }
+        for pair in double_lesions(network, *test, parts, n_random, np.random.default_rng([*seed, 2]), zero_biases=True)
+    ]
+
+
+EXPERIMENT = Experiment("dependencies", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)

@@ -1,0 +1,60 @@
+"""Statistics that decide what two papers say in words of double lesions, from rows of ``dependencies``.
+
+They were written before any of the rows. Chapter: ``dependencies``.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from modlib.evidence.criteria import Sample
+from modlib.evidence.metrics import over_networks, statistic
+from modlib.lesions.kinds import Kind
+
+
+def relevant_pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Ordered pairs of sub-clusters that are important alone and lie in different layers.
+
+    Args:
+        rows: of ``dependencies``.
+
+    Returns:
+        The rows, with columns ``given`` (whether the second is important given the first) and ``same`` (whether both
+        belong to one cluster).
+    """
+    layer, cluster = ({side: rows[side].str.split("-").str[i] for side in ("first", "second")} for i in (0, 1))
+    rows = rows.assign(given=rows["important"] == "yes", same=cluster["first"] == cluster["second"])
+    important = (rows[["first_kind", "second_kind"]] == Kind.IMPORTANT).all(axis=1)
+    return rows[important & (layer["first"] != layer["second"])]
+
+
+def dependent_pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Unordered pairs of them, with ``dependent``: whether one is unimportant given the other.
+
+    Source: pruned-modular 4.2; importance-coherence A.10. Chapter: ``dependencies``.
+    """
+    pairs = relevant_pairs(rows)
+    ends = ["|".join(sorted(pair)) for pair in zip(pairs["first"], pairs["second"], strict=True)]
+    pairs = pairs.assign(pair=ends).groupby(["seed", "pair"]).agg(same=("same", "first"), both=("given", "all"))
+    return pairs.assign(dependent=~pairs["both"]).reset_index()
+
+
+def _given(rows: pd.DataFrame) -> Sample | None:
+    """Share of ordered pairs in which the second is important given the first, all networks together."""
+    pairs = relevant_pairs(rows)
+    return Sample(float(pairs["given"].mean()), len(pairs)) if len(pairs) else None
+
+
+def _own_cluster(rows: pd.DataFrame) -> Sample | None:
+    """Share of dependent pairs within clusters less that between clusters, by network with pairs of both kinds."""
+    if rows.empty or (pairs := dependent_pairs(rows)).empty:
+        return None
+    shares = pairs.groupby(["seed", "same"])["dependent"].mean().unstack()
+    differences = (shares[True] - shares[False]).dropna() if shares.shape[1] == 2 else shares.iloc[:0, 0]
+    return over_networks(differences.astype(float)) if len(differences) else None
+
+
+FINDINGS = {
+    "given": statistic("share of ordered pairs in which the second is important given the first", _given),
+    "own_cluster": statistic("share of dependent pairs within a cluster less that between clusters", _own_cluster),
+}

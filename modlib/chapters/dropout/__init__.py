@@ -1,0 +1,1 @@
+"""Chapter ``dropout``: does dropout make networks more clusterable?"""

@@ -1,0 +1,66 @@
+"""Figures that several chapters draw of the rows of shuffle tests, on the axes of the papers' own figures.
+
+Colours and markers are those of ``modlib.plots``.
+"""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from modlib.plots import MARKERS, PALETTE, TITLES
+
+
+def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
+    """n-cut of every network before and after pruning, and its shuffles' (pruned-modular figure 2).
+
+    Args:
+        rows: rows of one null model, with stage ``unpruned`` and ``pruned``; other k are left out.
+        k: number of clusters.
+    """
+    rows = rows[rows["k"] == k]
+    datasets = [name for name in TITLES if name in set(rows["dataset"])]
+    figure, axes = plt.subplots(1, len(datasets), figsize=(4.2 * len(datasets), 3.6), sharey=True, squeeze=False)
+    for ax, dataset in zip(axes[0], datasets, strict=True):
+        for i, (dropout, group) in enumerate(rows[rows["dataset"] == dataset].groupby("dropout")):
+            name = "dropout" if dropout == "yes" else "no dropout"
+            shift = 0.12 * (2 * i - 1)
+            for stage, x in (("unpruned", 0), ("pruned", 1)):
+                part = group[group["stage"] == stage]
+                at = x + shift + np.linspace(-0.07, 0.07, len(part))
+                label = name if stage == "unpruned" else None
+                ax.errorbar(
+                    at, part["shuffled_mean"], part["shuffled_sd"], fmt="none", color="#999999", elinewidth=1, zorder=1,
+                    label="shuffles, mean and sd" if i == 0 and stage == "unpruned" else None,
+                )  # fmt: skip
+                ax.scatter(at, part["ncut"], color=PALETTE[i], marker=MARKERS[i], s=22, label=label, zorder=2)
+        ax.set(title=TITLES[dataset], xticks=[0, 1], xticklabels=["before pruning", "after pruning"], xlim=(-0.4, 1.4))
+    axes[0, 0].set_ylabel(f"n-cut at k = {k}")
+    axes[0, -1].legend(fontsize="small")
+    figure.tight_layout()
+    return figure
+
+
+def absolute_and_relative(rows: pd.DataFrame, k: int) -> Figure:
+    """n-cut against Z-score, a point a network (clusterability figures 2, 3 and A.6).
+
+    Absolute clusterability grows to the left, relative clusterability downwards.
+
+    Args:
+        rows: rows of one null model, with a column ``condition`` that decides colour and marker; other k are left out.
+        k: number of clusters.
+    """
+    rows = rows[rows["k"] == k].dropna(subset=["z"])
+    datasets = [name for name in TITLES if name in set(rows["dataset"])]
+    figure, axes = plt.subplots(1, len(datasets), figsize=(4.2 * len(datasets), 3.6), squeeze=False)
+    for ax, dataset in zip(axes[0], datasets, strict=True):
+        for i, (condition, group) in enumerate(rows[rows["dataset"] == dataset].groupby("condition", sort=False)):
+            ax.scatter(group["ncut"], group["z"], color=PALETTE[i], marker=MARKERS[i], label=condition)
+        ax.axhline(0, color="#999999", lw=0.8)
+        ax.set(title=TITLES[dataset], xlabel=f"n-cut at k = {k}")
+    axes[0, 0].set_ylabel("Z-score against shuffles")
+    axes[0, -1].legend(fontsize="small")
+    figure.tight_layout()
+    return figure

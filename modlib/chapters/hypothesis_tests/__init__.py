@@ -1,0 +1,1 @@
+"""Chapter ``hypothesis-tests``: what do many small tests say together?"""

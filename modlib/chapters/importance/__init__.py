@@ -1,0 +1,1 @@
+"""Chapter ``importance``: do the clusters do anything?"""

@@ -1,0 +1,109 @@
+"""Statistics that decide what two papers say of lesions, from rows of ``importance``.
+
+They were written before any of the rows. Chapters: ``importance``, ``dependencies``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from modlib.chapters.importance.experiment import DROP, RANGE
+from modlib.evidence.criteria import SIGNIFICANT, Sample
+from modlib.evidence.metrics import Metric, combined_by_network, over_networks, statistic
+from modlib.lesions.kinds import Kind
+from modlib.stats import chi_squared_uniform, fisher_combined, median_p
+
+KIND = ("network", "dataset", "dropout", "k")  # columns that the replicates of one kind of network share
+
+
+def combined(
+    rows: pd.DataFrame, measure: str, combine: Callable[[np.ndarray, int], float], ties: str = "for"
+) -> pd.Series:
+    """Median over replicates of a test that combines the p-values of their sub-clusters, by kind of network.
+
+    Args:
+        rows: of ``importance``.
+        measure: ``DROP`` or ``RANGE``.
+        combine: ``fisher_combined`` or ``chi_squared_uniform``.
+        ties: see ``combined_by_network``.
+    """
+    rows = rows[rows["measure"] == measure]
+    of_each = combined_by_network(rows, [*KIND, "seed"], combine, ties)
+    return of_each.groupby(list(KIND)).agg(lambda p: median_p(p.to_numpy()))
+
+
+def _share_significant(rows: pd.DataFrame, measure: str, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
+    """Share of the kinds of network whose median p-value is below 0.05."""
+    if rows.empty:
+        return None
+    below = combined(rows, measure, combine) < SIGNIFICANT
+    return Sample(float(below.mean()), len(below))
+
+
+def _same_side(rows: pd.DataFrame) -> Sample | None:
+    """Share of p-values with 8 or 18 clusters that lie on the same side of 0.05 as those with 12."""
+    rows = rows[rows["k"].isin([8, 12, 18])]
+    if rows["k"].nunique() < 3:
+        return None
+    same = []
+    for measure in (DROP, RANGE):
+        for combine in (fisher_combined, chi_squared_uniform):
+            below = (combined(rows, measure, combine) < SIGNIFICANT).unstack("k").dropna()
+            same += [(below[k] == below[12]).to_numpy() for k in (8, 18)]
+    agree = np.concatenate(same)
+    return Sample(float(agree.mean()), agree.size) if agree.size else None
+
+
+def _drops(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a sub-cluster."""
+    return rows[rows["measure"] == DROP]
+
+
+def _some_important(rows: pd.DataFrame) -> Sample | None:
+    """Share of networks in which sub-clusters are important, but fewer than half of them."""
+    important = (_drops(rows)["kind"] == Kind.IMPORTANT).groupby(rows["seed"]).mean()
+    return Sample(float(important.between(0, 0.5, inclusive="neither").mean()), len(important)) if len(rows) else None
+
+
+def _large_and_significant(rows: pd.DataFrame) -> Sample | None:
+    """Of the sub-clusters with at least 5% of their layer, the share that is worse than all random sets, by network."""
+    large = _drops(rows)
+    large = large[large["kind_in_first_paper"] != Kind.SMALL]
+    significant = large["kind_in_first_paper"].isin([Kind.IMPORTANT, Kind.SIGNIFICANT_ONLY])
+    return over_networks(significant.groupby(large["seed"]).mean()) if len(large) else None
+
+
+def _median_p(rows: pd.DataFrame, shuffles: str, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
+    """Median over networks of a test that combines the p-values of their sub-clusters."""
+    if rows.empty:
+        return None
+    found = combined_by_network(rows, ["seed"], combine).to_numpy()
+    return Sample(median_p(found), len(found), values=tuple(found.tolist()))
+
+
+FINDINGS = {
+    "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True),
+    "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True),
+    "importance_fisher": statistic(
+        "share of kinds of network with a Fisher p below 0.05, importance",
+        partial(_share_significant, measure=DROP, combine=fisher_combined),
+    ),
+    "importance_chi2": statistic(
+        "share of kinds of network with a chi-squared p below 0.05, importance",
+        partial(_share_significant, measure=DROP, combine=chi_squared_uniform),
+    ),
+    "range_fisher": statistic(
+        "share of kinds of network with a Fisher p below 0.05, class-wise range",
+        partial(_share_significant, measure=RANGE, combine=fisher_combined),
+    ),
+    "same_side": statistic("share of p-values on the side of 0.05 where that with 12 clusters is", _same_side),
+    "some_important": statistic("share of networks with some important sub-clusters, fewer than half", _some_important),
+    "large_significant": statistic(
+        "share of sub-clusters with at least 5% of their layer that are worse than all random sets",
+        _large_and_significant,
+    ),
+}

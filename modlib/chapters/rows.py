@@ -1,0 +1,102 @@
+"""From a trained network to the rows of a result table: n-cuts and shuffle tests."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modlib.graphs.neurons import NeuronGraph, neuron_graph
+from modlib.graphs.shuffles import Null, ShuffleTest, shuffle_tests
+from modlib.graphs.spectral import cluster_for_each_k
+from modlib.tables.runner import Row
+
+if TYPE_CHECKING:
+    from modlib.training.keras import Snapshot
+from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
+from modlib.networks.network import Network
+
+CELL_KEY = ("profile", "dataset", "dropout", "seed")
+ROW_KEY = ("stage", "null", "k")
+# On one kind of machine all is equal; elsewhere, training drifts from the last digits of the weights.
+TOLERANCE = {
+    "ncut": 0.002,
+    "shuffled_mean": 0.002,
+    "shuffled_sd": 0.002,
+    "p": 0.01,
+    "z": 0.1,
+    "train_accuracy": 0.0005,
+    "test_accuracy": 0.0005,
+    "sparsity": 0.0,
+    "shuffled": 0.02,
+}
+
+
+@dataclass(frozen=True)
+class Tests:
+    """Shuffle tests at several k on the same shuffles."""
+
+    ks: tuple[int, ...]
+    n_shuffles: int
+    null: Null = "layer"
+
+
+def snapshot_rows(snapshot: Snapshot, plan: Sequence[Tests], seed: int) -> list[Row]:
+    """Rows of a network at one stage: one for every null model and k of the plan.
+
+    Args:
+        snapshot: the network.
+        plan: which tests; a test at several k shares its shuffles.
+        seed: of the network. With stage, null model and k it decides the shuffles.
+    """
+    graph = neuron_graph(snapshot.kernels)
+    rows = []
+    for tests in plan:
+        for test in shuffle_tests(graph, tests.ks, tests.n_shuffles, _seed(seed, snapshot.stage, tests), tests.null):
+            rows.append(_row(snapshot.stage, graph, test, _sparsity(snapshot.kernels), snapshot.accuracy))
+    return rows
+
+
+def initial_rows(kernels: list[np.ndarray], ks: Sequence[int], seed: int) -> list[Row]:
+    """Rows of an untrained network: n-cuts without a shuffle test."""
+    graph = neuron_graph(kernels)
+    found = cluster_for_each_k(graph, ks, np.random.default_rng([seed, 2]))
+    tests = [ShuffleTest(c.k, "layer", c.ncut, np.empty(0), c.labels) for c in found]
+    return [_row("initial", graph, test, _sparsity(kernels), {}) for test in tests]
+
+
+def _row(stage: str, graph: NeuronGraph, test: ShuffleTest, sparsity: float, accuracy: dict[str, float]) -> Row:
+    n = len(test.shuffled)
+    return {
+        "stage": stage,
+        "null": test.null if n else "none",
+        "k": test.k,
+        "n_shuffles": n,
+        "ncut": round(test.ncut, 6),
+        "shuffled_mean": round(float(test.shuffled.mean()), 6) if n else None,
+        "shuffled_sd": round(float(test.shuffled.std(ddof=1)), 6) if n > 1 else None,
+        "p": round(test.p, 6) if n else None,
+        "z": round(test.z, 4) if n > 1 else None,
+        "sparsity": round(sparsity, 6),
+        "n_live": graph.n_vertices,
+        "train_accuracy": accuracy.get("train"),
+        "test_accuracy": accuracy.get("test"),
+        "shuffled": " ".join(f"{value:.4f}" for value in test.shuffled),
+    }
+
+
+def _sparsity(kernels: Sequence[np.ndarray]) -> float:
+    return sum(int((kernel == 0).sum()) for kernel in kernels) / sum(kernel.size for kernel in kernels)
+
+
+def _seed(seed: int, stage: str, tests: Tests) -> np.random.SeedSequence:
+    text = f"{stage} {tests.null} {' '.join(map(str, tests.ks))}"
+    return np.random.SeedSequence([seed, zlib.crc32(text.encode())])
+
+
+def clustered(network: Network, k: int, seed: int) -> list[SubCluster]:
+    """All sub-clusters of a network, the same for every chapter."""
+    return sub_clusters(hidden_labels(network, k, np.random.default_rng([seed, k])))

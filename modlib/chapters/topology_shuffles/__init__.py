@@ -1,0 +1,1 @@
+"""Chapter ``topology-shuffles``: is it more than which weights are zero?"""

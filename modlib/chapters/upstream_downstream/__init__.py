@@ -1,0 +1,1 @@
+"""Chapter ``upstream-downstream``: do units that see the same do the same?"""

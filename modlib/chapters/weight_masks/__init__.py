@@ -1,0 +1,1 @@
+"""Chapter ``weight-masks``: which weights does a function need?"""

@@ -1,0 +1,202 @@
+"""Figures of the chapter on weight masks, on the axes of the paper's own figures.
+
+Colours and markers are those of ``modlib.plots``. Chapter: ``weight-masks``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from modlib.chapters.weight_masks.findings import at_paper_beta, own_accuracy, share, whole_masks
+from modlib.plots import MARKERS, PALETTE
+
+NETWORKS = {"fnn 400-400-200": "FNN 400, 400, 200", "fnn 800-800-800-800": "FNN 4 x 800", "lstm 256": "LSTM 256"}
+
+
+def shares(rows: pd.DataFrame) -> Figure:
+    """Shared part of the weights by layer, a panel a network, beside what chance would share (figures 1, 13 and 14).
+
+    Bars are means over networks with their standard deviation. A line across a bar is the mean for independent masks
+    of the same densities.
+
+    Args:
+        rows: of one task.
+    """
+    rows = at_paper_beta(rows)
+    rows = rows.assign(share=share(rows), chance=rows["by_chance"] / rows["kept"].where(rows["kept"] > 0))
+    return _by_layer(rows, "share", "part of its weights that a mask shares", chance="chance")
+
+
+def weights(rows: pd.DataFrame) -> Figure:
+    """Number of weights that each mask keeps, by layer, a panel a network (figure 11).
+
+    Args:
+        rows: of one task.
+    """
+    rows = at_paper_beta(rows)
+    return _by_layer(rows[rows["layer"] > 0], "kept", "weights kept")
+
+
+def accuracies(rows: pd.DataFrame, functions: Sequence[str]) -> Figure:
+    """Accuracy of the whole network, of masked and of inversely masked ones, a panel a network (figures 2 and 10).
+
+    Args:
+        rows: of one task.
+        functions: its two functions, which are also the names of the masks.
+    """
+    rows = whole_masks(rows)
+    networks = _networks(rows)
+    figure, axes = _panels(len(networks))
+    for ax, network in zip(axes, networks, strict=True):
+        part = rows[rows["network"] == network]
+        conditions: dict[str, pd.DataFrame] = {
+            "whole": part[["whole_first", "whole_second"]],
+            **{
+                f"mask: {mask}": part.loc[part["mask"] == mask, ["masked_first", "masked_second"]] for mask in functions
+            },
+            **{
+                f"without: {mask}": part.loc[part["mask"] == mask, ["inverse_first", "inverse_second"]]
+                for mask in functions
+            },
+        }
+        for place, function in enumerate(functions):
+            columns = [values.iloc[:, place] for values in conditions.values()]
+            _bars(ax, place, 2, [c.mean() for c in columns], [c.std() for c in columns], function)
+        ax.set_xticks(range(len(conditions)), list(conditions), rotation=35, ha="right", fontsize="x-small")
+        ax.set_ylim(0, 1.05)
+        ax.set_title(NETWORKS[network], fontsize="small")
+    figure.supylabel("accuracy", fontsize="small")
+    _legend(figure, axes[0], "function asked")
+    return figure
+
+
+def confusions(rows: pd.DataFrame) -> Figure:
+    """How a masked network answers: a row a network, a panel a mask (figure 12).
+
+    Args:
+        rows: of addition and multiplication.
+    """
+    rows = whole_masks(rows)
+    networks = _networks(rows)
+    masks = ("addition", "multiplication")
+    figure, axes = plt.subplots(
+        len(networks), 2, figsize=(7, 1.5 * len(networks) + 0.6), squeeze=False, layout="constrained"
+    )
+    for line, network in zip(axes, networks, strict=True):
+        for ax, mask in zip(line, masks, strict=True):
+            texts = rows.loc[(rows["network"] == network) & (rows["mask"] == mask), "confusion"]
+            cells = np.array([text.split() for text in texts], dtype=float).reshape(-1, 2, 3).mean(0)
+            ax.imshow(cells, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+            for (i, j), value in np.ndenumerate(cells):
+                ax.text(j, i, f"{value:.0%}", ha="center", va="center", color="white" if value > 0.5 else "black")
+            ax.set_xticks(range(3), ["sum", "product", "neither"], fontsize="x-small")
+            ax.set_yticks(range(2), ["asked +", "asked x"], fontsize="x-small")
+            ax.set_title(f"{NETWORKS[network]}, mask: {mask}", fontsize="small")
+    return figure
+
+
+def histogram(rows: pd.DataFrame) -> Figure:
+    """Probabilities that weights are kept, after learning, a panel a network (figure 7).
+
+    Counts of all masks of a network are added up; the vertical axis is logarithmic.
+
+    Args:
+        rows: of one task.
+    """
+    rows = whole_masks(rows)
+    networks = _networks(rows)
+    figure, axes = _panels(len(networks), height=2.4)
+    for ax, network in zip(axes, networks, strict=True):
+        texts = rows.loc[rows["network"] == network, "histogram"]
+        counts = np.array([text.split() for text in texts], dtype=float).sum(0)
+        edges = np.linspace(0, 1, len(counts) + 1)
+        ax.stairs(counts / counts.sum(), edges, fill=True, color=PALETTE[0])
+        ax.set_yscale("log")
+        ax.set_title(NETWORKS[network], fontsize="small")
+    figure.supxlabel("probability that a weight is kept", fontsize="small")
+    figure.supylabel("share of the weights", fontsize="small")
+    return figure
+
+
+def by_strength(rows: pd.DataFrame) -> Figure:
+    """Accuracy of masked networks and what the masks share, against the regulariser's strength (figure 8).
+
+    Args:
+        rows: of one task and network, with several strengths.
+    """
+    rows = rows[rows["layer"] == 0]
+    drawn: Mapping[str, pd.Series] = {"accuracy of the masked network": own_accuracy(rows), "shared part": share(rows)}
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    for ax, (label, values) in zip(axes, drawn.items(), strict=True):
+        for i, (mask, part) in enumerate(values.groupby(rows["mask"])):
+            found = part.groupby(rows["beta"].astype(float)).agg(["mean", "std"])
+            ax.errorbar(
+                found.index,
+                found["mean"],
+                found["std"].fillna(0),
+                color=PALETTE[i],
+                marker=MARKERS[i],
+                ms=4,
+                label=mask,
+            )
+        ax.set(xscale="log", ylim=(0, 1.05))
+        ax.set_xlabel("strength of the regulariser", fontsize="small")
+        ax.set_ylabel(label, fontsize="small")
+    _legend(figure, axes[0], "mask")
+    return figure
+
+
+def _networks(rows: pd.DataFrame) -> list[str]:
+    """Networks that have rows, in the order in which they are shown."""
+    return [name for name in NETWORKS if name in set(rows["network"])]
+
+
+def _by_layer(rows: pd.DataFrame, column: str, axis: str, chance: str | None = None) -> Figure:
+    networks = _networks(rows)
+    figure, axes = _panels(len(networks), sharey=chance is not None)  # numbers of weights differ, shares do not
+    for ax, network in zip(axes, networks, strict=True):
+        part = rows[rows["network"] == network]
+        layers = part.drop_duplicates("layer").sort_values("layer")
+        masks = list(dict.fromkeys(part["mask"]))
+        for i, mask in enumerate(masks):
+            found = part[part["mask"] == mask].groupby("layer")
+            places = _bars(ax, i, len(masks), found[column].mean(), found[column].std(), mask)
+            if chance:
+                label = "by chance" if i else "_"  # matplotlib leaves out of the legend what begins so
+                ax.hlines(found[chance].mean(), places - 0.18, places + 0.18, color="black", lw=2, label=label)
+        names = ["all" if layer == 0 else str(layer) for layer in layers["layer"]]
+        ax.set_xticks(range(len(names)), names, fontsize="x-small")
+        ax.set_title(NETWORKS[network], fontsize="small")
+    figure.supxlabel("layer of weights", fontsize="small")
+    figure.supylabel(axis, fontsize="small")
+    _legend(figure, axes[0], None)
+    return figure
+
+
+def _bars(
+    ax: Axes, i: int, n: int, heights: Sequence[float] | pd.Series, sds: Sequence[float] | pd.Series, label: str
+) -> np.ndarray:
+    """The i-th of n bars at every place; returns where they stand."""
+    places = np.arange(len(heights)) + 0.8 * ((i + 0.5) / n - 0.5)
+    ax.bar(
+        places, heights, 0.8 / n, yerr=np.nan_to_num(np.asarray(sds, dtype=float)), color=PALETTE[i], label=label,
+        hatch=("", "//")[i % 2], edgecolor="white", error_kw={"lw": 1},
+    )  # fmt: skip
+    return places
+
+
+def _panels(n: int, height: float = 3.0, sharey: bool = True) -> tuple[Figure, Sequence[Axes]]:
+    figure, axes = plt.subplots(
+        1, n, figsize=(3.1 * n + 0.6, height + 0.4), sharey=sharey, squeeze=False, layout="constrained"
+    )
+    return figure, list(axes[0])
+
+
+def _legend(figure: Figure, ax: Axes, title: str | None) -> None:
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside right center", title=title, fontsize="small")

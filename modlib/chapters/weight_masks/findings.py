@@ -1,0 +1,196 @@
+"""Statistics that decide what the mask paper says in words, or in one number, from rows of the mask experiments.
+
+Each takes the rows of one table and gives a number a seed, as the findings of ``upstream-downstream`` do. They were
+written before any of the rows. Chapters: ``weight-masks``, ``class-removal``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from modlib.chapters.weight_masks.experiment import paper_beta
+from modlib.data.arithmetic import TASKS
+from modlib.evidence.criteria import Sample
+from modlib.evidence.metrics import over_networks, statistic
+
+ENDS = (0.1, 0.9)  # probabilities beyond these count as decided
+SMALL = "fnn 400-400-200"  # the smallest network of figure 9
+NEAR = 3.3  # a strength within this factor of the paper's is near it: half a decade, however it is rounded
+
+
+def at_paper_beta(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of masks learned with the paper's strength of the regulariser."""
+    wanted = [paper_beta(task, network) for task, network in zip(rows["task"], rows["network"], strict=True)]
+    return rows[np.isclose(rows["beta"].astype(float), wanted)]
+
+
+def share(rows: pd.DataFrame) -> pd.Series:
+    """s(t, r) of every row: weights shared with the other mask over weights kept."""
+    return rows["shared"] / rows["kept"].where(rows["kept"] > 0)
+
+
+def by_seed(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
+    """Mean of a column over the masks and layers that are left, by seed."""
+    return values.groupby(rows["seed"]).mean()
+
+
+def _sample(values: pd.Series) -> Sample | None:
+    found = values.dropna().to_numpy(dtype=float)
+    return over_networks(found) if found.size else None
+
+
+def whole_masks(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a mask, of all its layers together, at the paper's strength."""
+    rows = at_paper_beta(rows)
+    return rows[rows["layer"] == 0]
+
+
+def _outer(rows: pd.DataFrame, inner: bool = False) -> pd.DataFrame:
+    """Rows of the first and the last layer of weights, or those of all between them."""
+    rows = at_paper_beta(rows)
+    rows = rows[rows["layer"] > 0]
+    return rows[rows["layer"].isin([1, rows["layer"].max()]) ^ inner]
+
+
+def _outer_over_inner(rows: pd.DataFrame) -> Sample | None:
+    outer, inner = _outer(rows), _outer(rows, inner=True)
+    return _sample(by_seed(outer, share(outer)) - by_seed(inner, share(inner)))
+
+
+def _outer_shared(rows: pd.DataFrame) -> Sample | None:
+    outer = _outer(rows)
+    return _sample(by_seed(outer, share(outer)))
+
+
+def _shared(rows: pd.DataFrame) -> Sample | None:
+    totals = whole_masks(rows)
+    return _sample(by_seed(totals, share(totals)))
+
+
+def _of_masks(rows: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
+    """A column by seed and mask."""
+    return values.groupby([rows["seed"], rows["mask"]]).mean().unstack("mask")
+
+
+def _multiplication_to_addition(rows: pd.DataFrame) -> Sample | None:
+    totals = whole_masks(rows)
+    kept = _of_masks(totals, totals["kept"])
+    return _sample(kept["multiplication"] / kept["addition"]) if len(kept) else None
+
+
+def _addition_shares_more(rows: pd.DataFrame) -> Sample | None:
+    totals = whole_masks(rows)
+    shares = _of_masks(totals, share(totals))
+    return _sample(shares["addition"] - shares["multiplication"]) if len(shares) else None
+
+
+def confusion(rows: pd.DataFrame) -> pd.DataFrame:
+    """How masked networks answer the other operation's questions: ``own`` operation, the ``other`` one, ``neither``.
+
+    One line a mask; ``own`` is the operation of the mask.
+    """
+    totals = rows[rows["layer"] == 0]
+    found = np.array([text.split() for text in totals["confusion"]], dtype=float).reshape(-1, 2, 3)
+    masks = totals["mask"].eq("multiplication").to_numpy().astype(int)
+    line = np.arange(len(totals))
+    asked = found[line, 1 - masks]
+    shares = np.column_stack([asked[line, masks], asked[line, 1 - masks], asked[:, 2]])
+    return pd.DataFrame(shares, index=totals.index, columns=["own", "other", "neither"]).assign(seed=totals["seed"])
+
+
+def _answers(rows: pd.DataFrame, answer: str) -> Sample | None:
+    found = confusion(at_paper_beta(rows))
+    return _sample(found.groupby("seed")[answer].mean())
+
+
+def inverse_drop(rows: pd.DataFrame) -> pd.Series:
+    """Accuracy that the other function loses by the inverse of a mask, which removes what the mask keeps."""
+    first = rows["mask"].isin(["addition", "pair 1"])
+    whole = rows["whole_second"].where(first, rows["whole_first"])
+    return whole - rows["inverse_second"].where(first, rows["inverse_first"])
+
+
+def _inverse_drop(rows: pd.DataFrame, mask: str | None = None) -> Sample | None:
+    totals = whole_masks(rows)
+    totals = totals if mask is None else totals[totals["mask"] == mask]
+    return _sample(by_seed(totals, inverse_drop(totals)))
+
+
+def _difference_of_tasks(rows: pd.DataFrame, more: str, less: str) -> Sample | None:
+    totals = whole_masks(rows)
+    shares = share(totals).groupby([totals["seed"], totals["task"]]).mean().unstack("task")
+    return _sample(shares[more] - shares[less]) if {more, less} <= set(shares) else None
+
+
+def _size_p(rows: pd.DataFrame) -> Sample | None:
+    """P of Welch's test for the difference in sharing between small perceptrons and large ones."""
+    from scipy.stats import ttest_ind
+
+    totals = whole_masks(rows[rows["network"].str.startswith("fnn")])
+    small = totals["network"] == SMALL
+    of_both = [by_seed(part, share(part)) for part in (totals[small], totals[~small])]
+    if min(map(len, of_both)) < 2:
+        return None
+    return Sample(float(ttest_ind(*of_both, equal_var=False).pvalue), min(map(len, of_both)))
+
+
+def _decided(rows: pd.DataFrame) -> Sample | None:
+    """Share of probabilities that are near 0 or 1."""
+    totals = whole_masks(rows)
+    if totals.empty:
+        return None
+    counts = np.array([text.split() for text in totals["histogram"]], dtype=float)
+    middles = (np.arange(counts.shape[1]) + 0.5) / counts.shape[1]
+    ends = (middles < ENDS[0]) | (middles > ENDS[1])
+    return _sample(by_seed(totals, pd.Series(counts[:, ends].sum(1) / counts.sum(1), index=totals.index)))
+
+
+def own_accuracy(rows: pd.DataFrame) -> pd.Series:
+    """Accuracy of a masked network on the function that the mask was learned for."""
+    return rows["masked_first"].where(rows["mask"].isin(["addition", "pair 1"]), rows["masked_second"])
+
+
+def _range_near_paper(rows: pd.DataFrame, column: Callable[[pd.DataFrame], pd.Series]) -> Sample | None:
+    """Largest less smallest mean over strengths near the paper's, by seed; seeds with one strength are left out."""
+    rows = rows[rows["layer"] == 0]
+    paper = np.array([paper_beta(task, network) for task, network in zip(rows["task"], rows["network"], strict=True)])
+    ratio = rows["beta"].astype(float) / paper
+    near = rows[(ratio < NEAR) & (ratio > 1 / NEAR)]
+    means = column(near).groupby([near["seed"], near["beta"]]).mean().unstack("beta").dropna()
+    return _sample(means.max(axis=1) - means.min(axis=1)) if means.shape[1] > 1 else None
+
+
+FINDINGS = {
+    "weight_ratio_mul_to_add": statistic(
+        "weights for multiplication to those for addition", _multiplication_to_addition
+    ),
+    "outer_over_inner": statistic("sharing, first and last layer less those between", _outer_over_inner),
+    "addition_shares_more": statistic("sharing of addition less that of multiplication", _addition_shares_more),
+    "answers_own": statistic("other operation answered by the mask's own", partial(_answers, answer="own")),
+    "answers_neither": statistic("other operation answered by neither", partial(_answers, answer="neither")),
+    "shared": statistic("sharing, all layers", _shared),
+    "outer_shared": statistic("sharing, first and last layer", _outer_shared, 4),
+    "inverse_drop": statistic("accuracy lost on the other function by the inverse mask", _inverse_drop),
+    "inverse_drop_first": statistic(
+        "accuracy lost on pair 2 by the inverse mask of pair 1", partial(_inverse_drop, mask="pair 1")
+    ),
+    "together_or_apart": statistic(
+        "sharing, one pair at a time less both", partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1])
+    ),
+    "shared_io": statistic(
+        "sharing, addition and multiplication less double addition",
+        partial(_difference_of_tasks, more=TASKS[0], less=TASKS[1]),
+    ),
+    "size_p": statistic("p of a difference in sharing between small and large", _size_p),
+    "decided": statistic("share of probabilities below 0.1 or above 0.9", _decided),
+    "range_accuracy": statistic(
+        "range of accuracy over strengths near the paper's", partial(_range_near_paper, column=own_accuracy)
+    ),
+    "range_sharing": statistic(
+        "range of sharing over strengths near the paper's", partial(_range_near_paper, column=share)
+    ),
+}

@@ -1,0 +1,295 @@
+"""Eight ways to say that two hidden units do the same thing.
+
+Upstream, two units are alike if they respond alike to the inputs; downstream, if the outputs or the loss
+respond alike to them. Either is measured by covariances or by gradients, plain or normalised. In a ReLU
+perceptron all gradients are products of masked weight matrices, which few large matrix products
+compute; for any other torch module they come from torch.func. Chapter: ``upstream-downstream``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modlib.errors import InputError
+from modlib.networks.network import Network, as_network
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PLAIN = ("covariance", "input sensitivity", "output sensitivity", "loss Hessian")
+MEASURES = (*PLAIN, *(f"normalised {name}" for name in PLAIN))
+UPSTREAM = tuple(name for name in MEASURES if name.endswith(("covariance", "input sensitivity")))
+DOWNSTREAM = tuple(name for name in MEASURES if name not in UPSTREAM)
+EPSILON = 1e-12  # smallest size of a unit in a normalisation
+WORKSPACE = 2**20  # numbers that the largest intermediate array holds: few enough for a processor cache
+
+
+def similarities(
+    model: object,
+    inputs: np.ndarray,
+    labels: np.ndarray | None = None,
+    layers: Sequence[str] | None = None,
+) -> dict[str, dict[str, np.ndarray]]:
+    """All eight similarities between the units of every hidden layer, over a data set.
+
+    With K inputs x, hidden activity h, outputs y and cross-entropy loss, the four plain measures are the
+    absolute values of
+
+    - covariance: sum_x (h - mean)(h - mean)^T / (K - 1),
+    - input sensitivity: mean_x J J^T, J = dh/dx,
+    - output sensitivity: mean_x J^T J, J = dy/dh,
+    - loss Hessian: mean_x d^2 loss / dh^2,
+
+    and each has a normalised form, see ``normalise``. The units of a convolution are its channels: a matrix
+    is computed at every position, and their mean is taken before the absolute value.
+
+    Args:
+        model: a torch module, a Keras model or a ``Network``. It is measured at inference.
+        inputs: (K, ...), what the torch form of the model takes, K at least 2.
+        labels: (K,) classes. The loss Hessian of a piecewise linear network does not depend on them, so
+            they may be left out for a ReLU perceptron.
+        layers: names of the submodules whose outputs are hidden activities; by default every activation
+            function between two layers of weights.
+
+    Returns:
+        For every layer, from input to output, and every name in ``MEASURES``, a matrix (n, n), float64.
+
+    Raises:
+        InputError: if inputs are not finite or do not fit the model, if there is no hidden layer or no such
+            submodule, or if labels are missing or no classes of the model.
+
+    Source: upstream-downstream 3.1, equations 1 to 5. Chapter: ``upstream-downstream``.
+    """
+    import torch
+
+    inputs = np.asarray(inputs)
+    if len(inputs) < 2 or not np.isfinite(inputs).all():
+        raise InputError(f"inputs of shape {inputs.shape} arrived; expected at least two, all of them finite")
+    network = _perceptron(model) if layers is None else None
+    with torch.no_grad():
+        if network is not None:
+            plain = _of_perceptron(network, inputs)
+        else:
+            module = model if isinstance(model, torch.nn.Module) else as_network(model).module
+            plain = _of_module(module, inputs, labels, layers)
+    out = {}
+    for layer, matrices in plain.items():
+        found = {name: np.abs((matrix + matrix.T) / 2) for name, matrix in zip(PLAIN, matrices, strict=True)}
+        out[layer] = found | {f"normalised {name}": normalise(matrix) for name, matrix in found.items()}
+    return out
+
+
+def normalise(similarity: np.ndarray) -> np.ndarray:
+    """S_ij / (max(sqrt S_ii, epsilon) max(sqrt S_jj, epsilon)): the diagonal of a unit with any effect becomes 1.
+
+    The paper bounds the product, the authors' code either factor, as here: a unit of a confident network may
+    have little effect on the loss, and still be like another.
+
+    Source: upstream-downstream 3.1, equation 5. Chapter: ``upstream-downstream``.
+    """
+    size = np.maximum(np.sqrt(np.diag(similarity)), EPSILON)
+    return similarity / np.outer(size, size)
+
+
+def _perceptron(model: object) -> Network | None:
+    """The network, if it is a perceptron with ReLU after all layers but the last; None otherwise."""
+    import torch
+
+    try:
+        network = as_network(model)
+    except InputError:
+        if isinstance(model, torch.nn.Module):
+            return None
+        raise
+    activations = [layer.activation for layer in network.layers]
+    dense = all(layer.kind == "dense" and layer.batch_norm is None for layer in network.layers)
+    relu = activations == ["relu"] * (len(activations) - 1) + ["linear"]
+    return network if dense and relu and len(activations) > 1 else None
+
+
+def _of_perceptron(network: Network, inputs: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """Closed forms. With masks D (diagonal, 0 or 1), h_l = D_l (W_l h_{l-1} + b_l).
+
+    Upstream, J_l = D_l W_l ... D_1 W_1. Only J J^T is needed, so W_1 is replaced by its triangular factor
+    R, W_1 W_1^T = R R^T, which is smaller. Downstream, J_l = W_L D_{L-1} ... W_{l+1}, and the Hessian is
+    J^T (diag p - p p^T) J = (C^T J)^T (C^T J) with C = diag(sqrt p) - p sqrt(p)^T.
+    """
+    import torch
+
+    weights = [torch.tensor(layer.kernel.T.copy(), dtype=torch.float32) for layer in network.layers]
+    biases = [
+        torch.zeros(len(weight)) if layer.bias is None else torch.tensor(layer.bias, dtype=torch.float32)
+        for layer, weight in zip(network.layers, weights, strict=True)
+    ]
+    flat = inputs.reshape(len(inputs), -1)
+    if flat.shape[1] != weights[0].shape[1]:
+        raise InputError(
+            f"inputs of shape {inputs.shape} arrived for a network with {weights[0].shape[1]} inputs; "
+            "expected one row an input"
+        )
+    widths = [len(weight) for weight in weights[:-1]]
+    root = torch.linalg.qr(weights[0].T, mode="r").R.T.contiguous()  # (n_1, min(n_1, inputs))
+    largest = max(widths) * max(root.shape[1], len(weights[-1]))
+    sums = [[torch.zeros(n, n, dtype=torch.float64) for _ in PLAIN] for n in widths]
+    means = [torch.zeros(n, dtype=torch.float64) for n in widths]
+    for start in _batches(len(flat), largest):
+        hidden, masks = torch.tensor(flat[start], dtype=torch.float32), []
+        for layer, (weight, bias) in enumerate(zip(weights[:-1], biases[:-1], strict=True)):
+            hidden = torch.relu(hidden @ weight.T + bias)
+            masks.append((hidden > 0).float())
+            means[layer] += hidden.sum(0).double()
+            sums[layer][0] += (hidden.T @ hidden).double()
+        sums[0][1] += (masks[0].T @ masks[0]).double()
+        # (units, batch, directions), so that every product is one large matrix product
+        upstream = masks[0].T[:, :, None] * root[:, None, :]
+        for layer in range(1, len(widths)):
+            upstream = (weights[layer] @ upstream.flatten(1)).unflatten(1, upstream.shape[1:])
+            upstream *= masks[layer].T[:, :, None]
+            sums[layer][1] += (upstream.flatten(1) @ upstream.flatten(1).T).double()
+        p = torch.softmax(hidden @ weights[-1].T + biases[-1], dim=1)
+        downstream = weights[-1].expand(len(p), -1, -1)  # (batch, outputs, units)
+        for layer in reversed(range(len(widths))):
+            if layer < len(widths) - 1:
+                downstream = (downstream * masks[layer + 1][:, None, :]) @ weights[layer + 1]
+            flat_down = downstream.reshape(-1, widths[layer])
+            sums[layer][2] += (flat_down.T @ flat_down).double()
+            mean_down = torch.einsum("bo,bou->bu", p, downstream)
+            curved = (p.sqrt()[:, :, None] * (downstream - mean_down[:, None, :])).reshape(-1, widths[layer])
+            sums[layer][3] += (curved.T @ curved).double()
+    count = len(flat)
+    sums[0][1] *= (root @ root.T).double()
+    out = {}
+    for layer, (covariance, *gradients) in enumerate(sums):
+        mean = means[layer] / count
+        centred = (covariance - count * torch.outer(mean, mean)) / (count - 1)
+        out[network.layers[layer].name] = [centred.numpy(), *((total / count).numpy() for total in gradients)]
+    return out
+
+
+def _of_module(
+    module: nn.Module, inputs: np.ndarray, labels: np.ndarray | None, layers: Sequence[str] | None
+) -> dict[str, list[np.ndarray]]:
+    """The definitions, by torch.func: vector-Jacobian products, and Hessian-vector products of the loss."""
+    import torch
+
+    names = _hidden_layers(module) if layers is None else list(layers)
+    known = dict(module.named_modules())
+    if not names or not set(names) <= set(known):
+        raise InputError(
+            f"hidden layers {names} arrived for a {type(module).__name__} with the submodules "
+            f"{', '.join(filter(None, known))}; pass names of submodules whose outputs are hidden activities"
+        )
+    dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
+    x = torch.as_tensor(inputs).to(dtype)
+    training = module.training
+    module.eval()
+    try:
+        return {name: _of_submodule(module, known[name], x, labels) for name in names}
+    finally:
+        module.train(training)
+
+
+def _hidden_layers(module: nn.Module) -> list[str]:
+    """Activation functions with a layer of weights before and after them, in the order of registration."""
+    from modlib.networks.modules import ACTIVATIONS
+
+    leaves = [(name, m) for name, m in module.named_modules() if name and not list(m.children())]
+    weighted = [i for i, (_, m) in enumerate(leaves) if list(m.parameters())]
+    return [
+        name
+        for i, (name, m) in enumerate(leaves)
+        if type(m).__name__ in ACTIVATIONS.values() and weighted and weighted[0] < i < weighted[-1]
+    ]
+
+
+def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np.ndarray | None) -> list[np.ndarray]:
+    import torch
+
+    def forward(batch: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Hidden activity and outputs; the activity is replaced by ``hidden`` where that is given."""
+        seen = []
+
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+            seen.append(output if hidden is None else hidden)
+            return seen[-1]
+
+        handle = submodule.register_forward_hook(hook)
+        try:
+            outputs = module(batch)
+        finally:
+            handle.remove()
+        return seen[-1], outputs
+
+    first, outputs = forward(x[:1])
+    if first.ndim not in (2, 4) or outputs.ndim != 2:
+        raise InputError(
+            f"hidden activity of shape {tuple(first.shape)} and outputs of shape {tuple(outputs.shape)} arrived; "
+            "expected (n, units) or (n, channels, height, width), and outputs (n, classes)"
+        )
+    classes = outputs.shape[1]
+    if labels is None or np.shape(labels) != (len(x),) or np.min(labels) < 0 or np.max(labels) >= classes:
+        shape = "no labels" if labels is None else f"labels of shape {np.shape(labels)}"
+        raise InputError(f"{shape} arrived for {len(x)} inputs and {classes} classes; pass one class for every input")
+    targets = torch.as_tensor(np.asarray(labels), dtype=torch.long)
+    units, positions = first.shape[1], int(np.prod(first.shape[2:]))
+    means = torch.zeros(units, positions, dtype=torch.float64)
+    moments, *gradients = (torch.zeros(units, units, dtype=torch.float64) for _ in PLAIN)
+    largest = units * max(x[0].numel(), classes * positions, units * positions)
+    for batch in _batches(len(x), largest):
+        hidden = forward(x[batch])[0]
+        flat = hidden.reshape(len(hidden), units, positions).double()
+        means += flat.sum(0)
+        moments += torch.einsum("bup,bvp->uv", flat, flat)
+        for total, part in zip(gradients, _gradient_sums(forward, x[batch], targets[batch], hidden), strict=True):
+            total += part.double()
+    count = len(x)
+    mean = means / count
+    covariance = (moments - count * mean @ mean.T) / (count - 1)
+    return [(total / positions).numpy() for total in (covariance, *(total / count for total in gradients))]
+
+
+def _gradient_sums(
+    forward: Callable[..., tuple[Tensor, Tensor]], x: Tensor, targets: Tensor, hidden: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums over a batch and over positions: J J^T of the units, J^T J of the outputs, Hessian of the loss."""
+    import torch
+
+    def downstream(activity: Tensor) -> Tensor:
+        return forward(x, activity)[1]
+
+    def loss(activity: Tensor) -> Tensor:
+        return torch.nn.functional.cross_entropy(downstream(activity), targets, reduction="sum")
+
+    batch, units = hidden.shape[:2]
+    upstream_sum, downstream_sum, hessian = (hidden.new_zeros(units, units) for _ in range(3))
+    pull_back = torch.func.vjp(lambda inputs: forward(inputs)[0], x)[1]
+    for seeds in _unit_vectors(hidden):
+        jacobian = torch.func.vmap(pull_back)(seeds)[0].flatten(2)  # (units, batch, inputs)
+        upstream_sum += torch.einsum("ubi,vbi->uv", jacobian, jacobian)
+    pull_back = torch.func.vjp(downstream, hidden)[1]
+    for seeds in _unit_vectors(downstream(hidden)):
+        jacobian = torch.func.vmap(pull_back)(seeds)[0].reshape(len(seeds), batch, units, -1)
+        downstream_sum += torch.einsum("obup,obvp->uv", jacobian, jacobian)
+    for position, seeds in enumerate(_unit_vectors(hidden)):
+        rows = torch.func.vmap(lambda seed: torch.func.jvp(torch.func.grad(loss), (hidden,), (seed,))[1])(seeds)
+        hessian += rows.reshape(units, batch, units, -1)[..., position].sum(1)
+    return upstream_sum, downstream_sum, hessian
+
+
+def _unit_vectors(like: Tensor) -> Iterator[Tensor]:
+    """For every position, the tangents (units, *like.shape) that are 1 for one unit at that position."""
+    import torch
+
+    units, positions = like.shape[1], int(np.prod(like.shape[2:]))
+    for position in range(positions):
+        seeds = torch.zeros(units, len(like), units, positions, dtype=like.dtype)
+        seeds[torch.arange(units), :, torch.arange(units), position] = 1
+        yield seeds.reshape(units, *like.shape)
+
+
+def _batches(count: int, numbers_each: int) -> list[slice]:
+    size = max(1, min(count, WORKSPACE // numbers_each))
+    return [slice(start, start + size) for start in range(0, count, size)]

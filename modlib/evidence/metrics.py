@@ -1,0 +1,96 @@
+"""What a metric is: its name, how it is measured from rows of ours, and how it is printed.
+
+Every chapter has its own metrics, its ``FINDINGS``. Chapter: ``scorecard``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from modlib.evidence.criteria import Sample
+
+NETWORK = ("dataset", "dropout", "seed")  # columns that identify a network
+Measured: TypeAlias = Callable[[pd.DataFrame, str], Sample | None]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of the papers.
+
+    Attributes:
+        label: its name for readers.
+        measure: its value over rows with one network each and null model, and whether standard deviations of shuffles
+            are ``pooled`` or ``averaged``; None if the rows it needs are not there.
+        digits: decimals to show.
+        spread: whether its standard deviation is shown.
+        powers: whether what would round to nothing is shown as a power of ten.
+        is_p: whether the papers print a p-value for each of several networks; what is compared is the share of them
+            with a lower n-cut than each of their shuffles.
+        of_shuffles: whether the number of samples that a paper prints beside it counts shuffles, not networks.
+    """
+
+    label: str
+    measure: Measured
+    digits: int = 3
+    spread: bool = True
+    powers: bool = False
+    is_p: bool = False
+    of_shuffles: bool = False
+
+    def text(self, sample: Sample | None) -> str:
+        """A sample as a table shows it: mean ± standard deviation, of the shuffles where there are any."""
+        if sample is None:
+            return "–"
+        if self.powers and 0 < sample.mean < 0.1**self.digits:
+            return f"{sample.mean:.1e}"
+        mean = f"{sample.mean:.{self.digits}f}"
+        sd = sample.sd if math.isnan(sample.shuffle_sd) else sample.shuffle_sd
+        return mean if math.isnan(sd) or not self.spread else f"{mean} ± {sd:.{self.digits}f}"
+
+
+def below_all_shuffles(p: float, n_shuffles: int) -> bool:
+    """Whether p is the least that n shuffles allow, 1/(n + 1), up to rounding.
+
+    This is what the papers call significant: p < 1/320 with 320 shuffles, p < 0.02 with 50.
+    """
+    return p * (n_shuffles + 1) < 1.5
+
+
+def share_below_all_shuffles(p: Iterable[float], n_shuffles: Iterable[int]) -> Sample:
+    """Share of networks with a lower n-cut than each of their shuffles."""
+    below = [below_all_shuffles(*pair) for pair in zip(p, n_shuffles, strict=True)]
+    return Sample(sum(below) / len(below), len(below))
+
+
+def over_networks(values: Sequence[float] | np.ndarray | pd.Series, shuffle_sd: float = math.nan) -> Sample:
+    """One number a network, summarised."""
+    numbers = np.asarray(values, dtype=float)
+    sd = float(numbers.std(ddof=1)) if numbers.size > 1 else math.nan
+    return Sample(float(numbers.mean()), numbers.size, sd, shuffle_sd, tuple(numbers.tolist()))
+
+
+def statistic(label: str, function: Callable[[pd.DataFrame], Sample | None], digits: int = 3) -> Metric:
+    """A metric of a claim in words: a function of its rows alone, whatever the shuffles."""
+    return Metric(label, lambda rows, _shuffles: function(rows), digits)
+
+
+def combined_by_network(
+    rows: pd.DataFrame, columns: Sequence[str], combine: Callable[[np.ndarray, int], float], ties: str = "for"
+) -> pd.Series:
+    """A test that combines the p-values of a network's sub-clusters, for every network.
+
+    Args:
+        rows: of ``importance`` or ``coherence``, one a sub-cluster, with the p-values of this rule and ``n_random``.
+        columns: what tells networks apart; the index of the result.
+        combine: ``fisher_combined`` or ``chi_squared_uniform``.
+        ties: rule for ties; ``for`` the sub-cluster in the authors' code. See ``modlib.stats.monte_carlo_p``.
+    """
+    networks = rows.groupby(list(columns))
+    found = {key: combine(part[f"p_ties_{ties}"].to_numpy(), int(part["n_random"].iloc[0])) for key, part in networks}
+    return pd.Series(found).rename_axis(list(columns))

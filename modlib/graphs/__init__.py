@@ -1,0 +1,6 @@
+"""The weights of a network as a graph: is it clusterable, and what are its clusters?"""
+
+import lazy_loader
+
+# __init__.pyi says which name comes from which module; a module is imported when one of its names is asked for.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,209 @@
+"""Neuron graphs: what the weights of a network connect, and how strongly.
+
+A trained network becomes an undirected weighted graph. Its vertices are the neurons, inputs and
+outputs included; the weight of an edge is the absolute value of the weight that joins two neurons of
+adjacent layers. Biases are ignored. Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+
+from modlib.errors import GraphError
+from modlib.networks.network import as_network
+
+Matrix: TypeAlias = np.ndarray | sp.sparray | sp.spmatrix
+
+
+@dataclass(frozen=True)
+class NeuronGraph:
+    """An undirected weighted graph over the live neurons of a layered network.
+
+    A neuron is live if at least one of its edges is not zero; the others have no place in a
+    clustering and are left out of the vertices (pruned-modular 2.1, footnote 4).
+
+    Attributes:
+        sizes: number of neurons of every layer, isolated ones included.
+        edges: for a pair of layers (i, j), the non-negative (live of i) x (live of j) weights.
+        live: for every layer, the indices of its live neurons, ascending.
+
+    Chapter: ``clusterability``.
+    """
+
+    sizes: tuple[int, ...]
+    edges: Mapping[tuple[int, int], Matrix]
+    live: tuple[np.ndarray, ...]
+
+    @cached_property
+    def n_vertices(self) -> int:
+        """Number of live neurons."""
+        return sum(len(indices) for indices in self.live)
+
+    @cached_property
+    def layer(self) -> np.ndarray:
+        """Layer of every vertex, shape (n_vertices,)."""
+        return np.repeat(np.arange(len(self.live)), [len(indices) for indices in self.live])
+
+    @cached_property
+    def index(self) -> np.ndarray:
+        """Index of every vertex within its layer, shape (n_vertices,)."""
+        return np.concatenate(self.live)
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """First vertex of every layer, and the number of vertices at the end."""
+        return np.cumsum([0, *(len(indices) for indices in self.live)])
+
+    @cached_property
+    def degrees(self) -> np.ndarray:
+        """Sum of the edge weights at every vertex, shape (n_vertices,)."""
+        degrees = np.zeros(self.n_vertices)
+        for (i, j), block in self.edges.items():
+            degrees[self.offsets[i] : self.offsets[i + 1]] += np.asarray(block.sum(axis=1)).ravel()
+            degrees[self.offsets[j] : self.offsets[j + 1]] += np.asarray(block.sum(axis=0)).ravel()
+        return degrees
+
+    @cached_property
+    def is_bipartite(self) -> bool:
+        """Whether every edge joins an even layer to an odd one, as in any chain of layers."""
+        return all((i + j) % 2 == 1 for i, j in self.edges)
+
+    @cached_property
+    def adjacency(self) -> sp.csr_array:
+        """Symmetric adjacency matrix, shape (n_vertices, n_vertices)."""
+        n = len(self.live)
+        blocks: list[list[Matrix | None]] = [[None] * n for _ in range(n)]
+        for layer in range(n):  # empty diagonal blocks give layers without edges their size
+            size = len(self.live[layer])
+            blocks[layer][layer] = sp.csr_array((size, size))
+        for (i, j), block in self.edges.items():
+            blocks[i][j] = sp.csr_array(block)
+            blocks[j][i] = sp.csr_array(block).T
+        matrix = sp.csr_array(sp.block_array(blocks))
+        matrix.eliminate_zeros()
+        return matrix
+
+    def labels_by_layer(self, labels: np.ndarray) -> list[np.ndarray]:
+        """Labels of all neurons, layer by layer; isolated neurons get -1.
+
+        Args:
+            labels: one integer a vertex, shape (n_vertices,).
+
+        Raises:
+            GraphError: if there is not one label a vertex.
+        """
+        labels = np.asarray(labels)
+        if labels.shape != (self.n_vertices,):
+            raise GraphError(
+                f"labels have shape {labels.shape}, but the graph has {self.n_vertices} vertices; "
+                "pass one label for every live neuron, in the order of graph.layer and graph.index"
+            )
+        out = []
+        for layer, size in enumerate(self.sizes):
+            full = np.full(size, -1)
+            full[self.live[layer]] = labels[self.offsets[layer] : self.offsets[layer + 1]]
+            out.append(full)
+        return out
+
+
+def neuron_graph(network: object) -> NeuronGraph:
+    """Neuron graph of weights, or of a Keras or PyTorch model.
+
+    A_{uv} = |w_{uv}| for neurons u, v of adjacent layers, 0 otherwise. Isolated neurons are dropped.
+
+    Args:
+        network: a list of weight matrices, each (fan-in, fan-out), dense or sparse, of any sign; a
+            convolution kernel (height, width, in, out) stands for its channels; or a ``Network``,
+            a Keras 2 or 3 model, or a torch module, which ``modlib.networks.network.as_network`` reads.
+
+    Raises:
+        GraphError: if a weight is NaN or infinite, if layers do not chain, or if all weights are 0.
+
+    Source: pruned-modular 2.1, clusterability 1.1. Chapter: ``clusterability``.
+    """
+    if isinstance(network, Sequence):
+        weights: Sequence = network
+    else:
+        weights = as_network(network).graph_weights()
+    return chain_graph([edge_weights(weight, position) for position, weight in enumerate(weights)])
+
+
+def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
+    """Neuron graph of non-negative edge matrices between consecutive layers.
+
+    Args:
+        edge_matrices: matrices of shapes (n0, n1), (n1, n2), ...
+
+    Raises:
+        GraphError: if the shapes do not chain or no edge is left.
+    """
+    if not len(edge_matrices):
+        raise GraphError("no weight matrix arrived; pass at least one, of shape (fan-in, fan-out)")
+    for position, (left, right) in enumerate(itertools.pairwise(edge_matrices)):
+        if left.shape[1] != right.shape[0]:
+            raise GraphError(
+                f"layers do not chain: matrix {position} has shape {left.shape} and matrix {position + 1} "
+                f"has shape {right.shape}; the columns of one must be the rows of the next (fan-in, fan-out)"
+            )
+    sizes = (edge_matrices[0].shape[0], *(matrix.shape[1] for matrix in edge_matrices))
+    alive = [np.zeros(size, dtype=bool) for size in sizes]
+    for position, matrix in enumerate(edge_matrices):
+        # edge weights are not negative, so a sum is 0 only where all of them are
+        alive[position] |= np.asarray(matrix.sum(axis=1)).ravel() > 0
+        alive[position + 1] |= np.asarray(matrix.sum(axis=0)).ravel() > 0
+    live = tuple(np.flatnonzero(mask) for mask in alive)
+    if not any(len(indices) for indices in live):
+        raise GraphError(
+            f"all weights are zero (layer sizes {sizes}), so no neuron has an edge; "
+            "pass a network with at least one non-zero weight"
+        )
+    edges = {}
+    for position, matrix in enumerate(edge_matrices):
+        rows, columns = live[position], live[position + 1]
+        if (len(rows), len(columns)) == matrix.shape:
+            edges[position, position + 1] = matrix
+        elif isinstance(matrix, np.ndarray):
+            edges[position, position + 1] = matrix[np.ix_(rows, columns)]
+        else:
+            edges[position, position + 1] = sp.csr_array(matrix)[rows][:, columns]
+    return NeuronGraph(sizes, edges, live)
+
+
+def edge_weights(weight: Matrix, position: int = 0) -> Matrix:
+    """Edge weights between two layers: |w|, or the L1 norm of every 2-D kernel slice.
+
+    e_{ab} = sum_{y,x} |w_{yxab}| for a kernel (height, width, in, out); e = |w| for a matrix.
+
+    Args:
+        weight: (fan-in, fan-out), dense or sparse, or a kernel (height, width, in, out).
+        position: which layer it is, for the error message.
+
+    Raises:
+        GraphError: if the array is neither, is empty, or holds NaN or infinite values.
+
+    Source: clusterability 1.1. Chapter: ``clusterability``.
+    """
+    sparse = sp.issparse(weight)
+    array = weight if sparse else np.asarray(weight, dtype=float)
+    if array.ndim == 4 and not sparse:
+        return edge_weights(np.abs(array).sum(axis=(0, 1)), position)
+    if array.ndim != 2 or 0 in array.shape:
+        raise GraphError(
+            f"weight {position} has shape {array.shape}; expected a non-empty matrix (fan-in, fan-out) "
+            "or a kernel (height, width, in, out)"
+        )
+    values = array.data if sparse else array
+    if not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).sum())
+        raise GraphError(
+            f"weight {position} of shape {array.shape} holds {bad} NaN or infinite value(s); "
+            "all weights must be finite: check that training did not diverge"
+        )
+    return abs(array)

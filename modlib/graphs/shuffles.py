@@ -1,0 +1,184 @@
+"""Null models of a weight matrix, and the shuffle test of clusterability.
+
+Is a network more clusterable than chance? Chance is a network with the same weights in every layer, put
+in random places. Chapters: ``dropout`` and ``topology-shuffles``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import scipy.sparse as sp
+
+from modlib.errors import InputError
+from modlib.graphs.neurons import Matrix, NeuronGraph, chain_graph
+from modlib.graphs.spectral import N_INIT, Route, cluster_for_each_k
+from modlib.stats import monte_carlo_p, z_score
+
+Null: TypeAlias = Literal["layer", "layer-nonzero"]
+NULLS: tuple[str, ...] = get_args(Null)
+
+
+@dataclass(frozen=True)
+class ShuffleTest:
+    """Outcome of a shuffle test at one k.
+
+    Attributes:
+        k: number of clusters.
+        null: null model.
+        ncut: n-cut of the network.
+        shuffled: (n_shuffles,) n-cuts of its shuffles.
+        labels: (n_vertices,) clusters of the network's live neurons.
+    """
+
+    k: int
+    null: Null
+    ncut: float
+    shuffled: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def p(self) -> float:
+        """One-sided Monte Carlo p-value (North et al.): small if the network is more clusterable."""
+        return monte_carlo_p(self.ncut, self.shuffled)
+
+    @property
+    def z(self) -> float:
+        """(n-cut - mean of the shuffled) / sd of the shuffled; negative if more clusterable."""
+        return z_score(self.ncut, self.shuffled)
+
+
+def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matrix:
+    """A random matrix with the same entries: ``layer`` moves all of them, ``layer-nonzero`` keeps the zeros.
+
+    Args:
+        matrix: (rows, columns), dense or sparse.
+        null: ``layer`` permutes all entries; ``layer-nonzero`` permutes the non-zero ones among the
+            places that hold a non-zero, so the topology stays.
+        rng: source of the permutation.
+
+    Raises:
+        InputError: if the null model is not known.
+
+    Source: pruned-modular 3 and 3.3. Chapter: ``topology-shuffles``.
+    """
+    if null not in NULLS:
+        raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
+    if sp.issparse(matrix):
+        coo = sp.coo_array(matrix)
+        coo.eliminate_zeros()
+        if null == "layer-nonzero":
+            return sp.csr_array((rng.permutation(coo.data), (coo.row, coo.col)), shape=coo.shape)
+        places = rng.choice(coo.shape[0] * coo.shape[1], size=coo.nnz, replace=False)
+        return sp.csr_array((coo.data, np.divmod(places, coo.shape[1])), shape=coo.shape)
+    flat = np.asarray(matrix, dtype=float).ravel()
+    held = np.flatnonzero(flat)
+    # Random places in random order for the values that are not zero: the same as a permutation, and faster.
+    places = rng.choice(flat.size, size=held.size, replace=False) if null == "layer" else rng.permutation(held)
+    shuffled = np.zeros_like(flat)
+    shuffled[places] = flat[held]
+    return shuffled.reshape(matrix.shape)
+
+
+def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> NeuronGraph:
+    """A layered graph whose edge matrices are shuffled one by one, isolated neurons of the result dropped.
+
+    Raises:
+        InputError: if the graph is not a chain of layers.
+    """
+    pairs = [(i, i + 1) for i in range(len(graph.live) - 1)]
+    if list(graph.edges) != pairs:
+        raise InputError(
+            f"the graph joins the layers {sorted(graph.edges)}; a shuffle needs a chain {pairs}, "
+            "as neuron_graph makes of a list of weights"
+        )
+    return chain_graph([shuffle_matrix(graph.edges[pair], null, rng) for pair in pairs])
+
+
+def shuffled_ncuts(
+    graph: NeuronGraph,
+    ks: Sequence[int],
+    null: Null,
+    seeds: Sequence[np.random.SeedSequence],
+    route: Route = "auto",
+    n_init: int = N_INIT,
+) -> np.ndarray:
+    """n-cuts of one shuffle a seed, shape (len(seeds), len(ks)). A seed decides its own row alone."""
+    out = np.empty((len(seeds), len(ks)))
+    for row, seed in enumerate(seeds):
+        rng = np.random.default_rng(seed)
+        found = cluster_for_each_k(shuffle_graph(graph, null, rng), ks, rng, route, n_init)
+        out[row] = [clustering.ncut for clustering in found]
+    return out
+
+
+def shuffle_tests(
+    graph: NeuronGraph,
+    ks: Sequence[int],
+    n_shuffles: int,
+    seed: int | np.random.SeedSequence,
+    null: Null = "layer",
+    route: Route = "auto",
+    n_init: int = N_INIT,
+    jobs: int = 1,
+) -> list[ShuffleTest]:
+    """Shuffle tests at several k on the same shuffles, in the order of ``ks``.
+
+    Isolated neurons are dropped before the shuffles are drawn. Shuffle number i uses child i of the
+    seed, whatever the number of workers.
+
+    Args:
+        graph: neuron graph of the network.
+        ks: numbers of clusters.
+        n_shuffles: number of shuffles, at least 1.
+        seed: decides the clustering of the network and all shuffles.
+        null: ``layer`` or ``layer-nonzero``.
+        route: see ``spectral_embedding``.
+        n_init: k-means starts of every clustering.
+        jobs: worker processes.
+
+    Raises:
+        InputError: if there is no shuffle to draw or the null model is not known.
+        GraphError: if the graph has fewer than k live neurons.
+
+    Source: pruned-modular 3, clusterability 1.2. Chapter: ``dropout``.
+    """
+    if n_shuffles < 1:
+        raise InputError(f"n_shuffles = {n_shuffles} arrived; expected at least 1")
+    if null not in NULLS:
+        raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    own, *children = np.random.SeedSequence(sequence.entropy, spawn_key=sequence.spawn_key).spawn(n_shuffles + 1)
+    found = cluster_for_each_k(graph, ks, np.random.default_rng(own), route, n_init)
+    if jobs == 1:
+        shuffled = shuffled_ncuts(graph, ks, null, children, route, n_init)
+    else:
+        from joblib import Parallel, delayed
+
+        parts = np.array_split(np.arange(n_shuffles), min(n_shuffles, 8 * abs(jobs)))
+        shuffled = np.concatenate(
+            Parallel(n_jobs=jobs)(
+                delayed(shuffled_ncuts)(graph, ks, null, [children[i] for i in part], route, n_init) for part in parts
+            )
+        )
+    return [
+        ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels)
+        for column, (k, clustering) in enumerate(zip(ks, found, strict=True))
+    ]
+
+
+def shuffle_test(
+    graph: NeuronGraph,
+    k: int,
+    n_shuffles: int,
+    seed: int | np.random.SeedSequence,
+    null: Null = "layer",
+    route: Route = "auto",
+    n_init: int = N_INIT,
+    jobs: int = 1,
+) -> ShuffleTest:
+    """Shuffle test at one k: is the n-cut lower than that of shuffled networks? See ``shuffle_tests``."""
+    return shuffle_tests(graph, (k,), n_shuffles, seed, null, route, n_init, jobs)[0]

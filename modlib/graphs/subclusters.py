@@ -1,0 +1,121 @@
+"""Sub-clusters: the part of a cluster that lies in one hidden layer, and random sets of units to compare it with.
+
+A cluster of a layered network mixes units of all depths. What its units do is asked layer by layer, and always
+against random sets of as many units of the same layer. Chapters: ``importance``, ``dependencies``, ``coherence``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modlib.errors import InputError
+from modlib.graphs.neurons import neuron_graph
+from modlib.graphs.spectral import cluster
+from modlib.networks.network import Network
+
+ISOLATED = -1  # label of a unit without an edge, which belongs to no cluster
+
+
+@dataclass(frozen=True)
+class SubCluster:
+    """Units of one cluster in one hidden layer.
+
+    Attributes:
+        layer: hidden layer, from 1: the units are outputs of ``network.layers[layer - 1]``.
+        cluster: label of the cluster.
+        units: (size,) indices within the layer, ascending.
+        pool: (live,) indices of all units of the layer that are in a cluster, ascending.
+        width: number of units of the layer, isolated ones included.
+    """
+
+    layer: int
+    cluster: int
+    units: np.ndarray
+    pool: np.ndarray
+    width: int
+
+    @property
+    def name(self) -> str:
+        """Layer and cluster, as the papers' tables name it, such as ``2-7``."""
+        return f"{self.layer}-{self.cluster}"
+
+    @property
+    def proportion(self) -> float:
+        """Share of the layer's units, in (0, 1]."""
+        return len(self.units) / self.width
+
+    def random(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Random sets of as many units of the same layer, each drawn without replacement, (n, size).
+
+        Isolated units are not drawn, as in the authors' code: they do nothing.
+
+        Raises:
+            InputError: if n is below 1.
+        """
+        if n < 1:
+            raise InputError(f"n = {n} random sub-clusters arrived; expected at least 1")
+        return np.sort(rng.permuted(np.tile(self.pool, (n, 1)), axis=1)[:, : len(self.units)], axis=1)
+
+    def and_random(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Its units, then n random sets like it, see ``random``: (n + 1, size)."""
+        return np.vstack([self.units, self.random(n, rng)])
+
+
+def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float = 1.0) -> list[SubCluster]:
+    """All sub-clusters of a network, layer by layer.
+
+    Args:
+        labels: for every hidden layer the cluster of each unit, (units,), ``ISOLATED`` for none; ``hidden_labels``
+            makes them, and any other partition will do.
+        at_least: smallest number of units to return.
+        at_most: largest share of a layer's units to return.
+
+    Raises:
+        InputError: if no labels arrived, a label is not a whole number of at least -1, or nothing is returned.
+
+    Source: importance-coherence 3; pruned-modular 4.1. Chapter: ``importance``.
+    """
+    found = []
+    for layer, of_layer in enumerate(labels, start=1):
+        of_layer = np.asarray(of_layer)
+        if of_layer.ndim != 1 or not np.issubdtype(of_layer.dtype, np.integer) or (of_layer < ISOLATED).any():
+            raise InputError(
+                f"labels of layer {layer} have shape {of_layer.shape} and type {of_layer.dtype}; expected one whole "
+                f"number a unit, {ISOLATED} for a unit in no cluster"
+            )
+        pool = np.flatnonzero(of_layer != ISOLATED)
+        for label in np.unique(of_layer[pool]).tolist():
+            units = np.flatnonzero(of_layer == label)
+            if at_least <= len(units) <= at_most * len(of_layer):
+                found.append(SubCluster(layer, label, units, pool, len(of_layer)))
+    if not found:
+        raise InputError(
+            f"{len(labels)} layers of labels hold no sub-cluster of at least {at_least} units and at most "
+            f"{at_most:.0%} of a layer; expected one or more: pass other limits, or another k"
+        )
+    return found
+
+
+def hidden_labels(network: Network, k: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Spectral clusters of a network, for its hidden layers.
+
+    Args:
+        network: a perceptron, whose hidden layers these are, or a network with convolutions, whose channels are
+            clustered and whose dense layers are not.
+        k: number of clusters.
+        rng: decides the k-means starts.
+
+    Returns:
+        For every hidden layer the cluster of each unit, (units,), ``ISOLATED`` for none.
+
+    Raises:
+        GraphError: if the network has fewer than k live neurons.
+
+    Source: importance-coherence 2. Chapter: ``importance``.
+    """
+    graph = neuron_graph(network)
+    labels = graph.labels_by_layer(cluster(graph, k, rng).labels)
+    return labels if network.layers[0].kind == "conv" else labels[1:-1]

@@ -1,0 +1,303 @@
+"""Lesions: what does a network lose without some of its units?
+
+A lesion sets the incoming weights of units to zero, so that they no longer see the input. The damage of a sub-cluster
+is compared with that of random sets of as many units of the same layer, alone or with another sub-cluster lesioned
+first. What comes before the lesioned layer is computed once for all of them. Chapters: ``importance``,
+``dependencies``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Protocol
+
+import numpy as np
+
+from modlib.errors import InputError
+from modlib.graphs.subclusters import SubCluster
+from modlib.lesions import sparse
+from modlib.lesions.kinds import MIN_DROP
+from modlib.networks.network import Network
+from modlib.stats import monte_carlo_p
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What a lesion does to accuracy on a test set.
+
+    Attributes:
+        drop: accuracy of the network minus that with the lesion, in [-1, 1].
+        class_drops: (classes,) the same for the images of each class.
+    """
+
+    drop: float
+    class_drops: np.ndarray
+
+    @property
+    def class_range(self) -> float:
+        """Largest minus smallest class-wise drop, over the absolute mean of them; 0 if no class changes.
+
+        A lesion that hurts all classes alike has 0; one of ten classes alone has 10.
+
+        Source: importance-coherence 3.2. Chapter: ``importance``.
+        """
+        spread, mean = np.ptp(self.class_drops), abs(self.class_drops.mean())
+        return float(spread / mean) if mean > 0 else (0.0 if spread == 0 else float("inf"))
+
+
+@dataclass(frozen=True)
+class LesionTest:
+    """A sub-cluster against random sets of as many units of its layer.
+
+    Attributes:
+        part: the sub-cluster.
+        damage: of its lesion.
+        random: of the lesions of the random sets.
+    """
+
+    part: SubCluster
+    damage: Damage
+    random: tuple[Damage, ...]
+
+    @property
+    def random_drops(self) -> np.ndarray:
+        """(n,) drops in accuracy of the random sets."""
+        return np.array([damage.drop for damage in self.random])
+
+    @property
+    def random_ranges(self) -> np.ndarray:
+        """(n,) class-wise ranges of the random sets."""
+        return np.array([damage.class_range for damage in self.random])
+
+
+@dataclass(frozen=True)
+class DoubleLesion:
+    """A sub-cluster lesioned on top of another one, against random sets in its place.
+
+    Attributes:
+        first: the sub-cluster that is lesioned already, X.
+        second: the sub-cluster that is lesioned as well, Y.
+        delta: l(X and Y) - l(X): what Y costs once X is gone; l is the drop in accuracy.
+        random: (n,) l(X and Y') - l(X) for random sets Y' of as many units of Y's layer.
+    """
+
+    first: SubCluster
+    second: SubCluster
+    delta: float
+    random: np.ndarray
+
+    @property
+    def p(self) -> float:
+        """How often does a random set cost at least as much? See ``monte_carlo_p``."""
+        return monte_carlo_p(self.delta, self.random, side="large")
+
+    @property
+    def is_important(self) -> bool:
+        """Whether Y is important given X: it costs more than every random set, and more than ``MIN_DROP``.
+
+        Source: importance-coherence A.10, pruned-modular 4.2. Chapter: ``dependencies``.
+        """
+        return bool(self.delta > self.random.max() and self.delta > MIN_DROP)
+
+
+class Answers(Protocol):
+    """A way to compute what a network says with each of many lesions of one layer.
+
+    There are two, tested against each other: ``sparse.answers`` for pruned perceptrons, ``passes.answers`` for others.
+    """
+
+    def __call__(
+        self,
+        network: Network,
+        images: np.ndarray,
+        layer: int,
+        masks: np.ndarray,
+        common: Mapping[int, np.ndarray],
+        zero_biases: bool,
+    ) -> Iterator[np.ndarray]:
+        """Numbers of the largest outputs, (sets, images), for a block of images after the other.
+
+        Args:
+            network: the network.
+            images: (n, ...), as it takes them.
+            layer: hidden layer that is lesioned, from 1.
+            masks: (sets, units) bool, which of its units are.
+            common: (units,) masks of other layers that all lesions have in common.
+            zero_biases: whether the biases of lesioned units are zero as well.
+        """
+
+
+def damages(
+    network: Network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    layer: int,
+    sets: Sequence[np.ndarray],
+    lesioned: Mapping[int, np.ndarray] | None = None,
+    *,
+    zero_biases: bool = False,
+) -> list[Damage]:
+    """Damage of many lesions of one layer, each against the whole network.
+
+    A unit with incoming weights of zero has its bias as pre-activation, for every image. The layers before are
+    computed once, those behind for a batch of lesions at a time.
+
+    Args:
+        network: the network; it is not changed.
+        images: (n, pixels) or (n, channels, height, width), as the network takes them.
+        labels: (n,) classes, from 0.
+        layer: hidden layer, from 1.
+        sets: indices of units to lesion, one array a lesion.
+        lesioned: units of any layers that all lesions have in common, by layer.
+        zero_biases: whether the biases of lesioned units are set to zero as well, as in the authors' code.
+
+    Returns:
+        One ``Damage`` a lesion.
+
+    Raises:
+        InputError: if the network has no such hidden layer or unit, a set is empty, or images and labels do not fit.
+
+    Source: importance-coherence 3.2; pruned-modular 4.1. Chapter: ``importance``.
+    """
+    labels = _checked(labels, images, network)
+    if not len(sets):
+        raise InputError("no set of units arrived; expected at least one lesion")
+    common = {at: _mask(network, at, units) for at, units in (lesioned or {}).items()}
+    masks = np.array([_mask(network, layer, units) for units in sets])
+    masks |= common.pop(layer, False)
+    classes, of_class = np.unique(labels, return_counts=True)
+    answers: Answers
+    if sparse.is_pruned_perceptron(network) and images.ndim == 2:
+        answers = sparse.answers
+    else:
+        from modlib.lesions.passes import answers
+
+    def right(masks: np.ndarray, common: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Right answers (sets, classes)."""
+        counts, seen = np.zeros((len(masks), len(classes)), dtype=int), 0
+        for said in answers(network, images, layer, masks, common, zero_biases):
+            wanted = labels[seen : seen + said.shape[1]]
+            counts += (said == wanted) @ (wanted[:, None] == classes).astype(int)
+            seen += len(wanted)
+        return counts
+
+    lost = right(np.zeros_like(masks[:1]), {}) - right(masks, common)
+    return [Damage(float(one.sum() / len(labels)), one / of_class) for one in lost]
+
+
+def lesion_tests(
+    network: Network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    parts: Sequence[SubCluster],
+    n_random: int,
+    rng: np.random.Generator,
+    *,
+    zero_biases: bool = False,
+) -> list[LesionTest]:
+    """Lesion every sub-cluster, and random sets of as many units of its layer.
+
+    Args:
+        network: the network.
+        images: test images, see ``damages``.
+        labels: (n,) their classes.
+        parts: sub-clusters, layer by layer.
+        n_random: random sets a sub-cluster.
+        rng: decides them.
+        zero_biases: see ``damages``.
+
+    Raises:
+        InputError: as ``damages``, or if n_random is below 1.
+
+    Source: importance-coherence 3.2; pruned-modular 4.1. Chapter: ``importance``.
+    """
+    tests = []
+    for layer, group in groupby(parts, key=attrgetter("layer")):
+        of_layer = list(group)
+        sets = [units for part in of_layer for units in part.and_random(n_random, rng)]
+        found = damages(network, images, labels, layer, sets, zero_biases=zero_biases)
+        step = 1 + n_random
+        for i, part in enumerate(of_layer):
+            true, *random = found[i * step : (i + 1) * step]
+            tests.append(LesionTest(part, true, tuple(random)))
+    return tests
+
+
+def double_lesions(
+    network: Network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    parts: Sequence[SubCluster],
+    n_random: int,
+    rng: np.random.Generator,
+    *,
+    zero_biases: bool = False,
+) -> list[DoubleLesion]:
+    """Lesion every ordered pair of sub-clusters, and the first of each with random sets in place of the second.
+
+    Pairs within a layer are included, where a random set may share units with the first sub-cluster.
+
+    Args:
+        network: the network.
+        images: test images, see ``damages``.
+        labels: (n,) their classes.
+        parts: sub-clusters, layer by layer.
+        n_random: random sets a pair.
+        rng: decides them.
+        zero_biases: see ``damages``.
+
+    Raises:
+        InputError: as ``damages``, or if n_random is below 1.
+
+    Source: importance-coherence A.10; pruned-modular 4.2. Chapter: ``dependencies``.
+    """
+    pairs = []
+    for first in parts:
+        gone = {first.layer: first.units}
+        alone = damages(network, images, labels, first.layer, [first.units], zero_biases=zero_biases)[0].drop
+        for layer, group in groupby(parts, key=attrgetter("layer")):
+            others = [part for part in group if part is not first]
+            sets = [units for part in others for units in part.and_random(n_random, rng)]
+            if not sets:
+                continue
+            drops = np.array(
+                [found.drop for found in damages(network, images, labels, layer, sets, gone, zero_biases=zero_biases)]
+            )
+            for part, (delta, *random) in zip(others, (drops - alone).reshape(len(others), -1), strict=True):
+                pairs.append(DoubleLesion(first, part, float(delta), np.array(random)))
+    return pairs
+
+
+def _mask(network: Network, layer: int, units: np.ndarray) -> np.ndarray:
+    hidden = len(network.layers) - 1
+    if not 1 <= layer <= hidden:
+        raise InputError(f"layer {layer} arrived; the network has the hidden layers 1 to {hidden}")
+    width, units = network.layers[layer - 1].kernel.shape[-1], np.asarray(units)
+    if not units.size or units.min() < 0 or units.max() >= width:
+        raise InputError(f"units {units.tolist()} arrived for layer {layer}; expected at least one of 0 to {width - 1}")
+    mask = np.zeros(width, dtype=bool)
+    mask[units] = True
+    return mask
+
+
+def _checked(labels: np.ndarray, images: np.ndarray, network: Network) -> np.ndarray:
+    labels, outputs = np.asarray(labels), network.layers[-1].kernel.shape[-1]
+    wanted = network.layers[0].kernel.shape[-2]
+    if images.ndim not in (2, 4) or images.shape[1] != wanted or not np.isfinite(images).all():
+        raise InputError(
+            f"images of shape {images.shape} arrived, {np.count_nonzero(~np.isfinite(images))} values of which are not "
+            f"finite; expected finite (n, {wanted}), or (n, {wanted}, height, width) for convolutions"
+        )
+    if labels.shape != (len(images),) or not len(labels):
+        raise InputError(
+            f"{len(images)} images and labels of shape {labels.shape} arrived; expected one label an image"
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= outputs:
+        raise InputError(
+            f"labels {labels.min()} to {labels.max()} of type {labels.dtype} arrived for a network with {outputs} "
+            f"outputs; expected whole numbers from 0 to {outputs - 1}"
+        )
+    return labels

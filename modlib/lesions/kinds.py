@@ -1,0 +1,63 @@
+"""Words for a sub-cluster, from what its lesion and those of random sets do.
+
+Chapter: ``importance``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+
+from modlib.graphs.subclusters import SubCluster
+
+MIN_DROP = 0.01  # an accuracy that drops by more than one percentage point counts
+
+
+MIN_PROPORTION = 0.05  # a sub-cluster with less of its layer is small
+
+
+class Kind(StrEnum):
+    """What a lesion says about a sub-cluster; see ``kind`` and ``kind_in_first_paper``."""
+
+    IMPORTANT = "important"
+    SIGNIFICANT_ONLY = "sig-but-not-diff"
+    DIFFERENT_ONLY = "diff-but-not-sig"
+    PRUNABLE = "prunable"
+    COMPLETE = "complete"
+    SMALL = "small"
+    OTHER = "other"
+
+
+def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
+    """The second paper's words for a sub-cluster.
+
+    complete: it is the whole layer. small: less than 5% of it. important: worse than every random set, and by more than
+    a percentage point of accuracy; sig-but-not-diff and diff-but-not-sig: only one of both. prunable: less than a
+    percentage point, and better than every random set. other: none of these.
+
+    Args:
+        part: the sub-cluster.
+        drop: accuracy lost by its lesion.
+        random_drops: (n,) accuracy lost by those of random sets.
+
+    Source: importance-coherence 3.2, figure 2 and A.9. Chapter: ``importance``.
+    """
+    if len(part.units) == part.width:
+        return Kind.COMPLETE
+    found = kind_in_first_paper(part, drop, random_drops)
+    if found is Kind.OTHER and drop > MIN_DROP:
+        return Kind.DIFFERENT_ONLY
+    return Kind.PRUNABLE if found is Kind.OTHER and drop < np.min(random_drops) else found
+
+
+def kind_in_first_paper(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
+    """The first paper's words for a sub-cluster: small, important, sig-but-not-diff or other, see ``kind``.
+
+    Source: pruned-modular 4.1, figure 5 and table A.18. Chapter: ``importance``.
+    """
+    if part.proportion < MIN_PROPORTION:
+        return Kind.SMALL
+    if drop <= np.max(random_drops):
+        return Kind.OTHER
+    return Kind.IMPORTANT if drop > MIN_DROP else Kind.SIGNIFICANT_ONLY

@@ -1,0 +1,270 @@
+"""Learn which weights of a frozen network a task needs.
+
+Every weight has a logit. A step draws binary masks from it, one for each part of the batch, and the gradient passes
+straight through the threshold to the logits; the weights themselves never change. Works on any torch module as it is.
+Chapter: ``weight-masks``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.functional import cross_entropy
+
+from modlib.errors import InputError
+from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
+from modlib.masks.sampling import Sampler, dtype_of, laid_out
+from modlib.training.steps import Draw, Loss, check_loss
+
+KEPT_POINTS = 50  # at which the course of a mask is noted
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """How a mask is learned; defaults are those of the paper.
+
+    Attributes:
+        steps: batches.
+        batch_size: examples a step, all samples of the mask together.
+        samples: masks that are drawn in a step; each sees an equal part of the batch.
+        learning_rate: of Adam, on the logits.
+        beta: strength of the regulariser, which adds beta / batch_size times the sum of all logits to the loss.
+        keep: probability at the start that a weight is kept.
+        clip: largest norm of the gradient of the logits.
+
+    Source: weight-masks 2, A.4 and C.1. Chapter: ``weight-masks``.
+    """
+
+    steps: int = 20_000
+    batch_size: int = 128
+    samples: int = 4
+    learning_rate: float = 1e-2
+    beta: float = 1e-4
+    keep: float = 0.9
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.samples < 1 or self.batch_size < 1 or self.batch_size % self.samples:
+            raise InputError(
+                f"{self} arrived; expected at least 0 steps, and a batch in as many equal parts as samples"
+            )
+        if not (self.learning_rate > 0 and self.beta >= 0 and self.clip > 0):
+            raise InputError(f"{self} arrived; expected a positive rate and clip, and beta of at least 0")
+        if not 0 < self.keep < 1:
+            raise InputError(f"keep = {self.keep} arrived; expected a probability between 0 and 1")
+
+
+@dataclass(frozen=True)
+class LearnedMask:
+    """A mask, and how it was learned.
+
+    Attributes:
+        mask: keeps the weights with a probability above 0.5.
+        probabilities: sigmoid of the logits, by parameter, in [0, 1]; a fixed parameter has 0 and 1.
+        losses: loss on its batch without the regulariser, one a step.
+        kept: share of the weights with a probability above 0.5, at up to ``KEPT_POINTS`` steps, the last one included.
+    """
+
+    mask: Mask
+    probabilities: Mapping[str, np.ndarray]
+    losses: np.ndarray
+    kept: Mapping[int, float]
+
+    def course(self) -> dict[str, float | str]:
+        """Has it settled? The first loss, the means of the last two tenths, and shares kept at every fifth point."""
+        tenth = max(1, len(self.losses) // 10)
+        return {
+            "loss_first": round(float(self.losses[0]), 4),
+            "loss_before_last": round(float(self.losses[-2 * tenth : -tenth].mean()), 5),
+            "loss_last": round(float(self.losses[-tenth:].mean()), 5),
+            "kept_course": " ".join(f"{share:.4f}" for share in list(self.kept.values())[4::5]),
+        }
+
+
+def learn_mask(
+    module: nn.Module,
+    draw: Draw,
+    settings: MaskSettings,
+    rng: np.random.Generator,
+    loss: Loss = cross_entropy,
+    names: Sequence[str] | None = None,
+    fixed: Mask | None = None,
+    on_step: Callable[[int, float], object] | None = None,
+) -> LearnedMask:
+    """Learn a mask over the weights of a frozen network for a target task.
+
+    A weight w_i with logit l_i is used as w_i b_i. With u uniform in (0, 1)
+
+    s_i = u / (u + (1 - u) exp(-l_i)),  b_i = 1 if s_i > 0.5 else 0,
+
+    and the gradient takes db_i / dl_i to be ds_i / dl_i = s_i (1 - s_i). The loss is that of the task plus
+    beta / batch_size times the sum of all l_i. This is the paper's Gumbel-sigmoid at its temperature 1, where one
+    logistic variable log(u / (1 - u)) takes the place of the difference of two Gumbel ones. Another temperature
+    would change gradients, but not how often b_i is 1. The network computes at inference: no dropout, and batch
+    normalisation by its running statistics.
+
+    Args:
+        module: the network, any torch module; neither its weights nor its buffers nor its mode are changed.
+        draw: returns ``n`` examples of the task, inputs (n, ...) and targets (n, ...), for a generator and ``n``.
+            See ``from_arrays``.
+        settings: how.
+        rng: decides batches and masks.
+        loss: mean loss over examples, of outputs and targets.
+        names: parameters to mask, see ``parameter_names``; all by default.
+        fixed: a mask whose parameters are applied and not learned, such as that of an output layer.
+        on_step: called after every step with its number, from 1, and its loss.
+
+    Raises:
+        InputError: if a parameter is not known, nothing is left to learn, ``fixed`` belongs to another network, or the
+            loss is not finite.
+
+    Source: weight-masks 2 and A.1 to A.3. Chapter: ``weight-masks``.
+    """
+    parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
+    names = parameter_names(module) if names is None else list(names)
+    if unknown := [name for name in names if name not in parameters]:
+        raise InputError(f"no parameter is called {', '.join(unknown)}; there are {', '.join(parameters)}")
+    if fixed is not None:
+        fixed.check(module)
+        for name, kept in fixed.keep.items():
+            parameters[name] = parameters[name] * torch.as_tensor(kept, device=parameters[name].device)
+        names = [name for name in names if name not in fixed.keep]
+    if not names:
+        raise InputError("no parameter is left to learn a mask for; name some that are not fixed")
+    weights = [laid_out(parameters.pop(name)) for name in names]
+    start = math.log(settings.keep / (1 - settings.keep))
+    logits = [torch.full_like(weight, start, dtype=dtype_of(weight)) for weight in weights]
+    for logit in logits:
+        logit.requires_grad_().grad = torch.empty_like(logit)
+    adam = torch.optim.Adam(logits, lr=settings.learning_rate, fused=True)
+    alpha = settings.beta / settings.batch_size
+    n_weights = sum(weight.numel() for weight in weights)
+    every = max(1, math.ceil(settings.steps / KEPT_POINTS))
+    losses = np.empty(settings.steps, dtype=np.float32)
+    course: dict[int, float] = {}
+    network, modes = fingerprint(module), [(part, part.training) for part in module.modules()]
+    module.eval()
+    sampler = Sampler(weights, logits, settings.samples, rng)
+    loss_of_samples = _loss_of_samples(module, parameters, loss)
+    try:
+        for step in range(1, settings.steps + 1):
+            inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in draw(rng, settings.batch_size))
+            of_task = loss_of_samples(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
+            losses[step - 1] = value = of_task.item()
+            check_loss(value, step)
+            for logit in logits:  # the gradient of the regulariser; the task's is added
+                logit.grad.fill_(alpha)  # type: ignore[union-attr]
+            of_task.backward()
+            nn.utils.clip_grad_norm_(logits, settings.clip)
+            adam.step()
+            if step % every == 0 or step == settings.steps:
+                course[step] = sum(int(torch.count_nonzero(logit > 0)) for logit in logits) / n_weights
+            if on_step:
+                on_step(step, value)
+    finally:
+        for part, mode in modes:
+            part.training = mode
+    found = dict(zip(names, (logit.detach() for logit in logits), strict=True))
+    probabilities = {name: torch.sigmoid(logit).cpu().numpy() for name, logit in found.items()}
+    keep = {name: (logit > 0).cpu().numpy() for name, logit in found.items()}
+    if fixed is not None:
+        keep |= fixed.keep
+        probabilities |= {name: kept.astype(np.float32) for name, kept in fixed.keep.items()}
+    return LearnedMask(Mask(keep, network), probabilities, losses, course)
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One strength of the regulariser: how well the mask does, and what it keeps.
+
+    Attributes:
+        beta: the strength.
+        performance: of the masked network.
+        kept: share of the masked parameters' weights that are kept, in [0, 1].
+    """
+
+    beta: float
+    performance: float
+    kept: float
+
+
+def regularisation_curve(
+    module: nn.Module,
+    draw: Draw,
+    performance: Callable[[nn.Module], float],
+    betas: Sequence[float],
+    settings: MaskSettings,
+    seed: int,
+    share: float = 0.95,
+    loss: Loss = cross_entropy,
+    names: Sequence[str] | None = None,
+) -> tuple[float, list[CurvePoint]]:
+    """Choose the regulariser as the paper does: as strong as the full task allows.
+
+    A mask is learned for the task that the network was trained on, for every strength. The largest strength is
+    chosen at which the masked network keeps a share of the performance of the whole one.
+
+    Args:
+        module: the network.
+        draw: the full task, see ``learn_mask``.
+        performance: of a network on the full task; larger is better.
+        betas: strengths to try.
+        settings: all other settings.
+        seed: of every mask.
+        share: of the performance that must be left.
+        loss: see ``learn_mask``.
+        names: see ``learn_mask``.
+
+    Returns:
+        The chosen strength, NaN if none leaves enough, and the curve in the order of ``betas``.
+
+    Raises:
+        InputError: if there is no strength, or as ``learn_mask`` does.
+
+    Source: weight-masks C.2. Chapter: ``weight-masks``.
+    """
+    if not len(betas):
+        raise InputError("no strength arrived; pass betas to try, such as numpy.logspace(-5, -3, 9)")
+    needed = share * performance(module)
+    curve = []
+    for beta in betas:
+        rng = np.random.default_rng(seed)
+        mask = learn_mask(module, draw, replace(settings, beta=beta), rng, loss, names).mask
+        kept = mask.remaining()[TOTAL] / mask.size()[TOTAL]
+        curve.append(CurvePoint(float(beta), performance(mask.apply(module)), kept))
+    return max((point.beta for point in curve if point.performance >= needed), default=math.nan), curve
+
+
+def _loss_of_samples(
+    module: nn.Module, frozen: Mapping[str, Tensor], loss: Loss
+) -> Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]:
+    """Mean loss over samples of the weights, each with its part of the batch.
+
+    All samples are computed at once where every layer of the network has a batching rule, else one after another.
+    """
+
+    def of_one(sampled: Mapping[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
+        return loss(functional_call(module, {**frozen, **sampled}, (inputs,)), targets)
+
+    at_once = vmap(of_one)
+    batched = True
+
+    def of_all(sampled: Mapping[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
+        nonlocal batched
+        if batched:
+            try:
+                return at_once(sampled, inputs, targets).mean()
+            except RuntimeError:  # no batching rule; a fault of the network itself comes again below
+                batched = False
+        # unbind, as the gradient of an index is a tensor of zeros as large as all samples
+        weights = zip(*(tensor.unbind() for tensor in sampled.values()), strict=True)
+        parts = zip(weights, inputs.unbind(), targets.unbind(), strict=True)
+        return torch.stack([of_one(dict(zip(sampled, tensors, strict=True)), *part) for tensors, *part in parts]).mean()
+
+    return of_all

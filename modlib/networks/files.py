@@ -1,0 +1,102 @@
+"""Networks from files of weights; a file that could run code is refused.
+
+Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from modlib.errors import DataError, InputError
+from modlib.networks.network import Network, from_arrays, to_array
+
+
+def load_network(path: str | Path, activation: str = "relu") -> Network:
+    """A perceptron from a file of weights; files that could run code are refused.
+
+    Args:
+        path: ``.npz`` with the arrays ``kernel/0``, ``bias/0``, ``kernel/1``, ... (biases may be missing);
+            or a state dict of Linear layers as ``.safetensors`` (layers in the natural order of their names)
+            or ``.pt``/``.pth`` (in the order of the file).
+        activation: a file of weights does not say which; see ``from_arrays``.
+
+    Raises:
+        InputError: if the format is not known, or the arrays do not make a perceptron.
+        DataError: if the file is missing or damaged, or would need pickle.
+    """
+    path = Path(path)
+    match path.suffix:
+        case ".npz":
+            arrays = _read_npz(path)
+            n = sum(key.startswith("kernel/") for key in arrays)
+            unknown = set(arrays) - {f"{kind}/{i}" for kind in ("kernel", "bias") for i in range(n)}
+            if unknown or n == 0 or any(f"kernel/{i}" not in arrays for i in range(n)):
+                raise InputError(
+                    f"{path} holds {sorted(arrays)}; expected kernel/0, bias/0, kernel/1, ... and no other"
+                )
+            kernels: list[np.ndarray] = [arrays[f"kernel/{i}"] for i in range(n)]
+            return from_arrays(kernels, [arrays.get(f"bias/{i}") for i in range(n)], activation)
+        case ".safetensors":
+            state = _read_safetensors(path)
+        case ".pt" | ".pth":
+            state = _read_state_dict(path)
+        case _:
+            raise InputError(
+                f"{path} has the suffix {path.suffix!r}; expected .npz, .safetensors, .pt or .pth. A pickle is not "
+                "read because it can run code; load a Keras file with Keras and pass the model to as_network"
+            )
+    names = [key.removesuffix("weight") for key in state if key.endswith("weight")]
+    unknown = set(state) - {f"{name}{part}" for name in names for part in ("weight", "bias")}
+    if unknown or not names or any(state[f"{name}weight"].ndim != 2 for name in names):
+        raise InputError(
+            f"{path} holds {list(state)}; expected weights (fan-out, fan-in) and biases of Linear layers only. "
+            "Build the model in PyTorch, load the file into it and pass the model to as_network"
+        )
+    return from_arrays([state[f"{n}weight"].T for n in names], [state.get(f"{n}bias") for n in names], activation)
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} does not read as an npz file without pickles ({error}); save arrays of numbers"
+        ) from error
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} does not read as a safetensors file ({error}); save it again") from error
+    return {key: state[key] for key in sorted(state, key=_natural)}
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts fc2 before fc10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _read_state_dict(path: Path) -> dict[str, np.ndarray]:
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise DataError(
+            f"{path} does not read as a file of tensors alone ({str(error).splitlines()[0]}); "
+            "a pickled model is refused because it can run code: save model.state_dict() instead"
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{path} holds a {type(state).__name__} that is no state dict; save model.state_dict()")
+    return {str(key): to_array(value) for key, value in state.items()}

@@ -1,0 +1,260 @@
+"""One framework-neutral view of a trained network: Keras and PyTorch in, PyTorch out.
+
+A model of either framework becomes a torch module that computes the same function, plus its ordered
+weight layers as NumPy arrays. Every measure after that is written once. Only chains of layers are read:
+a network that branches has no single order. Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modlib.errors import GraphError, InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTED_MODULES = ("Linear", "Conv2d", "BatchNorm1d", "BatchNorm2d")
+# What moves, pools or drops activations without weights of its own.
+PLAIN_MODULES = (
+    *("Identity", "Dropout", "Dropout2d", "Flatten", "FlattenChannelsLast", "ZeroPad2d", "ConstantPad2d"),
+    *("MaxPool2d", "AvgPool2d", "AdaptiveMaxPool2d", "AdaptiveAvgPool2d"),
+)
+PLAIN_FUNCTIONS = (
+    *("flatten", "view", "reshape", "dropout"),
+    *("max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"),
+)
+TORCH_LAYERS = f"{', '.join((*WEIGHTED_MODULES, *PLAIN_MODULES))}, activations, and their functions"
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalisation at inference: gamma (x - mean) / sqrt(variance + epsilon) + beta.
+
+    Attributes:
+        gamma, beta, mean, variance: one value a channel, (channels,).
+        epsilon: what keeps the root away from 0.
+    """
+
+    gamma: np.ndarray
+    beta: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of weights, and what is applied to its output before the next one.
+
+    Attributes:
+        name: name of the layer in the model it came from.
+        kernel: (fan-in, fan-out), or (height, width, in, out) for a convolution.
+        bias: (fan-out,), or None.
+        activation: a name in ``modlib.networks.modules.ACTIVATIONS``, or ``linear``.
+        batch_norm: the batch normalisation that follows, or None.
+    """
+
+    name: str
+    kernel: np.ndarray
+    bias: np.ndarray | None
+    activation: str = "linear"
+    batch_norm: BatchNorm | None = None
+
+    @property
+    def kind(self) -> str:
+        """``dense`` or ``conv``."""
+        return "conv" if self.kernel.ndim == 4 else "dense"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network in one form.
+
+    Attributes:
+        layers: layers of weights, from input to output.
+        module: torch module that computes the function of the original at inference. It takes PyTorch's
+            layout: images are (n, channels, height, width), whatever the original took.
+
+    Chapter: ``clusterability``.
+    """
+
+    layers: tuple[Layer, ...]
+    module: nn.Module
+
+    def graph_weights(self) -> list[np.ndarray]:
+        """Kernels that make the neuron graph, see ``modlib.graphs.neurons.neuron_graph``.
+
+        All kernels of a perceptron. Of a network with convolutions, the kernels from the second to the
+        last one, each scaled by the batch normalisation that follows it: the vertices are the channels
+        of the convolutions; the image, and the dense layers at the end, are left out.
+
+        Raises:
+            GraphError: if there is one convolution only, so that no two of them are joined.
+
+        Source: clusterability 1.1. Chapter: ``clusterability``.
+        """
+        convolutions = [layer for layer in self.layers if layer.kind == "conv"]
+        if not convolutions:
+            return [layer.kernel for layer in self.layers]
+        if len(convolutions) == 1:
+            raise GraphError(
+                f"the network has one convolution, {convolutions[0].name}, but edges join the channels of "
+                "consecutive ones; expected at least two, or pass a list of weights yourself"
+            )
+        return [_folded(layer) for layer in convolutions[1:]]
+
+
+def as_network(model: object) -> Network:
+    """The network in a Keras 2 (``tf_keras``), Keras 3 or PyTorch model.
+
+    Args:
+        model: a chain of layers with weights: a Keras Sequential or functional model, or a torch module
+            whose ``forward`` can be traced. The model itself is not changed. A ``Network`` is returned as it is.
+
+    Raises:
+        InputError: if it is no such model, branches, or has a layer that is not supported.
+
+    Source: clusterability 1.1. Chapter: ``clusterability``.
+    """
+    if isinstance(model, Network):
+        return model
+    if any(base.__module__.split(".")[0] in ("keras", "tf_keras") for base in type(model).__mro__):
+        from modlib.networks.modules import keras_module
+
+        return _network(keras_module(model))
+    # A torch module cannot exist before torch is imported.
+    if "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module):
+        return _network(copy.deepcopy(model))
+    raise InputError(
+        f"a {type(model).__module__}.{type(model).__name__} arrived; expected a Keras or PyTorch model; "
+        "neuron_graph also takes a list of weight matrices"
+    )
+
+
+def from_arrays(
+    kernels: Sequence[np.ndarray], biases: Sequence[np.ndarray | None] | None = None, activation: str = "relu"
+) -> Network:
+    """A perceptron from its weights: the activation after every layer but the last, which is linear.
+
+    Args:
+        kernels: matrices (fan-in, fan-out), in order.
+        biases: one vector (fan-out,) or None a kernel; no biases by default.
+        activation: a name in ``modlib.networks.modules.ACTIVATIONS``, or ``linear``.
+
+    Raises:
+        InputError: if shapes do not fit or the activation is not known.
+
+    Chapter: ``clusterability``.
+    """
+    from modlib.networks.modules import mlp_module
+
+    return _network(mlp_module(kernels, [None] * len(kernels) if biases is None else biases, activation))
+
+
+def _folded(layer: Layer) -> np.ndarray:
+    if layer.batch_norm is None:
+        return layer.kernel
+    norm = layer.batch_norm
+    return fold_batch_norm(layer.kernel, norm.gamma, norm.variance, norm.epsilon)
+
+
+def _network(module: nn.Module) -> Network:
+    """The network of a torch module, which becomes its own: it is put into inference mode."""
+    from modlib.networks.modules import ACTIVATIONS, unsupported
+
+    module.eval()
+    layers: list[Layer] = []
+    for name, kind, step in _chain(module):
+        activation = next((name for name, cls in ACTIVATIONS.items() if kind in (name, cls)), None)
+        if kind in ("Linear", "Conv2d"):
+            if kind == "Conv2d" and step.groups != 1:
+                raise unsupported(name, f"a convolution in {step.groups} groups", TORCH_LAYERS)
+            layers.append(_weight_layer(name, step))
+        elif kind in ("BatchNorm1d", "BatchNorm2d"):
+            if step.running_mean is None or (layers and layers[-1].batch_norm):
+                raise unsupported(name, f"a {kind} without running statistics, or after another", TORCH_LAYERS)
+            if layers:
+                layers[-1] = replace(layers[-1], batch_norm=_batch_norm(step))
+        elif activation:
+            if layers:
+                layers[-1] = replace(layers[-1], activation=activation)
+        elif kind not in (*PLAIN_MODULES, *PLAIN_FUNCTIONS):
+            raise unsupported(name, f"a {kind}", TORCH_LAYERS)
+    if not layers:
+        raise InputError(
+            f"the {type(module).__name__} has no layer of weights; expected at least one Linear or Conv2d layer; "
+            "neuron_graph also takes a list of weight matrices"
+        )
+    return Network(tuple(layers), module)
+
+
+def _chain(module: nn.Module) -> list[tuple[str, str, Any]]:
+    """Name, kind and module (None for a function) of every step of a forward pass that is a chain."""
+    from modlib.networks.modules import LayerTracer, unsupported
+
+    if not list(module.children()):  # a bare layer: tracing would look inside it
+        return [("", type(module).__name__, module)]
+    try:
+        nodes = list(LayerTracer().trace(module).nodes)
+    except Exception as error:  # tracing runs the model's own code, which may raise anything
+        kinds = ", ".join(f"{name} ({type(m).__name__})" for name, m in module.named_children())
+        raise InputError(
+            f"the forward pass of {type(module).__name__} with the layers {kinds} cannot be traced ({error}); "
+            f"expected a chain of {TORCH_LAYERS}; neuron_graph also takes a list of weight matrices"
+        ) from error
+    sizes = [
+        node for node in nodes if node.target in ("size", getattr, operator.getitem)
+    ]  # as in x.view(x.size(0), -1)
+    chain = [node for node in nodes if node not in sizes]
+    for previous, node in pairwise(chain):
+        if [source for source in node.all_input_nodes if source not in sizes] != [previous]:
+            raise unsupported(node.name, "not fed by the layer before it alone", TORCH_LAYERS)
+    steps: list[tuple[str, str, Any]] = []
+    for node in chain[1:-1]:
+        name = str(node.target)
+        if node.op == "call_module":
+            step = module.get_submodule(name)
+            steps.append((name, type(step).__name__, step))
+        else:
+            steps.append((node.name, name if isinstance(node.target, str) else node.target.__name__, None))
+    return steps
+
+
+def _weight_layer(name: str, module: Any) -> Layer:
+    weight = to_array(module.weight)
+    kernel = weight.T if weight.ndim == 2 else weight.transpose(2, 3, 1, 0)
+    return Layer(name, kernel, None if module.bias is None else to_array(module.bias))
+
+
+def _batch_norm(module: Any) -> BatchNorm:
+    mean, variance = to_array(module.running_mean), to_array(module.running_var)
+    gamma, beta = (to_array(module.weight), to_array(module.bias)) if module.affine else (np.ones_like(mean), 0 * mean)
+    return BatchNorm(gamma, beta, mean, variance, float(module.eps))
+
+
+def to_array(tensor: Any) -> np.ndarray:
+    """A tensor as a NumPy array in single precision, its own copy."""
+    return tensor.detach().cpu().float().numpy().copy()
+
+
+def fold_batch_norm(kernel: np.ndarray, gamma: np.ndarray, variance: np.ndarray, epsilon: float) -> np.ndarray:
+    """Kernel scaled by the batch normalisation that follows it: w_{..c} gamma_c / sqrt(var_c + eps).
+
+    Args:
+        kernel: (..., out).
+        gamma: scale of every output channel, (out,).
+        variance: moving variance of every output channel, (out,), non-negative.
+        epsilon: the layer's epsilon.
+
+    Source: clusterability 1.1. Chapter: ``convolutional-networks``.
+    """
+    return kernel * (gamma / np.sqrt(variance + epsilon))

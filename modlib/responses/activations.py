@@ -1,0 +1,72 @@
+"""What hidden units answer to inputs: their activity after the ReLU, layer by layer.
+
+Chapter: ``coherence``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from modlib.errors import InputError
+from modlib.networks.network import Network
+
+AT_ONCE = 500  # inputs
+
+
+def relu_names(network: Network) -> list[str]:
+    """Names of the modules whose outputs are the hidden activities, one a hidden layer, from input to output.
+
+    Raises:
+        InputError: if not every layer of weights but the last is followed by an ``nn.ReLU`` module of its own.
+    """
+    names = [name for name, module in network.module.named_modules() if isinstance(module, nn.ReLU)]
+    if len(names) != len(network.layers) - 1 or any(layer.activation != "relu" for layer in network.layers[:-1]):
+        raise InputError(
+            f"{len(names)} nn.ReLU modules and {len(network.layers)} layers of weights arrived; expected a ReLU module "
+            "after every layer but the last: write the network with nn.ReLU() in place of functions"
+        )
+    return names
+
+
+def hidden_activities(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
+    """Activity of every hidden unit for every input; that of a channel is the sum over its map, an L1 norm after ReLU.
+
+    Args:
+        network: with ReLU after every layer but the last.
+        inputs: (n, ...), what its module takes.
+
+    Returns:
+        For every hidden layer (n, units), float32.
+
+    Raises:
+        InputError: as ``relu_names``, or if inputs are not finite or do not fit the network.
+
+    Source: importance-coherence 3.1.1. Chapter: ``coherence``.
+    """
+    names = relu_names(network)
+    inputs = np.asarray(inputs, dtype=np.float32)
+    if not len(inputs) or not np.isfinite(inputs).all():
+        raise InputError(f"inputs of shape {inputs.shape} arrived; expected at least one, all of them finite")
+    parts: list[list[Tensor]] = [[] for _ in names]
+
+    def note(layer: int, output: Tensor) -> None:
+        parts[layer].append(output.flatten(2).sum(2) if output.ndim > 2 else output)
+
+    hooks = [
+        network.module.get_submodule(name).register_forward_hook(lambda *given, layer=layer: note(layer, given[2]))
+        for layer, name in enumerate(names)
+    ]
+    try:
+        with torch.no_grad():
+            for batch in torch.as_tensor(inputs).split(AT_ONCE):
+                network.module(batch)
+    except RuntimeError as error:
+        raise InputError(
+            f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module takes"
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [torch.cat(of_layer).numpy() for of_layer in parts]

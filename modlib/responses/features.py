@@ -1,0 +1,258 @@
+"""Feature visualisation: the image that excites a set of units most, through torch-lucent.
+
+The images of several sets of units of a layer are optimised together, in one batch: each has its own pixels and its own
+part of the objective, and all meet the same transforms. torch-lucent draws from global generators and prefers the first
+GPU; both are kept from the rest of the program here. Chapter: ``coherence``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from modlib.errors import InputError
+from modlib.networks.network import Network
+from modlib.responses.activations import relu_names
+
+SCALES = 10  # steps to the largest and to the smallest scale
+NOISE = 0.01  # standard deviation of the start, before the sigmoid
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """How an image is optimised; defaults are Lucid's, with the authors' number of steps.
+
+    Attributes:
+        steps: of Adam.
+        learning_rate: of Adam.
+        jitter: pixels by which an image is moved at most, each way and in either direction.
+        scale: factor by which it is enlarged or shrunk at most.
+
+    Source: importance-coherence A.8, and the authors' code. Chapter: ``coherence``.
+    """
+
+    steps: int = 256
+    learning_rate: float = 0.05
+    jitter: int = 1
+    scale: float = 1.1
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not self.learning_rate > 0 or self.jitter < 0 or not 1 <= self.scale <= 2:
+            raise InputError(f"{self} arrived; expected a step, a positive rate, jitter >= 0 and scale between 1 and 2")
+
+
+@dataclass(frozen=True)
+class Visualisation:
+    """Optimised images of n sets of units, and what the network makes of them, untransformed.
+
+    Activity is after the ReLU; that of a channel is the mean over its map.
+
+    Attributes:
+        images: (n, channels, height, width), in (0, 1).
+        score: (n,) mean activity of the set on its image: what was optimised.
+        entropy: (n,) entropy in nats of the softmax of the outputs, in [0, log classes].
+        variance: (n,) variance of the activities within the set.
+        variation: (n,) their coefficient of variation, standard deviation over mean; NaN if all are 0.
+    """
+
+    images: np.ndarray
+    score: np.ndarray
+    entropy: np.ndarray
+    variance: np.ndarray
+    variation: np.ndarray
+
+
+def visualise(
+    network: Network,
+    layer: int,
+    sets: Sequence[np.ndarray],
+    shape: tuple[int, int, int],
+    seed: int,
+    settings: ImageSettings | None = None,
+) -> Visualisation:
+    """Optimise an image for every set of units of a layer.
+
+    An image is sigmoid(z) of free numbers z, which start near 0. Every step moves and scales all images alike, and
+    follows the gradient of the mean activity of each set on its own image. The sum of these is the objective; Adam
+    works number by number, so an image does not depend on which others are optimised beside it. Where all units of a
+    layer are silent for an image, the gradient takes their ReLU for the identity, as Lucid does in its first steps.
+
+    Args:
+        network: with ReLU after every layer but the last.
+        layer: hidden layer, from 1.
+        sets: units of each, indices within the layer; sets may differ in size.
+        shape: channels, height and width of an image. A perceptron gets it flattened.
+        seed: decides the start, which is the same for all images, and the transforms.
+        settings: how.
+
+    Raises:
+        InputError: if the layer or a unit is not there, a set is empty, holds a unit twice or is the whole layer, or
+            images of this shape do not fit the network.
+
+    Source: importance-coherence 3.1.2 and A.8. Chapter: ``coherence``.
+    """
+    from lucent.optvis import param, render
+
+    settings = settings or ImageSettings()
+    shares = torch.as_tensor(_shares(network, layer, sets))
+    with _global_generators(seed):
+        start = (NOISE * torch.randn(1, *shape)).expand(len(sets), -1, -1, -1)
+        device = param.spatial.device
+        watched = _Watched(network, layer, start.to(device))
+        pixels, goal = start.to(device, copy=True).requires_grad_(), shares.to(device, torch.float32)
+        watched.goes_on = False
+        (found,) = render.render_vis(
+            watched,
+            lambda _: -(watched.activities * goal).sum(),
+            lambda: ([pixels], param.to_valid_rgb(lambda: pixels)),
+            lambda parameters: torch.optim.Adam(parameters, lr=settings.learning_rate),
+            transforms=_transforms(settings, shape, np.random.default_rng(seed)),
+            thresholds=(settings.steps,),
+            preprocess=False,
+            progress=False,
+            show_image=False,
+            fixed_image_size=shape[1:],
+        )
+    images = np.ascontiguousarray(found.transpose(0, 3, 1, 2))
+    watched.goes_on = True
+    with torch.no_grad():
+        outputs = watched(torch.as_tensor(images, device=device)).double()
+    activities = watched.activities.double().cpu()
+    probabilities = outputs if network.layers[-1].activation == "softmax" else outputs.softmax(1)
+    score = (activities * shares).sum(1)
+    variance = (shares * (activities - score[:, None]) ** 2).sum(1)
+    entropy = torch.special.entr(probabilities).sum(1).cpu()
+    variation = torch.where(score > 0, variance.sqrt() / score, torch.nan)
+    return Visualisation(images, *(values.numpy() for values in (score, entropy, variance, variation)))
+
+
+class _Redirected(torch.autograd.Function):
+    """ReLU whose gradient, where it is zero for all units of an image, is that of those it could wake instead."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(inputs)
+        return inputs.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (inputs,), (gradient,) = ctx.saved_tensors, gradients
+        usual = gradient * (inputs > 0)
+        waking = gradient * ((inputs > 0) | (gradient < 0))  # descent against a negative gradient raises the input
+        blocked = (usual == 0).flatten(1).all(1).reshape(-1, *[1] * (inputs.ndim - 1))
+        return torch.where(blocked, waking, usual)
+
+
+class _RedirectedReLU(nn.Module):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return cast(Tensor, _Redirected.apply(inputs))
+
+
+class _Passed(Exception):
+    """The layer that is watched has been passed."""
+
+
+class _Watched(nn.Module):
+    """A copy of a network that takes images and notes the activity of a layer at every pass, (n, units).
+
+    ``goes_on`` says whether a pass goes on behind that layer: what is optimised does not depend on the rest.
+    """
+
+    def __init__(self, network: Network, layer: int, images: Tensor) -> None:
+        super().__init__()
+        flat = nn.Flatten() if network.layers[0].kind == "dense" else nn.Identity()
+        inner, names = copy.deepcopy(network.module), relu_names(network)
+        for name in names:
+            inner.set_submodule(name, _RedirectedReLU())
+        inner.get_submodule(names[layer - 1]).register_forward_hook(lambda *given: self._note(given[2]))
+        self.module = nn.Sequential(flat, inner).to(images.device).requires_grad_(False)
+        self.goes_on = True
+        try:
+            self(images)
+        except RuntimeError as error:
+            raise InputError(
+                f"images of shape {tuple(images.shape[1:])} do not fit the network ({error}); "
+                "expected channels, height and width of what it was trained on"
+            ) from error
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Outputs, or the images where the pass ends early."""
+        try:
+            return cast(Tensor, self.module(images))
+        except _Passed:
+            return images
+
+    def _note(self, output: Tensor) -> None:
+        self.activities = output.flatten(2).mean(2) if output.ndim > 2 else output
+        if not self.goes_on:
+            raise _Passed
+
+
+def _shares(network: Network, layer: int, sets: Sequence[np.ndarray]) -> np.ndarray:
+    """(sets, units): for every set 1/size at its units and 0 at others."""
+    n_layers = len(network.layers) - 1
+    if not 1 <= layer <= n_layers:
+        raise InputError(f"layer {layer} arrived; the network has the hidden layers 1 to {n_layers}")
+    width = network.layers[layer - 1].kernel.shape[-1]
+    shares = np.zeros((len(sets), width))
+    for i, units in enumerate(sets):
+        units = np.asarray(units)
+        inside = units.ndim == 1 and np.isin(units, np.arange(width)).all()
+        if not inside or len(np.unique(units)) != len(units) or not 0 < len(units) < width:
+            raise InputError(
+                f"set {i} holds {units.tolist()}; expected 1 to {width - 1} different units of layer {layer}, which "
+                f"has {width}: all of them have no random sets to compare with"
+            )
+        shares[i, units] = 1 / len(units)
+    if not len(sets):
+        raise InputError("no set of units arrived; expected at least one: pass sub_cluster.units")
+    return shares
+
+
+def _transforms(
+    settings: ImageSettings, shape: tuple[int, int, int], rng: np.random.Generator
+) -> list[Callable[[Tensor], Tensor]]:
+    """Move by up to ``jitter`` pixels and scale about the middle, on black; images keep their size.
+
+    lucent's own jitter rests on a version of kornia that moves too far and blurs.
+    """
+    from lucent.optvis import transform
+
+    margin = settings.jitter
+
+    def move(images: Tensor) -> Tensor:
+        top, left = rng.integers(2 * margin + 1, size=2)
+        height, width = images.shape[2:]
+        return nn.functional.pad(images, [margin] * 4)[..., top : top + height, left : left + width]
+
+    found: list[Callable[[Tensor], Tensor]] = [move] if margin else []
+    if settings.scale > 1:
+        powers = np.linspace(-1, 1, 2 * SCALES + 1)
+        found += [transform.random_scale((settings.scale**powers).tolist()), lambda images: _middle(images, shape[1:])]
+    return found
+
+
+def _middle(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """The middle of images that are at least of this size."""
+    top, left = ((now - wanted) // 2 for now, wanted in zip(images.shape[2:], size, strict=True))
+    return images[..., top : top + size[0], left : left + size[1]]
+
+
+@contextmanager
+def _global_generators(seed: int) -> Iterator[None]:
+    """Seed the global generators of NumPy and torch for a while, then put them back as they were."""
+    before = np.random.get_state()  # noqa: NPY002 - lucent draws from it
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(before)  # noqa: NPY002

@@ -1,0 +1,154 @@
+"""Training any torch module by steps: examples drawn from a task, a loss, and a network that is trained once.
+
+Chapters: ``weight-masks``, ``class-removal``, ``importance``.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from modlib.errors import DataError, InputError
+from modlib.files import save_arrays
+
+Draw: TypeAlias = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
+Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
+
+
+def check_loss(loss: float, step: int) -> None:
+    """Refuse to go on with a loss that is not finite.
+
+    Raises:
+        InputError: naming the step.
+    """
+    if not math.isfinite(loss):
+        raise InputError(
+            f"the loss is {loss} at step {step}; expected a finite number: look for inputs, targets or weights that "
+            "are not finite, or lower the learning rate"
+        )
+
+
+def draw_from(inputs: Tensor, targets: Tensor) -> Draw:
+    """Examples drawn from a data set, with replacement.
+
+    Args:
+        inputs: (n, ...).
+        targets: (n, ...).
+
+    Raises:
+        InputError: if there are none, or not as many targets as inputs.
+    """
+    if len(inputs) != len(targets) or not len(inputs):
+        raise InputError(f"{len(inputs)} inputs and {len(targets)} targets arrived; expected as many of both, and some")
+
+    def draw(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
+        chosen = torch.as_tensor(rng.integers(len(inputs), size=n), device=inputs.device)
+        return inputs[chosen], targets[chosen]
+
+    return draw
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How a module is trained for a number of steps; defaults are those of the mask paper.
+
+    Attributes:
+        steps: batches.
+        batch_size: examples a step.
+        learning_rate: of Adam.
+        clip: largest norm of the gradient.
+
+    Source: weight-masks C.1. Chapter: ``weight-masks``.
+    """
+
+    steps: int = 20_000
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.batch_size < 1 or not (self.learning_rate > 0 and self.clip > 0):
+            raise InputError(f"{self} arrived; expected steps >= 0, a batch of at least 1, a positive rate and clip")
+
+
+def train_steps(
+    module: nn.Module,
+    draw: Draw,
+    settings: Steps,
+    rng: np.random.Generator,
+    loss: Loss = cross_entropy,
+    on_step: Callable[[int, float], object] | None = None,
+) -> np.ndarray:
+    """Train a module in place, for a number of batches.
+
+    Dropout draws from torch's global generator, which is seeded for the time of the training and then put back.
+
+    Args:
+        module: what to train. It is left in evaluation mode.
+        draw: examples of the task, see ``modlib.masks.learning.learn_mask``.
+        settings: how.
+        rng: decides batches and dropout.
+        loss: mean loss over examples, of outputs and targets.
+        on_step: called after every step with its number, from 1, and its loss.
+
+    Returns:
+        The loss of every step.
+
+    Raises:
+        InputError: if the loss is not finite.
+
+    Source: weight-masks C.1. Chapter: ``weight-masks``.
+    """
+    adam = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, fused=True)
+    losses = np.empty(settings.steps, dtype=np.float32)
+    module.train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**63)))
+        for step in range(1, settings.steps + 1):
+            inputs, targets = draw(rng, settings.batch_size)
+            value = loss(module(inputs), targets)
+            losses[step - 1] = value.item()
+            check_loss(losses[step - 1], step)
+            adam.zero_grad()
+            value.backward()
+            nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
+            adam.step()
+            if on_step:
+                on_step(step, float(losses[step - 1]))
+    module.eval()
+    return losses
+
+
+def trained_once(module: nn.Module, train: Callable[[nn.Module], object], path: Path) -> nn.Module:
+    """A module with its parameters and buffers from a file if it is there; else it is trained and they are written.
+
+    Args:
+        module: what to fill or train, in place.
+        train: trains it in place.
+        path: the file, ``.npz``.
+
+    Returns:
+        The module, in evaluation mode.
+
+    Raises:
+        DataError: if the file is damaged or holds another network.
+    """
+    if path.exists():
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                module.load_state_dict({name: torch.as_tensor(stored[name]) for name in stored.files})
+        except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
+    else:
+        train(module)
+        save_arrays(path, {name: tensor.numpy() for name, tensor in module.state_dict().items()})
+    return module.eval()

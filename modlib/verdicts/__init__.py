@@ -1,0 +1,6 @@
+"""What came out: claims and their verdicts, and the stored rows that chapters show."""
+
+import lazy_loader
+
+# __init__.pyi says which name comes from which module; a module is imported when one of its names is asked for.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

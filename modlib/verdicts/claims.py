@@ -1,0 +1,329 @@
+"""Claims of the papers, and verdicts computed from results/.
+
+``book/claims.yml`` says what is claimed and which rows decide it, ``book/papers/*.csv`` what the paper prints, the
+findings of the chapters what our rows give, ``modlib.evidence.criteria`` when the two agree. Only rows of the profile
+``paper`` count. Chapter: ``scorecard``; every chapter shows its own claims.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from modlib.chapters import NAMES, find_experiment, findings
+from modlib.errors import BookError, TableMissing, nearest
+from modlib.evidence.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine
+from modlib.evidence.metrics import NETWORK
+from modlib.evidence.papers import STAGES, Place, Printed, printed_at
+from modlib.files import checkout, results_folder
+from modlib.tables.results import read_table
+
+if TYPE_CHECKING:
+    pass
+
+PROFILE = "paper"  # a reduced run never decides a claim
+PREFIX = {
+    "pruned-modular": "pm",
+    "clusterability": "cl",
+    "upstream-downstream": "ud",
+    "weight-masks": "wm",
+    "importance-coherence": "ic",
+}
+KEYS = (
+    "paper",
+    "item",
+    "row",
+    "id",
+    "statement",
+    "criteria",
+    "networks",
+    "shuffles",
+    "decided_by",
+    "chapter",
+    "claims",
+)
+SHUFFLES = ("pooled", "averaged")
+DATASETS = {
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10 (JPEG copy)",
+    "initialisation": "untrained",
+    "mnist halves-same": "MNIST halves-same",
+    "mnist halves-diff": "MNIST halves-diff",
+    "mnist stack-diff": "MNIST stack-diff",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of a paper.
+
+    Attributes:
+        id: unique name, such as ``pm-table-1-mnist-dropout``.
+        paper: id of the paper.
+        item: table, figure or section that prints it.
+        row: name of its row in ``book/papers/PAPER.csv``; a pattern if it takes several; empty for a claim in words.
+        statement: what is claimed, in words.
+        chapter: where it is shown.
+        criteria: for every metric the name of its criterion.
+        shuffles: how standard deviations of shuffles are summarised, ``pooled`` or ``averaged``.
+        tables: result tables that decide it.
+        rows: for every column that picks their rows, its value.
+        printed: for every metric that the paper prints in this row, what it prints; the main metric first, values that
+            the source has lost last.
+    """
+
+    id: str
+    paper: str
+    item: str
+    row: str
+    statement: str
+    chapter: str
+    criteria: Mapping[str, str]
+    shuffles: str
+    tables: tuple[str, ...]
+    rows: Mapping[str, str]
+    printed: Mapping[str, Printed] = field(repr=False)
+
+    @property
+    def what(self) -> str:
+        """The networks that it is about, in words."""
+        rows, k = self.rows, self.rows.get("k", "")
+        if "dataset" not in rows or {"measure", "network"} & rows.keys():
+            spelt = {"dropout": {"yes": "dropout", "no": "no dropout"}, "dataset": DATASETS, "k": {k: f"k = {k}"}}
+            named = {column: value for column, value in rows.items() if column != "biases"}  # the chapter tells of them
+            order = sorted(named.items(), key=lambda row: (row[0] != "dataset", row[0] == "k"))
+            return ", ".join(spelt.get(column, {}).get(value, value) for column, value in order) or "all networks"
+        if "study" in rows:
+            ending = {"yes": ", dropout", "no": ", no dropout"}.get(rows.get("dropout", ""), "")
+            return f"{DATASETS[rows['dataset']]}, {rows['study']}{ending}"
+        if "k" not in rows:
+            hidden = f"({rows['hidden'].replace('-', ', ')})" if "hidden" in rows else "all architectures"
+            return f"{DATASETS.get(rows['dataset'], rows['dataset'])}, {hidden}"
+        dropout = {"yes": "dropout", "no": "no dropout"}.get(rows.get("dropout", ""))
+        words = [DATASETS.get(rows["dataset"], rows["dataset"])]
+        if rows.get("stage") in STAGES.values():
+            words += [*([dropout] if dropout else []), rows["stage"]]
+        return ", ".join([*words, f"k = {rows['k']}"])
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One number of a claim: the paper's, ours, how they were compared, and what came out."""
+
+    metric: str
+    criterion: str
+    theirs: str
+    ours: str
+    n: str
+    reduced: bool
+    grade: Grade
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the results say about a claim.
+
+    Attributes:
+        verdict: the grades of all its numbers, combined.
+        ours: our number of the main metric.
+        theirs: the paper's.
+        n: our number of networks, and the paper's where it differs.
+        reduced: whether we have fewer networks than the paper, or trained them for fewer steps.
+        details: one for every number, the main metric first.
+        explanation: what did not agree, or why nothing could be said; empty if all agrees.
+    """
+
+    verdict: Grade
+    ours: str
+    theirs: str
+    n: str
+    reduced: bool
+    details: tuple[Detail, ...]
+    explanation: str
+
+
+def load(path: Path | None = None) -> list[Claim]:
+    """All claims, with what the papers print for them.
+
+    Args:
+        path: the YAML file, book/claims.yml by default; the papers' numbers lie beside it in ``papers/``.
+
+    Raises:
+        BookError: if the file does not parse, or a claim names a paper, row, metric, criterion, table or column that
+            is not there, or leaves open what the paper fixes.
+    """
+    path = path or checkout() / "book" / "claims.yml"
+    try:
+        # Every scalar is text, as in the papers' files: `no` stays "no".
+        entries = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+        pairs = [(entry, own) for entry in entries for own in entry["claims"]]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise BookError(
+            f"{path} does not parse as a list of entries with claims ({error!r}); compare with git"
+        ) from error
+    claims = [_claim(entry, own, path) for entry, own in pairs]
+    ids = [claim.id for claim in claims]
+    if doubled := sorted({name for name in ids if ids.count(name) > 1}):
+        raise BookError(f"{path} has more than one claim {', '.join(doubled)}; give each its own id")
+    return claims
+
+
+def judge(claim: Claim, folder: Path | None = None) -> Verdict:
+    """Verdict on a claim, from rows of the profile ``paper``.
+
+    Args:
+        claim: one of ``load()``.
+        folder: where the result tables lie; ``results_folder()`` by default.
+
+    Raises:
+        ResultsError: if a table is damaged. One that is not there yet has no rows.
+        BookError: if the claim picks several rows of the same network.
+    """
+    rows = _rows(claim, folder or results_folder())
+    details = tuple(_detail(claim, metric, rows) for metric in claim.printed)
+    short = [detail for detail in details if detail.grade is not Grade.REPRODUCED]
+    if len(short) == len(details) and len({detail.why for detail in short}) == 1:
+        explanation = short[0].why
+    else:
+        explanation = "; ".join(f"{findings()[d.metric].label} {d.grade}: {d.why}" for d in short)
+    return Verdict(
+        verdict=combine(detail.grade for detail in details),
+        ours=details[0].ours,
+        theirs=details[0].theirs,
+        n=details[0].n,
+        reduced=any(detail.reduced for detail in details),
+        details=details,
+        explanation=explanation,
+    )
+
+
+def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Claim:
+    merged = {**entry, **own}
+    where = f"{path.name}: {merged.get('item')}, {merged.get('id')}"
+    for key in merged:
+        expect(key, KEYS, f"{where}: key")
+    if missing := [key for key in ("paper", "item", "id", "statement", "criteria") if key not in merged]:
+        raise BookError(f"{where}: the claim has no {', '.join(missing)}; write it in its entry")
+    expect(merged["paper"], PREFIX, f"{where}: paper")
+    expect(merged.get("shuffles", "averaged"), SHUFFLES, f"{where}: shuffles")
+    rows = {**entry.get("decided_by", {}), **own.get("decided_by", {})}
+    named = rows.pop("table", [])
+    tables = (named,) if isinstance(named, str) else tuple(named)
+    if not tables:
+        raise BookError(f"{where}: decided_by is {rows}; expected a table at least")
+    in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
+    for name in tables:
+        expect(name, NAMES, f"{where}: table")
+        experiment = find_experiment(name)
+        if not in_words and "dataset" in experiment.cell_key and "dataset" not in rows:
+            raise BookError(f"{where}: decided_by is {rows}, but rows of {name} differ in the dataset; fix it")
+        if "k" in experiment.row_key and "k" not in rows:
+            raise BookError(f"{where}: decided_by is {rows}, but rows of {name} differ in k; fix k")
+        for column in rows:
+            expect(column, (*experiment.cell_key, *experiment.row_key), f"{where}: column of {name}")
+    for metric, criterion in merged["criteria"].items():
+        expect(metric, findings(), f"{where}: metric")
+        expect(criterion, CRITERIA, f"{where}: criterion")
+    row, metrics = merged.get("row", ""), {name: findings()[name] for name in merged["criteria"]}
+    if not row and not in_words:
+        raise BookError(f"{where}: the claim has no row, but is compared with a printed number; name the row")
+    return Claim(
+        id=f"{PREFIX[merged['paper']]}-{merged['item']}-{merged['id']}",
+        paper=merged["paper"],
+        item=merged["item"],
+        row=row,
+        statement=merged["statement"],
+        chapter=merged.get("chapter", tables[0]),
+        criteria=merged["criteria"],
+        shuffles=merged.get("shuffles", "averaged"),
+        tables=tables,
+        rows=rows,
+        printed=printed_at(merged["paper"], Place(merged["item"], row, rows), metrics, path.parent / "papers")
+        if row
+        else dict.fromkeys(metrics, Printed("in words", Sample(math.nan, int(merged.get("networks", 0))))),
+    )
+
+
+def _rows(claim: Claim, folder: Path) -> pd.DataFrame:
+    """Our rows that decide a claim, of all its tables."""
+    found = []
+    for name in claim.tables:
+        try:
+            rows = _read(folder, name)
+        except TableMissing:
+            continue
+        wanted = {"profile": PROFILE, **claim.rows}
+        found.append(rows[np.logical_and.reduce([rows[key].astype(str) == wanted[key] for key in wanted])])
+    found = [rows for rows in found if len(rows)]
+    if not found:
+        return pd.DataFrame()
+    rows = pd.concat(found, ignore_index=True)
+    if "null" in rows and rows.duplicated([*NETWORK, "null"]).any():
+        raise BookError(
+            f"{claim.id} picks several rows of the same network with {_words(claim.rows)}; "
+            "expected one for each null model: fix stage and k in its decided_by"
+        )
+    return rows
+
+
+def _read(folder: Path, name: str) -> pd.DataFrame:
+    """A result table, read once as long as its file stays the same."""
+    path = folder / f"{name}.csv"
+    return _read_version(folder, name, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@functools.lru_cache(maxsize=16)
+def _read_version(folder: Path, name: str, version: int) -> pd.DataFrame:
+    return read_table(name, folder)
+
+
+def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
+    printed, name = claim.printed[metric], claim.criteria[metric]
+    theirs = printed.sample
+    ours = None if rows.empty else findings()[metric].measure(rows, claim.shuffles)
+    fewer_steps = ours is not None and any(
+        (rows[column] < steps).any() for table in claim.tables for column, steps in find_experiment(table).full.items()
+    )
+    reduced = fewer_steps or (ours is not None and theirs is not None and ours.n < theirs.n)
+    if theirs is None:
+        grade, why = Grade.NO_VALUE, printed.note
+    elif ours is None:
+        missing = f"no {PROFILE} rows" if rows.empty else "not all rows are there"
+        grade, why = Grade.NOT_TESTED, f"{missing} for {_words(claim.rows)} in {', '.join(claim.tables)}"
+    else:
+        grade, why = CRITERIA[name](ours, theirs)
+    count = _count(ours, theirs) + (", fewer steps" if fewer_steps else "")
+    return Detail(metric, name, printed.text, findings()[metric].text(ours), count, reduced, grade, why)
+
+
+def _count(ours: Sample | None, theirs: Sample | None) -> str:
+    if ours is None:
+        return "–"
+    if theirs is None or theirs.n in (0, ours.n):
+        return f"{ours.n}"
+    return f"{ours.n} of {theirs.n}, reduced" if ours.n < theirs.n else f"{ours.n} (paper {theirs.n})"
+
+
+def _words(rows: Mapping[str, str]) -> str:
+    return ", ".join(f"{column} = {value}" for column, value in rows.items())
+
+
+def expect(name: str, known: Iterable[str], what: str) -> None:
+    """Refuse a name that is not known.
+
+    Raises:
+        BookError: saying which are, and which was probably meant.
+    """
+    known = list(known)
+    if name not in known:
+        raise BookError(f"{what} {name!r} arrived; {nearest(name, known)}")

@@ -1,0 +1,145 @@
+"""The trained perceptrons that several chapters share: one grid of conditions, one cache of networks.
+
+Chapters: ``clusterability``, ``dropout``, ``random-datasets``, ``topology-shuffles``, ``importance``, ``coherence``.
+"""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modlib.data.composites import load_composite
+from modlib.data.images import Images, load_images
+from modlib.data.random import random_images
+from modlib.errors import DataError, InputError
+from modlib.files import cache_file, save_arrays
+
+if TYPE_CHECKING:
+    from modlib.training.keras import Recipe, Snapshot
+
+RANDOM_DATASETS = ("unlearnable", "kilo-epoch", "memorisation")
+IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10")
+HALVES = tuple(f"{name} halves-{task}" for name in ("digits", "mnist", "fashion_mnist") for task in ("same", "diff"))
+DATASETS = ("digits", *IMAGE_DATASETS, *RANDOM_DATASETS, *HALVES)
+
+
+@dataclass(frozen=True)
+class TrainedPair:
+    """A network right before pruning and at the end, and how many seconds its training took."""
+
+    unpruned: Snapshot
+    pruned: Snapshot
+    seconds: float
+
+
+def recipe_for(dataset: str, dropout: bool) -> Recipe:
+    """The papers' recipe for a data set; see the settings in ``book/papers``.
+
+    Dropout is 0.5 after every hidden layer, 0.2 for CIFAR-10, which does not learn at 0.5. CIFAR-10 is
+    pruned for 40 epochs. The kilo-epoch experiment trains for 1,000 epochs; memorisation for 100 + 100
+    without shuffling.
+
+    Raises:
+        InputError: if the data set is not known.
+
+    Source: pruned-modular 3, 3.1, 3.2; importance-coherence A.2.
+    """
+    from modlib.training.keras import Recipe
+
+    if dataset in HALVES:
+        dataset = dataset.partition(" ")[0]
+    rate = (0.2 if dataset == "cifar10" else 0.5) if dropout else 0.0
+    match dataset:
+        case "digits" | "mnist" | "fashion_mnist" | "unlearnable":
+            return Recipe(dropout=rate)
+        case "cifar10":
+            return Recipe(dropout=rate, pruning_epochs=40)
+        case "kilo-epoch":
+            return Recipe(dropout=rate, epochs=1000)
+        case "memorisation":
+            return Recipe(dropout=rate, epochs=100, pruning_epochs=100, shuffle=False)
+    raise InputError(f"data set {dataset!r} arrived; expected one of {', '.join(DATASETS)}")
+
+
+def data_for(dataset: str) -> Images:
+    """Data of a condition. All networks of a random condition see the same random images.
+
+    Raises:
+        InputError: if the data set is not known.
+    """
+    if dataset in ("unlearnable", "kilo-epoch"):
+        return random_images(60_000, seed=0)
+    if dataset == "memorisation":
+        return random_images(3_000, seed=0)
+    return load_composite(dataset) if " " in dataset else load_images(dataset)
+
+
+def trained_mlp(
+    dataset: str,
+    dropout: bool,
+    seed: int,
+    recipe: Recipe | None = None,
+    on_epoch: Callable[[str, int, float], None] | None = None,
+) -> TrainedPair:
+    """The trained network of a condition and seed, from the cache if it is there.
+
+    Args:
+        dataset: one of ``DATASETS``.
+        dropout: whether hidden layers have dropout.
+        seed: decides the network.
+        recipe: how to train; the papers' recipe for the data set by default.
+        on_epoch: progress, see ``modlib.training.keras.train_mlp``.
+
+    Raises:
+        DataError: if the cached file is damaged.
+    """
+    recipe = recipe or recipe_for(dataset, dropout)
+    data = data_for(dataset)
+    settings = {"data": data.checksum, "recipe": asdict(recipe), "seed": seed}
+    path = cache_file(f"{dataset}-{'dropout' if dropout else 'plain'}-{seed}", settings)
+    if path.exists():
+        return _load(path)
+    from modlib.training.keras import train_mlp
+
+    began = time.perf_counter()
+    unpruned, pruned = train_mlp(data, recipe, seed, on_epoch)
+    pair = TrainedPair(unpruned, pruned, time.perf_counter() - began)
+    _save(path, pair)
+    return pair
+
+
+def _save(path: Path, pair: TrainedPair) -> None:
+    arrays: dict[str, np.ndarray] = {"seconds": np.array(pair.seconds)}
+    for snapshot in (pair.unpruned, pair.pruned):
+        stage = snapshot.stage
+        for kind, tensors in (("kernel", snapshot.kernels), ("bias", snapshot.biases)):
+            arrays |= {f"{stage}/{kind}/{i}": tensor for i, tensor in enumerate(tensors)}
+        arrays |= {f"{stage}/accuracy/{split}": np.array(value) for split, value in snapshot.accuracy.items()}
+        arrays[f"{stage}/losses"] = np.array(snapshot.losses)
+    save_arrays(path, arrays)
+
+
+def _load(path: Path) -> TrainedPair:
+    from modlib.training.keras import Snapshot
+
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            snapshots = {}
+            for stage in ("unpruned", "pruned"):
+                n = sum(key.startswith(f"{stage}/kernel/") for key in stored.files)
+                snapshots[stage] = Snapshot(
+                    stage,
+                    [stored[f"{stage}/kernel/{i}"] for i in range(n)],
+                    [stored[f"{stage}/bias/{i}"] for i in range(n)],
+                    {split: float(stored[f"{stage}/accuracy/{split}"]) for split in ("train", "test")},
+                    stored[f"{stage}/losses"].tolist(),
+                )
+            return TrainedPair(snapshots["unpruned"], snapshots["pruned"], float(stored["seconds"]))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
