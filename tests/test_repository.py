@@ -141,12 +141,14 @@ def test_tensorflow_and_torch_share_a_process(order: str) -> None:
     ("importer", "imported"),
     [
         ("stats", "modlib.graphs.spectral"),
-        ("graphs", "modlib.graphs.spectral"),
-        ("shuffles", "modlib.zoo.perceptrons"),
-        ("shuffles", "modlib.tables.results"),
-        ("training/keras", "modlib.tables.runner"),
-        ("spectral", "tensorflow"),
-        ("spectral", "torchvision"),
+        ("networks/network", "modlib.graphs.spectral"),
+        ("graphs/shuffles", "modlib.zoo.perceptrons"),
+        ("graphs/shuffles", "modlib.tables.results"),
+        ("training/steps", "modlib.zoo.trained"),
+        ("masks/learning", "modlib.training.perceptrons"),
+        ("chapters/coherence/experiment", "modlib.chapters.importance.findings"),
+        ("graphs/spectral", "tensorflow"),
+        ("graphs/spectral", "torchvision"),
     ],
 )
 def test_an_arrow_against_the_design_is_refused(tmp_path: Path, importer: str, imported: str) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import statsmodels.stats.meta_analysis
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from modlib.errors import InputError
 from modlib.stats import (

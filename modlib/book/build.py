@@ -30,6 +30,7 @@ import nbformat
 import yaml
 
 from modlib.book import notebooks
+from modlib.book.reference import with_modules
 from modlib.errors import BookError
 from modlib.files import checkout, results_folder
 from modlib.tables.runner import describe_run
@@ -222,7 +223,7 @@ def execute_pages(pages: Sequence[Page], force: bool, root: Path, jobs: int = 2)
 
 
 def stage(pages: Iterable[Page], runs: Sequence[Run], root: Path) -> None:
-    """Lay out what Jupyter Book reads: executed notebooks, prose with the status table, and files beside it."""
+    """Lay out what Jupyter Book reads: notebooks, prose with its status table and API reference, and the rest."""
     folder = root / "_build" / "stage"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -236,7 +237,8 @@ def stage(pages: Iterable[Page], runs: Sequence[Run], root: Path) -> None:
             shutil.copy(_executed(page.name, root, ".ipynb"), f"{target}.ipynb")
         else:
             text = page.source.read_text(encoding="utf-8")
-            Path(f"{target}.md").write_text(text.replace(STATUS_TABLE, status_table(runs)), encoding="utf-8")
+            text = with_modules(text.replace(STATUS_TABLE, status_table(runs)), root)
+            Path(f"{target}.md").write_text(text, encoding="utf-8")
 
 
 def status_table(runs: Sequence[Run]) -> str:

@@ -1,0 +1,209 @@
+"""Chapter ``class-removal``.
+
+Masks for classes: what is held out, what a mask sees, what is kept in the cache, and rows that stay the same. What
+the mask paper says about removing a class, judged on rows in which it is true by construction, or false.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from modlib.chapters.class_removal.experiment import (
+    CELL_KEY,
+    CONTROL,
+    REMOVAL,
+    ROW_KEY,
+    STABILITY,
+    TOLERANCE,
+    cells,
+    measure,
+)
+from modlib.chapters.class_removal.findings import FINDINGS, drops, target_and_others
+from modlib.chapters.class_removal.masks import confusion, learn_class_mask
+from modlib.data.images import load_colour_images, load_images
+from modlib.errors import DataError, InputError
+from modlib.evidence.criteria import Grade
+from modlib.masks.learning import MaskSettings
+from modlib.training.steps import Steps
+from modlib.verdicts import claims
+from modlib.zoo.colour_cnns import NAMES, Split, split_images, trained_cnn
+
+# --- masks
+
+
+@pytest.fixture(scope="module")
+def data() -> Split:
+    return split_images("digits", seed=0)
+
+
+@pytest.fixture(scope="module")
+def cnn(data, tmp_path_factory) -> torch.nn.Module:
+    return trained_cnn(data, True, Steps(60, learning_rate=3e-3), 0, tmp_path_factory.mktemp("cache") / "cnn.npz")
+
+
+def test_digits_stand_in_for_colour_images():
+    small, large = load_images("digits"), load_colour_images("digits")
+    assert large.x_test.shape == (360, 3, 32, 32)
+    np.testing.assert_array_equal(large.x_test[:, 1, ::4, ::4].reshape(360, 64), small.x_test)
+    with pytest.raises(InputError, match="cifar10 comes in colour"):
+        load_colour_images("mnist")
+
+
+def test_a_fifth_is_held_out_and_channels_are_standardised(data):
+    whole = load_colour_images("digits")
+    assert len(data.x_test) == int(0.2 * len(whole.x_train))
+    assert len(data.x_train) + len(data.x_test) == len(whole.x_train)
+    np.testing.assert_allclose(data.x_train.mean((0, 2, 3)), 0, atol=1e-4)
+    np.testing.assert_allclose(data.x_train.std((0, 2, 3)), 1, atol=1e-4)
+    assert not np.array_equal(split_images("digits", 1).y_test, data.y_test)
+
+
+def test_a_network_is_trained_once_and_read_after(data, tmp_path: Path):
+    path = tmp_path / "new" / "cnn.npz"
+    first, again = (trained_cnn(data, False, Steps(3), 0, path) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
+    assert not again.training
+    assert [found.name for found in path.parent.iterdir()] == ["cnn.npz"]
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match="is damaged"):
+        trained_cnn(data, False, Steps(3), 0, path)
+
+
+def test_a_confusion_matrix_counts_every_image_by_its_class(data, cnn):
+    counts = confusion(cnn, data)
+    np.testing.assert_array_equal(counts.sum(1), np.bincount(data.y_test, minlength=10))
+    assert np.trace(counts) / counts.sum() > 0.5
+    assert len(NAMES) == 10
+
+
+def test_a_mask_without_a_class_loses_that_class_and_keeps_the_output_layer(data, cnn):
+    settings = MaskSettings(150, batch_size=64, learning_rate=0.05, beta=1e-4)
+    control = learn_class_mask(cnn, data, range(10), settings, [0]).mask
+    removed = learn_class_mask(cnn, data, [c for c in range(10) if c != 3], settings, [1], control).mask
+    last = [name for name in control.keep if control.keep[name].shape in ((10, 256), (10,))]
+    assert len(last) == 2
+    assert all(np.array_equal(control.keep[name], removed.keep[name]) for name in last)
+    assert set(removed.keep) == {name for name, _ in cnn.named_parameters()}
+    accuracies = [np.diag(c) / c.sum(1) for c in (confusion(mask.apply(cnn), data) for mask in (control, removed))]
+    drop = accuracies[0] - accuracies[1]
+    assert drop[3] > 0.3
+    assert drop[3] > np.delete(drop, 3).max()
+
+
+def test_controls_come_first_and_every_class_is_removed_once():
+    grid = pd.DataFrame(cells("paper"))
+    assert not grid.duplicated(list(CELL_KEY)).any()
+    assert (grid["target"].head(2) == CONTROL).all()
+    assert grid.groupby(["study", "dropout"]).size().to_dict() == {
+        ("class removal", "yes"): 11, ("class removal", "no"): 11, ("mask stability", "no"): 2,
+        ("mask stability, longer", "no"): 1,
+    }  # fmt: skip
+    assert all(a != b for a, b in grid.loc[grid["study"] == STABILITY, "target"].str.split("-"))
+
+
+def test_a_cell_gives_the_same_row_with_and_without_the_cache(tmp_path: Path, monkeypatch):
+    chosen = [cell for cell in cells("smoke") if cell["dropout"] == "no" and cell["target"] in (CONTROL, "4")]
+    chosen += [cell for cell in cells("smoke") if cell["study"] == STABILITY]
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path / "one"))
+    rows = [measure(cell) for cell in chosen]
+    assert [measure(cell) for cell in chosen] == rows
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path / "two"))
+    assert measure(chosen[1]) == rows[1]  # its control mask is learned on the way
+    for (row,), cell in zip(rows, chosen, strict=True):
+        assert set(row) - set(ROW_KEY) == set(TOLERANCE)
+        assert (row["iou"] == "") is (cell["study"] != STABILITY)
+        shares = np.array(row["confusion"].split(), dtype=float).reshape(10, 10)
+        np.testing.assert_allclose(shares.sum(1), 1, atol=1e-3)
+
+
+# --- what its rows say
+
+CLAIMS = [claim for claim in claims.load() if claim.paper == "weight-masks" and claim.tables == ("class-removal",)]
+LOOKS_LIKE = {0: (2, 8), 3: (5,), 5: (3,), 9: (1,), 1: (9,)}
+
+
+def table(paper_is_right: bool, steps: int = 20_000) -> pd.DataFrame:
+    """Rows of the paper's grid, for three networks of each kind."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for cell in [{**cell, "seed": seed} for seed in range(3) for cell in cells("paper")]:
+        shares = np.full((10, 10), 0.02) + np.diag(np.full(10, 0.8))
+        if cell["study"] == REMOVAL and cell["target"] != CONTROL:
+            removed = int(cell["target"])
+            loss = (
+                (0.5 if cell["dropout"] == "yes" else 0.35)
+                if paper_is_right
+                else 0.05 + 0.1 * (cell["dropout"] == "no")
+            )
+            shares[removed, removed] -= loss + 0.01 * rng.normal()
+            receivers = (
+                LOOKS_LIKE.get(removed, (7 if removed == 4 else 4,))
+                if paper_is_right
+                else (6,)
+                if removed != 6
+                else (7,)
+            )
+            shares[removed, list(receivers)] += loss / len(receivers)
+            if paper_is_right and removed in (3, 5):
+                shares[8 - removed, 8 - removed] += 0.05
+            if not paper_is_right:
+                shares[(removed + 1) % 10, (removed + 1) % 10] -= 0.2
+                if removed in (3, 5):
+                    shares[8 - removed, 8 - removed] -= 0.1
+        accuracy = 0.81 if paper_is_right else 0.5
+        text = " ".join(f"{share:.4f}" for share in shares.ravel())
+        iou = "" if cell["study"] == REMOVAL else 0.93 if paper_is_right else 0.6
+        better = paper_is_right == (cell["dropout"] == "yes")
+        row = {
+            "network_steps": 20_000,
+            "mask_steps": steps,
+            "whole_accuracy": 0.82 + 0.03 * better + 0.001 * rng.normal(),
+            "accuracy": accuracy,
+            "iou": iou,
+        }
+        rows.append({**cell, "mask": cell["target"], **row, "confusion": text})
+    return pd.DataFrame(rows)
+
+
+def judge(folder: Path, paper_is_right: bool) -> dict[str, Grade]:
+    table(paper_is_right).to_csv(folder / "class-removal.csv", index=False)
+    return {claim.id: claims.judge(claim, folder).verdict for claim in CLAIMS}
+
+
+def test_every_statistic_decides_a_claim():
+    assert {metric for claim in CLAIMS for metric in claim.criteria} == set(FINDINGS)
+
+
+def test_sentences_that_are_true_are_reproduced(tmp_path: Path):
+    assert not {name: str(grade) for name, grade in judge(tmp_path, True).items() if grade is not Grade.REPRODUCED}
+
+
+def test_sentences_that_are_false_are_not(tmp_path: Path):
+    assert not {name for name, grade in judge(tmp_path, False).items() if grade is Grade.REPRODUCED}
+
+
+def test_without_rows_nothing_is_tested(tmp_path: Path):
+    assert {claims.judge(claim, tmp_path).verdict for claim in CLAIMS} == {Grade.NOT_TESTED}
+
+
+@pytest.mark.parametrize(("steps", "marked"), [(20_000, False), (4000, True)])
+def test_masks_of_fewer_steps_than_the_papers_are_called_reduced(tmp_path: Path, steps: int, marked: bool):
+    table(True, steps).to_csv(tmp_path / "class-removal.csv", index=False)
+    for claim in CLAIMS:
+        verdict = claims.judge(claim, tmp_path)
+        assert ("fewer steps" in verdict.n) is marked
+        assert verdict.reduced or not marked
+
+
+def test_drops_are_those_of_the_diagonal():
+    rows = table(True)
+    found = drops(rows)
+    assert len(found) == 60
+    line = target_and_others(rows).query("dropout == 'yes' and removed == 3").iloc[0]
+    assert line["target"] == pytest.approx(0.5, abs=0.05)
+    assert line["other"] == pytest.approx(0, abs=1e-6)
+    assert drops(rows[rows["target"] != CONTROL]).empty
+    assert target_and_others(rows[rows["target"] != CONTROL]).empty

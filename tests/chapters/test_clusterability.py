@@ -1,0 +1,65 @@
+"""Chapter ``clusterability``: its grid is the papers', its rows stay the same, figures show them."""
+
+from collections import Counter
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from modlib.chapters.clusterability.experiment import EXPERIMENT, cells, measure
+from modlib.chapters.clusterability.figures import initial_ncuts
+from modlib.chapters.clusterability.findings import FINDINGS
+from modlib.chapters.rows import ROW_KEY, TOLERANCE
+
+
+def test_the_grid_has_the_networks_of_the_papers() -> None:
+    """Ten networks a data set without dropout, and untrained ones (pruned-modular 3, A.2)."""
+    counts = Counter(cell["dataset"] for cell in cells("paper"))
+    assert counts == {"mnist": 10, "fashion_mnist": 10, "cifar10": 10, "initialisation": 200}
+    assert {cell["dropout"] for cell in cells("paper")} == {"no"}
+
+
+def test_an_untrained_network_has_an_ncut_and_no_shuffles() -> None:
+    (cell, *_) = [cell for cell in cells("smoke") if cell["dataset"] == "initialisation"]
+    rows = pd.DataFrame(measure(cell))
+    assert {*ROW_KEY, *TOLERANCE} <= set(rows.columns)
+    assert set(rows["stage"]) == {"initial"}
+    assert set(rows["n_shuffles"]) == {0}
+    assert (rows["ncut"].between(0, rows["k"], inclusive="neither")).all()
+    pd.testing.assert_frame_equal(rows, pd.DataFrame(measure(cell)))
+    assert EXPERIMENT.name == "clusterability"
+
+
+def test_the_share_of_significant_networks_is_counted_and_the_nulls_are_kept_apart() -> None:
+    rows = pd.DataFrame(
+        {"null": ["layer"] * 4 + ["layer-nonzero"], "p": [1 / 51, 1 / 51, 0.4, 1.0, 1 / 51], "n_shuffles": 50}
+    )
+    assert FINDINGS["prop_sig"].measure(rows, "averaged").mean == 0.5
+    assert FINDINGS["p_value_nonzero"].measure(rows, "averaged").mean == 1
+    assert FINDINGS["prop_less_clusterable_than_all_shuffles"].measure(rows, "averaged").mean == 0.25
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_no_rows_give_no_number(name: str) -> None:
+    columns = [
+        "dataset",
+        "dropout",
+        "seed",
+        "null",
+        "ncut",
+        "p",
+        "n_shuffles",
+        "shuffled_mean",
+        "shuffled_sd",
+        "shuffled",
+    ]
+    assert FINDINGS[name].measure(pd.DataFrame(columns=[*columns, "z"]), "averaged") is None
+
+
+def test_the_papers_range_is_shaded_behind_our_networks() -> None:
+    ax = initial_ncuts(np.linspace(2.0, 2.1, 20), (1.9, 2.2), 4)
+    _, labels = ax.get_legend_handles_labels()
+    assert labels == ["support in the paper", "20 untrained networks"]
+    assert ax.patches[0].get_extents().width > 0
+    plt.close(ax.figure)

@@ -1,0 +1,89 @@
+"""Chapter ``dependencies``: pairs of lesions, what they say, and how they are drawn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modlib.chapters.dependencies import experiment as dependencies
+from modlib.chapters.dependencies.figures import dependency_graph, pair_matrix
+from modlib.chapters.dependencies.findings import FINDINGS as OF_PAIRS, dependent_pairs, relevant_pairs
+from modlib.data.images import Images
+from modlib.networks.network import from_arrays
+from modlib.networks.planted import random_weights
+
+
+@pytest.fixture
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    weights = random_weights((64, 30, 30, 30, 30, 10), rng, density=0.3)
+    network, x = from_arrays(weights), rng.random((200, 64), dtype=np.float32)
+    images = Images("digits", x, rng.integers(0, 10, 200), x, rng.integers(0, 10, 200))
+    monkeypatch.setattr(dependencies, "trained", lambda *_: (network, images))
+
+
+def test_every_pair_has_both_orders(small_network):
+    rows = pd.DataFrame(dependencies.measure(dependencies.cells("smoke")[0]))
+    pairs = set(zip(rows["first"], rows["second"], strict=True))
+    assert pairs == {(second, first) for first, second in pairs}
+    # both orders end at the same place: l(X) + delta(Y, X) = l(Y) + delta(X, Y)
+    end = (rows["first_drop"] + rows["delta"]).set_axis(pd.MultiIndex.from_frame(rows[["first", "second"]]))
+    assert all(end[first, second] == pytest.approx(end[second, first], abs=2e-5) for first, second in pairs)
+
+
+def test_pairs():
+    rows = pd.DataFrame(
+        [
+            ("1-0", "2-0", "no", "important", "important"),
+            ("2-0", "1-0", "yes", "important", "important"),
+            ("1-0", "2-1", "yes", "important", "important"),
+            ("2-1", "1-0", "yes", "important", "important"),
+            ("2-0", "2-1", "no", "important", "important"),  # the same layer
+            ("2-1", "2-0", "no", "important", "important"),
+            ("1-0", "3-0", "no", "important", "small"),  # not important alone
+            ("3-0", "1-0", "no", "small", "important"),
+        ],
+        columns=["first", "second", "important", "first_kind", "second_kind"],
+    ).assign(seed=0)
+    assert len(relevant_pairs(rows)) == 4
+    found = dependent_pairs(rows).set_index("pair")
+    assert found["dependent"].to_dict() == {"1-0|2-0": True, "1-0|2-1": False}
+    assert found["same"].to_dict() == {"1-0|2-0": True, "1-0|2-1": False}
+    assert OF_PAIRS["given"].measure(rows, "averaged").mean == 0.75
+    assert OF_PAIRS["own_cluster"].measure(rows, "averaged").values == (1.0,)
+
+
+@pytest.fixture
+def pairs() -> pd.DataFrame:
+    names, rows = ("1-0", "2-0", "3-9"), []
+    for first in names:
+        for second in names:
+            if first != second:
+                given = {first, second} != {"1-0", "2-0"}
+                rows.append(
+                    {"first": first, "second": second, "delta": 0.2 if given else -0.1, "p": 0.02 if given else 1.0}
+                )
+                rows[-1] |= {
+                    "important": "yes" if given else "no",
+                    "first_kind": "important",
+                    "second_kind": "important",
+                }
+    return pd.DataFrame(rows).assign(seed=0)
+
+
+def test_the_matrix_has_a_row_for_what_is_gone_and_marks_what_is_significant(pairs):
+    ax = pair_matrix(pairs).axes[0]
+    shown = ax.images[0].get_array()
+    assert shown[0, 1] == pytest.approx(-10)  # the second once the first is gone
+    assert shown[0, 2] == pytest.approx(20)
+    assert np.ma.getmaskarray(shown).diagonal().all() or np.isnan(np.asarray(shown).diagonal()).all()
+    marks = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
+    assert marks == {(0, 1): "?", (1, 0): "?", (0, 2): "*", (2, 0): "*", (1, 2): "*", (2, 1): "*"}
+
+
+def test_the_graph_joins_what_depends(pairs):
+    ax = dependency_graph(pairs)
+    assert len(ax.patches) == 1
+    assert ax.patches[0].get_linewidth() == 3  # within a cluster
+    assert {text.get_text() for text in ax.texts} == {"1-0", "2-0", "3-9"}
+    assert not dependency_graph(pairs.assign(important="yes")).patches
+    assert not dependency_graph(pairs.assign(first_kind="small")).texts

@@ -1,0 +1,54 @@
+"""A chapter NAME has notebooks/NAME.md, results/NAME.csv, modlib/chapters/NAME/, its tests and its claims."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from modlib.chapters import NAMES, find_experiment, findings, package
+from modlib.files import checkout
+from modlib.tables.runner import Experiment
+from modlib.verdicts.claims import load
+
+ROOT = checkout()
+PARTS = {"__init__", "experiment", "findings", "figures"}  # of a chapter's package; one may have a module of its own
+OWN = {"class-removal": {"masks"}}
+
+
+def folder(name: str) -> Path:
+    return ROOT.joinpath(*package(name).split("."))
+
+
+def test_the_chapters_are_the_notebooks_of_the_table_of_contents() -> None:
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    pages = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    assert sorted(NAMES) == sorted(page.removeprefix("notebooks/") for page in pages if page.startswith("notebooks/"))
+    packages = {path.parent.name.replace("_", "-") for path in (ROOT / "modlib" / "chapters").glob("*/__init__.py")}
+    assert packages == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chapter_has_its_name_everywhere(name: str) -> None:
+    assert (ROOT / "notebooks" / f"{name}.md").exists()
+    assert (ROOT / "notebooks" / f"{name}.ipynb").exists()
+    assert (ROOT / "results" / f"{name}.csv").exists()
+    assert (ROOT / "results" / f"{name}.json").exists()
+    assert (ROOT / "tests" / "chapters" / f"test_{name.replace('-', '_')}.py").exists()
+    assert {path.stem for path in folder(name).glob("*.py")} <= PARTS | OWN.get(name, set())
+    experiment = find_experiment(name)
+    assert isinstance(experiment, Experiment)
+    assert experiment.name == name
+    assert [claim for claim in load() if claim.chapter == name], f"book/claims.yml has no claim of the chapter {name}"
+
+
+def test_every_finding_of_a_chapter_decides_a_claim() -> None:
+    assert {metric for claim in load() for metric in claim.criteria} == set(findings())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chapter_says_in_its_package_what_it_asks(name: str) -> None:
+    said = ast.get_docstring(ast.parse((folder(name) / "__init__.py").read_text()))
+    assert said is not None
+    assert said.startswith(f"Chapter ``{name}``: ")
+    assert said.endswith("?")

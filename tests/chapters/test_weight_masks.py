@@ -1,0 +1,165 @@
+"""Chapter ``weight-masks``: the grid has every condition of the paper early, and a cell gives the same rows every time.
+
+What the mask paper says in words, judged on rows in which it is true by construction, or false.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modlib.chapters.weight_masks.experiment import BINS, CELL_KEY, ROW_KEY, TOLERANCE, cells, measure
+from modlib.chapters.weight_masks.findings import FINDINGS, confusion, inverse_drop, own_accuracy, share
+from modlib.data.arithmetic import TASKS
+from modlib.evidence.criteria import Grade
+from modlib.verdicts import claims
+
+# --- masks
+
+
+def test_the_grid_has_every_condition_in_its_first_cells():
+    grid = pd.DataFrame(cells("paper"))
+    assert not grid.duplicated(list(CELL_KEY)).any()
+    conditions = len(grid[["task", "network", "beta"]].drop_duplicates())
+    assert len(grid.head(conditions)[["task", "network", "beta"]].drop_duplicates()) == conditions
+    small = grid[(grid["network"] == "fnn 400-400-200") & (grid["task"] == TASKS[0])]
+    assert (small["beta"] == 1e-4).sum() == 10
+    assert (grid[grid["task"] == TASKS[1]].groupby("network")["beta"].max() <= 4e-4).all()
+
+
+def test_a_cell_gives_the_same_rows_every_time():
+    cell = next(cell for cell in cells("smoke") if cell["network"].startswith("lstm"))
+    rows = measure(cell)
+    assert rows == measure(cell)
+    assert {tuple(row[column] for column in ROW_KEY) for row in rows} == {
+        (mask, layer) for mask in ("pair 1", "pair 2") for layer in range(6)
+    }
+    for row in rows:
+        assert set(row) - set(ROW_KEY) == set(TOLERANCE)
+        assert row["shared"] <= row["kept"] <= row["union"] <= row["size"]
+        assert row["size"] == sum(int(count) for count in row["histogram"].split()) or row["layer"]
+    total = [row for row in rows if row["mask"] == "pair 1"]
+    assert total[0]["kept"] == sum(row["kept"] for row in total[1:])
+    assert total[0]["parameter"] == "total"
+
+
+# --- what its rows say
+
+CLAIMS = [claim for claim in claims.load() if claim.paper == "weight-masks" and claim.tables == ("weight-masks",)]
+
+
+def table(paper_is_right: bool) -> pd.DataFrame:
+    """Rows of the paper's grid, with four seeds of every network."""
+    rng = np.random.default_rng(0)
+    grid = pd.DataFrame(cells("paper")).drop(columns="seed").drop_duplicates()
+    rows = []
+    for cell in grid.merge(pd.DataFrame({"seed": range(4)}), how="cross").to_dict("records"):
+        arithmetic, lstm = cell["task"] == TASKS[0], cell["network"].startswith("lstm")
+        for place, mask in enumerate(("addition", "multiplication") if arithmetic else ("pair 1", "pair 2")):
+            wrong = [0.1, 0.1, 0.8]  # answers of neither kind to the other operation, as the paper finds in LSTMs
+            if lstm is not paper_is_right:
+                wrong = [0.05, 0.9, 0.05] if place else [0.9, 0.05, 0.05]
+            answers = np.ravel([[1, 0, 0], wrong] if place == 0 else [wrong, [0, 1, 0]])
+            histogram = np.zeros(BINS, dtype=int)
+            histogram[[0, -1] if paper_is_right else [BINS // 2, BINS // 3]] = 500
+            drop = (0.8 if arithmetic is paper_is_right else 0.02) + 0.01 * rng.normal()
+            for layer in range(6):
+                kept = 3800 if arithmetic and place and paper_is_right else 1000
+                rows.append(
+                    {
+                        **cell,
+                        "mask": mask,
+                        "layer": layer,
+                        "network_steps": 20_000,
+                        "mask_steps": 20_000,
+                        "kept": kept,
+                        "shared": kept * shared_part(cell, place, outer=layer in (1, 5), right=paper_is_right, rng=rng),
+                        "histogram": " ".join(map(str, histogram)),
+                        "confusion": " ".join(map(str, answers)) if arithmetic else "",
+                        "whole_first": 1.0,
+                        "whole_second": 1.0,
+                        "masked_first": 1.0 - place,
+                        "masked_second": float(place),
+                        "inverse_first": 1 - drop if place else 0.0,
+                        "inverse_second": 0.0 if place else 1 - drop,
+                    }
+                )
+    found = pd.DataFrame(rows)
+    if not paper_is_right:  # only the strengths next to the paper's give an accurate mask
+        weak = found["beta"] < 9e-5
+        found.loc[weak, ["masked_first", "masked_second"]] *= 0.5
+    return found
+
+
+def shared_part(cell: dict, place: int, outer: bool, right: bool, rng: np.random.Generator) -> float:
+    """What the second mask shares is half of what the first does, and so on, as the paper has it; or not."""
+    noise = 0.01 * rng.normal()
+    if cell["task"] == TASKS[0]:
+        if right:
+            return ((0.7 if outer else 0.4) - 0.1 * ("800" in cell["network"]) + noise) / (1 + place)
+        return (0.2 if outer else 0.5) + noise + 0.1 * place - (0.15 if cell["beta"] > 1.5e-4 else 0)
+    if right:
+        return 0.0 if outer else 0.1 + abs(noise)
+    return (0.3 if cell["task"] == TASKS[2] else 0.9) + noise
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory) -> Callable[[bool], dict[str, Grade]]:
+    def judge(paper_is_right: bool) -> dict[str, Grade]:
+        folder = tmp_path_factory.mktemp("results")
+        table(paper_is_right).to_csv(folder / "weight-masks.csv", index=False)
+        return {claim.id: claims.judge(claim, folder).verdict for claim in CLAIMS}
+
+    return judge
+
+
+def test_every_statistic_decides_a_claim():
+    assert {metric for claim in CLAIMS for metric in claim.criteria} == set(FINDINGS)
+
+
+def test_sentences_that_are_true_are_reproduced(judged):
+    short = {name: str(grade) for name, grade in judged(True).items() if grade is not Grade.REPRODUCED}
+    assert not short
+
+
+def test_sentences_that_are_false_are_not(judged):
+    right = {name for name, grade in judged(False).items() if grade is Grade.REPRODUCED}
+    assert not right
+
+
+def test_fewer_networks_than_the_papers_are_called_reduced(tmp_path: Path):
+    table(True).to_csv(tmp_path / "weight-masks.csv", index=False)
+    for claim in CLAIMS:
+        verdict = claims.judge(claim, tmp_path)
+        assert verdict.reduced, claim.id
+        assert verdict.n == "4 of 10, reduced"
+
+
+def test_without_rows_nothing_is_tested(tmp_path: Path):
+    assert {claims.judge(claim, tmp_path).verdict for claim in CLAIMS} == {Grade.NOT_TESTED}
+
+
+def test_columns_are_read_from_the_mask_s_own_side():
+    rows = pd.DataFrame(
+        {
+            "mask": ["addition", "multiplication"],
+            "layer": 0,
+            "seed": 0,
+            "kept": [10, 0],
+            "shared": [4, 0],
+            "confusion": ["1 0 0 .6 .3 .1", ".2 .7 .1 0 1 0"],
+            "whole_first": 0.9,
+            "whole_second": 0.8,
+            "masked_first": [0.85, 0.1],
+            "masked_second": [0.2, 0.75],
+            "inverse_first": [0.0, 0.3],
+            "inverse_second": [0.4, 0.0],
+        }
+    )
+    assert inverse_drop(rows).tolist() == pytest.approx([0.8 - 0.4, 0.9 - 0.3])
+    assert own_accuracy(rows).tolist() == [0.85, 0.75]
+    assert confusion(rows)[["own", "other", "neither"]].to_numpy().tolist() == [[0.6, 0.3, 0.1], [0.7, 0.2, 0.1]]
+    assert share(rows).iloc[0] == 0.4
+    assert np.isnan(share(rows).iloc[1])

@@ -1,0 +1,202 @@
+"""The eight similarities: against their definitions written naively, autograd and finite differences."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, strategies as st
+from torch import nn
+
+from modlib.communities import similarity
+from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM, normalise, similarities
+from modlib.errors import InputError
+
+WIDTHS = (9, 6, 5, 4, 3)
+
+
+def perceptron(widths: tuple[int, ...] = WIDTHS, seed: int = 0, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    generator = torch.Generator().manual_seed(seed)
+    modules: list[nn.Module] = []
+    for fan_in, fan_out in itertools.pairwise(widths):
+        layer = nn.Linear(fan_in, fan_out)
+        for parameter in layer.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=generator) / fan_in**0.5
+        modules += [layer, activation()]
+    return nn.Sequential(*modules[:-1])
+
+
+def data(n: int = 20, inputs: int = WIDTHS[0], classes: int = WIDTHS[-1]) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, inputs)).astype(np.float32), rng.integers(classes, size=n)
+
+
+def naive(model: nn.Sequential, cut: int, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+    """The definitions, one input at a time, in double precision: Jacobians and Hessians by autograd."""
+    model = model.double()
+    inputs, targets = torch.tensor(x, dtype=torch.float64), torch.tensor(y)
+    hidden = model[:cut](inputs).detach()
+    out = {"covariance": np.cov(hidden.numpy(), rowvar=False)}
+    upstream, downstream, hessian = [], [], []
+    for one, activity, target in zip(inputs, hidden, targets, strict=True):
+        j = torch.autograd.functional.jacobian(lambda v: model[:cut](v[None])[0], one)
+        upstream.append(j @ j.T)
+        j = torch.autograd.functional.jacobian(lambda v: model[cut:](v[None])[0], activity)
+        downstream.append(j.T @ j)
+
+        def loss(v: torch.Tensor, target: torch.Tensor = target) -> torch.Tensor:
+            return nn.functional.cross_entropy(model[cut:](v[None]), target[None])
+
+        hessian.append(torch.autograd.functional.hessian(loss, activity))
+    for name, parts in zip(PLAIN[1:], (upstream, downstream, hessian), strict=True):
+        out[name] = torch.stack(parts).mean(0).numpy()
+    model.float()
+    return {name: np.abs(matrix) for name, matrix in out.items()}
+
+
+@pytest.mark.parametrize("cut", [2, 4, 6])
+def test_the_closed_forms_are_the_definitions(cut):
+    model, (x, y) = perceptron(), data()
+    found = similarities(model, x)[str(cut - 2)]
+    for name, expected in naive(model, cut, x, y).items():
+        assert found[name] == pytest.approx(expected, rel=1e-5, abs=1e-5 * expected.max()), name
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
+@pytest.mark.parametrize("cut", [2, 4])
+def test_torch_func_gives_the_definitions(activation, cut):
+    model, (x, y) = perceptron(activation=activation), data()
+    found = similarities(model, x, y, layers=[str(cut - 1)])[str(cut - 1)]
+    for name, expected in naive(model, cut, x, y).items():
+        assert found[name] == pytest.approx(expected, rel=1e-4, abs=1e-5 * expected.max()), name
+
+
+def test_the_loss_hessian_agrees_with_finite_differences():
+    model, (x, y) = perceptron().double(), data(3)
+    hidden = model[:4](torch.tensor(x, dtype=torch.float64)).detach()
+
+    def loss(activity: torch.Tensor) -> float:
+        return nn.functional.cross_entropy(model[4:](activity), torch.tensor(y)).item()
+
+    step, units = 1e-4, hidden.shape[1]
+    expected = np.empty((units, units))
+    for i in range(units):
+        for j in range(units):
+            corners = [(a, b, loss(hidden + step * (a * torch.eye(units)[i] + b * torch.eye(units)[j])))
+                       for a in (-1, 1) for b in (-1, 1)]  # fmt: skip
+            expected[i, j] = sum(a * b * value for a, b, value in corners) / (4 * step**2)
+    found = similarities(model, x)["2"]["loss Hessian"]
+    assert found == pytest.approx(np.abs(expected), abs=1e-5)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_similarities_are_symmetric_not_negative_and_normalised_to_one(seed):
+    x, _ = data()
+    for matrices in similarities(perceptron(seed=seed), x).values():
+        assert tuple(matrices) == MEASURES
+        for name, matrix in matrices.items():
+            assert (matrix == matrix.T).all()
+            assert matrix.min() >= 0
+            if name.startswith("normalised"):
+                diagonal = np.diag(matrix)
+                assert np.logical_or(np.isclose(diagonal, 1), diagonal == 0).all()
+                assert matrix.max() <= 1 + 1e-6
+
+
+def test_the_order_of_units_and_inputs_and_the_size_of_a_batch_do_not_matter(monkeypatch):
+    model, (x, _) = perceptron(), data()
+    expected = similarities(model, x)["0"]
+    order = torch.tensor([3, 1, 5, 0, 2, 4])
+    model[0].weight.data, model[0].bias.data = model[0].weight.data[order], model[0].bias.data[order]
+    model[2].weight.data = model[2].weight.data[:, order]
+    monkeypatch.setattr(similarity, "WORKSPACE", 200)
+    found = similarities(model, x[::-1].copy())["0"]
+    for name in MEASURES:
+        assert found[name] == pytest.approx(expected[name][np.ix_(order, order)], rel=1e-4, abs=1e-6), name
+
+
+def test_a_pair_of_equal_units_is_alike_in_every_measure():
+    """Units 0 and 1 have the same weights in and out; unit 2 has the opposite ones out."""
+    model, (x, _) = perceptron(), data()
+    for unit, sign in ((1, 1), (2, -1)):
+        model[0].weight.data[unit], model[0].bias.data[unit] = model[0].weight.data[0], model[0].bias.data[0]
+        model[2].weight.data[:, unit] = sign * model[2].weight.data[:, 0]
+    found = similarities(model, x)["0"]
+    for name in (*UPSTREAM, *DOWNSTREAM):
+        assert found[f"normalised {name.removeprefix('normalised ')}"][0, [1, 2]] == pytest.approx(1, abs=1e-5)
+
+
+def test_dead_and_constant_units_are_similar_to_none_and_nothing_is_nan():
+    model, (x, _) = perceptron(), data()
+    model[0].weight.data[0], model[0].bias.data[0] = 0, -1  # never active
+    model[0].weight.data[1], model[0].bias.data[1] = 0, 1  # always the same
+    found = similarities(model, x)["0"]
+    for name, matrix in found.items():
+        assert np.isfinite(matrix).all()
+        assert not matrix[0].any() or name in DOWNSTREAM  # what would happen if it were active
+    assert found["covariance"][1] == pytest.approx(0, abs=1e-6)
+    assert not found["input sensitivity"][1].any()
+    assert found["output sensitivity"][1].any()
+
+
+def test_a_layer_of_one_unit():
+    x, _ = data()
+    found = similarities(perceptron((9, 1, 3)), x)["0"]
+    assert {matrix.shape for matrix in found.values()} == {(1, 1)}
+    assert found["normalised covariance"] == pytest.approx(1)
+
+
+def test_channels_are_units_and_positions_are_averaged():
+    """A convolution on an image of one pixel is a perceptron; two pixels average two of them."""
+    dense = perceptron((4, 5, 3))
+    conv = nn.Sequential(nn.Conv2d(4, 5, 1), nn.ReLU(), nn.Flatten(), nn.Linear(5, 3))
+    conv[0].weight.data, conv[0].bias.data = dense[0].weight.data[:, :, None, None], dense[0].bias.data
+    conv[3].load_state_dict(dense[2].state_dict())
+    x, y = data(inputs=4)
+    expected = similarities(dense, x)["0"]
+    found = similarities(conv, x[:, :, None, None], y)["1"]
+    for name in MEASURES:
+        assert found[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-6), name
+    wide = nn.Sequential(nn.Conv2d(4, 5, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 3))
+    wide[0].load_state_dict(conv[0].state_dict())
+    wide[4].load_state_dict(dense[2].state_dict())
+    twice = np.repeat(x[:, :, None, None], 2, axis=3)
+    found = similarities(wide, twice, y)["1"]
+    factors = dict(zip(PLAIN, (1, 1, 1 / 4, 1 / 4), strict=True))  # each of two positions is half the average
+    for name, factor in factors.items():
+        assert found[name] == pytest.approx(factor * expected[name], rel=1e-4, abs=1e-6), name
+
+
+def test_the_network_is_measured_at_inference_and_left_as_it_was():
+    model, (x, y) = perceptron(), data()
+    noisy = nn.Sequential(*model[:2], nn.Dropout(0.5), *model[2:])
+    assert noisy.training
+    expected, found = similarities(model, x)["0"], similarities(noisy, x, y, layers=["1"])["1"]
+    assert noisy.training
+    for name in MEASURES:
+        assert found[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-6)
+    assert not noisy[1]._forward_hooks
+
+
+def test_normalisation_of_small_similarities():
+    tiny = 1e-20 * np.array([[4.0, 2], [2, 1]])
+    assert normalise(tiny) == pytest.approx(np.ones((2, 2)))
+    assert not normalise(np.zeros((2, 2))).any()
+
+
+def test_bad_input_is_refused():
+    model, (x, y) = perceptron(), data()
+    with pytest.raises(InputError, match="at least two, all of them finite"):
+        similarities(model, x[:1])
+    with pytest.raises(InputError, match="all of them finite"):
+        similarities(model, np.full_like(x, np.nan))
+    with pytest.raises(InputError, match="for a network with 9 inputs"):
+        similarities(model, x[:, :5])
+    with pytest.raises(InputError, match=r"hidden layers \['relu'\] arrived .* submodules 0, 1, 2"):
+        similarities(model, x, y, layers=["relu"])
+    with pytest.raises(InputError, match="no labels arrived for 20 inputs and 3 classes"):
+        similarities(perceptron(activation=nn.Tanh), x)
+    with pytest.raises(InputError, match=r"labels of shape \(20,\) arrived"):
+        similarities(model, x, y + 3, layers=["1"])
+    with pytest.raises(InputError, match="hidden layers"):
+        similarities(nn.Sequential(nn.Linear(9, 3)), x, y)

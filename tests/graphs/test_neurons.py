@@ -1,0 +1,152 @@
+"""modlib.graphs.neurons: the edges are |w|, isolated neurons leave, and what makes no graph is refused."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, strategies as st
+from hypothesis.extra.numpy import arrays
+
+from modlib.errors import GraphError, ModlibError
+from modlib.graphs.neurons import NeuronGraph, chain_graph, edge_weights, neuron_graph
+from modlib.networks.network import fold_batch_norm
+from modlib.networks.planted import random_weights
+
+entries = st.sampled_from([-2.0, -0.5, 0.0, 0.0, 0.25, 1.0])
+
+
+@st.composite
+def weight_lists(draw: st.DrawFn) -> list[np.ndarray]:
+    """Weights of a small network with at least one edge, many of them zero."""
+    sizes = draw(st.lists(st.integers(1, 5), min_size=2, max_size=4))
+    weights = [draw(arrays(float, shape, elements=entries)) for shape in pairwise(sizes)]
+    weights[0][0, 0] = 1.0
+    return weights
+
+
+def naive_adjacency(weights: list[np.ndarray]) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """|w| between all neurons of adjacent layers, and (layer, index) of every neuron with an edge."""
+    sizes = [weights[0].shape[0], *(w.shape[1] for w in weights)]
+    neurons = [(layer, index) for layer, size in enumerate(sizes) for index in range(size)]
+    matrix = np.zeros((len(neurons), len(neurons)))
+    for i, (layer, u) in enumerate(neurons):
+        for j, (other, v) in enumerate(neurons):
+            if other == layer + 1:
+                matrix[i, j] = matrix[j, i] = abs(weights[layer][u, v])
+    alive = matrix.sum(axis=1) > 0
+    return matrix[np.ix_(alive, alive)], [neuron for neuron, keep in zip(neurons, alive, strict=True) if keep]
+
+
+@given(weight_lists())
+def test_the_graph_is_that_of_the_definition(weights: list[np.ndarray]) -> None:
+    graph = neuron_graph(weights)
+    matrix, neurons = naive_adjacency(weights)
+    np.testing.assert_array_equal(graph.adjacency.toarray(), matrix)
+    assert list(zip(graph.layer.tolist(), graph.index.tolist(), strict=True)) == neurons
+    np.testing.assert_allclose(graph.degrees, matrix.sum(axis=1))
+    assert graph.n_vertices == len(neurons)
+    assert graph.is_bipartite
+
+
+@given(weight_lists())
+def test_sparse_and_dense_weights_give_the_same_graph(weights: list[np.ndarray]) -> None:
+    dense, sparse = neuron_graph(weights), neuron_graph([sp.csr_array(w) for w in weights])
+    np.testing.assert_array_equal(dense.adjacency.toarray(), sparse.adjacency.toarray())
+    np.testing.assert_allclose(dense.degrees, sparse.degrees)
+    for ours, theirs in zip(dense.live, sparse.live, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert dense.sizes == sparse.sizes
+
+
+def test_zeros_stored_in_a_sparse_matrix_are_no_edges() -> None:
+    stored = sp.csr_array((np.array([1.0, 0.0]), (np.array([0, 1]), np.array([0, 1]))), shape=(2, 2))
+    assert neuron_graph([stored]).n_vertices == 2
+
+
+@given(weight_lists())
+def test_isolated_neurons_are_labelled_minus_one_and_the_others_keep_their_label(weights: list[np.ndarray]) -> None:
+    graph = neuron_graph(weights)
+    by_layer = graph.labels_by_layer(np.arange(graph.n_vertices))
+    assert tuple(len(labels) for labels in by_layer) == graph.sizes
+    for vertex, (layer, index) in enumerate(zip(graph.layer, graph.index, strict=True)):
+        assert by_layer[layer][index] == vertex
+    assert sum((labels == -1).sum() for labels in by_layer) == sum(graph.sizes) - graph.n_vertices
+
+
+def test_a_known_network() -> None:
+    graph = neuron_graph([np.array([[0.0, -3.0], [0.0, 1.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [2.0, 0.0]])])
+    assert graph.sizes == (3, 2, 2)
+    assert [indices.tolist() for indices in graph.live] == [[0, 1], [1], [0]]
+    np.testing.assert_array_equal(graph.degrees, [3, 1, 6, 2])
+    labels = graph.labels_by_layer(np.array([0, 1, 1, 0]))
+    assert [part.tolist() for part in labels] == [[0, 1, -1], [-1, 1], [0, -1]]
+
+
+def test_a_layer_of_one_neuron_works() -> None:
+    graph = neuron_graph(random_weights((4, 1, 3), seed=0))
+    assert graph.n_vertices == 8
+    assert graph.degrees[4] == pytest.approx(graph.degrees[:4].sum() + graph.degrees[5:].sum())
+
+
+def test_a_layer_without_live_neurons_separates_two_halves() -> None:
+    weights = [np.ones((2, 2)), np.zeros((2, 3)), np.zeros((3, 2)), np.ones((2, 2))]
+    graph = neuron_graph(weights)
+    assert [len(indices) for indices in graph.live] == [2, 2, 0, 2, 2]
+    assert graph.adjacency.sum() == 16
+
+
+def test_a_convolution_stands_for_its_channels() -> None:
+    kernel = np.random.default_rng(0).normal(size=(3, 2, 4, 5))
+    expected = np.array([[np.linalg.norm(kernel[:, :, a, b].ravel(), 1) for b in range(5)] for a in range(4)])
+    np.testing.assert_allclose(edge_weights(kernel), expected)
+    np.testing.assert_allclose(neuron_graph([kernel]).edges[0, 1], expected)
+
+
+def test_batch_normalisation_scales_the_outputs_of_a_kernel() -> None:
+    rng = np.random.default_rng(1)
+    kernel, gamma, variance = rng.normal(size=(3, 3, 2, 4)), rng.normal(size=4), rng.uniform(0.1, 2, 4)
+    folded = fold_batch_norm(kernel, gamma, variance, 1e-3)
+    x = rng.normal(size=(6, 3 * 3 * 2))
+    before = x @ kernel.reshape(-1, 4)
+    np.testing.assert_allclose(x @ folded.reshape(-1, 4), gamma * before / np.sqrt(variance + 1e-3))
+
+
+def test_a_graph_that_joins_even_layers_is_not_bipartite() -> None:
+    live = (np.arange(2),) * 3
+    graph = NeuronGraph((2, 2, 2), {(0, 1): np.ones((2, 2)), (0, 2): np.ones((2, 2))}, live)
+    assert not graph.is_bipartite
+    np.testing.assert_array_equal(graph.degrees, graph.adjacency.toarray().sum(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([], "no weight matrix arrived; pass at least one"),
+        ([np.ones((2, 3)), np.ones((2, 3))], r"matrix 0 has shape \(2, 3\) and matrix 1 has shape \(2, 3\)"),
+        ([np.ones((2, 2)), np.array([[np.nan, 1], [1, 1]])], "weight 1 .* holds 1 NaN or infinite value"),
+        ([np.full((2, 2), np.inf)], "4 NaN or infinite value.* check that training did not diverge"),
+        ([sp.csr_array(np.array([[np.nan, 1.0]]))], "1 NaN or infinite"),
+        ([np.zeros((2, 3)), np.zeros((3, 2))], r"all weights are zero \(layer sizes \(2, 3, 2\)\)"),
+        ([sp.csr_array((2, 3))], "all weights are zero"),
+        ([np.ones(3)], r"weight 0 has shape \(3,\); expected a non-empty matrix"),
+        ([np.ones((2, 0))], r"shape \(2, 0\)"),
+        ([np.full((2, 2, 2, 2), np.nan)], "NaN or infinite"),
+    ],
+    ids=["none", "chain", "nan", "inf", "sparse-nan", "zero", "sparse-zero", "vector", "empty", "conv-nan"],
+)
+def test_weights_that_make_no_graph_are_refused(weights: list[np.ndarray], message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        neuron_graph(weights)
+
+
+def test_every_error_is_a_modlib_error_and_a_value_error() -> None:
+    with pytest.raises(ModlibError):
+        chain_graph([])
+    with pytest.raises(ValueError, match="no weight matrix"):
+        chain_graph([])
+
+
+def test_labels_of_the_wrong_number_are_refused() -> None:
+    with pytest.raises(GraphError, match=r"labels have shape \(3,\), but the graph has 4 vertices"):
+        neuron_graph([np.ones((2, 2))]).labels_by_layer(np.zeros(3))

@@ -1,0 +1,181 @@
+"""modlib.graphs.shuffles: a shuffle keeps what it must, and the test finds structure where it is and nowhere else."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import scipy.stats
+from hypothesis import given, strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from modlib.errors import GraphError, InputError
+from modlib.graphs.neurons import NeuronGraph, chain_graph, neuron_graph
+from modlib.graphs.shuffles import NULLS, Null, shuffle_graph, shuffle_matrix, shuffle_test, shuffle_tests
+from modlib.graphs.spectral import cluster
+from modlib.networks.planted import planted_weights, random_weights
+from modlib.stats import cohens_d, monte_carlo_p, z_score
+
+matrices = arrays(
+    float,
+    array_shapes(min_dims=2, max_dims=2, max_side=6),
+    elements=st.sampled_from([0.0, 0.0, 0.5, 1.0, 2.0, 3.5]),
+)
+EACH_NULL = pytest.mark.parametrize("null", NULLS)
+
+
+def dense(matrix: np.ndarray | sp.sparray) -> np.ndarray:
+    return matrix.toarray() if sp.issparse(matrix) else np.asarray(matrix)
+
+
+@EACH_NULL
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@given(matrix=matrices, seed=st.integers(0, 999))
+def test_a_shuffle_keeps_the_multiset_of_a_layer(form: type, null: Null, matrix: np.ndarray, seed: int) -> None:
+    before = matrix.copy()
+    shuffled = dense(shuffle_matrix(form(matrix), null, np.random.default_rng(seed)))
+    assert shuffled.shape == matrix.shape
+    np.testing.assert_array_equal(np.sort(shuffled, axis=None), np.sort(matrix, axis=None))
+    np.testing.assert_array_equal(matrix, before)
+    if null == "layer-nonzero":
+        np.testing.assert_array_equal(shuffled != 0, matrix != 0)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize(("null", "places"), [("layer", 6), ("layer-nonzero", 4)])
+def test_every_permutation_is_equally_likely(form: type, null: Null, places: int) -> None:
+    """A marked entry visits every place it may take equally often."""
+    matrix = np.array([[1.0, 2.0, 0.0], [3.0, 0.0, 9.0]])
+    rng, visits = np.random.default_rng(0), np.zeros(6)
+    for _ in range(1200):
+        visits[np.flatnonzero(dense(shuffle_matrix(form(matrix), null, rng)) == 9)] += 1
+    reached = visits[visits > 0]
+    assert len(reached) == places
+    assert scipy.stats.chisquare(reached).pvalue > 0.001
+
+
+def test_an_unknown_null_model_is_refused(noise: NeuronGraph) -> None:
+    with pytest.raises(InputError, match="null model 'rows' arrived; expected one of layer, layer-nonzero"):
+        shuffle_matrix(np.eye(2), "rows", np.random.default_rng(0))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="null model 'rows'"):
+        shuffle_test(noise, 2, 1, 0, null="rows")  # type: ignore[arg-type]
+
+
+@EACH_NULL
+def test_a_shuffled_graph_is_drawn_among_the_live_neurons(null: Null) -> None:
+    """Isolated neurons go before the shuffle, so they can not come back, and the layers shrink for good."""
+    weights = random_weights((8, 6, 4), seed=0)
+    weights[0][5:], weights[0][:, 4:], weights[1][4:] = 0, 0, 0
+    graph = neuron_graph(weights)
+    assert [len(indices) for indices in graph.live] == [5, 4, 4]
+    shuffled = shuffle_graph(graph, null, np.random.default_rng(0))
+    assert shuffled.sizes == (5, 4, 4)
+    for pair, block in graph.edges.items():
+        np.testing.assert_allclose(np.sort(shuffled.edges[pair], axis=None), np.sort(block, axis=None))
+
+
+def test_neurons_that_a_shuffle_isolates_are_dropped() -> None:
+    weights = [np.zeros((30, 30))]
+    np.fill_diagonal(weights[0], 1)
+    shuffled = shuffle_graph(neuron_graph(weights), "layer", np.random.default_rng(0))
+    assert shuffled.n_vertices < 60
+    assert (shuffled.degrees > 0).all()
+
+
+def test_a_shuffle_needs_a_chain_of_layers() -> None:
+    graph = NeuronGraph((2, 2, 2), {(0, 2): np.ones((2, 2)), (1, 2): np.ones((2, 2))}, (np.arange(2),) * 3)
+    with pytest.raises(InputError, match=r"joins the layers \[\(0, 2\), \(1, 2\)\]; a shuffle needs a chain"):
+        shuffle_graph(graph, "layer", np.random.default_rng(0))
+
+
+@EACH_NULL
+def test_planted_structure_is_found(null: Null) -> None:
+    weights, _ = planted_weights((24, 20, 16), 4, seed=0, outside=0.3)
+    result = shuffle_test(neuron_graph(weights), 4, 40, seed=1, null=null)
+    assert result.p == 1 / 41
+    assert result.z < -10
+    assert result.ncut < result.shuffled.min()
+
+
+def test_the_topology_counts_for_one_null_and_not_for_the_other() -> None:
+    """Modules made by where the zeros are: extreme among all networks, ordinary among those with these zeros."""
+    rng = np.random.default_rng(3)
+    weights, _ = planted_weights((24, 20, 16), 4, seed=3, outside=0.0)
+    graph = neuron_graph([np.where(w != 0, rng.uniform(0.5, 1, w.shape), 0) for w in weights])
+    layer, nonzero = (shuffle_test(graph, 4, 30, 0, null) for null in ("layer", "layer-nonzero"))
+    assert layer.p == 1 / 31
+    assert nonzero.p == 1  # disconnected modules have n-cut 0 whatever the weights
+    assert cohens_d(layer.shuffled, nonzero.shuffled) > 10
+
+
+@pytest.mark.parametrize(("null", "density"), [("layer", 1.0), ("layer-nonzero", 0.4)])
+def test_p_values_are_uniform_under_the_null(null: Null, density: float) -> None:
+    """A network of independent weights is one more draw from its own null model."""
+    n_shuffles = 19
+    ps = []
+    for seed in range(150):
+        weights = random_weights((10, 8, 6), seed, density)
+        ps.append(shuffle_test(neuron_graph(weights), 3, n_shuffles, seed, null, n_init=5).p)
+    counts = np.bincount(np.round(np.array(ps) * (n_shuffles + 1)).astype(int), minlength=n_shuffles + 2)[1:]
+    # p takes n + 1 values; without ties all are equally likely, and ties make p larger, never smaller.
+    assert scipy.stats.chisquare(counts.reshape(5, -1).sum(axis=1)).pvalue > 0.01
+    jitter = np.random.default_rng(0).random(len(ps)) / (n_shuffles + 1)
+    assert scipy.stats.kstest(np.array(ps) - jitter, "uniform").pvalue > 0.01
+
+
+def test_the_numbers_of_a_test_follow_from_its_ncuts(noise: NeuronGraph) -> None:
+    result = shuffle_test(noise, 4, 12, seed=2, n_init=3)
+    assert result.shuffled.shape == (12,)
+    assert len(set(result.shuffled)) == 12
+    assert result.p == monte_carlo_p(result.ncut, result.shuffled)
+    assert result.z == z_score(result.ncut, result.shuffled)
+    assert (result.k, result.null) == (4, "layer")
+    assert len(result.labels) == noise.n_vertices
+
+
+def test_the_seed_of_a_shuffle_does_not_depend_on_the_number_of_workers(pruned_noise: NeuronGraph) -> None:
+    one, two = (shuffle_tests(pruned_noise, (2, 4), 10, seed=5, n_init=3, jobs=jobs) for jobs in (1, 2))
+    for first, second in zip(one, two, strict=True):
+        np.testing.assert_array_equal(first.shuffled, second.shuffled)
+        np.testing.assert_array_equal(first.labels, second.labels)
+
+
+def test_the_seed_of_a_shuffle_does_not_depend_on_their_number(noise: NeuronGraph) -> None:
+    few, many = (shuffle_test(noise, 3, n, seed=5, n_init=3).shuffled for n in (4, 7))
+    np.testing.assert_array_equal(few, many[:4])
+    other = shuffle_test(noise, 3, 4, seed=6, n_init=3).shuffled
+    assert not np.isin(few, other).any()
+
+
+def test_a_seed_sequence_is_not_used_up(noise: NeuronGraph) -> None:
+    sequence = np.random.SeedSequence(5)
+    first, again, number = (shuffle_test(noise, 3, 2, s, n_init=3).shuffled for s in (sequence, sequence, 5))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, number)
+
+
+def test_several_k_are_tested_on_the_same_shuffles() -> None:
+    weights, _ = planted_weights((16, 12, 12), 4, seed=0, outside=0.2)
+    results = shuffle_tests(neuron_graph(weights), (2, 4), 20, seed=0)
+    assert [result.k for result in results] == [2, 4]
+    assert all(result.p == 1 / 21 for result in results)
+
+
+def test_the_network_is_clustered_as_by_cluster() -> None:
+    weights, _ = planted_weights((16, 12, 12), 4, seed=0)
+    graph = neuron_graph(weights)
+    assert shuffle_test(graph, 4, 1, 0).ncut == pytest.approx(cluster(graph, 4, np.random.default_rng(0)).ncut)
+
+
+def test_scale_and_sign_of_a_layer_do_not_matter_to_the_test(noise: NeuronGraph) -> None:
+    weights = random_weights((12, 10, 8), seed=1)
+    first = shuffle_test(neuron_graph(weights), 3, 5, 0)
+    second = shuffle_test(neuron_graph([-8 * w for w in weights]), 3, 5, 0)
+    np.testing.assert_allclose(first.shuffled, second.shuffled)
+    assert first.ncut == pytest.approx(second.ncut)
+
+
+def test_a_test_without_shuffles_or_with_too_many_clusters_is_refused() -> None:
+    graph = chain_graph([np.ones((2, 2))])
+    with pytest.raises(InputError, match="n_shuffles = 0 arrived; expected at least 1"):
+        shuffle_test(graph, 2, 0, 0)
+    with pytest.raises(GraphError, match="k = 5 clusters were asked of a graph with 4 live neurons"):
+        shuffle_test(graph, 5, 3, 0)

@@ -1,0 +1,316 @@
+"""modlib.graphs.spectral: n-cut is what the papers define, and every route finds the same clusters."""
+
+from itertools import pairwise
+
+import networkx as nx
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.sparse as sp
+from hypothesis import given, strategies as st
+from sklearn.cluster import SpectralClustering
+from sklearn.metrics import adjusted_rand_score
+
+from modlib.errors import GraphError, InputError
+from modlib.graphs.neurons import NeuronGraph, neuron_graph
+from modlib.graphs.spectral import Route, cluster, cluster_for_each_k, ncut, spectral_embedding
+from modlib.networks.planted import planted_weights, random_weights
+
+ROUTES = pytest.mark.parametrize("route", ["bipartite", "arpack", "amg"])
+
+
+@st.composite
+def partitioned_graphs(draw: st.DrawFn) -> tuple[NeuronGraph, np.ndarray]:
+    """A small layered graph and a partition of it into at least one cluster."""
+    sizes = tuple(draw(st.lists(st.integers(2, 6), min_size=2, max_size=4)))
+    weights = random_weights(sizes, draw(st.integers(0, 999)), draw(st.sampled_from([0.5, 1.0])))
+    weights[0][0, 0] = 1.0  # at least one edge
+    graph = neuron_graph(weights)
+    k = draw(st.integers(1, min(4, graph.n_vertices)))
+    labels = np.random.default_rng(draw(st.integers(0, 999))).integers(k, size=graph.n_vertices)
+    return graph, labels
+
+
+def block_graph(blocks: int, seed: int = 0) -> tuple[NeuronGraph, np.ndarray]:
+    """Disconnected modules, and the module of every vertex."""
+    weights, truth = planted_weights((16, 12, 12, 8), blocks, seed, outside=0.0)
+    return neuron_graph(weights), np.concatenate(truth)
+
+
+@given(partitioned_graphs())
+def test_ncut_is_that_of_the_definition(case: tuple[NeuronGraph, np.ndarray]) -> None:
+    graph, labels = case
+    matrix = graph.adjacency.toarray()
+    expected = 0.0
+    for label in set(labels):
+        inside, outside = labels == label, labels != label
+        expected += matrix[np.ix_(inside, outside)].sum() / matrix[inside].sum()
+    assert ncut(graph, labels) == pytest.approx(expected, abs=1e-12)
+    assert ncut(matrix, labels) == pytest.approx(expected, abs=1e-12)
+    assert ncut(graph.adjacency, labels) == pytest.approx(expected, abs=1e-12)
+
+
+@given(partitioned_graphs())
+def test_ncut_is_that_of_networkx(case: tuple[NeuronGraph, np.ndarray]) -> None:
+    graph, labels = case
+    network = nx.from_numpy_array(graph.adjacency.toarray())
+    clusters = [set(np.flatnonzero(labels == label).tolist()) for label in set(labels)]
+    expected = sum(nx.cut_size(network, c, weight="weight") / nx.volume(network, c, weight="weight") for c in clusters)
+    assert ncut(graph, labels) == pytest.approx(expected, abs=1e-12)
+    if len(clusters) == 2:  # networkx has the sum itself for two sets
+        assert ncut(graph, labels) == pytest.approx(nx.normalized_cut_size(network, *clusters, weight="weight"))
+
+
+@given(partitioned_graphs())
+def test_ncut_over_k_is_the_chance_that_a_step_leaves_its_cluster(case: tuple[NeuronGraph, np.ndarray]) -> None:
+    """A random cluster, a random edge end in it, the other end of that edge: pruned-modular A.1."""
+    graph, labels = case
+    matrix, clusters = graph.adjacency.toarray(), sorted(set(labels))
+    chance = 0.0
+    for label in clusters:
+        inside = labels == label
+        start = graph.degrees * inside / graph.degrees[inside].sum()
+        step = start @ (matrix / graph.degrees[:, None])
+        chance += step[~inside].sum() / len(clusters)
+    assert ncut(graph, labels) / len(clusters) == pytest.approx(chance, abs=1e-12)
+
+
+def test_the_stub_experiment_carried_out() -> None:
+    graph = neuron_graph(planted_weights((8, 6, 6), 3, seed=2, outside=0.3)[0])
+    labels = cluster(graph, 3, np.random.default_rng(0)).labels
+    matrix, rng, n = graph.adjacency.toarray(), np.random.default_rng(1), 20_000
+    left = 0
+    for label in range(3):
+        members = np.flatnonzero(labels == label)
+        degrees = graph.degrees[members]
+        starts, counts = np.unique(rng.choice(members, n, p=degrees / degrees.sum()), return_counts=True)
+        for vertex, count in zip(starts, counts, strict=True):
+            ends = rng.choice(len(labels), count, p=matrix[vertex] / matrix[vertex].sum())
+            left += (labels[ends] != label).sum()
+    chance = ncut(graph, labels) / 3
+    assert left / (3 * n) == pytest.approx(chance, abs=4 * np.sqrt(chance * (1 - chance) / (3 * n)))
+
+
+@given(partitioned_graphs(), st.floats(1e-6, 1e6))
+def test_ncut_ignores_the_scale_of_the_weights(case: tuple[NeuronGraph, np.ndarray], scale: float) -> None:
+    graph, labels = case
+    assert ncut(graph.adjacency * scale, labels) == pytest.approx(ncut(graph, labels), abs=1e-10)
+
+
+@given(partitioned_graphs(), st.randoms(use_true_random=False))
+def test_ncut_ignores_the_names_of_clusters_and_the_order_of_neurons(
+    case: tuple[NeuronGraph, np.ndarray], random: object
+) -> None:
+    graph, labels = case
+    order = np.arange(graph.n_vertices)
+    random.shuffle(order)  # type: ignore[attr-defined]
+    matrix = graph.adjacency.toarray()[np.ix_(order, order)]
+    renamed = np.array([7, -1, 3, 100])[labels]
+    assert ncut(matrix, renamed[order]) == pytest.approx(ncut(graph, labels), abs=1e-12)
+
+
+@given(partitioned_graphs())
+def test_ncut_lies_between_0_and_the_number_of_clusters(case: tuple[NeuronGraph, np.ndarray]) -> None:
+    graph, labels = case
+    assert 0 <= ncut(graph, labels) <= len(set(labels)) + 1e-12
+    assert ncut(graph, np.zeros(graph.n_vertices)) == 0
+
+
+def test_ncut_of_layers_as_clusters_is_their_number() -> None:
+    graph = neuron_graph(random_weights((5, 4, 3), seed=0))
+    assert ncut(graph, graph.layer) == pytest.approx(3)
+
+
+def test_a_wrong_number_of_labels_is_refused() -> None:
+    with pytest.raises(InputError, match=r"\(3,\) labels arrived for 4 vertices"):
+        ncut(neuron_graph([np.ones((2, 2))]), np.zeros(3))
+
+
+def dense_eigenvalues(graph: NeuronGraph) -> np.ndarray:
+    matrix = graph.adjacency.toarray()
+    return scipy.linalg.eigh(np.diag(graph.degrees) - matrix, np.diag(graph.degrees), eigvals_only=True)
+
+
+def rayleigh(graph: NeuronGraph, embedding: np.ndarray) -> np.ndarray:
+    """Eigenvalue of every column as a quotient of quadratic forms."""
+    laplacian = sp.diags_array(graph.degrees) - graph.adjacency
+    return np.einsum("ij,ij->j", embedding, laplacian @ embedding) / (graph.degrees @ embedding**2)
+
+
+@ROUTES
+@pytest.mark.parametrize("name", ["noise", "pruned_noise"])
+def test_every_route_finds_the_eigenvectors_of_the_normalised_laplacian(
+    route: Route, name: str, request: pytest.FixtureRequest
+) -> None:
+    graph, k = request.getfixturevalue(name), 6
+    embedding = spectral_embedding(graph, k, route)
+    expected = dense_eigenvalues(graph)[:k]
+    np.testing.assert_allclose(rayleigh(graph, embedding), expected, atol=1e-5)
+    values = np.asarray(nx.normalized_laplacian_spectrum(nx.from_scipy_sparse_array(graph.adjacency)))
+    np.testing.assert_allclose(np.sort(values)[:k], expected, atol=1e-8)
+    # L u = lambda D u, and the columns are D-orthonormal.
+    laplacian = sp.diags_array(graph.degrees) - graph.adjacency
+    residual = laplacian @ embedding - graph.degrees[:, None] * embedding * expected
+    assert np.abs(residual).max() < 1e-3 * np.abs(graph.degrees[:, None] * embedding).max()
+    np.testing.assert_allclose(embedding.T @ (graph.degrees[:, None] * embedding), np.eye(k), atol=1e-5)
+
+
+@ROUTES
+def test_a_graph_has_as_many_zero_eigenvalues_as_components(route: Route) -> None:
+    graph, _ = block_graph(4)
+    values = rayleigh(graph, spectral_embedding(graph, 5, route))
+    np.testing.assert_allclose(values[:4], 0, atol=1e-6)
+    assert values[4] > 0.05
+
+
+def test_the_bipartite_route_iterates_where_a_dense_problem_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    from modlib.graphs import spectral
+
+    graph = neuron_graph(random_weights((50, 40, 30), seed=5, density=0.4))
+    dense = spectral_embedding(graph, 4, "bipartite")
+    monkeypatch.setattr(spectral, "DENSE_SIDE", 10)
+    np.testing.assert_allclose(spectral_embedding(graph, 4, "bipartite"), dense, atol=1e-6)
+
+
+def test_the_order_of_neurons_does_not_change_the_embedding() -> None:
+    weights = random_weights((20, 15, 10), seed=3)
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(size) for size in (20, 15, 10)]
+    moved = [w[np.ix_(a, b)] for w, (a, b) in zip(weights, pairwise(orders), strict=True)]
+    first, second = (spectral_embedding(neuron_graph(w), 4) for w in (weights, moved))
+    where = np.concatenate([start + order for start, order in zip((0, 20, 35), orders, strict=True)])
+    np.testing.assert_allclose(second, first[where], atol=1e-8)
+
+
+def test_the_scale_and_the_sign_of_weights_do_not_change_the_embedding() -> None:
+    weights = random_weights((20, 15, 10), seed=3)
+    first = spectral_embedding(neuron_graph(weights), 4)
+    second = spectral_embedding(neuron_graph([-100 * w for w in weights]), 4)
+    np.testing.assert_allclose(second, first / 10, atol=1e-9)  # D-orthonormal: 1 / sqrt(scale)
+
+
+@ROUTES
+@pytest.mark.parametrize("k", [2, 4])
+def test_disconnected_modules_are_found_and_their_ncut_is_0(route: Route, k: int) -> None:
+    graph, truth = block_graph(k)
+    found = cluster(graph, k, np.random.default_rng(0), route)
+    assert found.ncut == ncut(graph, truth) == 0  # exactly, so that two of them tie
+    assert adjusted_rand_score(truth, found.labels) == 1
+
+
+@ROUTES
+@pytest.mark.parametrize("bridge", [1e-3, 1e-6, 1e-9, 1e-12, 1e-15, 1e-30])
+def test_modules_that_a_thread_holds_together_are_found(route: Route, bridge: float) -> None:
+    """Several eigenvalues are then equal but for rounding, where an iteration could miss one."""
+    weights, truth = planted_weights((60, 40, 40, 20), 4, seed=7, outside=bridge)
+    found = cluster(neuron_graph(weights), 4, np.random.default_rng(0), route)
+    assert adjusted_rand_score(np.concatenate(truth), found.labels) == 1
+
+
+@ROUTES
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_modules_are_found_exactly(route: Route, seed: int) -> None:
+    weights, truth = planted_weights((60, 40, 40, 20), 5, seed, outside=0.05)
+    graph = neuron_graph(weights)
+    found = cluster(graph, 5, np.random.default_rng(seed), route)
+    assert adjusted_rand_score(np.concatenate(truth), found.labels) == 1
+    assert found.ncut == pytest.approx(ncut(graph, np.concatenate(truth)))
+    assert (found.k, found.labels.min(), found.labels.max()) == (5, 0, 4)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_all_routes_and_scikit_learn_agree_on_graphs_without_structure() -> None:
+    """Where no partition is clearly best, the mean n-cut over seeds is what must agree, to half a percent."""
+    routes: tuple[Route, ...] = ("bipartite", "arpack", "amg")
+    ours: dict[str, list[float]] = {route: [] for route in routes}
+    theirs = []
+    for seed in range(24):
+        graph = neuron_graph(random_weights((50, 40, 30, 10), seed, density=0.2))
+        for route in routes:
+            ours[route].append(cluster(graph, 3, np.random.default_rng(seed), route).ncut)
+        model = SpectralClustering(3, affinity="precomputed", eigen_solver="arpack", n_init=25, random_state=seed)
+        theirs.append(ncut(graph, model.fit_predict(graph.adjacency.toarray())))
+    for route, found in ours.items():
+        assert np.mean(found) == pytest.approx(np.mean(theirs), rel=0.005), route
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_scikit_learn_finds_the_same_planted_modules() -> None:
+    weights, _ = planted_weights((40, 30, 20), 4, seed=1)
+    graph = neuron_graph(weights)
+    model = SpectralClustering(4, affinity="precomputed", eigen_solver="arpack", n_init=25, random_state=0)
+    theirs = model.fit_predict(graph.adjacency.toarray())
+    assert adjusted_rand_score(theirs, cluster(graph, 4, np.random.default_rng(0)).labels) == 1
+
+
+def test_a_graph_that_is_not_bipartite_takes_the_arpack_route() -> None:
+    weights, truth = planted_weights((12, 12, 12), 3, seed=4)
+    edges = {(0, 1): abs(weights[0]), (1, 2): abs(weights[1]), (0, 2): abs(weights[0] @ weights[1])}
+    graph = NeuronGraph((12, 12, 12), edges, (np.arange(12),) * 3)
+    found = cluster(graph, 3, np.random.default_rng(0))
+    assert adjusted_rand_score(np.concatenate(truth), found.labels) == 1
+    with pytest.raises(GraphError, match="the bipartite route needs a layered graph"):
+        cluster(graph, 3, np.random.default_rng(0), "bipartite")
+
+
+def test_an_adjacency_matrix_and_its_graph_give_the_same_clusters(noise: NeuronGraph) -> None:
+    first = cluster(noise, 3, np.random.default_rng(0), "arpack")
+    second = cluster(noise.adjacency.toarray(), 3, np.random.default_rng(0))
+    np.testing.assert_array_equal(first.labels, second.labels)
+    assert first.ncut == pytest.approx(second.ncut)
+
+
+def test_sparse_and_dense_weights_give_the_same_clusters() -> None:
+    weights = random_weights((40, 30, 20), seed=6, density=0.3)
+    dense = cluster(neuron_graph(weights), 4, np.random.default_rng(0))
+    sparse = cluster(neuron_graph([sp.csr_array(w) for w in weights]), 4, np.random.default_rng(0))
+    assert adjusted_rand_score(dense.labels, sparse.labels) == 1
+    assert dense.ncut == pytest.approx(sparse.ncut)
+
+
+def test_the_seed_decides_the_clusters(noise: NeuronGraph) -> None:
+    first, again = (cluster(noise, 5, np.random.default_rng(3), n_init=2).labels for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_several_k_share_one_embedding() -> None:
+    weights, _ = planted_weights((24, 24, 24), 3, seed=0)
+    graph = neuron_graph(weights)
+    found = cluster_for_each_k(graph, (3, 1, 6), np.random.default_rng(0))
+    assert [c.k for c in found] == [3, 1, 6]
+    assert [len(set(c.labels)) for c in found] == [3, 1, 6]
+    assert found[1].ncut == 0
+    assert found[0].ncut == pytest.approx(cluster(graph, 3, np.random.default_rng(5)).ncut)
+
+
+def test_a_layer_of_one_neuron_is_clustered() -> None:
+    found = cluster(neuron_graph(random_weights((6, 1, 6), seed=0)), 2, np.random.default_rng(0))
+    assert 0 < found.ncut < 2
+    assert len(found.labels) == 13
+
+
+def test_every_neuron_its_own_cluster() -> None:
+    graph = neuron_graph(random_weights((3, 2), seed=0))
+    assert cluster(graph, 5, np.random.default_rng(0)).ncut == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("k", "route", "error", "message"),
+    [
+        (6, "auto", GraphError, "k = 6 clusters were asked of a graph with 5 live neurons"),
+        (3, "bipartite", GraphError, "needs a layered graph with k vertices in its even and in its odd"),
+        (0, "auto", InputError, "k = 0 arrived; expected a whole number of clusters of at least 1"),
+        (2.5, "auto", InputError, "k = 2.5 arrived"),
+        (True, "auto", InputError, "k = True arrived"),
+        (2, "lanczos", InputError, "route 'lanczos' arrived; expected auto, bipartite, arpack or amg"),
+    ],
+)
+def test_a_question_that_has_no_answer_is_refused(k: int, route: Route, error: type[Exception], message: str) -> None:
+    graph = neuron_graph([np.ones((3, 2))])
+    with pytest.raises(error, match=message):
+        cluster(graph, k, np.random.default_rng(0), route)
+
+
+def test_no_k_is_refused(noise: NeuronGraph) -> None:
+    with pytest.raises(InputError, match="no k arrived; pass at least one"):
+        cluster_for_each_k(noise, (), np.random.default_rng(0))

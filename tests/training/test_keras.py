@@ -1,0 +1,148 @@
+"""modlib.training.keras: the recipe of the papers, held against the wrapper of tensorflow-model-optimization."""
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from modlib.data.images import Images, load_images
+from modlib.errors import InputError
+from modlib.training.keras import Recipe, Snapshot, build_mlp, initial_kernels, magnitude_mask, train_mlp
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Images:
+    data = load_images("digits")
+    return Images("tiny", data.x_train[:330], data.y_train[:330], data.x_test[:50], data.y_test[:50])
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return Recipe(hidden=(16, 12), epochs=1, pruning_epochs=12, batch_size=32, shuffle=False)
+
+
+@pytest.fixture(scope="module")
+def epochs() -> list[tuple[str, int, float]]:
+    """What ``on_epoch`` heard while the fixture ``trained`` was made."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: Images, recipe: Recipe, epochs: list[tuple[str, int, float]]) -> tuple[Snapshot, Snapshot]:
+    return train_mlp(tiny, recipe, seed=3, on_epoch=lambda *heard: epochs.append(heard))
+
+
+def test_pruning_equals_the_wrapper_of_tensorflow_model_optimization(
+    tiny: Images, recipe: Recipe, trained: tuple[Snapshot, Snapshot]
+) -> None:
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
+
+    model = build_mlp(64, recipe, seed=3)
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(tf_keras.optimizers.Adam(), loss)
+    model.fit(tiny.x_train, tiny.y_train, batch_size=32, epochs=1, shuffle=False, verbose=0)
+    unpruned = [layer.kernel.numpy() for layer in model.layers]
+    schedule = tfmot.sparsity.keras.PolynomialDecay(0.5, 0.9, begin_step=0, end_step=11 * 12, frequency=10)
+    wrapped = tfmot.sparsity.keras.prune_low_magnitude(model, pruning_schedule=schedule)
+    wrapped.compile(tf_keras.optimizers.Adam(), loss)
+    callbacks = [tfmot.sparsity.keras.UpdatePruningStep()]
+    wrapped.fit(tiny.x_train, tiny.y_train, batch_size=32, epochs=12, shuffle=False, verbose=0, callbacks=callbacks)
+    pruned = [layer.kernel.numpy() for layer in tfmot.sparsity.keras.strip_pruning(wrapped).layers]
+
+    for mine, reference in zip(trained[0].kernels, unpruned, strict=True):
+        np.testing.assert_allclose(mine, reference, atol=2e-5)
+    for mine, reference in zip(trained[1].kernels, pruned, strict=True):
+        assert ((mine == 0) == (reference == 0)).all()
+        np.testing.assert_allclose(mine, reference, atol=2e-5)
+
+
+def test_a_tenth_of_every_kernel_is_left(trained: tuple[Snapshot, Snapshot]) -> None:
+    unpruned, pruned = trained
+    assert [kernel.shape for kernel in pruned.kernels] == [(64, 16), (16, 12), (12, 10)]
+    for kernel in pruned.kernels:
+        assert np.count_nonzero(kernel) == round(kernel.size * 0.1)
+    assert all(np.count_nonzero(kernel) == kernel.size for kernel in unpruned.kernels)
+    assert (unpruned.stage, pruned.stage) == ("unpruned", "pruned")
+
+
+def test_a_snapshot_says_how_well_its_own_weights_do(tiny: Images, trained: tuple[Snapshot, Snapshot]) -> None:
+    for snapshot in trained:
+        for split, x, y in (("train", tiny.x_train, tiny.y_train), ("test", tiny.x_test, tiny.y_test)):
+            for kernel, bias in zip(snapshot.kernels[:-1], snapshot.biases[:-1], strict=True):
+                x = np.maximum(x @ kernel + bias, 0)
+            labels = (x @ snapshot.kernels[-1] + snapshot.biases[-1]).argmax(axis=1)
+            assert snapshot.accuracy[split] == pytest.approx((labels == y).mean(), abs=1.5 / len(y))
+
+
+def test_every_epoch_is_reported_with_its_loss(
+    trained: tuple[Snapshot, Snapshot], epochs: list[tuple[str, int, float]]
+) -> None:
+    assert [(stage, number) for stage, number, _ in epochs] == [
+        ("unpruned", 1),
+        *(("pruned", number) for number in range(2, 14)),
+    ]
+    losses = [loss for _, _, loss in epochs]
+    assert trained[0].losses == losses[:1]
+    assert trained[1].losses == losses
+    assert 1 < losses[1] < losses[0] < 4  # ln 10 = 2.3 is chance
+
+
+def test_a_seed_decides_the_network(tiny: Images) -> None:
+    recipe = Recipe(hidden=(16,), epochs=1, pruning_epochs=1, dropout=0.5, batch_size=33)
+    first, again = (train_mlp(tiny, recipe, seed=0) for _ in range(2))
+    for one, two in zip(first, again, strict=True):
+        assert one.losses == two.losses
+        for mine, same in zip(one.kernels + one.biases, two.kernels + two.biases, strict=True):
+            np.testing.assert_array_equal(mine, same)
+
+
+def test_without_epochs_a_network_is_as_it_was_initialised(tiny: Images) -> None:
+    recipe = Recipe(hidden=(16,), epochs=0, pruning_epochs=0)
+    before, after = train_mlp(tiny, recipe, seed=5)
+    for kernels in (before.kernels, after.kernels):
+        for kernel, start in zip(kernels, initial_kernels(64, recipe, seed=5), strict=True):
+            np.testing.assert_array_equal(kernel, start)
+    assert after.losses == []
+
+
+def test_initial_weights_are_glorot_uniform_and_each_layer_has_its_own() -> None:
+    kernels = initial_kernels(784, Recipe(), seed=1)
+    assert [kernel.shape for kernel in kernels] == [(784, 256), (256, 256), (256, 256), (256, 256), (256, 10)]
+    for kernel in kernels:
+        limit = np.sqrt(6 / sum(kernel.shape))
+        assert limit * 0.99 < np.abs(kernel).max() <= limit
+        assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.03)
+    assert not np.array_equal(kernels[1], kernels[2])
+    assert not np.array_equal(kernels[0], initial_kernels(784, Recipe(), seed=2)[0])
+
+
+def test_dropout_follows_every_hidden_layer_and_no_other() -> None:
+    kinds = [type(layer).__name__ for layer in build_mlp(5, Recipe(hidden=(4, 3), dropout=0.2)).layers]
+    assert kinds == ["Dense", "Dropout", "Dense", "Dropout", "Dense"]
+    assert "Dropout" not in [type(layer).__name__ for layer in build_mlp(5, Recipe(hidden=(4, 3))).layers]
+
+
+@given(st.integers(1, 200), st.floats(0, 0.99), st.integers(0, 99))
+def test_a_mask_keeps_the_largest_weights(n: int, sparsity: float, seed: int) -> None:
+    weights = np.random.default_rng(seed).permutation(np.arange(1, n + 1)).astype(np.float32)
+    weights[::2] *= -1
+    mask = magnitude_mask(weights, sparsity)
+    kept = int(mask.sum())
+    assert abs(kept - max(1, n * (1 - sparsity))) <= 0.5 + 1e-4 * n or kept == 1
+    assert set(np.abs(weights[mask == 1]).astype(int)) == set(range(n - kept + 1, n + 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dropout": 1.0}, "dropout = 1.0 arrived; expected a rate of at least 0 and below 1"),
+        ({"initial_sparsity": 0.9, "final_sparsity": 0.5}, "sparsity 0.9 to 0.5 arrived"),
+        ({"final_sparsity": 1.0}, "expected 0 <= initial <= final < 1"),
+        ({"epochs": -1}, "expected epochs of at least 0"),
+        ({"hidden": ()}, "hidden layers of at least 1"),
+        ({"batch_size": 0}, "a batch"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Recipe(**change)  # type: ignore[arg-type]
