@@ -43,7 +43,7 @@ bench: $(READY) ## Time modlib against the papers' own way
 
 .PHONY: lock
 lock: $(READY) ## Write requirements.lock anew after a change of pyproject.toml
-	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --output-file requirements.lock
 
 .PHONY: clean

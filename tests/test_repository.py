@@ -32,7 +32,10 @@ def project() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def requirements(project: dict[str, Any]) -> list[Requirement]:
-    return [Requirement(line) for line in project["project"]["dependencies"] + project["dependency-groups"]["dev"]]
+    """Of modlib, of its extras, and of those who work on it."""
+    extras = project["project"]["optional-dependencies"].values()
+    groups = [project["project"]["dependencies"], *extras, project["dependency-groups"]["dev"]]
+    return [Requirement(line) for group in groups for line in group]
 
 
 def test_conda_installs_what_pyproject_asks_for(project: dict[str, Any], requirements: list[Requirement]) -> None:

@@ -14,15 +14,15 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from modlib.errors import CheckoutMissing, InputError, TableMissing
+from modlib.errors import CheckoutMissing, InputError, TableMissing, extra
 from modlib.files import checkout, empty_cache
 from modlib.tables.results import append_rows, read_table
 
@@ -198,10 +198,19 @@ def describe_run(profile: str) -> Row:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "commit": commit(),
         "python": platform.python_version(),
-        "versions": {package: version(package) for package in VERSIONS},
+        "versions": _versions(),
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
     }
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the packages that decide numbers; those of an extra may not be installed."""
+    found = {}
+    for package in VERSIONS:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def commit() -> str:
@@ -232,7 +241,8 @@ def _backend(jobs: int, dask: str | None) -> AbstractContextManager[Any]:
 
     if dask is None:
         return parallel_config(backend="loky", inner_max_num_threads=1) if jobs != 1 else ExitStack()
-    from distributed import Client
+    with extra("dask", "--dask"):
+        from distributed import Client
 
     stack = ExitStack()
     try:

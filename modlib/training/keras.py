@@ -17,13 +17,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import tensorflow as tf
-import tensorflow_model_optimization as tfmot
-import tf_keras
 
 from modlib.data.images import Images
-from modlib.errors import InputError
+from modlib.errors import InputError, extra
 from modlib.training.pruning import magnitude_mask
+
+with extra("keras", "training with Keras"):
+    import tensorflow as tf
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
 
 # One thread: the order of a sum is then always the same, and two processes beat two threads for small networks.
 tf.config.threading.set_intra_op_parallelism_threads(1)
