@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from modlib.errors import InputError, ModlibError
 
@@ -17,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A reproducible companion to five papers on modularity in neural networks.",
 )
-console = Console()
+console = Console(markup=False, emoji=False)  # "[name]" and ":name:" are text
 Assignments = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be repeated.")
 ]
@@ -131,7 +132,8 @@ def main() -> None:
     try:
         app()
     except ModlibError as error:
-        Console(stderr=True).print(f"[bold red]modlib:[/] {error}", highlight=False, soft_wrap=True)
+        message = Text.assemble(("modlib:", "bold red"), f" {error}")
+        Console(stderr=True).print(message, soft_wrap=True)
         raise SystemExit(2) from error
 
 

@@ -27,7 +27,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from modlib.errors import BookError, InputError
+from modlib.errors import BookError, InputError, nearest
 from modlib.files import checkout
 
 Value: TypeAlias = bool | int | float | str | list
@@ -173,8 +173,8 @@ def run_chapter(name: str, parameters: Mapping[str, str], output: Path, root: Pa
     root = root or checkout()
     notebook = root / "notebooks" / f"{name}.ipynb"
     if not notebook.exists():
-        chapters = sorted(path.stem for path in notebook.parent.glob("*.ipynb"))
-        raise InputError(f"chapter {name!r} arrived; expected one of {', '.join(chapters)}")
+        chapters = [path.stem for path in notebook.parent.glob("*.ipynb")]
+        raise InputError(f"chapter {name!r} arrived; {nearest(name, chapters)}")
     if output.suffix != ".ipynb":
         raise InputError(f"output {output} arrived; expected a file that ends in .ipynb")
     if output.resolve() == notebook.resolve():
@@ -276,7 +276,7 @@ def sync(check: bool = False, root: Path | None = None) -> list[Path]:
         root: folder of the book, the checkout by default.
 
     Raises:
-        BookError: if a notebook has no twin, or, with ``check``, if it differs from it.
+        BookError: if there are no twins, a notebook has none, or, with ``check``, if it differs from it.
     """
     folder = (root or checkout()) / "notebooks"
     for notebook in sorted(folder.glob("*.ipynb")):
@@ -285,8 +285,11 @@ def sync(check: bool = False, root: Path | None = None) -> list[Path]:
                 f"{notebook} has no text twin; write {notebook.stem}.md, the source of the chapter, "
                 "or start it with: jupytext --to md:myst " + str(notebook)
             )
+    twins = sorted(folder.glob("*.md"))
+    if not twins:
+        raise BookError(f"{folder} holds no text twin NAME.md, so nothing was checked; restore it from git")
     changed = []
-    for twin in sorted(folder.glob("*.md")):
+    for twin in twins:
         notebook = twin.with_suffix(".ipynb")
         text = notebook_text(twin)
         if notebook.exists() and notebook.read_text(encoding="utf-8") == text:
