@@ -116,6 +116,17 @@ def book(
     console.print(f"the book is built: {build(force)}")
 
 
+@app.command("new-chapter")
+def new_chapter(
+    name: Annotated[str, typer.Argument(help="In lower case with hyphens, such as topology-shuffles.")],
+) -> None:
+    """Write the skeleton of a chapter, which passes all checks, and measure its smallest grid."""
+    from modlib.book.skeleton import new_chapter as write
+
+    for path in write(name):
+        console.print(f"written: {path}")
+
+
 @app.command()
 def sync(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a pair differs.")] = False,
