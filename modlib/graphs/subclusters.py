@@ -64,6 +64,16 @@ class SubCluster:
         return np.vstack([self.units, self.random(n, rng)])
 
 
+def layer_and_cluster(name: str) -> tuple[int, int]:
+    """Layer and cluster of a sub-cluster, from its name.
+
+    >>> layer_and_cluster("2-7")
+    (2, 7)
+    """
+    layer, cluster = name.split("-")
+    return int(layer), int(cluster)
+
+
 def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float = 1.0) -> list[SubCluster]:
     """All sub-clusters of a network, layer by layer.
 

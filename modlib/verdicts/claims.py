@@ -21,7 +21,7 @@ import yaml
 from modlib.chapters import NAMES, find_experiment, findings
 from modlib.errors import BookError, TableMissing, nearest
 from modlib.evidence.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine
-from modlib.evidence.metrics import NETWORK
+from modlib.evidence.metrics import NETWORK, Metric
 from modlib.evidence.papers import STAGES, Place, Printed, printed_at
 from modlib.files import checkout, results_folder
 from modlib.tables.results import read_table
@@ -290,7 +290,7 @@ def _read_version(folder: Path, name: str, version: int) -> pd.DataFrame:
 def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     printed, name = claim.printed[metric], claim.criteria[metric]
     theirs = printed.sample
-    ours = None if rows.empty else findings()[metric].measure(rows, claim.shuffles)
+    ours = None if rows.empty else _measured(findings()[metric], rows, claim.shuffles)
     fewer_steps = ours is not None and any(
         (rows[column] < steps).any() for table in claim.tables for column, steps in find_experiment(table).full.items()
     )
@@ -304,6 +304,11 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
         grade, why = CRITERIA[name](ours, theirs)
     count = _count(ours, theirs) + (", fewer steps" if fewer_steps else "")
     return Detail(metric, name, printed.text, findings()[metric].text(ours), count, reduced, grade, why)
+
+
+def _measured(metric: Metric, rows: pd.DataFrame, shuffles: str) -> Sample | None:
+    measure = metric.pooled if shuffles == "pooled" and metric.pooled else metric.measure
+    return measure(rows)
 
 
 def _count(ours: Sample | None, theirs: Sample | None) -> str:

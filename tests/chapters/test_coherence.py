@@ -214,7 +214,7 @@ def row(seed: int, measure: str, value: float, random: float = 1.0, **changed: o
 
 
 def value(name: str, rows: list[dict[str, object]]):
-    return FINDINGS[name].measure(pd.DataFrame(rows), "averaged")
+    return FINDINGS[name].measure(pd.DataFrame(rows))
 
 
 def test_contrast_is_compared_with_random_sets_network_by_network():
@@ -274,7 +274,7 @@ def test_quartiles_are_those_of_the_network_in_the_middle():
 
 @pytest.mark.parametrize("name", FINDINGS)
 def test_without_rows_nothing_is_said(name):
-    assert FINDINGS[name].measure(pd.DataFrame(), "averaged") is None
+    assert FINDINGS[name].measure(pd.DataFrame()) is None
     assert FINDINGS[name].label
 
 

@@ -125,12 +125,12 @@ def test_tests_of_sub_clusters_are_combined_network_by_network():
         [{"seed": seed, "p_ties_for": p, "n_random": 9} for seed, grid in enumerate(grids) for p in grid]
     )
     metric = findings()["fisher_p"]
-    found = metric.measure(rows, "averaged")
+    found = metric.measure(rows)
     assert found.n == 3
     assert found.mean == pytest.approx(fisher_combined(grids[0], 9))
     assert metric.text(Sample(3.2e-8, 5)) == "3.2e-08"
     assert metric.text(found) == f"{found.mean:.3f}"
-    assert metric.measure(rows.head(0), "averaged") is None
+    assert metric.measure(rows.head(0)) is None
 
 
 @pytest.mark.parametrize(("outside", "expected"), [(5, REPRODUCED), (20, PARTLY), (30, NOT)])
