@@ -19,7 +19,7 @@ from modlib.files import checkout, replace_file
 
 EXAMPLE = "example-chapter"  # what the chapter in skeleton/ is called
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-LONGEST = 30  # letters; lines with a longer name would have to be broken elsewhere
+LONGEST = 28  # letters; lines with a longer name would have to be broken elsewhere
 
 
 def new_chapter(name: str, root: Path | None = None) -> list[Path]:

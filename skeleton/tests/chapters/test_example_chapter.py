@@ -16,7 +16,7 @@ def rows() -> pd.DataFrame:
 
 
 def effect(rows: pd.DataFrame) -> float | None:
-    sample = FINDINGS["example_chapter_effect"].measure(rows, "averaged")
+    sample = FINDINGS["example_chapter_effect"].measure(rows)
     return None if sample is None else sample.mean
 
 

@@ -1,4 +1,4 @@
-"""Chapter ``example-chapter``: networks with and without planted modules, clustered and tested against shuffles."""
+"""Chapter ``example-chapter``: networks with planted modules and without, tested against their shuffles."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Statistics that decide what the paper says, from rows of ``example-chapter``. Chapter: ``example-chapter``."""
+"""Statistics that decide what the paper says, from its rows. Chapter: ``example-chapter``."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, over_networks
 
 
 def _planted_less_random(rows: pd.DataFrame) -> Sample | None:
@@ -18,5 +18,5 @@ def _planted_less_random(rows: pd.DataFrame) -> Sample | None:
 
 
 FINDINGS = {
-    "example_chapter_effect": statistic("Z with planted modules less Z without", _planted_less_random),
+    "example_chapter_effect": Metric("Z with planted modules less Z without", _planted_less_random),
 }
