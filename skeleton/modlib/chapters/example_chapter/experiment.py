@@ -1,4 +1,4 @@
-"""Chapter ``example-chapter``: networks with planted modules and without, tested against their shuffles."""
+"""Chapter ``example-chapter``: networks with planted modules and without, against shuffles."""
 
 from __future__ import annotations
 
