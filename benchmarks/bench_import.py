@@ -14,7 +14,7 @@ CODE = {
     "numpy and scipy": "import numpy, scipy.linalg, scipy.sparse.linalg",
     "modlib": "import modlib as ml",
     "modlib, and cluster": "import modlib as ml; ml.cluster",  # loads numba, which compiles k-means
-    "modlib, and lesion_tests": "import modlib as ml; ml.lesion_tests",  # loads PyTorch
+    "modlib, and learn_mask": "import modlib as ml; ml.learn_mask",  # loads PyTorch
 }
 
 
