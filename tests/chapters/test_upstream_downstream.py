@@ -234,5 +234,5 @@ def test_kinds_of_pairs_are_compared_where_half_of_the_seeds_are_accurate():
     strongest = more["strength"] == more["strength"].max()
     more.loc[strongest & (more["seed"] > 0), "test_accuracy"] = 0.5  # one seed in nine is left
     measure = FINDINGS["within_over_across"].measure
-    assert measure(more, None).n == 9
-    assert measure(more, None) == measure(more[~strongest], None)
+    assert measure(more).n == 9
+    assert measure(more) == measure(more[~strongest])
