@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from modlib.errors import InputError
+from modlib.reprs import BriefRepr
 
 STEPS = 5000  # moves of the Monte Carlo search, as in the authors' code
 ENTROPY = 0.15  # of the choice between clusters in one move, in nats
@@ -23,8 +24,8 @@ DEAD = 1e-15  # share of all similarity below which a unit counts as similar to 
 COLDEST, HOTTEST = 1e-12, 1e6  # temperatures
 
 
-@dataclass(frozen=True)
-class Communities:
+@dataclass(frozen=True, eq=False, repr=False)
+class Communities(BriefRepr):
     """A partition of the units of a layer.
 
     Attributes:
@@ -36,6 +37,11 @@ class Communities:
     labels: np.ndarray
     q: float
     q_start: float
+
+    def _facts(self) -> dict[str, object]:
+        used = self.labels[self.labels != UNUSED]
+        sizes = np.bincount(used)
+        return {"q": self.q, "q_start": self.q_start, "sizes": sizes, "unused": len(self.labels) - len(used)}
 
 
 def adjacency(similarity: np.ndarray) -> np.ndarray:

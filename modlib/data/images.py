@@ -17,6 +17,7 @@ import numpy as np
 
 from modlib.errors import DataError, InputError
 from modlib.files import data_folder, save_arrays
+from modlib.reprs import BriefRepr
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
@@ -30,8 +31,8 @@ KNOWN = {
 }
 
 
-@dataclass(frozen=True)
-class Images:
+@dataclass(frozen=True, eq=False, repr=False)
+class Images(BriefRepr):
     """Images and labels, split into training and test.
 
     Attributes:
@@ -49,6 +50,9 @@ class Images:
     y_test: np.ndarray
     checksum: str = ""
     note: str = ""
+
+    def _facts(self) -> dict[str, object]:
+        return {"name": self.name, "x_train": self.x_train, "x_test": self.x_test, "note": self.note}
 
 
 def load_images(name: str) -> Images:

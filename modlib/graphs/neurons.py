@@ -18,12 +18,13 @@ import scipy.sparse as sp
 
 from modlib.errors import GraphError
 from modlib.networks.network import as_network
+from modlib.reprs import BriefRepr
 
 Matrix: TypeAlias = np.ndarray | sp.sparray | sp.spmatrix
 
 
-@dataclass(frozen=True)
-class NeuronGraph:
+@dataclass(frozen=True, eq=False, repr=False)
+class NeuronGraph(BriefRepr):
     """An undirected weighted graph over the live neurons of a layered network.
 
     A neuron is live if at least one of its edges is not zero; the others have no place in a
@@ -40,6 +41,10 @@ class NeuronGraph:
     sizes: tuple[int, ...]
     edges: Mapping[tuple[int, int], Matrix]
     live: tuple[np.ndarray, ...]
+
+    def _facts(self) -> dict[str, object]:
+        edges = sum(sp.csr_array(block).count_nonzero() for block in self.edges.values())
+        return {"sizes": self.sizes, "live": f"{self.n_vertices} of {sum(self.sizes)}", "edges": edges}
 
     @cached_property
     def n_vertices(self) -> int:

@@ -16,14 +16,15 @@ import scipy.sparse as sp
 from modlib.errors import InputError
 from modlib.graphs.neurons import Matrix, NeuronGraph, chain_graph
 from modlib.graphs.spectral import N_INIT, Route, cluster_for_each_k
+from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
 
 Null: TypeAlias = Literal["layer", "layer-nonzero"]
 NULLS: tuple[str, ...] = get_args(Null)
 
 
-@dataclass(frozen=True)
-class ShuffleTest:
+@dataclass(frozen=True, eq=False, repr=False)
+class ShuffleTest(BriefRepr):
     """Outcome of a shuffle test at one k.
 
     Attributes:
@@ -39,6 +40,10 @@ class ShuffleTest:
     ncut: float
     shuffled: np.ndarray
     labels: np.ndarray
+
+    def _facts(self) -> dict[str, object]:
+        shuffled = mean_of(self.shuffled)
+        return {"k": self.k, "null": self.null, "ncut": self.ncut, "shuffled": shuffled, "p": self.p, "z": self.z}
 
     @property
     def p(self) -> float:

@@ -21,6 +21,7 @@ import scipy.sparse.linalg as ssl
 from modlib.errors import GraphError, InputError
 from modlib.graphs.kmeans import kmeans
 from modlib.graphs.neurons import Matrix, NeuronGraph
+from modlib.reprs import BriefRepr
 
 Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg"]
 
@@ -32,8 +33,8 @@ ROUNDING = 1e-12  # a share of edge ends that leave a cluster below this is a ro
 N_INIT = 25  # k-means starts, as in the authors' code
 
 
-@dataclass(frozen=True)
-class Clustering:
+@dataclass(frozen=True, eq=False, repr=False)
+class Clustering(BriefRepr):
     """A partition of the live neurons of a graph.
 
     Attributes:
@@ -45,6 +46,9 @@ class Clustering:
     labels: np.ndarray
     ncut: float
     k: int
+
+    def _facts(self) -> dict[str, object]:
+        return {"k": self.k, "ncut": self.ncut, "sizes": np.bincount(self.labels, minlength=self.k)}
 
 
 def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> float:
@@ -198,7 +202,7 @@ def _smaller_side(graph: NeuronGraph) -> int:
     return min(sum(sizes[0::2]), sum(sizes[1::2]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _HalfMatrix:
     """N = D_e^{-1/2} B D_o^{-1/2} of a bipartite graph, block by block; its columns are the smaller side.
 

@@ -15,12 +15,13 @@ from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import cluster
 from modlib.networks.network import Network
+from modlib.reprs import BriefRepr
 
 ISOLATED = -1  # label of a unit without an edge, which belongs to no cluster
 
 
-@dataclass(frozen=True)
-class SubCluster:
+@dataclass(frozen=True, eq=False, repr=False)
+class SubCluster(BriefRepr):
     """Units of one cluster in one hidden layer.
 
     Attributes:
@@ -36,6 +37,9 @@ class SubCluster:
     units: np.ndarray
     pool: np.ndarray
     width: int
+
+    def _facts(self) -> dict[str, object]:
+        return {"layer": self.layer, "cluster": self.cluster, "units": f"{len(self.units)} of {self.width}"}
 
     @property
     def name(self) -> str:

@@ -21,11 +21,12 @@ from modlib.graphs.subclusters import SubCluster
 from modlib.lesions import sparse
 from modlib.lesions.kinds import MIN_DROP
 from modlib.networks.network import Network
+from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p
 
 
-@dataclass(frozen=True)
-class Damage:
+@dataclass(frozen=True, eq=False, repr=False)
+class Damage(BriefRepr):
     """What a lesion does to accuracy on a test set.
 
     Attributes:
@@ -48,8 +49,8 @@ class Damage:
         return float(spread / mean) if mean > 0 else (0.0 if spread == 0 else float("inf"))
 
 
-@dataclass(frozen=True)
-class LesionTest:
+@dataclass(frozen=True, eq=False, repr=False)
+class LesionTest(BriefRepr):
     """A sub-cluster against random sets of as many units of its layer.
 
     Attributes:
@@ -62,6 +63,9 @@ class LesionTest:
     damage: Damage
     random: tuple[Damage, ...]
 
+    def _facts(self) -> dict[str, object]:
+        return {"part": self.part.name, "drop": self.damage.drop, "random_drops": mean_of(self.random_drops)}
+
     @property
     def random_drops(self) -> np.ndarray:
         """(n,) drops in accuracy of the random sets."""
@@ -73,8 +77,8 @@ class LesionTest:
         return np.array([damage.class_range for damage in self.random])
 
 
-@dataclass(frozen=True)
-class DoubleLesion:
+@dataclass(frozen=True, eq=False, repr=False)
+class DoubleLesion(BriefRepr):
     """A sub-cluster lesioned on top of another one, against random sets in its place.
 
     Attributes:
@@ -88,6 +92,10 @@ class DoubleLesion:
     second: SubCluster
     delta: float
     random: np.ndarray
+
+    def _facts(self) -> dict[str, object]:
+        names = {"first": self.first.name, "second": self.second.name}
+        return {**names, "delta": self.delta, "random": mean_of(self.random), "p": self.p}
 
     @property
     def p(self) -> float:

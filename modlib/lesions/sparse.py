@@ -31,7 +31,7 @@ def is_pruned_perceptron(network: Network) -> bool:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Weights:
     """Non-zero weights of a layer by output, its biases, and whether ReLU follows."""
 

@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
+from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Loss, check_loss
 
 KEPT_POINTS = 50  # at which the course of a mask is noted
@@ -60,8 +61,8 @@ class MaskSettings:
             raise InputError(f"keep = {self.keep} arrived; expected a probability between 0 and 1")
 
 
-@dataclass(frozen=True)
-class LearnedMask:
+@dataclass(frozen=True, eq=False, repr=False)
+class LearnedMask(BriefRepr):
     """A mask, and how it was learned.
 
     Attributes:
@@ -75,6 +76,10 @@ class LearnedMask:
     probabilities: Mapping[str, np.ndarray]
     losses: np.ndarray
     kept: Mapping[int, float]
+
+    def _facts(self) -> dict[str, object]:
+        kept = f"{self.mask.remaining()[TOTAL]} of {self.mask.size()[TOTAL]}"
+        return {"kept": kept, "steps": len(self.losses), "losses": self.losses[[0, -1]] if len(self.losses) else []}
 
     def course(self) -> dict[str, float | str]:
         """Has it settled? The first loss, the means of the last two tenths, and shares kept at every fifth point."""

@@ -20,6 +20,7 @@ import numpy as np
 
 from modlib.errors import DataError, InputError
 from modlib.files import replacing
+from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,8 +29,8 @@ PREFIX = "keep/"  # of the arrays in a file
 TOTAL = "total"  # what all parameters together are called beside their names
 
 
-@dataclass(frozen=True)
-class Mask:
+@dataclass(frozen=True, eq=False, repr=False)
+class Mask(BriefRepr):
     """Which weights of a network are kept.
 
     Attributes:
@@ -42,6 +43,9 @@ class Mask:
 
     keep: Mapping[str, np.ndarray]
     network: str
+
+    def _facts(self) -> dict[str, object]:
+        return {name: f"{kept} of {self.size()[name]}" for name, kept in self.remaining().items()}
 
     def __post_init__(self) -> None:
         wrong = [f"{name} ({kept.dtype})" for name, kept in self.keep.items() if kept.dtype != bool]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modlib.errors import GraphError, InputError
+from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,11 +33,12 @@ PLAIN_FUNCTIONS = (
     *("flatten", "view", "reshape", "dropout"),
     *("max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"),
 )
+AT_ONCE = 500  # inputs that a forward pass takes
 TORCH_LAYERS = f"{', '.join((*WEIGHTED_MODULES, *PLAIN_MODULES))}, activations, and their functions"
 
 
-@dataclass(frozen=True)
-class BatchNorm:
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchNorm(BriefRepr):
     """Batch normalisation at inference: gamma (x - mean) / sqrt(variance + epsilon) + beta.
 
     Attributes:
@@ -51,8 +53,8 @@ class BatchNorm:
     epsilon: float
 
 
-@dataclass(frozen=True)
-class Layer:
+@dataclass(frozen=True, eq=False, repr=False)
+class Layer(BriefRepr):
     """A layer of weights, and what is applied to its output before the next one.
 
     Attributes:
@@ -75,8 +77,8 @@ class Layer:
         return "conv" if self.kernel.ndim == 4 else "dense"
 
 
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, eq=False, repr=False)
+class Network(BriefRepr):
     """A trained network in one form.
 
     Attributes:
@@ -89,6 +91,12 @@ class Network:
 
     layers: tuple[Layer, ...]
     module: nn.Module
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            layer.name or layer.kind: f"{' x '.join(map(str, layer.kernel.shape))} {layer.activation}"
+            for layer in self.layers
+        }
 
     def graph_weights(self) -> list[np.ndarray]:
         """Kernels that make the neuron graph, see ``modlib.graphs.neurons.neuron_graph``.

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from modlib.errors import InputError
 from modlib.networks.network import Network
+from modlib.reprs import BriefRepr
 from modlib.responses.activations import relu_names
 
 SCALES = 10  # steps to the largest and to the smallest scale
@@ -48,8 +49,8 @@ class ImageSettings:
             raise InputError(f"{self} arrived; expected a step, a positive rate, jitter >= 0 and scale between 1 and 2")
 
 
-@dataclass(frozen=True)
-class Visualisation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Visualisation(BriefRepr):
     """Optimised images of n sets of units, and what the network makes of them, untransformed.
 
     Activity is after the ReLU; that of a channel is the mean over its map.

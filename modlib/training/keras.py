@@ -23,6 +23,7 @@ import tf_keras
 
 from modlib.data.images import Images
 from modlib.errors import InputError
+from modlib.reprs import BriefRepr
 from modlib.training.pruning import magnitude_mask
 
 # One thread: the order of a sum is then always the same, and two processes beat two threads for small networks.
@@ -68,8 +69,8 @@ class Recipe:
             raise InputError(f"{self} arrived; expected epochs of at least 0, a batch and hidden layers of at least 1")
 
 
-@dataclass(frozen=True)
-class Snapshot:
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot(BriefRepr):
     """A network at one moment of its training.
 
     Attributes:
