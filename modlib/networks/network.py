@@ -120,6 +120,50 @@ class Network(BriefRepr):
             )
         return [_folded(layer) for layer in convolutions[1:]]
 
+    def answers(self, inputs: np.ndarray) -> np.ndarray:
+        """What the network says to every input: the number of its largest output, see ``answers``.
+
+        >>> from modlib.networks import side_by_side
+        >>> network, images, classes, _ = side_by_side(copies=3, n=5, seed=0)
+        >>> network.answers(images).tolist(), classes.tolist()
+        ([0, 3, 0, 2, 1], [0, 3, 0, 2, 1])
+        """
+        return answers(self.module, inputs)
+
+
+def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
+    """Number of the largest output for every input, in batches and without gradients.
+
+    Args:
+        module: a torch module, in the mode in which it is to be asked; it is not changed.
+        inputs: (n, ...), what the module takes; converted to the type of its parameters.
+
+    Returns:
+        (n,), or (n, ...) where an input has several outputs (n, ..., classes); whole numbers from 0.
+
+    Raises:
+        InputError: if there are no inputs, or they do not fit the module.
+
+    Chapters: ``importance``, ``class-removal``.
+
+    >>> import torch
+    >>> answers(torch.nn.Identity(), np.array([[0.1, 0.9], [0.8, 0.2]])).tolist()
+    [1, 0]
+    """
+    import torch
+
+    dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
+    if not len(inputs):
+        raise InputError(f"inputs of shape {np.shape(inputs)} arrived; expected at least one")
+    try:
+        with torch.no_grad():
+            batches = torch.as_tensor(inputs).to(dtype).split(AT_ONCE)
+            return torch.cat([module(batch).argmax(-1) for batch in batches]).numpy()
+    except RuntimeError as error:
+        raise InputError(
+            f"inputs of shape {np.shape(inputs)} do not fit the network ({error}); expected what its module takes"
+        ) from error
+
 
 def as_network(model: object) -> Network:
     """The network in a Keras 2 (``tf_keras``), Keras 3 or PyTorch model.

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from modlib.errors import InputError
-from modlib.networks.network import Network
-
-AT_ONCE = 500  # inputs
+from modlib.networks.network import AT_ONCE, Network
 
 
 def relu_names(network: Network) -> list[str]:
