@@ -63,6 +63,9 @@ def load_images(name: str) -> Images:
         DataError: if the data cannot be downloaded, or a file is not what it should be.
 
     Source: pruned-modular 3. Chapter: ``clusterability``.
+
+    >>> load_images("digits")
+    Images(name=digits, x_train=(1437, 64) float32, x_test=(360, 64) float32, note=embedded in scikit-learn)
     """
     if name not in NAMES:
         raise InputError(f"data set {name!r} arrived; expected one of {', '.join(NAMES)}")
@@ -86,6 +89,9 @@ def load_colour_images(name: str) -> Images:
         DataError: as ``load_images``.
 
     Source: weight-masks C.7.1. Chapter: ``class-removal``.
+
+    >>> load_colour_images("digits").x_test.shape
+    (360, 3, 32, 32)
     """
     if name == "digits":
         small = _digits()

@@ -81,6 +81,12 @@ def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float
         InputError: if no labels arrived, a label is not a whole number of at least -1, or nothing is returned.
 
     Source: importance-coherence 3; pruned-modular 4.1. Chapter: ``importance``.
+
+    >>> for part in sub_clusters([np.array([0, 1, 0, ISOLATED]), np.array([1, 1])]):
+    ...     print(part)
+    SubCluster(layer=1, cluster=0, units=2 of 4)
+    SubCluster(layer=1, cluster=1, units=1 of 4)
+    SubCluster(layer=2, cluster=1, units=2 of 2)
     """
     found = []
     for layer, of_layer in enumerate(labels, start=1):
@@ -119,6 +125,12 @@ def hidden_labels(network: Network, k: int, rng: np.random.Generator) -> list[np
         GraphError: if the network has fewer than k live neurons.
 
     Source: importance-coherence 2. Chapter: ``importance``.
+
+    >>> from modlib.networks import from_arrays, planted_weights
+    >>> weights, modules = planted_weights((8, 6, 6, 4), 2, seed=0)
+    >>> labels = hidden_labels(from_arrays(weights), 2, np.random.default_rng(0))
+    >>> [len(set(zip(*both))) for both in zip(labels, modules[1:-1])]  # pairs of a cluster and a module that occur
+    [2, 2]
     """
     graph = neuron_graph(network)
     labels = graph.labels_by_layer(cluster(graph, k, rng).labels)

@@ -167,6 +167,11 @@ def parameter_names(module: nn.Module, masked: Sequence[str] = ("*",), unmasked:
         InputError: if a pattern matches no parameter, or none is left.
 
     Source: weight-masks C.6.1. Chapter: ``weight-masks``.
+
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> parameter_names(network, ["*.weight"]), parameter_names(network, unmasked=["2.*"])
+    (['0.weight', '2.weight'], ['0.weight', '0.bias'])
     """
     if isinstance(masked, str) or isinstance(unmasked, str):
         raise InputError(f"masked = {masked!r}, unmasked = {unmasked!r} arrived; expected lists of patterns")
@@ -200,6 +205,10 @@ def sharing(target: Mask, reference: Mask) -> dict[str, float]:
         InputError: if they belong to different networks or parameters.
 
     Source: weight-masks 2. Chapter: ``weight-masks``.
+
+    >>> target, reference = (Mask({"w": np.array(kept, dtype=bool)}, "") for kept in ([1, 1, 0, 0], [1, 1, 1, 1]))
+    >>> sharing(target, reference)["total"], sharing(reference, target)["total"]
+    (1.0, 0.5)
     """
     return _ratio((target & reference).remaining(), target.remaining())
 
@@ -211,6 +220,10 @@ def intersection_over_union(first: Mask, second: Mask) -> dict[str, float]:
         InputError: if they belong to different networks or parameters.
 
     Source: weight-masks B.1. Chapter: ``weight-masks``.
+
+    >>> first, second = (Mask({"w": np.array(kept, dtype=bool)}, "") for kept in ([1, 1, 1, 0], [0, 1, 1, 1]))
+    >>> intersection_over_union(first, second)
+    {'w': 0.5, 'total': 0.5}
     """
     return _ratio((first & second).remaining(), (first | second).remaining())
 
@@ -243,6 +256,13 @@ def chance_sharing(first: Mask, second: Mask) -> dict[str, ChanceSharing]:
         InputError: if they belong to different networks or parameters.
 
     Source: none; the paper has no null model for sharing. Chapter: ``weight-masks``.
+
+    Of 8 weights both masks keep the same 4, where chance would share 2:
+
+    >>> mask = Mask({"w": np.arange(8) < 4}, "")
+    >>> found = chance_sharing(mask, mask)["w"]
+    >>> found.shared, found.expected, round(found.p, 4)
+    (4, 2.0, 0.0286)
     """
     from scipy.stats import hypergeom, norm
 

@@ -176,6 +176,10 @@ def as_network(model: object) -> Network:
         InputError: if it is no such model, branches, or has a layer that is not supported.
 
     Source: clusterability 1.1. Chapter: ``clusterability``.
+
+    >>> from torch import nn
+    >>> as_network(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)))
+    Network(0=4 x 3 tanh, 2=3 x 2 linear)
     """
     if isinstance(model, Network):
         return model
@@ -206,6 +210,9 @@ def from_arrays(
         InputError: if shapes do not fit or the activation is not known.
 
     Chapter: ``clusterability``.
+
+    >>> from_arrays([np.ones((4, 3)), np.ones((3, 2))])
+    Network(layer_0=4 x 3 relu, layer_1=3 x 2 linear)
     """
     from modlib.networks.modules import mlp_module
 
@@ -308,5 +315,8 @@ def fold_batch_norm(kernel: np.ndarray, gamma: np.ndarray, variance: np.ndarray,
         epsilon: the layer's epsilon.
 
     Source: clusterability 1.1. Chapter: ``convolutional-networks``.
+
+    >>> fold_batch_norm(np.ones((1, 2)), gamma=np.array([1, 3]), variance=np.array([1, 4]), epsilon=0.0).tolist()
+    [[1.0, 1.5]]
     """
     return kernel * (gamma / np.sqrt(variance + epsilon))

@@ -98,6 +98,15 @@ def visualise(
             images of this shape do not fit the network.
 
     Source: importance-coherence 3.1.2 and A.8. Chapter: ``coherence``.
+
+    The first unit likes the left of an image, the second the right, and so do their images:
+
+    >>> from modlib.networks import from_arrays
+    >>> likes = np.array([[1.0, -1.0], [-1.0, 1.0]] * 2)  # (pixels of 2 x 2, units)
+    >>> network, still = from_arrays([likes, np.eye(2)]), ImageSettings(steps=8, jitter=0, scale=1)
+    >>> found = visualise(network, 1, [np.array([0]), np.array([1])], (1, 2, 2), seed=0, settings=still)
+    >>> (found.images > 0.5).astype(int).tolist()
+    [[[[1, 0], [1, 0]]], [[[0, 1], [0, 1]]]]
     """
     from lucent.optvis import param, render
 
