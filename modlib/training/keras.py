@@ -20,6 +20,7 @@ import numpy as np
 
 from modlib.data.images import Images
 from modlib.errors import InputError, extra
+from modlib.reprs import BriefRepr
 from modlib.training.pruning import magnitude_mask
 
 with extra("keras", "training with Keras"):
@@ -70,8 +71,8 @@ class Recipe:
             raise InputError(f"{self} arrived; expected epochs of at least 0, a batch and hidden layers of at least 1")
 
 
-@dataclass(frozen=True)
-class Snapshot:
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot(BriefRepr):
     """A network at one moment of its training.
 
     Attributes:

@@ -46,6 +46,11 @@ def draw_from(inputs: Tensor, targets: Tensor) -> Draw:
 
     Raises:
         InputError: if there are none, or not as many targets as inputs.
+
+    >>> draw = draw_from(torch.eye(3), torch.arange(3))
+    >>> inputs, targets = draw(np.random.default_rng(0), 4)
+    >>> torch.equal(inputs.argmax(1), targets)
+    True
     """
     if len(inputs) != len(targets) or not len(inputs):
         raise InputError(f"{len(inputs)} inputs and {len(targets)} targets arrived; expected as many of both, and some")
@@ -107,6 +112,12 @@ def train_steps(
         InputError: if the loss is not finite.
 
     Source: weight-masks C.1. Chapter: ``weight-masks``.
+
+    >>> from modlib.networks import perceptron
+    >>> draw, settings = draw_from(torch.eye(3), torch.arange(3)), Steps(steps=50, batch_size=16, learning_rate=0.05)
+    >>> losses = train_steps(perceptron((3, 8, 3), np.random.default_rng(0)), draw, settings, np.random.default_rng(1))
+    >>> bool(losses[-1] < 0.1 < losses[0])
+    True
     """
     adam = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, fused=True)
     losses = np.empty(settings.steps, dtype=np.float32)
@@ -141,6 +152,15 @@ def trained_once(module: nn.Module, train: Callable[[nn.Module], object], path: 
 
     Raises:
         DataError: if the file is damaged or holds another network.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     for attempt in (1, 2):
+    ...         print("attempt", attempt)
+    ...         network = trained_once(nn.Linear(2, 1), lambda module: print("training"), Path(folder) / "linear.npz")
+    attempt 1
+    training
+    attempt 2
     """
     if path.exists():
         try:
