@@ -26,13 +26,12 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-from modlib.book.imports import Library
+from modlib.book.imports import REGISTRY, Library
 from modlib.book.pages import Page
 from modlib.book.reads import ANY, Reads, reads
 from modlib.evidence.written import WrittenClaim, written_claims
 from modlib.files import checkout, results_folder
 
-CHAPTERS = "modlib.chapters"
 # They read what they are asked for; who asks, depends on it.
 SERVANTS = ("modlib.tables.", "modlib.verdicts.", "modlib.book.", "modlib.cli.")
 
@@ -50,7 +49,7 @@ class Dependencies:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.results = results_folder() if root == checkout() else root / "results"
-        self.library = Library(root, registries=[CHAPTERS])
+        self.library = Library(root)
         self.claims = written_claims(root / "book" / "claims.yml")
         self._reads = {
             module: reads(tree, self.library, module)
@@ -89,8 +88,9 @@ class Dependencies:
         """Modules that a page depends on, and what they and its code read; either may call for more of the other."""
         own = self.library.below(_package(page.chapter)) if page.chapter else set()
         modules = self.library.reach(self.library.modules(code) | own)
+        by_page = reads(code, self.library)
         while True:
-            found = reads(code, self.library)
+            found = by_page
             for module in modules & self._reads.keys():
                 found |= self._reads[module]
             called_for = {f"{_package(name)}.experiment" for name in self._tables(page, found)}
@@ -131,7 +131,7 @@ class Dependencies:
         metrics = {metric for claim in claims for metric in claim.keys.get("criteria", {})}
         named = {
             module: _named_findings(self.library.trees[module])
-            for module in self.library.below(CHAPTERS)
+            for module in self.library.below(REGISTRY)
             if module.endswith(".findings")
         }
         nowhere = metrics.difference(*(names for names, _ in named.values()))
@@ -149,7 +149,7 @@ def _named_findings(tree: ast.Module) -> tuple[set[str], bool]:
 
 
 def _package(chapter: str) -> str:
-    return f"{CHAPTERS}.{chapter.replace('-', '_')}"
+    return f"{REGISTRY}.{chapter.replace('-', '_')}"
 
 
 def _digest(content: bytes) -> str:

@@ -20,6 +20,8 @@ from modlib.errors import BookError
 
 Place: TypeAlias = tuple[str, str]  # a module, and a name in it; an empty name is the module itself
 
+PACKAGE = "modlib"
+REGISTRY = "modlib.chapters"  # imports chapters by their names; modlib.book.dependencies accounts for them
 DYNAMIC = {"import_module", "__import__"}
 
 
@@ -40,12 +42,10 @@ class Use:
 
 
 class Library:
-    """The modules of a package, as their import statements connect them.
+    """The modules of ``modlib``, as their import statements connect them.
 
     Args:
-        root: folder that holds the package.
-        package: its name.
-        registries: modules that import by computed names what the caller accounts for.
+        root: folder that holds ``modlib``.
 
     Attributes:
         trees: syntax tree of every module, by its name.
@@ -54,12 +54,10 @@ class Library:
         BookError: if a module does not parse.
     """
 
-    def __init__(self, root: Path, package: str = "modlib", registries: Iterable[str] = ()) -> None:
-        self.package = package
-        self.registries = frozenset(registries)
+    def __init__(self, root: Path) -> None:
         self._paths = {
             ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
-            for path in sorted((root / package).rglob("*.py"))
+            for path in sorted((root / PACKAGE).rglob("*.py"))
         }
         self.trees = {module: _parsed(path) for module, path in self._paths.items()}
         self._bound = {module: self._names_bound(module) for module in self._paths}
@@ -108,14 +106,14 @@ class Library:
         bound: dict[str, set[Place]] = {}
         for node, module, name, local in self._statements(nodes, inside):
             places, passed = self._origins(module, name)
-            yield Use(node, self.package, "*") if name == "*" else Use(node, module)
+            yield Use(node, PACKAGE, "*") if name == "*" else Use(node, module)
             yield from (Use(node, *place) for place in places | passed)
             # `import modlib.graphs` binds the name modlib
-            bound.setdefault(local, set()).update({(self.package, "")} if local == self.package else places)
+            bound.setdefault(local, set()).update({(PACKAGE, "")} if local == PACKAGE else places)
         within = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
         for node in nodes:
-            if _names(node) & DYNAMIC and inside not in self.registries:
-                yield Use(node, self.package, "*")
+            if _names(node) & DYNAMIC and inside != REGISTRY:
+                yield Use(node, PACKAGE, "*")
             if isinstance(node, ast.Attribute | ast.Name) and id(node) not in within:
                 root, *attributes = _chain(node)
                 for place in bound.get(root, ()):
@@ -162,11 +160,11 @@ class Library:
         for node in nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
-                    if alias.name.split(".")[0] == self.package:
-                        yield node, alias.name, "", alias.asname or self.package
+                    if alias.name.split(".")[0] == PACKAGE:
+                        yield node, alias.name, "", alias.asname or PACKAGE
             elif isinstance(node, ast.ImportFrom):
                 module = self._absolute(node, inside)
-                if module.split(".")[0] == self.package:
+                if module.split(".")[0] == PACKAGE:
                     for alias in node.names:
                         yield node, module, alias.name, alias.asname or alias.name
 

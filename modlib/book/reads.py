@@ -58,12 +58,13 @@ class Reads:
     items: set[tuple[str, str]] = field(default_factory=set)
     papers: set[str] = field(default_factory=set)
 
-    def __ior__(self, other: Reads) -> Reads:
-        self.tables |= other.tables
-        self.chapters |= other.chapters
-        self.items |= other.items
-        self.papers |= other.papers
-        return self
+    def __or__(self, other: Reads) -> Reads:
+        return Reads(
+            self.tables | other.tables,
+            self.chapters | other.chapters,
+            self.items | other.items,
+            self.papers | other.papers,
+        )
 
 
 def reads(tree: ast.AST, library: Library, inside: str = "") -> Reads:
