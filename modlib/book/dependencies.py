@@ -66,20 +66,12 @@ class Dependencies:
         code = page.code()
         modules, found = self._code_and_reads(page, code)
         claims = self._claims(page, found)
-        results = [
-            self.results / f"{name}{suffix}" for name in self._tables(page, found) for suffix in (".csv", ".json")
-        ]
-        papers = [self.root / "book" / "papers" / f"{name}.csv" for name in self._papers(found, claims)]
-        files = {
-            **{str(file.relative_to(self.root)): file for file in self.library.files(modules)},
-            **{f"results/{file.name}": file for file in results},
-            **{
-                str(file.relative_to(self.root)): file
-                for file in (page.source, *papers, *self._benchmarks(code), self.root / "requirements.lock")
-            },
-        }
+        others = [page.source, *self._papers(found, claims), *self._benchmarks(code), self.root / "requirements.lock"]
+        files = {file.relative_to(self.root).as_posix(): file for file in [*self.library.files(modules), *others]}
+        tables = [f"{name}{suffix}" for name in self._tables(page, found) for suffix in (".csv", ".json")]
+        files |= {f"results/{name}": self.results / name for name in tables}  # they may lie elsewhere
         return {
-            **{name: _digest(file.read_bytes()) for name, file in files.items() if file.exists()},
+            **{name: _digest(file.read_bytes()) for name, file in sorted(files.items()) if file.exists()},
             "claims": _digest(json.dumps([[claim.keys, claim.tables, claim.rows] for claim in claims]).encode()),
             "Python": platform.python_version(),
         }
@@ -115,16 +107,19 @@ class Dependencies:
         """Tables that a page reads, its own, and those that decide its claims."""
         named = found.tables | {table for claim in self._claims(page, found) for table in claim.tables}
         stored = {file.stem for file in self.results.glob("*.csv")}
-        return (stored if ANY in named else stored & named) | ({page.chapter} if page.chapter else set())
+        # a table may not be filled yet
+        chapters = {module.split(".")[2].replace("_", "-") for module in self.library.below(REGISTRY) - {REGISTRY}}
+        known = stored | chapters
+        return (known if ANY in named else known & named) | ({page.chapter} if page.chapter else set())
 
-    def _papers(self, found: Reads, claims: Iterable[WrittenClaim]) -> set[str]:
-        named = found.papers | {str(claim.keys.get("paper")) for claim in claims}
-        known = {file.stem for file in (self.root / "book" / "papers").glob("*.csv")}
-        return known if ANY in named else known & named
+    def _papers(self, found: Reads, claims: Iterable[WrittenClaim]) -> list[Path]:
+        named = found.papers | {claim.keys.get("paper") for claim in claims}
+        files = (self.root / "book" / "papers").glob("*.csv")
+        return [file for file in files if named & {file.stem, ANY}]
 
     def _benchmarks(self, code: ast.Module) -> list[Path]:
         texts = {node.value for node in ast.walk(code) if isinstance(node, ast.Constant)}
-        return [file for file in sorted((self.root / "benchmarks").glob("*")) if file.name in texts]
+        return [file for file in (self.root / "benchmarks").glob("*") if file.name in texts]
 
     def _findings(self, claims: Iterable[WrittenClaim]) -> set[str]:
         """Modules that hold the metrics of some claims; all that may hold those that none names plainly."""

@@ -132,3 +132,12 @@ def test_a_chapter_depends_on_its_own_package_and_table_even_if_its_code_does_no
     package = (root / "modlib" / "chapters" / "dropout").glob("*.py")
     assert {file.relative_to(root).as_posix() for file in package} <= found.keys()
     assert {"results/dropout.csv", "results/dropout.json", "claims", "Python"} <= found.keys()
+
+
+def test_a_table_that_is_not_filled_yet_brings_its_experiment(root, tmp_path):
+    """A page says what such a table lacks."""
+    dependencies = Dependencies(root)
+    dependencies.results = tmp_path
+    found = dependencies.stamp(Page("notebooks/dropout", root / "notebooks" / "dropout.ipynb"))
+    assert "modlib/chapters/clusterability/experiment.py" in found
+    assert not [name for name in found if name.startswith("results/")]
