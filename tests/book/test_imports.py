@@ -14,7 +14,7 @@ from modlib.files import checkout
 LAZY = "import lazy_loader\n\n__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)\n"
 MADE_UP = {
     "__init__.py": LAZY,
-    "__init__.pyi": "from . import graphs as graphs\nfrom .graphs import cluster as cluster\n",
+    "__init__.pyi": "from . import graphs\nfrom .bridge import cut\nfrom .graphs import cluster\n",
     "errors.py": "",
     "plots.py": "from modlib.errors import E",
     "alone.py": "",
@@ -73,6 +73,8 @@ def reached(root: Path, code: str) -> set[str]:
         ("import modlib as ml\nml.plots.style", {"", "plots", "errors"}),
         # through a module that imports it
         ("from modlib.bridge import cut", SPECTRAL | {"bridge"}),
+        ("from modlib import cut", SPECTRAL | {"bridge"}),
+        ("import modlib as ml\nml.cut(1)", SPECTRAL | {"bridge"}),
         ("from modlib import bridge\nbridge.graphs.draw", SPECTRAL | DRAW | {"bridge"}),
         # in doubt all of a package, or of the library
         ("from modlib import graphs\nf = graphs", SPECTRAL | DRAW),

@@ -37,6 +37,7 @@ ANYTHING = Reads({"*"}, {"*"}, {("*", "*")}, {"*"})
         ("ml.verdicts.stored_rows('a')", Reads(tables={"a"})),
         ("read = stored_rows\nread('a')", Reads(tables={"*"})),
         ("def f(name):\n    stored_rows(name)", Reads(tables={"*"})),
+        ("name = 'a'\ndef f(name):\n    stored_rows(name)", Reads(tables={"a", "*"})),
         ("name = 'a'\nname += 'b'\nstored_rows(name)", Reads(tables={"a", "*"})),
         ("names = ['a']\nnames.append(other)\npaper_rows(*names)", Reads(tables={"a", "*"})),
         ("cards.show('dropout')", Reads(chapters={"dropout"})),
