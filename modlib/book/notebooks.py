@@ -27,6 +27,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from modlib.book.outputs import check_complete
 from modlib.errors import BookError, InputError, nearest
 from modlib.files import checkout
 
@@ -197,7 +198,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
         progress: whether to show a progress bar.
 
     Raises:
-        BookError: if a cell raises, or the kernel dies.
+        BookError: if a cell raises or is left out, a thread dies, or the kernel does.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -209,7 +210,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
     try:
         for left in reversed(range(STARTS)):
             try:
-                papermill.execute_notebook(
+                executed = papermill.execute_notebook(
                     notebook.resolve(),
                     output.resolve(),
                     dict(parameters),
@@ -233,6 +234,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
         raise BookError(
             f"the kernel of {notebook.name} died ({error}), perhaps for lack of memory; what was reached is in {output}"
         ) from error
+    check_complete(executed, notebook.stem)
     return time.perf_counter() - began
 
 
