@@ -1,12 +1,21 @@
-"""modlib.eigenvectors: none is missed where eigenvalues repeat or nearly do."""
+"""modlib.eigenvectors, and the spectral routes that use it: none is missed where eigenvalues repeat or nearly do."""
+
+from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import scipy.sparse.linalg as ssl
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.cluster import SpectralClustering
 
 from modlib import eigenvectors
 from modlib.eigenvectors import Eigenpairs, Symmetric, arpack, leading_eigenvectors
+from modlib.graphs import NeuronGraph, neuron_graph
+from modlib.kmeans import kmeans
+from modlib.spectral import Route, cluster, ncut, spectral_embedding
 
 EACH_SIZE = pytest.mark.parametrize("dense_side", [1024, 10], ids=["factorised", "iterated"])
 SIZE = 150
@@ -112,6 +121,194 @@ def test_an_iteration_that_fails_is_replaced(
     matrix, expected, _ = with_spectrum(SPECTRA["two pairs"])
     values, _ = leading_eigenvectors(matrix, 4, np.random.default_rng(0), failing)
     np.testing.assert_allclose(values, expected[:4], atol=1e-10)
+
+
+def test_arpack_that_does_not_converge_is_replaced_on_every_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise ssl.ArpackNoConvergence("no convergence", np.empty(0), np.empty((0, 0)))
+
+    monkeypatch.setattr(ssl, "eigsh", failing)
+    for dense_side in (1024, 10):
+        monkeypatch.setattr(eigenvectors, "DENSE_SIDE", dense_side)
+        graph, _, halves = hierarchy("0.001", 3, 0, 16)
+        for route in ("bipartite", "arpack", "amg"):
+            assert cluster(graph, 6, np.random.default_rng(0), route).ncut == pytest.approx(ncut(graph, halves))
+
+
+def hierarchy(kind: str, parts: int, seed: int, width: int) -> tuple[NeuronGraph, np.ndarray, np.ndarray]:
+    """A layered graph of parts that consist of two halves, and the part and the half of every vertex.
+
+    ``components`` are not joined, ``equal`` parts are copies of one, each joined to every other in the same way, and
+    other parts are joined by edges with this share of the usual weight. A half has ``width`` neurons in a layer.
+    """
+    rng = np.random.default_rng(seed)
+    half = np.repeat(np.arange(2 * parts), width)
+    part = half // 2
+    weights = []
+    for _ in range(1 + seed % 3):
+        if kind == "equal":
+            one = np.kron([[1, 0.2], [0.2, 1]], rng.uniform(0.5, 1, (width, width)))
+            weights.append(np.kron(np.eye(parts), one) + 0.02 * np.kron(1 - np.eye(parts), np.ones_like(one)))
+        else:
+            joint, thread = rng.uniform(0.05, 0.3, parts), 0.0 if kind == "components" else float(kind)
+            share = np.where(half[:, None] == half, 1, np.where(part[:, None] == part, joint[part], thread))
+            weights.append(rng.uniform(0.5, 1, share.shape) * share)
+    graph = neuron_graph(weights)
+    return graph, np.tile(part, len(graph.live)), np.tile(half, len(graph.live))
+
+
+def reference(graph: NeuronGraph, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k smallest eigenvalues of the normalised Laplacian and their embedding, by LAPACK."""
+    root = np.sqrt(graph.degrees)
+    values, vectors = np.linalg.eigh(np.eye(len(root)) - graph.adjacency.toarray() / np.outer(root, root))
+    return values[:k], vectors[:, :k] / root[:, None]
+
+
+def quotients(graph: NeuronGraph, embedding: np.ndarray) -> np.ndarray:
+    """Rayleigh quotients of the columns, once they are known to be D-orthonormal."""
+    weighted = graph.degrees[:, None] * embedding
+    np.testing.assert_allclose(embedding.T @ weighted, np.eye(embedding.shape[1]), atol=1e-9)
+    return 1 - np.einsum("ij,ij->j", embedding, graph.adjacency @ embedding)
+
+
+@EACH_SIZE
+@pytest.mark.parametrize("kind", ["components", "1e-3", "1e-6", "1e-9", "1e-12", "equal"])
+def test_all_routes_and_a_dense_reference_agree_on_repeated_eigenvalues(
+    kind: str, dense_side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """234 graphs of 2 to 5 parts, joined by threads, in the same way or not at all; k below, at and above their number.
+
+    Eigenvalues: a vector that is believed has a residual r <= ANGLE * gap, and its Rayleigh quotient is off by at most
+    r^2 / gap <= ANGLE * r. Where LOBPCG stops, r is 1e-6 at worst, which makes 1e-10. Other methods end at a residual
+    of 1e-11, which bounds the error too. Tolerance: 1e-9.
+
+    n-cut: rows of the embedding move by ANGLE = 1e-4 of their length, clusters are apart by about that length, so
+    all routes find one partition, and n-cuts differ by rounding. Tolerance: 1e-9 of the n-cut; where it is 0, none.
+    There is one exception. Threads of 1e-9 make eigenvalues that differ by 1e-9, and a residual of 1e-11 allows
+    a vector to be off by 1e-2. With k below the number of parts, routes may then unite different ones. A union X of
+    parts p has cut(X) / vol(X) <= max_p cut(p) / vol(p), so the n-cut of any unions lies between 0 and that of the
+    parts, which is the tolerance: a few 1e-9.
+    """
+    monkeypatch.setattr(eigenvectors, "DENSE_SIDE", dense_side)
+    number = 0
+    for parts in (2, 3, 5):
+        for k in sorted({parts - 1, parts, parts + 1, 2 * parts - 1, 2 * parts} - {1}):
+            for seed in (0, 1) if dense_side > 10 else (2,):
+                number += 1
+                graph, part, half = hierarchy(kind, parts, seed, 4 if dense_side > 10 else 30 // parts)
+                expected, embedding = reference(graph, k)
+                best = ncut(graph, kmeans(embedding, k, np.random.default_rng(0)))
+                for k_true, truth in ((parts, part), (2 * parts, half)):
+                    assert k != k_true or best == pytest.approx(ncut(graph, truth), rel=1e-9, abs=0)
+                slack = ncut(graph, part) if k < parts and kind in ("1e-9", "1e-12") else 0
+                routes: tuple[Route, ...] = ("bipartite", "arpack", "amg")
+                for route in routes[: 3 if number % 3 == 0 else 2]:
+                    found = quotients(graph, spectral_embedding(graph, k, route, np.random.default_rng(seed)))
+                    np.testing.assert_allclose(found, expected, atol=1e-9)
+                    ours = cluster(graph, k, np.random.default_rng(seed), route).ncut
+                    assert abs(ours - best) <= 1e-9 * best + slack, (parts, k, seed, route)
+
+
+def test_vectors_of_eigenvalue_0_are_those_of_the_largest_parts() -> None:
+    """Exactly, so that no processor has another opinion of them."""
+    weights = np.zeros((12, 10))
+    for part, (rows, columns) in enumerate(
+        [(range(3), range(2)), (range(3, 9), range(2, 7)), (range(9, 12), (7, 8, 9))]
+    ):
+        weights[np.ix_(rows, columns)] = part + 1
+    graph = neuron_graph([weights])
+    order = [1, 2, 0]  # parts of 11, 6 and 5 neurons
+    part = np.repeat([0, 1, 2, 0, 1, 2], [3, 6, 3, 2, 5, 3])
+    volume = np.array([graph.degrees[part == number].sum() for number in range(3)])
+    for route in ("bipartite", "arpack", "amg"):
+        for k in (1, 2, 3):
+            expected = (part[:, None] == order[:k]) / np.sqrt(volume[order[:k]])
+            np.testing.assert_allclose(spectral_embedding(graph, k, route), expected, rtol=1e-14)
+        localised = spectral_embedding(graph, 5, route)
+        assert all(len(set(part[column != 0])) == 1 for column in localised.T)
+
+
+@pytest.mark.parametrize("route", ["bipartite", "arpack"])
+def test_columns_for_a_smaller_k_are_the_first_ones(route: Route) -> None:
+    """Also where a part of two, which a thread joins, has a second eigenvalue that nearly equals the known ones."""
+    blocks = np.kron(np.eye(3), np.ones((5, 5))) + np.random.default_rng(0).random((15, 15)) * 0.1
+    blocks[10:, :10], blocks[:10, 10:], blocks[:5, 5:10], blocks[5:10, :5] = 0, 0, 1e-12, 0
+    graph = neuron_graph([blocks])
+    four = spectral_embedding(graph, 4, route)
+    for k in (1, 2, 3):
+        assert cluster(graph, k, np.random.default_rng(0), route).ncut < 1e-11
+        span, first = spectral_embedding(graph, k, route), four[:, :k]
+        np.testing.assert_allclose(span @ span.T, first @ first.T, atol=1e-2 * np.abs(first @ first.T).max())
+
+
+@pytest.mark.parametrize("k", [2, 3, 7, 40])
+def test_layers_that_are_joined_in_full_have_as_many_eigenvectors_as_any(k: int) -> None:
+    """All but two eigenvalues are equal. LAPACK's syevr, asked for the largest k, then gives fewer."""
+    graph = neuron_graph([np.ones((34, 10)), np.ones((10, 35))])
+    found = quotients(graph, spectral_embedding(graph, k, "arpack"))
+    np.testing.assert_allclose(found, [0, *[1] * (k - 1)], atol=1e-9)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.filterwarnings("ignore:Graph is not fully connected")
+def test_scikit_learn_finds_the_same_partition_of_components_and_equal_modules() -> None:
+    for kind in ("components", "equal"):
+        for parts in (2, 4):
+            graph, part, _ = hierarchy(kind, parts, 1, 8)
+            model = SpectralClustering(parts, affinity="precomputed", eigen_solver="lobpcg", random_state=0)
+            theirs = ncut(graph, model.fit_predict(graph.adjacency.toarray()))
+            ours = cluster(graph, parts, np.random.default_rng(0)).ncut
+            assert ours == pytest.approx(theirs, rel=1e-9, abs=0) == pytest.approx(ncut(graph, part), rel=1e-9, abs=0)
+
+
+@st.composite
+def ragged_graphs(draw: st.DrawFn) -> NeuronGraph:
+    """A small layered graph: mostly of several parts, some of them single edges or stars, weights equal or not."""
+    sizes = draw(st.lists(st.integers(2, 25), min_size=2, max_size=4))
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    density, spread = draw(st.sampled_from([0.05, 0.2, 1])), draw(st.sampled_from([0, 1, 9]))
+    weights = [10.0 ** -rng.integers(0, spread + 1, shape) * (rng.random(shape) < density) for shape in pairwise(sizes)]
+    weights[0][0, 0] = 1
+    return neuron_graph(weights)
+
+
+@given(ragged_graphs(), st.integers(1, 30))
+def test_the_basis_is_complete_whatever_the_graph(graph: NeuronGraph, k: int) -> None:
+    """Equal weights make eigenvalues with hundreds of vectors, in which even LAPACK's search for a few gets lost.
+
+    Tolerances as in the test of all routes; eigenvectors below their gap in the order that they are found.
+    """
+    k = min(k, graph.n_vertices)
+    for route in ("auto", "arpack"):
+        found = quotients(graph, spectral_embedding(graph, k, route))
+        np.testing.assert_allclose(found, reference(graph, k)[0], atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def twelve_parts() -> Iterator[list[np.ndarray]]:
+    """Twelve full blocks of weights, and more neurons on either side than a dense problem may have."""
+    blocks = np.kron(np.eye(12), np.ones((90, 90))) * np.random.default_rng(0).random((1080, 1080))
+    assert len(blocks) > eigenvectors.DENSE_SIDE
+    return [blocks, blocks.T]
+
+
+@pytest.mark.parametrize("route", ["bipartite", "arpack", "amg"])
+def test_twelve_separate_parts_of_a_large_network_have_ncut_0(twelve_parts: list[np.ndarray], route: Route) -> None:
+    graph = neuron_graph(twelve_parts[:1])
+    assert cluster(graph, 12, np.random.default_rng(0), route).ncut == 0
+    assert cluster(graph, 5, np.random.default_rng(0), route).ncut == 0
+
+
+@pytest.mark.parametrize("route", ["bipartite", "arpack"])
+@pytest.mark.parametrize("thread", [1e-3, 1e-9, 1e-12])
+def test_twelve_parts_of_a_large_network_are_found_though_threads_join_them(
+    twelve_parts: list[np.ndarray], thread: float, route: Route
+) -> None:
+    rng = np.random.default_rng(1)
+    threads = thread * rng.random((1080, 1080)) * (rng.random((1080, 1080)) < 0.01)
+    graph = neuron_graph([twelve_parts[0] + threads])
+    part = np.tile(np.repeat(np.arange(12), 90), 2)
+    assert cluster(graph, 12, rng, route).ncut == pytest.approx(ncut(graph, part), rel=1e-9, abs=0)
 
 
 @EACH_SIZE
