@@ -3,7 +3,8 @@
 The graph of a layered network is bipartite: every edge joins an even layer to an odd one. With
 A = [[0, B], [B^T, 0]] and N = D_e^{-1/2} B D_o^{-1/2}, a singular triple (s, u, v) of N is an
 eigenvector (u, v)/sqrt(2) of the normalised Laplacian with eigenvalue 1 - s. So its k smallest
-eigenvectors come from the k largest singular vectors of a matrix of half the size.
+eigenvectors come from the k largest singular vectors of a matrix of half the size. A graph that falls into
+parts is solved part by part: every part has one eigenvalue 0, whose vector is known.
 Chapter: ``clusterability``.
 """
 
@@ -11,26 +12,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import scipy.linalg as sl
 import scipy.sparse as sp
 import scipy.sparse.linalg as ssl
+from scipy.sparse.csgraph import connected_components
 
 from modlib.errors import GraphError, InputError
+from modlib.graphs import eigenvectors
 from modlib.graphs.kmeans import kmeans
 from modlib.graphs.neurons import Matrix, NeuronGraph
 from modlib.reprs import BriefRepr
 
 Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg"]
+Graph: TypeAlias = NeuronGraph | sp.csr_array
 
-# Up to this many vertices on the smaller side, a dense eigenproblem beats an iteration.
-DENSE_SIDE = 1024
-# Parts joined by less than this, relative to their degrees, have eigenvalues too near for an iteration to tell apart.
-THREAD = 1e-9
-ROUNDING = 1e-12  # a share of edge ends that leave a cluster below this is a rounded 0
 N_INIT = 25  # k-means starts, as in the authors' code
+TIE = 9  # decimals to which eigenvalues of different parts are compared; those of equal parts must tie
+SQUARED = 1e-6  # a singular value below this is lost in the rounding of its square
+SMALLER = 2.0**-100  # makes sums of any finite weights finite; a power of two leaves their digits as they are
+ASYMMETRY = 1e-6  # of an adjacency matrix that was computed in single precision
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,7 +68,7 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
         A number between 0 and the number of clusters.
 
     Raises:
-        InputError: if there is not one label a vertex.
+        InputError: if there is not one label a vertex, or the matrix is no such matrix.
 
     Source: pruned-modular 2.1 and A.1, clusterability 1.1. Chapter: ``clusterability``.
 
@@ -73,28 +76,28 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
     >>> round(ncut(path, [0, 0, 1, 1]), 3), ncut(path, [0, 1, 0, 1])
     (0.343, 2.0)
     """
+    checked, _ = _checked(graph)
     labels = np.unique(np.asarray(labels), return_inverse=True)[1]
-    n = graph.n_vertices if isinstance(graph, NeuronGraph) else graph.shape[0]
+    n = checked.n_vertices if isinstance(checked, NeuronGraph) else checked.shape[0]
     if labels.shape != (n,):
         raise InputError(f"{labels.shape} labels arrived for {n} vertices; pass one label for every vertex")
     k = int(labels.max()) + 1
-    inside, volume = np.zeros(k), np.zeros(k)
-    if isinstance(graph, NeuronGraph):
+    if isinstance(checked, NeuronGraph):
+        between = np.zeros((k, k))
         onehot = np.eye(k)[labels]
-        for (i, j), block in graph.edges.items():
-            left = onehot[graph.offsets[i] : graph.offsets[i + 1]]
-            right = onehot[graph.offsets[j] : graph.offsets[j + 1]]
-            inside += 2 * ((block @ right) * left).sum(axis=0)
-        np.add.at(volume, labels, graph.degrees)
+        for (i, j), block in checked.edges.items():
+            left, right = (onehot[checked.offsets[layer] : checked.offsets[layer + 1]] for layer in (i, j))
+            between += left.T @ (block @ right)
+        between = between + between.T
+        volume = between.sum(axis=1)
+        np.fill_diagonal(between, 0)
+        cut = between.sum(axis=1)
     else:
-        matrix = sp.csr_array(graph)
-        rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
-        same = labels[rows] == labels[matrix.indices]
-        np.add.at(inside, labels[rows[same]], matrix.data[same])
-        np.add.at(volume, labels, np.asarray(matrix.sum(axis=1)).ravel())
+        start, end = np.repeat(labels, np.diff(checked.indptr)), labels[checked.indices]
+        volume = np.bincount(start, checked.data, k)
+        cut = np.bincount(start, checked.data * (start != end), k)
     present = volume > 0
-    leaving = 1 - inside[present] / volume[present]
-    return float(leaving[leaving > ROUNDING].sum())
+    return float((cut[present] / volume[present]).sum())
 
 
 def spectral_embedding(
@@ -115,11 +118,13 @@ def spectral_embedding(
 
     Returns:
         (n_vertices, k), columns in the order of increasing eigenvalue, D-orthonormal, in the sign
-        that makes the largest entry of every column positive.
+        that makes the largest entry of every column positive. Of equal eigenvalues of different connected
+        parts, that of the part with more vertices comes first; those of one part have no order.
 
     Raises:
-        GraphError: if the graph has fewer than k vertices, or ``bipartite`` is asked of another graph.
-        InputError: if k or the route is not known.
+        GraphError: if the graph has fewer than k vertices or a vertex without an edge, or ``bipartite`` is asked
+            of another graph.
+        InputError: if k or the route is not known, or the matrix is no such matrix.
 
     Source: pruned-modular 2.2 algorithm 1, clusterability 1.2. Chapter: ``clusterability``.
 
@@ -129,36 +134,26 @@ def spectral_embedding(
     >>> spectral_embedding(path, 2).round(2).tolist()
     [[0.29, -0.29], [0.29, -0.2], [0.29, 0.29], [0.29, 0.41]]
     """
-    n = graph.n_vertices if isinstance(graph, NeuronGraph) else graph.shape[0]
-    if isinstance(k, bool) or int(k) != k or k < 1:
-        raise InputError(f"k = {k!r} arrived; expected a whole number of clusters of at least 1")
-    if n < k:
+    k = _whole(k)
+    checked, factor = _checked(graph)
+    degrees = _degrees(checked)
+    if len(degrees) < k:
         raise GraphError(
-            f"k = {k} clusters were asked of a graph with {n} live neurons; "
+            f"k = {k} clusters were asked of a graph with {len(degrees)} live neurons; "
             "ask for at most as many clusters as there are neurons with an edge"
         )
-    bipartite = isinstance(graph, NeuronGraph) and graph.is_bipartite
-    if route == "auto":
-        smaller = _smaller_side(graph) if bipartite and isinstance(graph, NeuronGraph) else 0
-        route = "bipartite" if smaller >= k else "arpack"
-    rng = np.random.default_rng(0) if rng is None else rng
-    if route == "bipartite":
-        if not (isinstance(graph, NeuronGraph) and bipartite and _smaller_side(graph) >= k):
-            raise GraphError(
-                "the bipartite route needs a layered graph with k vertices in its even and in its odd "
-                "layers; use route='arpack' for any other graph"
-            )
-        vectors, degrees = _bipartite_vectors(graph, k, rng), graph.degrees
-    elif route in ("arpack", "amg"):
-        adjacency = graph.adjacency if isinstance(graph, NeuronGraph) else sp.csr_array(graph)
-        degrees = np.asarray(adjacency.sum(axis=1)).ravel()
-        scale = sp.diags_array(1 / np.sqrt(degrees))
-        normalised = sp.csr_array(scale @ adjacency @ scale)
-        solve = _arpack_vectors if route == "arpack" else _amg_vectors
-        vectors = solve(normalised, k, rng)
-    else:
+    if route not in get_args(Route):
         raise InputError(f"route {route!r} arrived; expected auto, bipartite, arpack or amg")
-    embedding = vectors / np.sqrt(degrees)[:, None]
+    halves = isinstance(checked, NeuronGraph) and checked.is_bipartite and _smaller_side(checked) >= k
+    if route == "bipartite" and not halves:
+        raise GraphError(
+            "the bipartite route needs a layered graph with k vertices in its even and in its odd "
+            "layers; use route='arpack' for any other graph"
+        )
+    if route == "auto":
+        route = "bipartite" if halves else "arpack"
+    vectors = _leading(checked, k, route, np.random.default_rng(0) if rng is None else rng)
+    embedding = vectors / np.sqrt(degrees)[:, None] * np.sqrt(factor)
     signs = np.sign(embedding[np.abs(embedding).argmax(axis=0), np.arange(k)])
     return embedding * signs
 
@@ -182,7 +177,7 @@ def cluster(
         n_init: number of k-means starts.
 
     Raises:
-        GraphError: if the graph has fewer than k vertices.
+        GraphError: if the graph has fewer than k vertices, see ``spectral_embedding``.
 
     Source: pruned-modular 2.2, clusterability 1.2. Chapter: ``clusterability``.
 
@@ -214,6 +209,7 @@ def cluster_for_each_k(
     """
     if not len(ks):
         raise InputError("no k arrived; pass at least one number of clusters")
+    ks = [_whole(k) for k in ks]
     embedding = spectral_embedding(graph, max(ks), route, rng)
     out = []
     for k in ks:
@@ -222,9 +218,122 @@ def cluster_for_each_k(
     return out
 
 
+def _whole(k: object) -> int:
+    if isinstance(k, bool) or not isinstance(k, int | float | np.integer | np.floating) or k % 1 != 0 or k < 1:
+        raise InputError(f"k = {k!r} arrived; expected a whole number of clusters of at least 1")
+    return int(k)
+
+
+def _checked(graph: NeuronGraph | sp.sparray | np.ndarray) -> tuple[Graph, float]:
+    """The graph in double precision, times a factor that keeps the sums of its weights finite, and the factor."""
+    if isinstance(graph, NeuronGraph):
+        with np.errstate(over="ignore"):
+            factor = 1.0 if np.isfinite(graph.degrees.sum()) else SMALLER
+        if factor != 1 or any(block.dtype != np.float64 for block in graph.edges.values()):
+            edges = {pair: block.astype(np.float64) * factor for pair, block in graph.edges.items()}
+            graph = NeuronGraph(graph.sizes, edges, graph.live)
+        if not np.isfinite(graph.degrees.sum()):
+            raise GraphError("the graph has NaN or infinite edges; expected finite ones: make it by neuron_graph")
+        return graph, factor
+    array = isinstance(graph, np.ndarray) or sp.issparse(graph)
+    if not (array and graph.ndim == 2 and graph.shape[0] == graph.shape[1] > 0 and graph.dtype.kind in "buif"):
+        raise InputError(
+            f"a {type(graph).__name__} of shape {getattr(graph, 'shape', None)} arrived; expected a neuron graph, or a "
+            "square numpy or scipy.sparse matrix of numbers, one row a vertex: pass weights through neuron_graph"
+        )
+    matrix = sp.csr_array(graph, dtype=np.float64, copy=True)
+    bad = np.count_nonzero(~np.isfinite(matrix.data) | (matrix.data < 0))
+    if bad:
+        raise InputError(
+            f"an adjacency matrix with {bad} negative, NaN or infinite entries arrived; expected finite weights of at "
+            "least 0: pass absolute values"
+        )
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    with np.errstate(over="ignore"):
+        factor = 1.0 if np.isfinite(matrix.sum()) else SMALLER
+    matrix = matrix * factor
+    if (abs(matrix - matrix.T) - ASYMMETRY * (matrix + matrix.T)).max() > 0:
+        raise InputError(
+            f"an adjacency matrix of shape {graph.shape} arrived that is not symmetric; expected the weight of an edge "
+            "at both of its ends: pass A + A^T if that is what you mean"
+        )
+    return (matrix + matrix.T) / 2, factor
+
+
+def _degrees(graph: Graph) -> np.ndarray:
+    """Sum of the weights at every vertex, none of which may be 0."""
+    degrees = graph.degrees if isinstance(graph, NeuronGraph) else np.asarray(graph.sum(axis=1)).ravel()
+    isolated = np.flatnonzero(degrees <= 0)
+    if len(isolated):
+        raise GraphError(
+            f"{len(isolated)} of {len(degrees)} vertices have no edge, the first is number {isolated[0]}; expected one "
+            "at every vertex: leave these out, as neuron_graph does"
+        )
+    return degrees
+
+
+def _adjacency(graph: Graph) -> sp.csr_array:
+    return graph.adjacency if isinstance(graph, NeuronGraph) else graph
+
+
 def _smaller_side(graph: NeuronGraph) -> int:
     sizes = [len(indices) for indices in graph.live]
     return min(sum(sizes[0::2]), sum(sizes[1::2]))
+
+
+def _leading(graph: Graph, k: int, route: Route, rng: np.random.Generator) -> np.ndarray:
+    """Eigenvectors of D^{-1/2} A D^{-1/2} for its k largest eigenvalues, (n_vertices, k)."""
+    if isinstance(graph, NeuronGraph) and _is_plainly_connected(graph):
+        return _leading_of_part(graph, k, route, rng)[1]
+    n_parts, part = connected_components(_adjacency(graph), directed=False)
+    sizes = np.bincount(part)
+    each = max(k - n_parts + 1, 1)  # every other part gives at least one
+    values, vectors = [], []
+    for number in np.argsort(-sizes, kind="stable")[:k]:
+        members = part == number
+        found, of_part = _leading_of_part(_restricted(graph, members), min(each, sizes[number]), route, rng)
+        values += [np.inf, *found[1:].round(TIE)]  # the first is known, and comes before all that nearly equal it
+        vectors.append(np.zeros((len(part), len(found))))
+        vectors[-1][members] = of_part
+    return np.hstack(vectors)[:, np.argsort(-np.array(values), kind="stable")[:k]]
+
+
+def _is_plainly_connected(graph: NeuronGraph) -> bool:
+    """Whether a few sweeps forth and back through the layers reach all vertices from the first one."""
+    reached = [np.zeros(len(indices)) for indices in graph.live]
+    next(layer for layer in reached if len(layer))[0] = 1
+    for _ in range(3):
+        for (i, j), block in graph.edges.items():
+            reached[j] = np.sign(reached[j] + reached[i] @ block)
+        for (i, j), block in reversed(list(graph.edges.items())):
+            reached[i] = np.sign(reached[i] + block @ reached[j])
+        if all(layer.all() for layer in reached):
+            return True
+    return False
+
+
+def _restricted(graph: Graph, members: np.ndarray) -> Graph:
+    """The graph on some of its vertices."""
+    if not isinstance(graph, NeuronGraph):
+        return graph[members][:, members]
+    kept = np.split(members, graph.offsets[1:-1])
+    edges = {(i, j): block[kept[i]][:, kept[j]] for (i, j), block in graph.edges.items()}
+    return NeuronGraph(graph.sizes, edges, tuple(map(np.compress, kept, graph.live)))
+
+
+def _leading_of_part(graph: Graph, k: int, route: Route, rng: np.random.Generator) -> eigenvectors.Eigenpairs:
+    """The k largest eigenvalues of D^{-1/2} A D^{-1/2} of a connected graph, and their eigenvectors."""
+    root = np.sqrt(_degrees(graph))
+    if k == 1:
+        return np.ones(1), (root / np.linalg.norm(root))[:, None]
+    if isinstance(graph, NeuronGraph) and route == "bipartite" and _smaller_side(graph) >= k:
+        return _leading_of_halves(graph, k, rng)
+    scale = sp.diags_array(1 / root)
+    shifted = sp.csr_array(scale @ _adjacency(graph) @ scale + sp.eye_array(len(root)))  # no eigenvalue is negative
+    iteration = eigenvectors.multigrid if route == "amg" else eigenvectors.arpack
+    values, vectors = eigenvectors.leading_eigenvectors(shifted, k, rng, iteration)
+    return values - 1, vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,83 +389,41 @@ def _half_matrix(graph: NeuronGraph) -> _HalfMatrix:
             i, j, block = j, i, block.T
         here, there = (slice(graph.offsets[layer], graph.offsets[layer + 1]) for layer in (i, j))
         if len(graph.live[i]) and len(graph.live[j]):
-            scaled = _scale(block, scale[here], scale[there])
             row, column = (slice(side[part.start], side[part.stop - 1] + 1) for part in (here, there))
-            blocks.append((row, column, scaled))
+            blocks.append((row, column, _scale(block, scale[here], scale[there])))
     return _HalfMatrix(rows, ~rows, blocks)
-
-
-def _bipartite_vectors(graph: NeuronGraph, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Eigenvectors of D^{-1/2} A D^{-1/2} for its k largest eigenvalues, from singular vectors of N."""
-    half = _half_matrix(graph)
-    n = half.shape[1]
-    if n <= DENSE_SIDE:
-        right = _leading_vectors(half.gram(), k, rng)
-    else:
-        operator = ssl.LinearOperator(
-            (n, n), matvec=lambda v: half.transposed_times(half.times(v.ravel())), dtype=float
-        )
-        values, found = ssl.eigsh(operator, k=k, which="LA", v0=rng.uniform(-1, 1, n), tol=1e-10)
-        right = found[:, np.argsort(values)[::-1]]
-    left = half.times(right)
-    norms = np.linalg.norm(left, axis=0)
-    vectors = np.empty((graph.n_vertices, k))
-    # A singular value of 0 has a left vector that the product cannot give; it carries no cut either.
-    vectors[half.rows] = left / np.where(norms > 1e-12, norms, 1)
-    vectors[half.columns] = right
-    return vectors / np.sqrt(2)
-
-
-def _leading_vectors(gram: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Eigenvectors of a dense positive semidefinite matrix for its k largest eigenvalues."""
-    n = len(gram)
-    if 4 * k < n and _is_connected(gram):
-        try:
-            values, vectors = ssl.eigsh(gram, k=k, which="LA", v0=rng.uniform(-1, 1, n), tol=1e-9)
-            return vectors[:, np.argsort(values)[::-1]]
-        except ssl.ArpackNoConvergence:
-            pass
-    # Every component has an eigenvalue 1 of its own; an iteration may miss some of several equal ones.
-    return sl.eigh(gram, subset_by_index=(n - k, n - 1), check_finite=False, overwrite_a=True)[1][:, ::-1]
-
-
-def _is_connected(gram: np.ndarray) -> bool:
-    joined = gram > THREAD
-    reached = joined[0]
-    while True:
-        further = joined[reached].any(axis=0) | reached
-        if (further == reached).all():
-            return bool(reached.all())
-        reached = further
 
 
 def _scale(block: Matrix, left: np.ndarray, right: np.ndarray) -> Matrix:
     if sp.issparse(block):
         return sp.csr_array(sp.diags_array(left) @ block @ sp.diags_array(right))
-    return block * left[:, None] * right
+    scaled = block * left[:, None]
+    scaled *= right
+    return scaled
 
 
-def _arpack_vectors(normalised: sp.csr_array, k: int, rng: np.random.Generator) -> np.ndarray:
-    n = normalised.shape[0]
-    if k >= n - 1:  # ARPACK cannot give all eigenvectors
-        return sl.eigh(normalised.toarray(), subset_by_index=(n - k, n - 1))[1][:, ::-1]
-    # Shifted by 1, the largest eigenvalues of I + D^{-1/2} A D^{-1/2} are largest in magnitude too.
-    shifted = sp.csr_array(normalised + sp.eye_array(n))
-    values, vectors = ssl.eigsh(shifted, k=k, which="LM", v0=rng.uniform(-1, 1, n))
-    return vectors[:, np.argsort(values)[::-1]]
-
-
-def _amg_vectors(normalised: sp.csr_array, k: int, rng: np.random.Generator) -> np.ndarray:
-    import pyamg
-
-    n = normalised.shape[0]
-    if n < 5 * k + 1:  # LOBPCG needs room for its search directions
-        return _arpack_vectors(normalised, k, rng)
-    # The Laplacian is singular; a small shift keeps the preconditioner definite.
-    laplacian = sp.csr_array(sp.eye_array(n) - normalised)
-    shifted = sp.csr_matrix(laplacian + 1e-5 * sp.eye_array(n))
-    shifted.indices, shifted.indptr = shifted.indices.astype(np.int32), shifted.indptr.astype(np.int32)
-    preconditioner = pyamg.smoothed_aggregation_solver(shifted).aspreconditioner()
-    start = rng.normal(size=(n, k + 1))
-    values, vectors = ssl.lobpcg(shifted, start, M=preconditioner, tol=1e-6, largest=False, maxiter=200)
-    return vectors[:, np.argsort(values)[:k]]
+def _leading_of_halves(graph: NeuronGraph, k: int, rng: np.random.Generator) -> eigenvectors.Eigenpairs:
+    """``_leading_of_part`` of a bipartite graph, from singular vectors of N."""
+    half = _half_matrix(graph)
+    n = half.shape[1]
+    if n <= eigenvectors.DENSE_SIDE:
+        gram: eigenvectors.Symmetric = half.gram()
+    else:
+        gram = ssl.LinearOperator(
+            (n, n),
+            matvec=lambda v: half.transposed_times(half.times(v.ravel())),
+            matmat=lambda v: half.transposed_times(half.times(v)),
+            dtype=float,
+        )
+    right = eigenvectors.leading_eigenvectors(gram, k, rng, eigenvectors.arpack)[1]
+    left = half.times(right)
+    values = np.linalg.norm(left, axis=0)
+    if values.min() > SQUARED:
+        left = left / values
+    else:  # the product has lost their left vectors
+        left, values, turn = sl.svd(left, full_matrices=False)
+        right = right @ turn.T
+    vectors = np.empty((graph.n_vertices, k))
+    vectors[half.rows] = left
+    vectors[half.columns] = right
+    return values, vectors / np.sqrt(2)
