@@ -1,10 +1,6 @@
 """Normalised spectral clustering and the n-cut of a partition.
 
-The graph of a layered network is bipartite: every edge joins an even layer to an odd one. With
-A = [[0, B], [B^T, 0]] and N = D_e^{-1/2} B D_o^{-1/2}, a singular triple (s, u, v) of N is an
-eigenvector (u, v)/sqrt(2) of the normalised Laplacian with eigenvalue 1 - s. So its k smallest
-eigenvectors come from the k largest singular vectors of a matrix of half the size. A graph that falls into
-parts is solved part by part: every part has one eigenvalue 0, whose vector is known.
+A graph that falls into parts is solved part by part: every part has one eigenvalue 0, whose vector is known.
 Chapter: ``clusterability``.
 """
 
@@ -15,25 +11,21 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-import scipy.linalg as sl
 import scipy.sparse as sp
-import scipy.sparse.linalg as ssl
 from scipy.sparse.csgraph import connected_components
 
 from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
+from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of
+from modlib.graphs.halves import leading_of_halves, smaller_side
 from modlib.graphs.kmeans import kmeans
-from modlib.graphs.neurons import Matrix, NeuronGraph
+from modlib.graphs.neurons import NeuronGraph
 from modlib.reprs import BriefRepr
 
 Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg"]
-Graph: TypeAlias = NeuronGraph | sp.csr_array
 
 N_INIT = 25  # k-means starts, as in the authors' code
 TIE = 9  # decimals to which eigenvalues of different parts are compared; those of equal parts must tie
-SQUARED = 1e-6  # a singular value below this is lost in the rounding of its square
-SMALLER = 2.0**-100  # makes sums of any finite weights finite; a power of two leaves their digits as they are
-ASYMMETRY = 1e-6  # of an adjacency matrix that was computed in single precision
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,26 +68,26 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
     >>> round(ncut(path, [0, 0, 1, 1]), 3), ncut(path, [0, 1, 0, 1])
     (0.343, 2.0)
     """
-    checked, _ = _checked(graph)
+    known, _ = checked(graph)
     labels = np.unique(np.asarray(labels), return_inverse=True)[1]
-    n = checked.n_vertices if isinstance(checked, NeuronGraph) else checked.shape[0]
+    n = known.n_vertices if isinstance(known, NeuronGraph) else known.shape[0]
     if labels.shape != (n,):
         raise InputError(f"{labels.shape} labels arrived for {n} vertices; pass one label for every vertex")
     k = int(labels.max()) + 1
-    if isinstance(checked, NeuronGraph):
+    if isinstance(known, NeuronGraph):
         between = np.zeros((k, k))
         onehot = np.eye(k)[labels]
-        for (i, j), block in checked.edges.items():
-            left, right = (onehot[checked.offsets[layer] : checked.offsets[layer + 1]] for layer in (i, j))
+        for (i, j), block in known.edges.items():
+            left, right = (onehot[known.offsets[layer] : known.offsets[layer + 1]] for layer in (i, j))
             between += left.T @ (block @ right)
         between = between + between.T
         volume = between.sum(axis=1)
         np.fill_diagonal(between, 0)
         cut = between.sum(axis=1)
     else:
-        start, end = np.repeat(labels, np.diff(checked.indptr)), labels[checked.indices]
-        volume = np.bincount(start, checked.data, k)
-        cut = np.bincount(start, checked.data * (start != end), k)
+        start, end = np.repeat(labels, np.diff(known.indptr)), labels[known.indices]
+        volume = np.bincount(start, known.data, k)
+        cut = np.bincount(start, known.data * (start != end), k)
     present = volume > 0
     return float((cut[present] / volume[present]).sum())
 
@@ -135,8 +127,8 @@ def spectral_embedding(
     [[0.29, -0.29], [0.29, -0.2], [0.29, 0.29], [0.29, 0.41]]
     """
     k = _whole(k)
-    checked, factor = _checked(graph)
-    degrees = _degrees(checked)
+    known, factor = checked(graph)
+    degrees = degrees_of(known)
     if len(degrees) < k:
         raise GraphError(
             f"k = {k} clusters were asked of a graph with {len(degrees)} live neurons; "
@@ -144,7 +136,7 @@ def spectral_embedding(
         )
     if route not in get_args(Route):
         raise InputError(f"route {route!r} arrived; expected auto, bipartite, arpack or amg")
-    halves = isinstance(checked, NeuronGraph) and checked.is_bipartite and _smaller_side(checked) >= k
+    halves = isinstance(known, NeuronGraph) and known.is_bipartite and smaller_side(known) >= k
     if route == "bipartite" and not halves:
         raise GraphError(
             "the bipartite route needs a layered graph with k vertices in its even and in its odd "
@@ -152,7 +144,7 @@ def spectral_embedding(
         )
     if route == "auto":
         route = "bipartite" if halves else "arpack"
-    vectors = _leading(checked, k, route, np.random.default_rng(0) if rng is None else rng)
+    vectors = _leading(known, k, route, np.random.default_rng(0) if rng is None else rng)
     embedding = vectors / np.sqrt(degrees)[:, None] * np.sqrt(factor)
     signs = np.sign(embedding[np.abs(embedding).argmax(axis=0), np.arange(k)])
     return embedding * signs
@@ -224,69 +216,11 @@ def _whole(k: object) -> int:
     return int(k)
 
 
-def _checked(graph: NeuronGraph | sp.sparray | np.ndarray) -> tuple[Graph, float]:
-    """The graph in double precision, times a factor that keeps the sums of its weights finite, and the factor."""
-    if isinstance(graph, NeuronGraph):
-        with np.errstate(over="ignore"):
-            factor = 1.0 if np.isfinite(graph.degrees.sum()) else SMALLER
-        if factor != 1 or any(block.dtype != np.float64 for block in graph.edges.values()):
-            edges = {pair: block.astype(np.float64) * factor for pair, block in graph.edges.items()}
-            graph = NeuronGraph(graph.sizes, edges, graph.live)
-        if not np.isfinite(graph.degrees.sum()):
-            raise GraphError("the graph has NaN or infinite edges; expected finite ones: make it by neuron_graph")
-        return graph, factor
-    array = isinstance(graph, np.ndarray) or sp.issparse(graph)
-    if not (array and graph.ndim == 2 and graph.shape[0] == graph.shape[1] > 0 and graph.dtype.kind in "buif"):
-        raise InputError(
-            f"a {type(graph).__name__} of shape {getattr(graph, 'shape', None)} arrived; expected a neuron graph, or a "
-            "square numpy or scipy.sparse matrix of numbers, one row a vertex: pass weights through neuron_graph"
-        )
-    matrix = sp.csr_array(graph, dtype=np.float64, copy=True)
-    bad = np.count_nonzero(~np.isfinite(matrix.data) | (matrix.data < 0))
-    if bad:
-        raise InputError(
-            f"an adjacency matrix with {bad} negative, NaN or infinite entries arrived; expected finite weights of at "
-            "least 0: pass absolute values"
-        )
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    with np.errstate(over="ignore"):
-        factor = 1.0 if np.isfinite(matrix.sum()) else SMALLER
-    matrix = matrix * factor
-    if (abs(matrix - matrix.T) - ASYMMETRY * (matrix + matrix.T)).max() > 0:
-        raise InputError(
-            f"an adjacency matrix of shape {graph.shape} arrived that is not symmetric; expected the weight of an edge "
-            "at both of its ends: pass A + A^T if that is what you mean"
-        )
-    return (matrix + matrix.T) / 2, factor
-
-
-def _degrees(graph: Graph) -> np.ndarray:
-    """Sum of the weights at every vertex, none of which may be 0."""
-    degrees = graph.degrees if isinstance(graph, NeuronGraph) else np.asarray(graph.sum(axis=1)).ravel()
-    isolated = np.flatnonzero(degrees <= 0)
-    if len(isolated):
-        raise GraphError(
-            f"{len(isolated)} of {len(degrees)} vertices have no edge, the first is number {isolated[0]}; expected one "
-            "at every vertex: leave these out, as neuron_graph does"
-        )
-    return degrees
-
-
-def _adjacency(graph: Graph) -> sp.csr_array:
-    return graph.adjacency if isinstance(graph, NeuronGraph) else graph
-
-
-def _smaller_side(graph: NeuronGraph) -> int:
-    sizes = [len(indices) for indices in graph.live]
-    return min(sum(sizes[0::2]), sum(sizes[1::2]))
-
-
 def _leading(graph: Graph, k: int, route: Route, rng: np.random.Generator) -> np.ndarray:
     """Eigenvectors of D^{-1/2} A D^{-1/2} for its k largest eigenvalues, (n_vertices, k)."""
     if isinstance(graph, NeuronGraph) and _is_plainly_connected(graph):
         return _leading_of_part(graph, k, route, rng)[1]
-    n_parts, part = connected_components(_adjacency(graph), directed=False)
+    n_parts, part = connected_components(adjacency_of(graph), directed=False)
     sizes = np.bincount(part)
     each = max(k - n_parts + 1, 1)  # every other part gives at least one
     values, vectors = [], []
@@ -324,106 +258,13 @@ def _restricted(graph: Graph, members: np.ndarray) -> Graph:
 
 def _leading_of_part(graph: Graph, k: int, route: Route, rng: np.random.Generator) -> eigenvectors.Eigenpairs:
     """The k largest eigenvalues of D^{-1/2} A D^{-1/2} of a connected graph, and their eigenvectors."""
-    root = np.sqrt(_degrees(graph))
+    root = np.sqrt(degrees_of(graph))
     if k == 1:
         return np.ones(1), (root / np.linalg.norm(root))[:, None]
-    if isinstance(graph, NeuronGraph) and route == "bipartite" and _smaller_side(graph) >= k:
-        return _leading_of_halves(graph, k, rng)
+    if isinstance(graph, NeuronGraph) and route == "bipartite" and smaller_side(graph) >= k:
+        return leading_of_halves(graph, k, rng)
     scale = sp.diags_array(1 / root)
-    shifted = sp.csr_array(scale @ _adjacency(graph) @ scale + sp.eye_array(len(root)))  # no eigenvalue is negative
+    shifted = sp.csr_array(scale @ adjacency_of(graph) @ scale + sp.eye_array(len(root)))  # no eigenvalue is negative
     iteration = eigenvectors.multigrid if route == "amg" else eigenvectors.arpack
     values, vectors = eigenvectors.leading_eigenvectors(shifted, k, rng, iteration)
     return values - 1, vectors
-
-
-@dataclass(frozen=True, eq=False)
-class _HalfMatrix:
-    """N = D_e^{-1/2} B D_o^{-1/2} of a bipartite graph, block by block; its columns are the smaller side.
-
-    Attributes:
-        rows, columns: which vertices of the graph are on either side, (n_vertices,) booleans.
-        blocks: for a pair of layers, the rows and columns it fills, and the scaled edge weights.
-    """
-
-    rows: np.ndarray
-    columns: np.ndarray
-    blocks: list[tuple[slice, slice, Matrix]]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return int(self.rows.sum()), int(self.columns.sum())
-
-    def times(self, vectors: np.ndarray) -> np.ndarray:
-        out = np.zeros((self.shape[0], *vectors.shape[1:]))
-        for row, column, block in self.blocks:
-            out[row] += block @ vectors[column]
-        return out
-
-    def transposed_times(self, vectors: np.ndarray) -> np.ndarray:
-        out = np.zeros((self.shape[1], *vectors.shape[1:]))
-        for row, column, block in self.blocks:
-            out[column] += block.T @ vectors[row]
-        return out
-
-    def gram(self) -> np.ndarray:
-        """N^T N, dense; most pairs of layers share no row, so most of its blocks are 0."""
-        product = np.zeros((self.shape[1], self.shape[1]))
-        for row, left, first in self.blocks:
-            for other_row, right, second in self.blocks:
-                if row == other_row and left.start >= right.start:
-                    part = first.T @ second
-                    product[left, right] += part if isinstance(part, np.ndarray) else part.toarray()
-                    if left != right:
-                        product[right, left] = product[left, right].T
-        return product
-
-
-def _half_matrix(graph: NeuronGraph) -> _HalfMatrix:
-    even = graph.layer % 2 == 0
-    rows, row_parity = (even, 0) if 2 * even.sum() >= len(even) else (~even, 1)
-    side = np.where(rows, np.cumsum(rows), np.cumsum(~rows)) - 1  # index of a vertex on its own side
-    scale = 1 / np.sqrt(graph.degrees)
-    blocks = []
-    for (i, j), block in graph.edges.items():
-        if i % 2 != row_parity:
-            i, j, block = j, i, block.T
-        here, there = (slice(graph.offsets[layer], graph.offsets[layer + 1]) for layer in (i, j))
-        if len(graph.live[i]) and len(graph.live[j]):
-            row, column = (slice(side[part.start], side[part.stop - 1] + 1) for part in (here, there))
-            blocks.append((row, column, _scale(block, scale[here], scale[there])))
-    return _HalfMatrix(rows, ~rows, blocks)
-
-
-def _scale(block: Matrix, left: np.ndarray, right: np.ndarray) -> Matrix:
-    if sp.issparse(block):
-        return sp.csr_array(sp.diags_array(left) @ block @ sp.diags_array(right))
-    scaled = block * left[:, None]
-    scaled *= right
-    return scaled
-
-
-def _leading_of_halves(graph: NeuronGraph, k: int, rng: np.random.Generator) -> eigenvectors.Eigenpairs:
-    """``_leading_of_part`` of a bipartite graph, from singular vectors of N."""
-    half = _half_matrix(graph)
-    n = half.shape[1]
-    if n <= eigenvectors.DENSE_SIDE:
-        gram: eigenvectors.Symmetric = half.gram()
-    else:
-        gram = ssl.LinearOperator(
-            (n, n),
-            matvec=lambda v: half.transposed_times(half.times(v.ravel())),
-            matmat=lambda v: half.transposed_times(half.times(v)),
-            dtype=float,
-        )
-    right = eigenvectors.leading_eigenvectors(gram, k, rng, eigenvectors.arpack)[1]
-    left = half.times(right)
-    values = np.linalg.norm(left, axis=0)
-    if values.min() > SQUARED:
-        left = left / values
-    else:  # the product has lost their left vectors
-        left, values, turn = sl.svd(left, full_matrices=False)
-        right = right @ turn.T
-    vectors = np.empty((graph.n_vertices, k))
-    vectors[half.rows] = left
-    vectors[half.columns] = right
-    return values, vectors / np.sqrt(2)
