@@ -222,14 +222,19 @@ def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np
 
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
             seen.append(output if hidden is None else hidden)
-            return seen[-1]
+            return seen[-1].clone()  # the next function may work in place
 
         handle = submodule.register_forward_hook(hook)
         try:
             outputs = module(batch)
         finally:
             handle.remove()
-        return seen[-1], outputs
+        if len(seen) != 1:
+            raise InputError(
+                f"the {type(submodule).__name__} whose output was to be measured is called {len(seen)} times in a "
+                "pass; expected once: give every place of the network a module of its own"
+            )
+        return seen[0], outputs
 
     first, outputs = forward(x[:1])
     if first.ndim not in (2, 4) or outputs.ndim != 2:

@@ -11,6 +11,7 @@ import hashlib
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -150,13 +151,18 @@ def _read(name: str, path: Path) -> tuple[dict[str, np.ndarray], str, str]:
 def _download(name: str, path: Path) -> None:
     import torchvision
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"the folder {path.parent} cannot be made ({error}); set MODLIB_DATA to a folder that can be written"
+        ) from error
     arrays: dict[str, np.ndarray] = {"source": np.array("torchvision")}
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         for split, train in (("train", True), ("test", False)):
             try:
                 data = getattr(torchvision.datasets, TORCHVISION[name])(folder, train=train, download=True)
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, HTTPException) as error:
                 raise DataError(
                     f"{name} is not in {path.parent} and its download failed ({error}); check the network, "
                     f"or put a copy there as {path.name} with the arrays {', '.join(KEYS)}"

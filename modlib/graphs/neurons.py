@@ -207,8 +207,11 @@ def edge_weights(weight: Matrix, position: int = 0) -> Matrix:
     >>> edge_weights(np.array([[1.0, -2.0]])).tolist(), edge_weights(np.full((3, 3, 1, 2), -0.5)).tolist()
     ([[1.0, 2.0]], [[4.5, 4.5]])
     """
+    if hasattr(weight, "detach"):  # a tensor that may need a gradient
+        weight = weight.detach().cpu()
     sparse = sp.issparse(weight)
-    array = weight if sparse else np.asarray(weight, dtype=float)
+    # whole numbers would overflow: abs(-128) of eight bits is -128
+    array = sp.csr_array(weight, dtype=float) if sparse else np.asarray(weight, dtype=float)
     if array.ndim == 4 and not sparse:
         return edge_weights(np.abs(array).sum(axis=(0, 1)), position)
     if array.ndim != 2 or 0 in array.shape:

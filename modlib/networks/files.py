@@ -79,13 +79,13 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.torch import load_file
 
     try:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} does not read as a safetensors file ({error}); save it again") from error
-    return {key: state[key] for key in sorted(state, key=_natural)}
+    return {key: to_array(state[key]) for key in sorted(state, key=_natural)}
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -7,7 +7,6 @@ a network that branches has no single order. Chapter: ``clusterability``.
 
 from __future__ import annotations
 
-import copy
 import operator
 import sys
 from collections.abc import Sequence
@@ -171,6 +170,7 @@ def as_network(model: object) -> Network:
     Args:
         model: a chain of layers with weights: a Keras Sequential or functional model, or a torch module
             whose ``forward`` can be traced. The model itself is not changed. A ``Network`` is returned as it is.
+            Weights are those of the next forward pass, pruning and weight norms included, in single precision.
 
     Raises:
         InputError: if it is no such model, branches, or has a layer that is not supported.
@@ -189,7 +189,9 @@ def as_network(model: object) -> Network:
         return _network(keras_module(model))
     # A torch module cannot exist before torch is imported.
     if "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module):
-        return _network(copy.deepcopy(model))
+        from modlib.networks.modules import plain_copy
+
+        return _network(plain_copy(model))
     raise InputError(
         f"a {type(model).__module__}.{type(model).__name__} arrived; expected a Keras or PyTorch model; "
         "neuron_graph also takes a list of weight matrices"
