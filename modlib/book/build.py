@@ -33,7 +33,7 @@ from modlib.book import notebooks
 from modlib.book.reference import with_modules
 from modlib.errors import BookError
 from modlib.files import checkout, results_folder
-from modlib.tables.runner import describe_run
+from modlib.tables import describe_run
 
 STATUS_TABLE = "<!-- the status table goes here -->"
 # One thread a process: two notebooks run side by side.
