@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from modlib import chapters
 from modlib.cli import app, main
-from modlib.tables.results import read_table
+from modlib.tables import read_table
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ def test_run_with_a_grid_fills_the_table_and_verify_agrees(tmp_path: Path) -> No
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     assert "12 new rows" in done.output
-    assert set(read_table("toy", tmp_path)["dataset"]) == {"a"}
+    assert set(read_table(TOY, tmp_path)["dataset"]) == {"a"}
     assert CliRunner().invoke(app, ["verify", "toy", "--results", str(tmp_path)]).exit_code == 0
 
 
 @pytest.mark.usefixtures("toy_chapter")
 def test_verify_fails_on_a_tampered_row(tmp_path: Path) -> None:
     CliRunner().invoke(app, ["run", "toy", "--grid", "smoke", "--results", str(tmp_path)])
-    table = read_table("toy", tmp_path)
+    table = read_table(TOY, tmp_path)
     table["value"] += 1
     table.to_csv(tmp_path / "toy.csv", index=False)
     done = CliRunner().invoke(app, ["verify", "toy", "--sample", "1", "--results", str(tmp_path)])

@@ -34,7 +34,8 @@ class Experiment:
         describe: the rows that a claim picks, by column and value, in words.
 
     Raises:
-        InputError: if another attribute names a column that is not in ``columns``, or the cell's are not the first.
+        InputError: if another attribute names a column that is not in ``columns``, the cell's are not the first, or a
+            column may not hold what is added.
     """
 
     name: str
@@ -55,6 +56,9 @@ class Experiment:
             raise InputError(f"{self.name} names {', '.join(unknown)}; expected columns of its table: add them there")
         if tuple(self.columns)[: len(self.cell_key)] != self.cell_key:
             raise InputError(f"the columns of {self.name} begin otherwise than its cell_key; put {self.cell_key} first")
+        for name, value in self.added.items():
+            if expected := self.columns[name].fault(self.columns[name].write(value)):
+                raise InputError(f"{self.name}: what it adds in {name} is {value!r}; expected {expected}")
 
     @cached_property
     def key_columns(self) -> tuple[tuple[int, Column], ...]:

@@ -89,6 +89,8 @@ def measured_here(experiment: Experiment, cells: Sequence[Cell], jobs: int) -> G
 def measured_on_dask(experiment: Experiment, cells: Sequence[Cell], address: str) -> Generator[Outcome, None, None]:
     """What comes of some cells, as they are done, on the workers of a Dask cluster.
 
+    A cell whose worker dies is tried on others, as often as the scheduler allows; without any it waits for one.
+
     Args:
         experiment: what to measure.
         cells: which cells.
@@ -101,7 +103,7 @@ def measured_on_dask(experiment: Experiment, cells: Sequence[Cell], address: str
     from distributed import Client, as_completed
 
     try:
-        client = Client(address, timeout="20s", set_as_default=False)
+        client = Client(address, timeout="20s")
     except (OSError, TimeoutError, ValueError) as error:
         raise InputError(
             f"no Dask scheduler answers at {address!r} ({error}); start one with: dask scheduler"
@@ -117,9 +119,11 @@ def measured_on_dask(experiment: Experiment, cells: Sequence[Cell], address: str
                 f"process disturb each other: start it with: {start}"
             )
         futures = {client.submit(attempt, experiment, cell, pure=False): cell for cell in cells}
-        for future in as_completed(futures):
-            fault = future.exception()  # of the cluster, as when the worker died
-            yield Outcome(futures[future], error=_in_words(fault)) if fault else future.result()
+        for future, found in as_completed(futures, with_results=True, raise_errors=False):
+            if future.status == "error":  # of the cluster, as when the worker died
+                yield Outcome(futures[future], error=_in_words(future.exception()))
+            else:
+                yield found
 
 
 def attempt(experiment: Experiment, cell: Cell) -> Outcome:
