@@ -65,7 +65,7 @@ def table(paper_is_right: bool) -> pd.DataFrame:
             answers = np.ravel([[1, 0, 0], wrong] if place == 0 else [wrong, [0, 1, 0]])
             histogram = np.zeros(BINS, dtype=int)
             histogram[[0, -1] if paper_is_right else [BINS // 2, BINS // 3]] = 500
-            drop = (0.8 if arithmetic is paper_is_right else 0.02) + 0.01 * rng.normal()
+            drop = abs((0.8 if arithmetic is paper_is_right else 0.02) + 0.01 * rng.normal())
             for layer in range(6):
                 kept = 3800 if arithmetic and place and paper_is_right else 1000
                 rows.append(

@@ -14,10 +14,11 @@ from made_up import write_table
 from scipy.stats import norm
 
 from modlib.chapters import NAMES, find_experiment, findings
-from modlib.chapters.clusterability.findings import FINDINGS, below_all_shuffles
+from modlib.chapters.clusterability.findings import FINDINGS
 from modlib.errors import BookError, ResultsError
 from modlib.evidence import papers
 from modlib.evidence.criteria import CRITERIA, Grade, Sample, combine
+from modlib.evidence.metrics import below_all_shuffles
 from modlib.files import checkout
 from modlib.verdicts import cards, claims
 

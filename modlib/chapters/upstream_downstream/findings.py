@@ -21,7 +21,7 @@ from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import over_networks, statistic
 
-TRAINED = list(EXPERIMENT.network_key)
+TRAINED = [name for name in EXPERIMENT.network_key if name != "dataset"]  # there is only one
 LAYER = [*TRAINED, "layer"]  # columns that identify a layer of a network
 ACCURACY = 0.8  # networks below it are left out, as in the paper
 SIDES = ("within", "across")  # kinds of pairs: of one family, or one upstream and one downstream
