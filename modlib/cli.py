@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from modlib.errors import InputError, ModlibError
 
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A reproducible companion to five papers on modularity in neural networks.",
 )
-console = Console()
+console = Console(markup=False, emoji=False)  # "[name]" and ":name:" are text
 Assignments = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be repeated.")
 ]
@@ -59,12 +60,12 @@ def run(
     try:
         done = runner.run(experiment, grid, jobs, dask, results, values, retry)
     except runner.Stopped as stopped:
-        console.print(f"stopped; {stopped.cells} cells were stored, go on with: {_again()}", markup=False)
+        console.print(f"stopped; {stopped.cells} cells were stored, go on with: {_again()}")
         raise typer.Exit(130) from None
     console.print(f"{done.rows} new rows in the table of {chapter}")
     for outcome in done.failed:
         again = runner.command(experiment, grid, outcome.cell, results)
-        console.print(f"failed: {outcome.error}\n  again: {again}", markup=False, soft_wrap=True)
+        console.print(f"failed: {outcome.error}\n  again: {again}", soft_wrap=True)
     if done.failed:
         raise typer.Exit(1)
 
@@ -151,6 +152,17 @@ def book(
     console.print(f"the book is built: {build(force)}")
 
 
+@app.command("new-chapter")
+def new_chapter(
+    name: Annotated[str, typer.Argument(help="In lower case with hyphens, such as topology-shuffles.")],
+) -> None:
+    """Write the skeleton of a chapter, which passes all checks, and measure its smallest grid."""
+    from modlib.book.skeleton import new_chapter as write
+
+    for path in write(name):
+        console.print(f"written: {path}")
+
+
 @app.command()
 def sync(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a pair differs.")] = False,
@@ -167,7 +179,8 @@ def main() -> None:
     try:
         app()
     except ModlibError as error:
-        Console(stderr=True).print(f"[bold red]modlib:[/] {error}", highlight=False, soft_wrap=True)
+        message = Text.assemble(("modlib:", "bold red"), f" {error}")
+        Console(stderr=True).print(message, soft_wrap=True)
         raise SystemExit(2) from error
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from modlib import chapters
 from modlib.cli import app, main
-from modlib.tables import read_table
+from modlib.tables import read_table, runner
 
 
 @pytest.fixture
@@ -57,16 +57,38 @@ def test_tables_lists_every_chapter_with_a_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["run", "dropuot", "--grid", "smoke"], "chapter 'dropuot' arrived"),
+        (["run", "dropuot", "--grid", "smoke"], "did you mean dropout?"),
         (["run", "dropout", "--grid", "everything"], "profile 'everything' arrived"),
         (["run", "dropout", "--grid", "smoke", "-p", "dataset"], "expected NAME=VALUE"),
         (["run", "dropout", "--grid", "smoke", "-p", "dataset=imagenet"], "dataset = imagenet arrived"),
         (["run", "dropout", "--jobs", "2"], "arrived without --grid"),
-        (["run", "dropuot"], "dropuot"),
-        (["verify", "dropuot"], "chapter 'dropuot' arrived"),
+        (["run", "dropuot"], "did you mean dropout?"),
+        (["verify", "dropuot"], "did you mean dropout?"),
+        (["new-chapter", "dropout"], "chapters/dropout is there already"),
+        (["new-chapter", "Two Words"], "chapter 'Two Words' arrived"),
+        (["run", "[red]", "--grid", "smoke"], "chapter '[red]' arrived"),
+        (["run", "dropout", "--grid", "smoke", "-p", "dataset=[/b] :smile: [a]"], "dataset = [/b] :smile: [a] arrived"),
     ],
 )
 def test_a_wrong_word_gets_a_clear_message(
     words: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in say(monkeypatch, capsys, *words)
+
+
+def test_a_folder_without_notebooks_is_not_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("book", "notebooks"):
+        (tmp_path / name).mkdir()
+    for name in ("_toc.yml", "_config.yml"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("MODLIB_ROOT", str(tmp_path))
+    assert "so nothing was checked" in say(monkeypatch, capsys, "sync", "--check")
+
+
+@pytest.mark.usefixtures("toy_chapter")
+def test_brackets_in_values_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "verify", lambda *_: [runner.Difference("dataset=[red]", "value", "[1, 2]", "[bold]")])
+    done = CliRunner().invoke(app, ["verify", "toy"])
+    assert all(text in done.output for text in ("dataset=[red]", "[1, 2]", "[bold]"))

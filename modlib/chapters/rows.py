@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from modlib.training.keras import Snapshot
 from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import Network
+from modlib.stats import monte_carlo_p
 
 CELL_KEY = ("profile", "dataset", "dropout", "seed")
 ROW_KEY = ("stage", "null", "k")
+INFINITE = 1e9  # what an infinite value counts as in a comparison
 # On one kind of machine all is equal; elsewhere, training drifts from the last digits of the weights.
 TOLERANCE = {
     "ncut": 0.002,
@@ -148,3 +151,24 @@ def _seed(seed: int, stage: str, tests: Tests) -> np.random.SeedSequence:
 def clustered(network: Network, k: int, seed: int) -> list[SubCluster]:
     """All sub-clusters of a network, the same for every chapter."""
     return sub_clusters(hidden_labels(network, k, np.random.default_rng([seed, k])))
+
+
+def beside_random(value: float, random: np.ndarray, side: Literal["small", "large"] = "large") -> Row:
+    """A value of a sub-cluster beside those of random sets like it: their mean, spread and ends, and both p-values.
+
+    Args:
+        value: of the sub-cluster; infinite if it is a ratio over zero, which stays larger than all others.
+        random: (n,) values of random sets; infinite ones do not count for mean and spread.
+        side: which values are more extreme.
+    """
+    finite = random[np.isfinite(random)]
+    mean, sd = (finite.mean(), finite.std(ddof=1)) if finite.size > 1 else (math.nan, math.nan)
+    first, *others = np.minimum([value, *random], INFINITE)
+    return {
+        "random_mean": float(mean),
+        "random_sd": float(sd),
+        "random_min": float(random.min()),
+        "random_max": float(random.max()),
+        "n_random": len(random),
+        **{f"p_ties_{ties}": monte_carlo_p(first, np.array(others), side, ties) for ties in ("for", "against")},
+    }

@@ -62,6 +62,14 @@ def similarities(
             submodule, or if labels are missing or no classes of the model.
 
     Source: upstream-downstream 3.1, equations 1 to 5. Chapter: ``upstream-downstream``.
+
+    Two units with the same weights do the same, and one with other inputs does not:
+
+    >>> from modlib.networks import from_arrays
+    >>> weights = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # units 0 and 1 see the first input
+    >>> (found,) = similarities(from_arrays([weights, weights.T]), np.eye(2)).values()
+    >>> found["normalised input sensitivity"].round(2).tolist()
+    [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     import torch
 

@@ -21,6 +21,7 @@ import scipy.sparse.linalg as ssl
 from modlib.errors import GraphError, InputError
 from modlib.graphs.kmeans import kmeans
 from modlib.graphs.neurons import Matrix, NeuronGraph
+from modlib.reprs import BriefRepr
 
 Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg"]
 
@@ -32,8 +33,8 @@ ROUNDING = 1e-12  # a share of edge ends that leave a cluster below this is a ro
 N_INIT = 25  # k-means starts, as in the authors' code
 
 
-@dataclass(frozen=True)
-class Clustering:
+@dataclass(frozen=True, eq=False, repr=False)
+class Clustering(BriefRepr):
     """A partition of the live neurons of a graph.
 
     Attributes:
@@ -45,6 +46,9 @@ class Clustering:
     labels: np.ndarray
     ncut: float
     k: int
+
+    def _facts(self) -> dict[str, object]:
+        return {"k": self.k, "ncut": self.ncut, "sizes": np.bincount(self.labels, minlength=self.k)}
 
 
 def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> float:
@@ -64,6 +68,10 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
         InputError: if there is not one label a vertex.
 
     Source: pruned-modular 2.1 and A.1, clusterability 1.1. Chapter: ``clusterability``.
+
+    >>> path = np.diag([3, 1, 2], 1) + np.diag([3, 1, 2], -1)  # four vertices in a row, the middle edge is the weakest
+    >>> round(ncut(path, [0, 0, 1, 1]), 3), ncut(path, [0, 1, 0, 1])
+    (0.343, 2.0)
     """
     labels = np.unique(np.asarray(labels), return_inverse=True)[1]
     n = graph.n_vertices if isinstance(graph, NeuronGraph) else graph.shape[0]
@@ -114,6 +122,12 @@ def spectral_embedding(
         InputError: if k or the route is not known.
 
     Source: pruned-modular 2.2 algorithm 1, clusterability 1.2. Chapter: ``clusterability``.
+
+    The first eigenvector is constant, the sign of the second is a cut at the weakest edge:
+
+    >>> path = np.diag([3, 1, 2], 1) + np.diag([3, 1, 2], -1)  # four vertices in a row
+    >>> spectral_embedding(path, 2).round(2).tolist()
+    [[0.29, -0.29], [0.29, -0.2], [0.29, 0.29], [0.29, 0.41]]
     """
     n = graph.n_vertices if isinstance(graph, NeuronGraph) else graph.shape[0]
     if isinstance(k, bool) or int(k) != k or k < 1:
@@ -171,6 +185,12 @@ def cluster(
         GraphError: if the graph has fewer than k vertices.
 
     Source: pruned-modular 2.2, clusterability 1.2. Chapter: ``clusterability``.
+
+    >>> from modlib.graphs import neuron_graph
+    >>> from modlib.networks import planted_weights
+    >>> graph = neuron_graph(planted_weights((8, 6, 4), 2, seed=0)[0])
+    >>> cluster(graph, 2, np.random.default_rng(0))
+    Clustering(k=2, ncut=0.02897, sizes=[9, 9])
     """
     return cluster_for_each_k(graph, (k,), rng, route, n_init)[0]
 
@@ -182,7 +202,16 @@ def cluster_for_each_k(
     route: Route = "auto",
     n_init: int = N_INIT,
 ) -> list[Clustering]:
-    """``cluster`` for several k at the price of one eigenproblem, in the order of ``ks``."""
+    """``cluster`` for several k at the price of one eigenproblem, in the order of ``ks``.
+
+    The n-cut of two planted modules is near 0, and a third cluster has to cut one of them:
+
+    >>> from modlib.graphs import neuron_graph
+    >>> from modlib.networks import planted_weights
+    >>> graph = neuron_graph(planted_weights((8, 6, 4), 2, seed=0)[0])
+    >>> [round(found.ncut, 2) for found in cluster_for_each_k(graph, (2, 3), np.random.default_rng(0))]
+    [0.03, 0.93]
+    """
     if not len(ks):
         raise InputError("no k arrived; pass at least one number of clusters")
     embedding = spectral_embedding(graph, max(ks), route, rng)
@@ -198,7 +227,7 @@ def _smaller_side(graph: NeuronGraph) -> int:
     return min(sum(sizes[0::2]), sum(sizes[1::2]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _HalfMatrix:
     """N = D_e^{-1/2} B D_o^{-1/2} of a bipartite graph, block by block; its columns are the smaller side.
 

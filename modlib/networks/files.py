@@ -29,6 +29,12 @@ def load_network(path: str | Path, activation: str = "relu") -> Network:
     Raises:
         InputError: if the format is not known, or the arrays do not make a perceptron.
         DataError: if the file is missing or damaged, or would need pickle.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/weights.npz", **{"kernel/0": np.ones((4, 3)), "kernel/1": np.ones((3, 2))})
+    ...     load_network(f"{folder}/weights.npz")
+    Network(layer_0=4 x 3 relu, layer_1=3 x 2 linear)
     """
     path = Path(path)
     match path.suffix:

@@ -7,8 +7,9 @@ import os
 import platform
 import subprocess
 import uuid
+from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,21 @@ def describe_run(profile: str) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "commit": commit(),
         "python": platform.python_version(),
-        "versions": {package: version(package) for package in VERSIONS},
+        "versions": _versions(),
         "cpu": cpu_name(),
         "instructions": instructions(),
         "blas": blas_kernels(),
         "cores": os.cpu_count(),
     }
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the packages that decide numbers; those of an extra may not be installed."""
+    found = {}
+    for package in VERSIONS:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def commit() -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from modlib.errors import InputError, ModlibError
+from modlib.errors import InputError, ModlibError, extra
 from modlib.files import environment
 from modlib.tables.experiment import Cell, Experiment, Row
 
@@ -100,7 +100,8 @@ def measured_on_dask(experiment: Experiment, cells: Sequence[Cell], address: str
         InputError: if no scheduler answers, it has no workers, or one with several threads: training draws from
             generators of the process, so two cells in one process would disturb each other.
     """
-    from distributed import Client, as_completed
+    with extra("dask", "--dask"):
+        from distributed import Client, as_completed
 
     try:
         client = Client(address, timeout="20s")

@@ -45,6 +45,11 @@ def draw_from(inputs: Tensor, targets: Tensor) -> Draw:
 
     Raises:
         InputError: if there are none, or not as many targets as inputs.
+
+    >>> draw = draw_from(torch.eye(3), torch.arange(3))
+    >>> inputs, targets = draw(np.random.default_rng(0), 4)
+    >>> torch.equal(inputs.argmax(1), targets)
+    True
     """
     if len(inputs) != len(targets) or not len(inputs):
         raise InputError(f"{len(inputs)} inputs and {len(targets)} targets arrived; expected as many of both, and some")
@@ -106,6 +111,12 @@ def train_steps(
         InputError: if the loss is not finite.
 
     Source: weight-masks C.1. Chapter: ``weight-masks``.
+
+    >>> from modlib.networks import perceptron
+    >>> draw, settings = draw_from(torch.eye(3), torch.arange(3)), Steps(steps=50, batch_size=16, learning_rate=0.05)
+    >>> losses = train_steps(perceptron((3, 8, 3), np.random.default_rng(0)), draw, settings, np.random.default_rng(1))
+    >>> bool(losses[-1] < 0.1 < losses[0])
+    True
     """
     adam = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, fused=True)
     losses = np.empty(settings.steps, dtype=np.float32)
@@ -143,6 +154,16 @@ def trained_once(
 
     Raises:
         DataError: if the file is damaged, holds another network, or cannot be written.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "linear.npz"
+    ...     for attempt in (1, 2):
+    ...         print("attempt", attempt)
+    ...         network = trained_once(nn.Linear(2, 1), lambda module: print("training"), path, {"seed": 0})
+    attempt 1
+    training
+    attempt 2
     """
     stored = load_cached(path, settings)
     if stored is None:

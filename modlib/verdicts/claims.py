@@ -12,21 +12,18 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from modlib.chapters import NAMES, find_experiment, findings
 from modlib.errors import BookError, TableMissing, nearest
 from modlib.evidence.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine
+from modlib.evidence.metrics import Metric
 from modlib.evidence.papers import Place, Printed, printed_at
+from modlib.evidence.written import WrittenClaim, written_claims
 from modlib.files import checkout, results_folder
 from modlib.tables.results import read_table
-
-if TYPE_CHECKING:
-    pass
 
 PROFILE = "paper"  # a reduced run never decides a claim
 PREFIX = {
@@ -137,15 +134,7 @@ def load(path: Path | None = None) -> list[Claim]:
             is not there, or leaves open what the paper fixes.
     """
     path = path or checkout() / "book" / "claims.yml"
-    try:
-        # Every scalar is text, as in the papers' files: `no` stays "no".
-        entries = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
-        pairs = [(entry, own) for entry in entries for own in entry["claims"]]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise BookError(
-            f"{path} does not parse as a list of entries with claims ({error!r}); compare with git"
-        ) from error
-    claims = [_claim(entry, own, path) for entry, own in pairs]
+    claims = [_claim(written, path) for written in written_claims(path)]
     ids = [claim.id for claim in claims]
     if doubled := sorted({name for name in ids if ids.count(name) > 1}):
         raise BookError(f"{path} has more than one claim {', '.join(doubled)}; give each its own id")
@@ -181,8 +170,8 @@ def judge(claim: Claim, folder: Path | None = None) -> Verdict:
     )
 
 
-def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Claim:
-    merged = {**entry, **own}
+def _claim(written: WrittenClaim, path: Path) -> Claim:
+    merged, tables, rows = written.keys, written.tables, written.rows
     where = f"{path.name}: {merged.get('item')}, {merged.get('id')}"
     for key in merged:
         expect(key, KEYS, f"{where}: key")
@@ -190,9 +179,6 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
         raise BookError(f"{where}: the claim has no {', '.join(missing)}; write it in its entry")
     expect(merged["paper"], PREFIX, f"{where}: paper")
     expect(merged.get("shuffles", "averaged"), SHUFFLES, f"{where}: shuffles")
-    rows = {**entry.get("decided_by", {}), **own.get("decided_by", {})}
-    named = rows.pop("table", [])
-    tables = (named,) if isinstance(named, str) else tuple(named)
     if not tables:
         raise BookError(f"{where}: decided_by is {rows}; expected a table at least")
     in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
@@ -217,7 +203,7 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
         item=merged["item"],
         row=row,
         statement=merged["statement"],
-        chapter=merged.get("chapter", tables[0]),
+        chapter=written.chapter,
         criteria=merged["criteria"],
         shuffles=merged.get("shuffles", "averaged"),
         tables=tables,
@@ -265,7 +251,7 @@ def _read_version(folder: Path, name: str, version: int) -> pd.DataFrame:
 def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     printed, name = claim.printed[metric], claim.criteria[metric]
     theirs = printed.sample
-    ours = None if rows.empty else findings()[metric].measure(rows, claim.shuffles)
+    ours = None if rows.empty else _measured(findings()[metric], rows, claim.shuffles)
     fewer_steps = ours is not None and any(
         (rows[column] < steps).any() for table in claim.tables for column, steps in find_experiment(table).full.items()
     )
@@ -279,6 +265,11 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
         grade, why = CRITERIA[name](ours, theirs)
     count = _count(ours, theirs) + (", fewer steps" if fewer_steps else "")
     return Detail(metric, name, printed.text, findings()[metric].text(ours), count, reduced, grade, why)
+
+
+def _measured(metric: Metric, rows: pd.DataFrame, shuffles: str) -> Sample | None:
+    measure = metric.pooled if shuffles == "pooled" and metric.pooled else metric.measure
+    return measure(rows)
 
 
 def _count(ours: Sample | None, theirs: Sample | None) -> str:

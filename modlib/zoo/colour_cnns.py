@@ -15,6 +15,7 @@ from torch import nn
 
 from modlib.data.images import load_colour_images
 from modlib.networks.architectures import simple_cnn
+from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Steps, draw_from, train_steps, trained_once
 
 CLASSES = 10
@@ -22,8 +23,8 @@ NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"
 HELD_OUT = 0.2  # share of the training images on which accuracy is measured
 
 
-@dataclass(frozen=True)
-class Split:
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(BriefRepr):
     """Standardised images for training, and those that are held out.
 
     Attributes:

@@ -27,7 +27,7 @@ HALVES = tuple(f"{name} halves-{task}" for name in ("digits", "mnist", "fashion_
 DATASETS = ("digits", *IMAGE_DATASETS, *RANDOM_DATASETS, *HALVES)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedPair:
     """A network right before pruning and at the end, and how many seconds its training took."""
 

@@ -153,7 +153,7 @@ def test_combined_p_values_are_those_of_the_networks():
 def test_no_rows_give_no_number(name):
     columns = [*importance_rows(True).columns, *pair_rows(True).columns]
     empty = pd.DataFrame(columns=list(dict.fromkeys(columns)))
-    assert (OF_PARTS | OF_PAIRS)[name].measure(empty, "averaged") is None
+    assert (OF_PARTS | OF_PAIRS)[name].measure(empty) is None
 
 
 # --- its figures

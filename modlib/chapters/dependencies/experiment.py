@@ -6,14 +6,15 @@ first paper, eight in the second. Biases of lesioned units are set to zero, as i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from modlib.chapters.rows import clustered
+from modlib.chapters.rows import beside_random, clustered
 from modlib.graphs.subclusters import SubCluster
-from modlib.lesions.damage import double_lesions, lesion_tests
+from modlib.lesions.damage import DoubleLesion, double_lesions, lesion_tests
 from modlib.lesions.kinds import Kind, kind
 from modlib.networks.network import Network
 from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, in_words, integer, number, text
@@ -56,21 +57,39 @@ COLUMNS = {
     "p": SHARE,
     "important": YES_NO,
 }
-# data set, numbers of clusters, networks, random sets a pair
-PLANS: dict[str, tuple[str, tuple[int, ...], int, int]] = {
-    "smoke": ("digits", (3,), 1, 4),
-    "quick": ("fashion_mnist", (10,), 1, 20),
-    "paper": ("fashion_mnist", (10, 8), 3, 50),
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured in a profile.
+
+    Attributes:
+        dataset: what the networks are trained on.
+        ks: numbers of clusters.
+        seeds: number of networks.
+        n_random: random sets a pair.
+    """
+
+    dataset: str
+    ks: tuple[int, ...]
+    seeds: int
+    n_random: int
+
+
+PLANS = {
+    "smoke": Plan("digits", (3,), 1, 4),
+    "quick": Plan("fashion_mnist", (10,), 1, 20),
+    "paper": Plan("fashion_mnist", (10, 8), 3, 50),
 }
 
 
 def cells(profile: str) -> list[Cell]:
     """One network for every number of clusters, then the next."""
-    dataset, ks, seeds, _ = PLANS[profile]
+    plan = PLANS[profile]
     return [
-        {"profile": profile, "dataset": dataset, "dropout": "yes", "k": k, "seed": seed}
-        for seed in range(seeds)
-        for k in ks
+        {"profile": profile, "dataset": plan.dataset, "dropout": "yes", "k": k, "seed": seed}
+        for seed in range(plan.seeds)
+        for k in plan.ks
     ]
 
 
@@ -78,7 +97,7 @@ def measure(cell: Cell) -> list[Row]:
     """A row for every ordered pair of sub-clusters."""
     seed, k = int(cell["seed"]), int(cell["k"])
     network, images = trained("mlp", cell["dataset"], True, seed)
-    parts, n_random = clustered(network, k, seed), PLANS[cell["profile"]][-1]
+    parts, n_random = clustered(network, k, seed), PLANS[cell["profile"]].n_random
     return pair_rows(network, images.x_test, images.y_test, parts, n_random, [seed, k])
 
 
@@ -105,24 +124,26 @@ def pair_rows(
     kinds = {one.part.name: str(kind(one.part, one.damage.drop, one.random_drops)) for one in singles}
     drops = {one.part.name: one.damage.drop for one in singles}
     return [
-        {
-            "first": pair.first.name,
-            "second": pair.second.name,
-            "first_size": len(pair.first.units),
-            "second_size": len(pair.second.units),
-            "first_kind": kinds[pair.first.name],
-            "second_kind": kinds[pair.second.name],
-            "first_drop": round(drops[pair.first.name], 5),
-            "delta": round(pair.delta, 5),
-            "random_mean": round(float(pair.random.mean()), 5),
-            "random_sd": round(float(pair.random.std(ddof=1)), 5),
-            "random_max": round(float(pair.random.max()), 5),
-            "n_random": len(pair.random),
-            "p": round(pair.p, 6),
-            "important": "yes" if pair.is_important else "no",
-        }
+        _row(pair, kinds, drops)
         for pair in double_lesions(network, *test, parts, n_random, np.random.default_rng([*seed, 2]), zero_biases=True)
     ]
+
+
+def _row(pair: DoubleLesion, kinds: Mapping[str, str], drops: Mapping[str, float]) -> Row:
+    first, second, found = pair.first.name, pair.second.name, beside_random(pair.delta, pair.random)
+    return {
+        "first": first,
+        "second": second,
+        "first_size": len(pair.first.units),
+        "second_size": len(pair.second.units),
+        "first_kind": kinds[first],
+        "second_kind": kinds[second],
+        "first_drop": round(drops[first], 5),
+        "delta": round(pair.delta, 5),
+        **{name: round(found[name], 5) for name in ("random_mean", "random_sd", "random_max", "n_random")},
+        "p": round(pair.p, 6),
+        "important": "yes" if pair.is_important else "no",
+    }
 
 
 EXPERIMENT = Experiment(

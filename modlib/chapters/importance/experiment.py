@@ -7,17 +7,15 @@ or kept, as in their text.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from modlib.chapters.rows import clustered
+from modlib.chapters.rows import beside_random, clustered
 from modlib.lesions.damage import LesionTest, lesion_tests
 from modlib.lesions.kinds import Kind, kind, kind_in_first_paper
-from modlib.stats import monte_carlo_p
 from modlib.tables import (
     PROFILE,
     SHARE,
@@ -36,7 +34,6 @@ from modlib.zoo.cnns import accuracy
 from modlib.zoo.trained import trained
 
 DROP, RANGE = "accuracy-change", "classwise-range"  # as the paper names what it measures
-INFINITE = 1e9
 ZERO, KEPT = "zero", "kept"  # biases of lesioned units
 CELL_KEY = ("profile", "network", "dataset", "dropout", "biases", "k", "seed")
 ROW_KEY = ("layer", "cluster", "measure")
@@ -191,21 +188,9 @@ def lesion_rows(test: LesionTest, test_accuracy: float) -> list[Row]:
 
 def compared(value: float, random: np.ndarray) -> Row:
     """A measure of a sub-cluster beside that of random sets; larger is more extreme."""
-    finite = random[np.isfinite(random)]
-    mean, sd = (finite.mean(), finite.std(ddof=1)) if finite.size > 1 else (math.nan, math.nan)
-    # a range over a mean of zero is infinite: it stays larger than all others, as a number
-    first, *others = np.minimum([value, *random], INFINITE)
-    p = {ties: monte_carlo_p(first, np.array(others), side="large", ties=ties) for ties in ("for", "against")}
-    return {
-        "value": round(float(value), 5),
-        "random_mean": round(float(mean), 5),
-        "random_sd": round(float(sd), 5),
-        "random_min": round(float(random.min()), 5),
-        "random_max": round(float(random.max()), 5),
-        "n_random": len(random),
-        "p_ties_for": round(p["for"], 6),
-        "p_ties_against": round(p["against"], 6),
-    }
+    digits = {"p_ties_for": 6, "p_ties_against": 6}
+    found = {"value": float(value), **beside_random(value, random)}
+    return {name: round(number, digits.get(name, 5)) for name, number in found.items()}
 
 
 def _text(numbers: Sequence[float] | np.ndarray) -> str:

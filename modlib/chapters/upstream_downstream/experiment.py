@@ -107,10 +107,25 @@ def sweeps(l2: int, l1: int, dropout: np.ndarray) -> dict[str, tuple[float, ...]
 
 
 _WIDE_OR_DEEP = sweeps(5, 4, np.linspace(0.1, 0.6, 6))
-PLANS: dict[str, tuple[str, dict[str, Plan]]] = {
-    "smoke": ("digits", {"16-16": Plan({"l2": (1e-5, 1e-3), "dropout": (0.2,)}, 1, 1)}),
-    "quick": ("mnist", {"64-64": Plan(sweeps(3, 2, np.array([0.1, 0.4])), 2, 10)}),
-    "paper": (
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is trained in a profile.
+
+    Attributes:
+        dataset: what all networks are trained on.
+        architectures: for the widths of hidden layers, such as ``64-64``, what is trained.
+    """
+
+    dataset: str
+    architectures: dict[str, Plan]
+
+
+PLANS = {
+    "smoke": Grid("digits", {"16-16": Plan({"l2": (1e-5, 1e-3), "dropout": (0.2,)}, 1, 1)}),
+    "quick": Grid("mnist", {"64-64": Plan(sweeps(3, 2, np.array([0.1, 0.4])), 2, 10)}),
+    "paper": Grid(
         "mnist",
         {
             "64-64": Plan(sweeps(9, 7, np.linspace(0.05, 0.7, 14)), 9, 100),
@@ -123,10 +138,10 @@ PLANS: dict[str, tuple[str, dict[str, Plan]]] = {
 
 def cells(profile: str) -> list[Cell]:
     """All regularisers of a seed before the next seed, so that an unfinished table has every condition."""
-    dataset, plans = PLANS[profile]
+    grid = PLANS[profile]
     found: list[Cell] = []
-    for hidden, plan in plans.items():
-        common = {"profile": profile, "dataset": dataset, "hidden": hidden}
+    for hidden, plan in grid.architectures.items():
+        common = {"profile": profile, "dataset": grid.dataset, "hidden": hidden}
         found += [{**common, "sweep": sweep, "seed": seed} for seed in range(plan.seeds) for sweep in plan.strengths]
         found += [{**common, "sweep": "untrained", "seed": seed} for seed in range(plan.untrained)]
     return found
@@ -142,7 +157,7 @@ def measure(cell: Cell) -> list[Row]:
         strengths: tuple[float, ...] = (0.0,)
         settings, regularisations = Settings(hidden, max_epochs=0), [Regularisation()]
     else:
-        strengths = PLANS[cell["profile"]][1][cell["hidden"]].strengths[cell["sweep"]]
+        strengths = PLANS[cell["profile"]].architectures[cell["hidden"]].strengths[cell["sweep"]]
         settings, regularisations = Settings(hidden), [_regularisation(cell["sweep"], value) for value in strengths]
     networks = train_mlps(images, settings, regularisations, int(cell["seed"]))
     rows = []
