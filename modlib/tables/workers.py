@@ -166,7 +166,7 @@ class _Worker:
 
 def _serve(pipe: Connection, experiment: Experiment) -> None:
     _end_with_parent()
-    for number in (signal.SIGINT, signal.SIGHUP):  # sent to all processes of a terminal; the parent decides
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # often sent to a whole group; the parent decides
         signal.signal(number, signal.SIG_IGN)
     while True:
         try:
