@@ -8,7 +8,6 @@ import platform
 import subprocess
 import uuid
 from contextlib import suppress
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -77,10 +76,10 @@ def blas_kernels() -> list[str]:
 
     With other kernels the last digits of sums are others, and so is what a network has learned in the end.
     """
+    import numpy  # noqa: F401  # loads its library
+    import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info
 
-    for package in ("numpy", "scipy.linalg"):  # which load their libraries
-        import_module(package)
     loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
     return sorted({f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".rstrip() for b in loaded})
 
