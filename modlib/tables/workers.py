@@ -66,12 +66,16 @@ def measured_here(experiment: Experiment, cells: Sequence[Cell], jobs: int) -> G
         jobs: number of processes, at least 1.
     """
     todo = list(reversed(cells))
+    started: list[_Worker] = []  # an interrupt may come at any line, so none may be in no list
     idle: list[_Worker] = []
     busy: dict[Any, tuple[_Worker, Cell]] = {}
     try:
         while todo or busy:
             while todo and len(busy) < jobs:
-                worker = idle.pop() if idle else _Worker(experiment)
+                if not idle:
+                    started.append(_Worker(experiment))
+                    idle.append(started[-1])
+                worker = idle.pop()
                 if worker.begin(todo[-1]):
                     busy[worker.pipe] = (worker, todo.pop())
             for pipe in wait(busy):
@@ -81,7 +85,7 @@ def measured_here(experiment: Experiment, cells: Sequence[Cell], jobs: int) -> G
                     idle.append(worker)
                 yield outcome
     finally:
-        for worker in (*idle, *(worker for worker, _ in busy.values())):
+        for worker in started:
             worker.process.kill()
             worker.process.join()
 
@@ -166,7 +170,7 @@ class _Worker:
 
 def _serve(pipe: Connection, experiment: Experiment) -> None:
     _end_with_parent()
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # often sent to a whole group; the parent decides
+    for number in (signal.SIGINT, signal.SIGHUP):  # sent to all processes of a terminal; the parent decides
         signal.signal(number, signal.SIG_IGN)
     while True:
         try:

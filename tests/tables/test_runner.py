@@ -76,10 +76,10 @@ def test_workers_end_when_the_runner_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_stops_a_run_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
-    """Sent to all its processes, as a terminal does."""
+    """A terminal sends to all its processes."""
     process = start(tmp_path, "for-ever", jobs=2)
     wait_until_busy(process, tmp_path, workers=2)
-    os.killpg(process.pid, number)
+    (os.kill if number is signal.SIGTERM else os.killpg)(process.pid, number)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
