@@ -44,12 +44,13 @@ kernels: $(READY) ## Run the tests that need no training under other processors'
 	    tests/test_stats.py; done; done
 
 .PHONY: lint
-lint: $(READY) ## Check style, types, the direction of imports, and the notebooks' text twins
+lint: $(READY) ## Check style, types, imports, the notebooks' text twins, and the stored tables
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/modlib sync --check
+	$(BIN)/modlib check
 
 .PHONY: bench
 bench: $(READY) ## Time modlib against the papers' own way

@@ -22,7 +22,7 @@ from modlib.book.dependencies import Dependencies
 from modlib.book.outputs import check_quiet
 from modlib.book.pages import Page
 from modlib.errors import BookError
-from modlib.tables.runner import describe_run
+from modlib.tables import describe_run
 
 NAMED = 3  # changed files that are named; the others are counted
 # One thread a process: two notebooks run side by side.

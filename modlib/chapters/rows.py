@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.graphs.shuffles import Null, ShuffleTest, shuffle_tests
 from modlib.graphs.spectral import cluster_for_each_k
-from modlib.tables.runner import Row
+from modlib.tables import (
+    PROFILE,
+    SHARE,
+    YES_NO,
+    Cell,
+    Experiment,
+    Row,
+    in_words,
+    integer,
+    number,
+    numbers,
+    optional,
+    text,
+)
 
 if TYPE_CHECKING:
     from modlib.training.keras import Snapshot
@@ -36,6 +49,41 @@ TOLERANCE = {
     "sparsity": 0.0,
     "shuffled": 0.02,
 }
+COLUMNS = {
+    "profile": PROFILE,
+    "dataset": text(),
+    "dropout": YES_NO,
+    "seed": integer(),
+    "stage": text("initial", "unpruned", "pruned"),
+    "null": text("none", *get_args(Null)),
+    "k": integer(2),
+    "n_shuffles": integer(),
+    "ncut": number(0),
+    "shuffled_mean": optional(number(0)),
+    "shuffled_sd": optional(number(0)),
+    "p": optional(SHARE),
+    "z": optional(number()),
+    "sparsity": SHARE,
+    "n_live": integer(),
+    "train_accuracy": optional(SHARE),
+    "test_accuracy": optional(SHARE),
+    "shuffled": optional(numbers(0)),
+}
+NETWORK_KEY = ("dataset", "dropout", "seed")
+
+
+def ncut_experiment(
+    name: str, cells: Callable[[str], Sequence[Cell]], measure: Callable[[Cell], list[Row]]
+) -> Experiment:
+    """An experiment whose rows are those of ``snapshot_rows`` and ``initial_rows``."""
+    keys = (CELL_KEY, ROW_KEY, TOLERANCE)
+    return Experiment(name, cells, measure, *keys, columns=COLUMNS, network_key=NETWORK_KEY, describe=describe)
+
+
+def describe(rows: Mapping[str, str]) -> str:
+    """Rows of n-cuts in words, such as ``MNIST, no dropout, pruned, k = 4``."""
+    untold = ("dropout", "stage") if rows.get("dataset") == "initialisation" else ()
+    return in_words(rows, ("dataset", "dropout", "stage"), untold)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ import pandas as pd
 
 from modlib.evidence.criteria import Sample
 
-NETWORK = ("dataset", "dropout", "seed")  # columns that identify a network
 Measured: TypeAlias = Callable[[pd.DataFrame], Sample | None]
 
 

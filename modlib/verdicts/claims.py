@@ -19,8 +19,8 @@ import pandas as pd
 from modlib.chapters import NAMES, find_experiment, findings
 from modlib.errors import BookError, TableMissing, nearest
 from modlib.evidence.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine
-from modlib.evidence.metrics import NETWORK, Metric
-from modlib.evidence.papers import STAGES, Place, Printed, printed_at
+from modlib.evidence.metrics import Metric
+from modlib.evidence.papers import Place, Printed, printed_at
 from modlib.evidence.written import WrittenClaim, written_claims
 from modlib.files import checkout, results_folder
 from modlib.tables.results import read_table
@@ -47,15 +47,6 @@ KEYS = (
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
-DATASETS = {
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10 (JPEG copy)",
-    "initialisation": "untrained",
-    "mnist halves-same": "MNIST halves-same",
-    "mnist halves-diff": "MNIST halves-diff",
-    "mnist stack-diff": "MNIST stack-diff",
-}
 
 
 @dataclass(frozen=True)
@@ -92,23 +83,7 @@ class Claim:
     @property
     def what(self) -> str:
         """The networks that it is about, in words."""
-        rows, k = self.rows, self.rows.get("k", "")
-        if "dataset" not in rows or {"measure", "network"} & rows.keys():
-            spelt = {"dropout": {"yes": "dropout", "no": "no dropout"}, "dataset": DATASETS, "k": {k: f"k = {k}"}}
-            named = {column: value for column, value in rows.items() if column != "biases"}  # the chapter tells of them
-            order = sorted(named.items(), key=lambda row: (row[0] != "dataset", row[0] == "k"))
-            return ", ".join(spelt.get(column, {}).get(value, value) for column, value in order) or "all networks"
-        if "study" in rows:
-            ending = {"yes": ", dropout", "no": ", no dropout"}.get(rows.get("dropout", ""), "")
-            return f"{DATASETS[rows['dataset']]}, {rows['study']}{ending}"
-        if "k" not in rows:
-            hidden = f"({rows['hidden'].replace('-', ', ')})" if "hidden" in rows else "all architectures"
-            return f"{DATASETS.get(rows['dataset'], rows['dataset'])}, {hidden}"
-        dropout = {"yes": "dropout", "no": "no dropout"}.get(rows.get("dropout", ""))
-        words = [DATASETS.get(rows["dataset"], rows["dataset"])]
-        if rows.get("stage") in STAGES.values():
-            words += [*([dropout] if dropout else []), rows["stage"]]
-        return ", ".join([*words, f"k = {rows['k']}"])
+        return find_experiment(self.tables[0]).describe(self.rows)
 
 
 @dataclass(frozen=True)
@@ -253,7 +228,8 @@ def _rows(claim: Claim, folder: Path) -> pd.DataFrame:
     if not found:
         return pd.DataFrame()
     rows = pd.concat(found, ignore_index=True)
-    if "null" in rows and rows.duplicated([*NETWORK, "null"]).any():
+    network = find_experiment(claim.tables[0]).network_key
+    if "null" in rows and rows.duplicated([*network, "null"]).any():
         raise BookError(
             f"{claim.id} picks several rows of the same network with {_words(claim.rows)}; "
             "expected one for each null model: fix stage and k in its decided_by"
@@ -269,7 +245,7 @@ def _read(folder: Path, name: str) -> pd.DataFrame:
 
 @functools.lru_cache(maxsize=16)
 def _read_version(folder: Path, name: str, version: int) -> pd.DataFrame:
-    return read_table(name, folder)
+    return read_table(find_experiment(name), folder)
 
 
 def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:

@@ -87,6 +87,7 @@ def trained_small_cnn(dataset: str, seed: int, epochs: int = EPOCHS) -> tuple[Ne
         untrained_small_cnn(images, seed),
         lambda module: train_steps(module, draw, settings, np.random.default_rng([seed, 1])),
         path,
+        key,
     )
     return as_network(module), images
 

@@ -6,7 +6,7 @@ Chapter: ``class-removal``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -68,15 +68,17 @@ def trained_cnn(data: Split, dropout: bool, settings: Steps, seed: int, path: Pa
         path: the file, ``.npz``.
 
     Raises:
-        DataError: if the file is damaged.
+        DataError: if the file is damaged, holds another network, or cannot be written.
 
     Source: weight-masks C.7.1. Chapter: ``class-removal``.
     """
     rng = np.random.default_rng([seed, 1, int(dropout)])
+    about = {"data": data.checksum, "dropout": dropout, "settings": asdict(settings), "seed": seed}
     return trained_once(
         simple_cnn(np.random.default_rng([seed, 0]), dropout),
         lambda module: train_steps(module, draw_classes(data, range(CLASSES)), settings, rng),
         path,
+        about,
     )
 
 

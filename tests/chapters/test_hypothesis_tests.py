@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
+from made_up import write_table
 from matplotlib.axes import Axes
 from scipy.stats import binom, chisquare
 
@@ -149,11 +150,11 @@ def test_a_cell_gives_the_same_rows_every_time() -> None:
 
 
 def test_a_table_is_filled_once_checked_again_and_captioned_without_networks(tmp_path: Path) -> None:
-    assert run(EXPERIMENT, "smoke", folder=tmp_path) > 0
+    assert run(EXPERIMENT, "smoke", folder=tmp_path).rows > 0
     assert not missing_cells(EXPERIMENT, "smoke", tmp_path)
-    assert run(EXPERIMENT, "smoke", folder=tmp_path) == 0
+    assert run(EXPERIMENT, "smoke", folder=tmp_path).rows == 0
     assert verify(EXPERIMENT, 3, folder=tmp_path) == []
-    assert "network" not in caption("hypothesis-tests", folder=tmp_path)
+    assert "network" not in caption(EXPERIMENT, folder=tmp_path)
 
 
 def test_cells_differ_in_their_draws() -> None:
@@ -273,7 +274,7 @@ def judged(tmp_path_factory) -> Callable[[bool], dict[str, Grade]]:
         folder = tmp_path_factory.mktemp("results")
         drawn = simulated(0.04, 0.047) if paper_is_right else simulated(0.06, 0.08)
         rows = pd.concat([table_1(paper_is_right), drawn])
-        rows.to_csv(folder / "hypothesis-tests.csv", index=False)
+        write_table("hypothesis-tests", rows, folder)
         return {claim.id: claims.judge(claim, folder).verdict for claim in CLAIMS}
 
     return judge

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import write_table
 
 from modlib.chapters.upstream_downstream import findings
 from modlib.chapters.upstream_downstream.experiment import CELL_KEY, PLANS, ROW_KEY, TOLERANCE, cells, measure
@@ -157,7 +158,7 @@ def judged(tmp_path_factory) -> Callable[[bool], dict[str, Grade]]:
     def judge(paper_is_right: bool) -> dict[str, Grade]:
         folder = tmp_path_factory.mktemp("results")
         effects = TRUE if paper_is_right else {"dropout": -0.1, "l2": -0.02, "l1": -0.3}
-        table(effects, paper_is_right).to_csv(folder / "upstream-downstream.csv", index=False)
+        write_table("upstream-downstream", table(effects, paper_is_right), folder)
         return {claim.id: claims.judge(claim, folder).verdict for claim in CLAIMS}
 
     return judge

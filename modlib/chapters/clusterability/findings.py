@@ -11,8 +11,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from modlib.chapters.rows import NETWORK_KEY
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import NETWORK, Metric, over_networks, share_below_all_shuffles
+from modlib.evidence.metrics import Metric, over_networks, share_below_all_shuffles
 from modlib.stats import cohens_d, pooled_mean_sd
 
 
@@ -47,7 +48,7 @@ def _pooled(rows: pd.DataFrame) -> Sample | None:
 
 
 def _effect(rows: pd.DataFrame) -> Sample | None:
-    pairs = _of_null(rows, False).merge(_of_null(rows, True), on=list(NETWORK), suffixes=("", "_nonzero"))
+    pairs = _of_null(rows, False).merge(_of_null(rows, True), on=list(NETWORK_KEY), suffixes=("", "_nonzero"))
     texts = zip(pairs["shuffled"], pairs["shuffled_nonzero"], strict=True)
     effects = [cohens_d(*(np.array(text.split(), dtype=float) for text in both)) for both in texts]
     return over_networks(effects) if effects else None

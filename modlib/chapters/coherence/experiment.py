@@ -20,7 +20,7 @@ from modlib.data.composites import KINDS
 from modlib.errors import InputError
 from modlib.graphs.subclusters import ISOLATED, SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import Network, as_network, from_arrays
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, integer, number, numbers, optional, text
 from modlib.zoo.cnns import EPOCHS, accuracy, cnn_images, untrained_small_cnn
 from modlib.zoo.perceptrons import recipe_for
 from modlib.zoo.trained import trained
@@ -61,6 +61,28 @@ TOLERANCE = {
     "p_ties_against": 0.0,
     "p_ties_for": 0.0,
     "images": 5.0,
+}
+COLUMNS = {
+    "profile": PROFILE,
+    "study": text(FEATURES, CORRELATIONS),
+    "network": text(),
+    "dataset": text(),
+    "dropout": YES_NO,
+    "k": integer(2),
+    "seed": integer(),
+    "layer": integer(1),
+    "cluster": integer(),
+    "measure": text(*SIDES),
+    "size": integer(AT_LEAST),
+    "width": integer(1),
+    "value": number(),
+    "n_random": integer(1),
+    "random": numbers(),
+    "p_ties_against": SHARE,
+    "p_ties_for": SHARE,
+    "images": optional(numbers(-HUNDREDTHS, HUNDREDTHS)),
+    "epochs": optional(number(0)),
+    "test_accuracy": optional(SHARE),
 }
 
 
@@ -320,4 +342,7 @@ def _row(part: SubCluster, name: str, values: np.ndarray, images: Sequence[np.nd
     }
 
 
-EXPERIMENT = Experiment("coherence", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL)
+EXPERIMENT = Experiment(
+    "coherence", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL, columns=COLUMNS,
+    network_key=("network", "dataset", "dropout", "seed"),
+)  # fmt: skip

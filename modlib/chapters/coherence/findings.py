@@ -11,12 +11,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.coherence.experiment import CONTRAST, CORRELATIONS, LIKENESS, ONE_SIDED, VARIATION
+from modlib.chapters.coherence.experiment import CONTRAST, CORRELATIONS, EXPERIMENT, LIKENESS, ONE_SIDED, VARIATION
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, over_networks, sample_of
 
 EARLY = 2  # hidden layers that count as early
-NETWORK = ["network", "dataset", "dropout", "seed"]  # columns that identify a network
+NETWORK = list(EXPERIMENT.network_key)
 ALIKE = 0.5  # cosine above which two halves count as similar
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from modlib.chapters.rows import beside_random, clustered
 from modlib.graphs.subclusters import SubCluster
 from modlib.lesions.damage import DoubleLesion, double_lesions, lesion_tests
-from modlib.lesions.kinds import kind
+from modlib.lesions.kinds import Kind, kind
 from modlib.networks.network import Network
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, in_words, integer, number, text
 from modlib.zoo.trained import trained
 
 CELL_KEY = ("profile", "dataset", "dropout", "k", "seed")
@@ -34,6 +35,27 @@ TOLERANCE = {
     "n_random": 0.0,
     "p": 0.1,
     "important": 0.0,
+}
+COLUMNS = {
+    "profile": PROFILE,
+    "dataset": text(),
+    "dropout": YES_NO,
+    "k": integer(2),
+    "seed": integer(),
+    "first": text(),
+    "second": text(),
+    "first_size": integer(1),
+    "second_size": integer(1),
+    "first_kind": text(*Kind),
+    "second_kind": text(*Kind),
+    "first_drop": number(-1, 1),
+    "delta": number(-1, 1),
+    "random_mean": number(-1, 1),
+    "random_sd": number(0),
+    "random_max": number(-1, 1),
+    "n_random": integer(1),
+    "p": SHARE,
+    "important": YES_NO,
 }
 
 
@@ -124,4 +146,7 @@ def _row(pair: DoubleLesion, kinds: Mapping[str, str], drops: Mapping[str, float
     }
 
 
-EXPERIMENT = Experiment("dependencies", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = Experiment(
+    "dependencies", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS,
+    network_key=("dataset", "dropout", "seed"), describe=partial(in_words, untold=("dropout",)),
+)  # fmt: skip

@@ -15,7 +15,7 @@ import pandas as pd
 
 from modlib.evidence.papers import paper_values
 from modlib.stats import benjamini_hochberg, holm
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, optional, text
 
 SIMULATION, TABLE_1 = "simulation", "table 1"
 LEVEL = 0.05
@@ -61,6 +61,24 @@ PLANS = {
 CELL_KEY = ("profile", "study", "effect", "size", "ties", "tied", "batch")
 ROW_KEY = ("n_random", "sub_clusters", "network", "measure", "test", "rule")
 TOLERANCE = {"rejected": 0.0, "of": 0.0, "printed": 0.0}
+COLUMNS = {
+    "profile": PROFILE,
+    "study": text(SIMULATION, TABLE_1),
+    "effect": text(*EFFECTS),
+    "size": number(0),
+    "ties": text(*TIES),
+    "tied": SHARE,
+    "batch": integer(),
+    "n_random": integer(),
+    "sub_clusters": integer(),
+    "network": text(),
+    "measure": text(),
+    "test": text(FISHER, UNSHIFTED, CHI_SQUARED),
+    "rule": text(ALONE, MEDIAN, BH, HOLM),
+    "rejected": integer(),
+    "of": integer(1),
+    "printed": optional(text("yes", "no", "unclear")),
+}
 
 
 def cells(profile: str) -> list[Cell]:
@@ -232,4 +250,4 @@ def _simulated(cell: Cell) -> list[Row]:
     return rows
 
 
-EXPERIMENT = Experiment("hypothesis-tests", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = Experiment("hypothesis-tests", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS)

@@ -9,13 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from modlib.chapters.rows import beside_random, clustered
 from modlib.lesions.damage import LesionTest, lesion_tests
-from modlib.lesions.kinds import kind, kind_in_first_paper
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.lesions.kinds import Kind, kind, kind_in_first_paper
+from modlib.tables import (
+    PROFILE,
+    SHARE,
+    YES_NO,
+    Cell,
+    Experiment,
+    Row,
+    in_words,
+    integer,
+    number,
+    numbers,
+    optional,
+    text,
+)
 from modlib.zoo.cnns import accuracy
 from modlib.zoo.trained import trained
 
@@ -40,6 +54,34 @@ TOLERANCE = {
     "class_drops": 1e-3,
     "random_class_mean": 1e-3,
     "random_class_sd": 1e-3,
+}
+COLUMNS = {
+    "profile": PROFILE,
+    "network": text("mlp", "cnn"),
+    "dataset": text(),
+    "dropout": YES_NO,
+    "biases": text(ZERO, KEPT),
+    "k": integer(2),
+    "seed": integer(),
+    "layer": integer(1),
+    "cluster": integer(),
+    "measure": text(DROP, RANGE),
+    "size": integer(1),
+    "width": integer(1),
+    "test_accuracy": SHARE,
+    "kind": text(*Kind),
+    "kind_in_first_paper": text(*Kind),
+    "value": number(),
+    "random_mean": number(),
+    "random_sd": number(0),
+    "random_min": number(),
+    "random_max": number(),
+    "n_random": integer(1),
+    "p_ties_for": SHARE,
+    "p_ties_against": SHARE,
+    "class_drops": optional(numbers(-1, 1)),
+    "random_class_mean": optional(numbers(-1, 1)),
+    "random_class_sd": optional(numbers(0, 1)),
 }
 
 
@@ -155,4 +197,7 @@ def _text(numbers: Sequence[float] | np.ndarray) -> str:
     return " ".join(f"{number:.4f}" for number in numbers)
 
 
-EXPERIMENT = Experiment("importance", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = Experiment(
+    "importance", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS,
+    network_key=("network", "dataset", "dropout", "seed"), describe=partial(in_words, untold=("biases",)),
+)  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modlib.data.images import load_images
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, in_words, integer, number, numbers, text
 
 if TYPE_CHECKING:
     from modlib.training.perceptrons import Regularisation, TrainedMLP
@@ -45,6 +46,40 @@ TOLERANCE = {
     "transferability": 0.05,
     "labels": math.inf,  # another search, another partition
 }
+COLUMNS = {
+    "profile": PROFILE,
+    "dataset": text(),
+    "hidden": text(),
+    "sweep": text("dropout", "l1", "l2", "untrained"),
+    "seed": integer(),
+    "strength": number(0),
+    "layer": integer(1),
+    "measure": text(),
+    "epoch": integer(),
+    "train_accuracy": SHARE,
+    "test_accuracy": SHARE,
+    "l1_norm": number(0),
+    "l2_norm": number(0),
+    "sparsity": SHARE,
+    "q_start": number(-1, 1),
+    "q": number(-1, 1),
+    "q_from_one": number(-1, 1),
+    "q_leiden": number(-1, 1),
+    "n_communities": integer(),
+    "effective_number": number(0),
+    "n_unused": integer(),
+    "stability": SHARE,
+    "leiden_agreement": SHARE,
+    "element_similarity": numbers(),
+    "transferability": numbers(),
+    "labels": numbers(),
+}
+
+
+def describe(rows: Mapping[str, str]) -> str:
+    """Rows in words, such as ``MNIST, (64, 64)``."""
+    hidden = f"({rows['hidden'].replace('-', ', ')})" if "hidden" in rows else "all architectures"
+    return in_words({**rows, "hidden": hidden})
 
 
 @dataclass(frozen=True)
@@ -212,4 +247,7 @@ def _describe(network: TrainedMLP) -> Row:
     }
 
 
-EXPERIMENT = Experiment("upstream-downstream", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = Experiment(
+    "upstream-downstream", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS,
+    network_key=("dataset", "hidden", "sweep", "strength", "seed"), describe=describe,
+)  # fmt: skip

@@ -16,12 +16,12 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.upstream_downstream.experiment import LEAST_L2
+from modlib.chapters.upstream_downstream.experiment import EXPERIMENT, LEAST_L2
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
 
-TRAINED = ["hidden", "sweep", "strength", "seed"]  # columns that identify a network
+TRAINED = [name for name in EXPERIMENT.network_key if name != "dataset"]  # there is only one
 LAYER = [*TRAINED, "layer"]  # columns that identify a layer of a network
 ACCURACY = 0.8  # networks below it are left out, as in the paper
 SIDES = ("within", "across")  # kinds of pairs: of one family, or one upstream and one downstream

@@ -7,7 +7,7 @@ import pytest
 from modlib.chapters.example_chapter.experiment import EXPERIMENT, KINDS, cells, measure
 from modlib.chapters.example_chapter.figures import ncut_and_z
 from modlib.chapters.example_chapter.findings import FINDINGS
-from modlib.tables.runner import PROFILES
+from modlib.tables import PROFILES
 
 
 @pytest.fixture(scope="module")

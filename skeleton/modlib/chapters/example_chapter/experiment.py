@@ -7,7 +7,7 @@ import numpy as np
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.shuffles import shuffle_test
 from modlib.networks.planted import planted_weights, random_weights
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, text
 
 K = 4
 KINDS = ("planted", "random")
@@ -48,4 +48,15 @@ EXPERIMENT = Experiment(
     cell_key=("profile", "network", "seed"),
     row_key=("k",),
     tolerance={"ncut": 0.002, "p": 0.01, "z": 0.1},
+    columns={
+        "profile": PROFILE,
+        "network": text(*KINDS),
+        "seed": integer(),
+        "k": integer(2),
+        "n_shuffles": integer(1),
+        "ncut": number(0),
+        "p": SHARE,
+        "z": number(),
+    },
+    network_key=("network", "seed"),
 )
