@@ -16,6 +16,7 @@ from .network import (
     from_arrays as from_arrays,
 )
 from .planted import (
+    planted_kernels as planted_kernels,
     planted_weights as planted_weights,
     random_weights as random_weights,
     side_by_side as side_by_side,

@@ -54,7 +54,7 @@ class PrunedRecipe:
     final_sparsity: float = 0.9
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.pruning_epochs) < 0 or self.batch_size < 1 or not min(self.l1, self.l2) >= 0:
+        if min(self.epochs, self.pruning_epochs) < 0 or self.batch_size < 1 or not (self.l1 >= 0 and self.l2 >= 0):
             raise InputError(f"{self} arrived; expected epochs, l1 and l2 of at least 0 and a batch of at least 1")
         if not 0 <= self.initial_sparsity <= self.final_sparsity < 1:
             raise InputError(

@@ -60,8 +60,8 @@ PLANS: dict[str, tuple[Plan, ...]] = {
     "smoke": (
         Plan(MLP, "digits halves-same", seeds=1),
         Plan(MLP, "digits halves-diff", seeds=1),
-        Plan(REGRESSION, POLYNOMIALS, seeds=1, examples=500, epochs=1),
-        Plan(REGRESSION, POLYNOMIALS, penalty="l2", seeds=1, examples=500, epochs=1),
+        Plan(REGRESSION, POLYNOMIALS, seeds=1, examples=500),
+        Plan(REGRESSION, POLYNOMIALS, penalty="l2", seeds=1, examples=500),
         Plan(MLP, "lines+digits separate", "yes", seeds=1),
         Plan(CNN, "digits stack-diff", seeds=1, epochs=1),
     ),
