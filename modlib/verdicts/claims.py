@@ -58,7 +58,19 @@ DATASETS = {
     "initialisation": "untrained",
     "mnist halves-same": "MNIST halves-same",
     "mnist halves-diff": "MNIST halves-diff",
+    "mnist stack-same": "MNIST stack-same",
     "mnist stack-diff": "MNIST stack-diff",
+    "fashion_mnist halves-same": "Fashion-MNIST halves-same",
+    "fashion_mnist halves-diff": "Fashion-MNIST halves-diff",
+    "fashion_mnist stack-same": "Fashion-MNIST stack-same",
+    "fashion_mnist stack-diff": "Fashion-MNIST stack-diff",
+    "lines": "LINES",
+    "lines+mnist overlapping": "LINES and MNIST",
+    "lines+mnist separate": "LINES and MNIST, separate",
+    "lines+cifar10 overlapping": "LINES and CIFAR-10",
+    "lines+cifar10 separate": "LINES and CIFAR-10, separate",
+    "mnist+cifar10 overlapping": "MNIST and CIFAR-10",
+    "mnist+cifar10 separate": "MNIST and CIFAR-10, separate",
 }
 
 
@@ -98,7 +110,13 @@ class Claim:
         """The networks that it is about, in words."""
         rows, k = self.rows, self.rows.get("k", "")
         if "dataset" not in rows or {"measure", "network"} & rows.keys():
-            spelt = {"dropout": {"yes": "dropout", "no": "no dropout"}, "dataset": DATASETS, "k": {k: f"k = {k}"}}
+            spelt = {
+                "dropout": {"yes": "dropout", "no": "no dropout"},
+                "dataset": DATASETS,
+                "penalty": {"none": "no penalty"},
+                "batch_norm": {"left out": "batch normalisation left out"},
+                "k": {k: f"k = {k}"},
+            }
             named = {column: value for column, value in rows.items() if column != "biases"}  # the chapter tells of them
             order = sorted(named.items(), key=lambda row: (row[0] != "dataset", row[0] == "k"))
             return ", ".join(spelt.get(column, {}).get(value, value) for column, value in order) or "all networks"
