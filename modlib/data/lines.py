@@ -28,6 +28,10 @@ def line_images(n: int, seed: int, side: int = 28, most: int = 10, n_test: int =
         InputError: if a count is below 1, or there are more lines than columns.
 
     Source: pruned-modular A.5, clusterability A.8. Chapter: ``structured-tasks``.
+
+    >>> images = line_images(2, seed=3, side=5, most=3, n_test=1)
+    >>> images.x_train.reshape(2, 5, 5)[:, 0].tolist(), images.y_train.tolist()
+    ([[1.0, 0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 1.0, 0.0]], [2, 0])
     """
     if min(n, side, most, n_test) < 1 or most > side:
         raise InputError(

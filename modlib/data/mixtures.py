@@ -33,6 +33,12 @@ def mix(first: Images, second: Images, kind: str) -> Images:
         InputError: if the kind is not known, or the images differ in shape.
 
     Source: pruned-modular A.5, clusterability A.8. Chapter: ``structured-tasks``.
+
+    >>> from modlib.data import line_images, load_images
+    >>> lines = line_images(1000, seed=0, side=8, most=8)
+    >>> mixed = mix(lines, load_images("digits"), SEPARATE)
+    >>> mixed.name, sorted(set(mixed.y_train.tolist()))
+    ('lines+digits separate', [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
     if kind not in MIXTURES:
         raise InputError(f"kind {kind!r} arrived; expected one of {', '.join(MIXTURES)}")

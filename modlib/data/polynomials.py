@@ -11,14 +11,15 @@ from itertools import product
 import numpy as np
 
 from modlib.errors import InputError
+from modlib.reprs import BriefRepr
 
 INPUTS, POWERS = 2, (0, 1, 2)
 MONOMIALS = tuple(product(POWERS, repeat=INPUTS))  # the powers of x and of y
 COEFFICIENTS = np.array(tuple(product((0, 1), repeat=len(MONOMIALS))), dtype=np.float32)  # (polynomials, monomials)
 
 
-@dataclass(frozen=True, eq=False)
-class Regression:
+@dataclass(frozen=True, eq=False, repr=False)
+class Regression(BriefRepr):
     """Inputs and the numbers that a network is to say of them, split into training and test.
 
     Attributes:
@@ -51,6 +52,11 @@ def polynomials(n: int, seed: int, n_test: int = 10_000) -> Regression:
         InputError: if a count is below 1.
 
     Source: clusterability A.7; numbers of examples: the authors' code. Chapter: ``structured-tasks``.
+
+    >>> data = polynomials(2, seed=0)
+    >>> x, y = data.x_train.T
+    >>> np.allclose(data.y_train[:, -1], (1 + x + x**2) * (1 + y + y**2), atol=1e-5)
+    True
     """
     if min(n, n_test) < 1:
         raise InputError(f"n = {n}, n_test = {n_test} arrived; expected at least 1 each")

@@ -31,6 +31,9 @@ def perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
         InputError: if there are fewer than two sizes, or one is below 1.
 
     Source: weight-masks C.1 and C.3. Chapter: ``weight-masks``.
+
+    >>> [tuple(values.shape) for values in perceptron((784, 256, 10), np.random.default_rng(0)).parameters()]
+    [(256, 784), (256,), (10, 256), (10,)]
     """
     return _start(_chain(sizes), rng)
 
@@ -39,6 +42,10 @@ def glorot_perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequ
     """A ``perceptron`` that starts as Keras's do: weights uniform in +-sqrt(6 / (fan-in + fan-out)), biases 0.
 
     Source: clusterability A.7. Chapter: ``structured-tasks``.
+
+    >>> first, *_ = glorot_perceptron((784, 256, 10), np.random.default_rng(0))
+    >>> round(float(first.weight.detach().abs().max()), 3) == round(math.sqrt(6 / (784 + 256)), 3)
+    True
     """
     return _start_as_keras(_chain(sizes), rng)
 
@@ -92,6 +99,10 @@ def repeated_lstm(inputs: int, hidden: int, outputs: int, steps: int, rng: np.ra
         InputError: if a number is below 1.
 
     Source: weight-masks C.3 and C.4, and the authors' code. Chapter: ``weight-masks``.
+
+    >>> lstm = repeated_lstm(inputs=42, hidden=16, outputs=20, steps=3, rng=np.random.default_rng(0))
+    >>> lstm(torch.zeros(5, 42)).shape
+    torch.Size([5, 20])
     """
     if min(inputs, hidden, outputs, steps) < 1:
         raise InputError(f"{inputs} inputs, {hidden} units, {outputs} outputs, {steps} steps; all must be at least 1")
@@ -112,6 +123,9 @@ def simple_cnn(rng: np.random.Generator, dropout: bool = True, classes: int = 10
         classes: number of outputs.
 
     Source: weight-masks, table 2. Chapter: ``class-removal``.
+
+    >>> simple_cnn(np.random.default_rng(0))(torch.zeros(5, 3, 32, 32)).shape
+    torch.Size([5, 10])
     """
     rates = (0.25, 0.5) if dropout else (0.0, 0.0)
     with torch.device("meta"):
@@ -145,6 +159,9 @@ def small_cnn(
         InputError: if a number is below 1, or the side is no multiple of 4.
 
     Source: importance-coherence 3 and A.2, clusterability 3; padding: the authors' code. Chapter: ``coherence``.
+
+    >>> small_cnn(np.random.default_rng(0))(torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5, 10])
     """
     if min(channels, classes, side) < 1 or side % 4:
         raise InputError(
@@ -186,6 +203,10 @@ def vgg16(rng: np.random.Generator, classes: int = 10, dropout: bool = False) ->
         dropout: whether there is any, of 0.3 to 0.5.
 
     Source: clusterability 3; all details: the authors' code. Chapter: ``convolutional-networks``.
+
+    >>> network = vgg16(np.random.default_rng(0)).eval()
+    >>> sum(isinstance(layer, nn.Conv2d) for layer in network), network(torch.zeros(2, 3, 32, 32)).shape
+    (13, torch.Size([2, 10]))
     """
     layers: list[nn.Module] = []
     with torch.device("meta"):

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from modlib.errors import InputError
 from modlib.networks.network import as_network
+from modlib.reprs import BriefRepr
 from modlib.training.pruning import cubic_sparsity, magnitude_mask
 from modlib.training.steps import Loss, check_loss
 
@@ -62,8 +63,8 @@ class PrunedRecipe:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
+@dataclass(frozen=True, eq=False, repr=False)
+class Stage(BriefRepr):
     """A network at one moment of its training.
 
     Attributes:
@@ -110,6 +111,12 @@ def train_and_prune(
         InputError: if a loss is not finite, or there are not as many targets as examples.
 
     Source: clusterability 3, A.2. Chapter: ``convolutional-networks``.
+
+    >>> x = torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
+    >>> recipe = PrunedRecipe(epochs=2, pruning_epochs=20, batch_size=8)
+    >>> _, pruned = train_and_prune(nn.Linear(8, 10), x, x.argmax(1), recipe, np.random.default_rng(0))
+    >>> int((pruned.network.layers[0].kernel != 0).sum())
+    8
     """
     if len(x) != len(y) or not len(x):
         raise InputError(f"{len(x)} examples and {len(y)} targets arrived; expected as many of both, and some")

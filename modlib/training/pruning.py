@@ -15,6 +15,9 @@ def magnitude_mask(weights: np.ndarray, sparsity: float) -> np.ndarray:
         sparsity: share of weights to remove, in [0, 1).
 
     Source: pruned-modular A.2.
+
+    >>> magnitude_mask(np.array([0.1, -0.9, 0.5, 0.0]), sparsity=0.5).tolist()
+    [0.0, 1.0, 1.0, 0.0]
     """
     magnitudes = np.abs(weights).ravel()
     keep = max(1, int(np.round(np.float32(magnitudes.size) * np.float32(1 - np.float32(sparsity)))))
@@ -32,5 +35,8 @@ def cubic_sparsity(step: int, steps: int, initial: float, final: float) -> float
         final: s_f, in [0, 1).
 
     Source: pruned-modular A.2. Chapter: ``convolutional-networks``.
+
+    >>> [cubic_sparsity(step, 100, initial=0.5, final=0.9) for step in (0, 50, 100)]
+    [0.5, 0.85, 0.9]
     """
     return final + (initial - final) * (1 - min(step / steps, 1)) ** 3

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +19,10 @@ from torch.nn.functional import affine_grid, cross_entropy, grid_sample, mse_los
 from modlib.data.images import Images, load_colour_images
 from modlib.data.polynomials import INPUTS, polynomials
 from modlib.errors import DataError, InputError
-from modlib.files import cache_file, save_arrays
+from modlib.files import cache_file, load_cached, save_cached
 from modlib.networks.architectures import glorot_perceptron, small_cnn, vgg16
 from modlib.networks.network import Network, as_network
+from modlib.reprs import BriefRepr
 from modlib.training.epochs import PrunedRecipe, Stage, train_and_prune
 from modlib.zoo.cnns import cnn_images
 
@@ -36,8 +36,8 @@ VGG_RECIPE = PrunedRecipe(epochs=200, pruning_epochs=50, batch_size=128)
 TURN, SHIFT = 15, 0.1  # largest rotation in degrees, largest shift as a share of the side
 
 
-@dataclass(frozen=True, eq=False)
-class Scored:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scored(BriefRepr):
     """A network at one stage of its training, and how well it does.
 
     Attributes:
@@ -68,7 +68,7 @@ def pruned_small_cnn(
 
     Raises:
         InputError: if the data set or penalty is not known.
-        DataError: if the cached file or the data is damaged.
+        DataError: if the cached file or the data is damaged, or a file cannot be written.
 
     Source: clusterability 3 and 3.2. Chapter: ``convolutional-networks``.
     """
@@ -88,7 +88,7 @@ def pruned_small_cnn(
 
     name = f"pruned-cnn-{dataset}-{'dropout' if dropout else 'plain'}-{penalty}-{seed}"
     key = {"data": images.checksum, "recipe": asdict(recipe), "dropout": dropout, "seed": seed}
-    return _once(cache_file(name, key), module, train, score)
+    return _once(name, key, module, train, score)
 
 
 def pruned_regression(
@@ -104,7 +104,7 @@ def pruned_regression(
 
     Raises:
         InputError: if the penalty is not known.
-        DataError: if the cached file is damaged.
+        DataError: if the cached file is damaged, or cannot be written.
 
     Source: clusterability A.7. Chapter: ``structured-tasks``.
     """
@@ -125,7 +125,7 @@ def pruned_regression(
         return {"train_loss": train_loss, "test_loss": error + added, "added": added}
 
     key = {"data": data.checksum, "recipe": asdict(recipe), "hidden": HIDDEN, "seed": seed}
-    return _once(cache_file(f"pruned-polynomials-{penalty}-{seed}", key), module, train, score)
+    return _once(f"pruned-polynomials-{penalty}-{seed}", key, module, train, score)
 
 
 def pruned_vgg(dropout: bool, penalty: str, seed: int, recipe: PrunedRecipe = VGG_RECIPE) -> list[Scored]:
@@ -142,7 +142,7 @@ def pruned_vgg(dropout: bool, penalty: str, seed: int, recipe: PrunedRecipe = VG
 
     Raises:
         InputError: if the penalty is not known.
-        DataError: if the cached file or the data is damaged.
+        DataError: if the cached file or the data is damaged, or a file cannot be written.
 
     Source: clusterability 3; details: the authors' code. Chapter: ``convolutional-networks``.
     """
@@ -162,7 +162,7 @@ def pruned_vgg(dropout: bool, penalty: str, seed: int, recipe: PrunedRecipe = VG
 
     name = f"pruned-vgg-{'dropout' if dropout else 'plain'}-{penalty}-{seed}"
     key = {"data": images.checksum, "recipe": asdict(recipe), "dropout": dropout, "seed": seed}
-    return _once(cache_file(name, key), module, train, score)
+    return _once(name, key, module, train, score)
 
 
 def has_gpu() -> bool:
@@ -210,13 +210,16 @@ def _with_penalty(recipe: PrunedRecipe, penalty: str, strength: float) -> Pruned
 
 
 def _once(
-    path: Path,
+    name: str,
+    settings: Mapping[str, Any],
     module: nn.Module,
     train: Callable[[], tuple[Stage, Stage]],
     score: Callable[[Stage], dict[str, float]],
 ) -> list[Scored]:
     """Both stages from a file if it is there; else they are trained, scored and written."""
-    if not path.exists():
+    path = cache_file(name, settings)
+    stored = load_cached(path, settings)
+    if stored is None:
         began = time.perf_counter()
         arrays: dict[str, np.ndarray] = {}
         found = []
@@ -229,15 +232,14 @@ def _once(
             }
             arrays[f"{stage.stage} scores"] = np.array(json.dumps(scores))
             arrays[f"{stage.stage} losses"] = np.array(stage.losses)
-        save_arrays(path, arrays | {"seconds": np.array(time.perf_counter() - began)})
+        save_cached(path, arrays | {"seconds": np.array(time.perf_counter() - began)}, settings)
         return found
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return [
-                Scored(stage, _filled(module, stage, stored), json.loads(str(stored[f"{stage} scores"])))
-                for stage in ("unpruned", "pruned")
-            ]
-    except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+        return [
+            Scored(stage, _filled(module, stage, stored), json.loads(str(stored[f"{stage} scores"])))
+            for stage in ("unpruned", "pruned")
+        ]
+    except (ValueError, KeyError, RuntimeError) as error:
         raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
 
 

@@ -17,7 +17,7 @@ from modlib.graphs.shuffles import shuffle_test
 from modlib.networks.architectures import small_cnn, vgg16
 from modlib.networks.network import as_network
 from modlib.networks.planted import planted_kernels
-from modlib.tables.runner import PROFILES
+from modlib.tables import PROFILES
 
 
 def test_planted_modules_of_channels_are_found_and_random_kernels_have_none() -> None:

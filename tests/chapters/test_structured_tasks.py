@@ -10,7 +10,7 @@ from modlib.chapters.rows import ROW_KEY, TOLERANCE
 from modlib.chapters.structured_tasks import experiment
 from modlib.chapters.structured_tasks.experiment import CONDITION, EXPERIMENT, cells, measure
 from modlib.data.composites import KINDS
-from modlib.tables.runner import PROFILES
+from modlib.tables import PROFILES
 from modlib.zoo import pruned
 from modlib.zoo.perceptrons import DATASETS
 

@@ -10,16 +10,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modlib.chapters.rows import ROW_KEY, TOLERANCE, Tests, initial_rows, scored_rows
+from modlib.chapters.rows import COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, initial_rows, scored_rows
 from modlib.errors import InputError
 from modlib.networks.network import Network, as_network
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, text
 
 CONDITION = ("network", "dataset", "dropout", "penalty")
 SMALL, VGG = "small", "vgg"
 UNTRAINED = "initialisation"
 FOLDED, LEFT_OUT, NO_NORM = "folded", "left out", "none"  # what a row's graph does with batch normalisation
 K = 12
+CELL_KEY = ("profile", *CONDITION, "seed")
+COLUMNS = {
+    "profile": PROFILE,
+    "network": text(SMALL, VGG),
+    "dataset": text(),
+    "dropout": YES_NO,
+    "penalty": text("none", "l1", "l2"),
+    **NCUT_COLUMNS,
+    "batch_norm": text(FOLDED, LEFT_OUT, NO_NORM),
+}
 
 
 @dataclass(frozen=True)
@@ -128,10 +138,6 @@ def _untrained(network: str, seed: int) -> Network:
 
 
 EXPERIMENT = Experiment(
-    "convolutional-networks",
-    cells,
-    measure,
-    ("profile", *CONDITION, "seed"),
-    ("batch_norm", *ROW_KEY),
-    TOLERANCE,
-)
+    "convolutional-networks", cells, measure, CELL_KEY, ("batch_norm", *ROW_KEY), TOLERANCE, columns=COLUMNS,
+    network_key=(*CONDITION, "seed"),
+)  # fmt: skip

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from modlib.chapters.rows import ROW_KEY, TOLERANCE, Tests, scored_rows, snapshot_rows
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.chapters.rows import COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, scored_rows, snapshot_rows
+from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, number, optional, text
 from modlib.zoo.perceptrons import trained_mlp
 
 if TYPE_CHECKING:
@@ -21,6 +21,16 @@ CONDITION = ("network", "dataset", "dropout", "penalty")
 LOSSES = ("train_loss", "test_loss", "added")
 MLP, CNN, REGRESSION = "mlp", "cnn", "regression"
 POLYNOMIALS = "polynomials"
+CELL_KEY = ("profile", *CONDITION, "seed")
+COLUMNS = {
+    "profile": PROFILE,
+    "network": text(MLP, CNN, REGRESSION),
+    "dataset": text(),
+    "dropout": YES_NO,
+    "penalty": text("none", "l1", "l2"),
+    **NCUT_COLUMNS,
+    **dict.fromkeys(LOSSES, optional(number(0))),
+}
 
 
 @dataclass(frozen=True)
@@ -123,10 +133,6 @@ def _trained(plan: Plan, seed: int) -> list[Scored]:
 
 
 EXPERIMENT = Experiment(
-    "structured-tasks",
-    cells,
-    measure,
-    ("profile", *CONDITION, "seed"),
-    ROW_KEY,
-    {**TOLERANCE, **dict.fromkeys(LOSSES, 0.01)},
-)
+    "structured-tasks", cells, measure, CELL_KEY, ROW_KEY, {**TOLERANCE, **dict.fromkeys(LOSSES, 0.01)},
+    columns=COLUMNS, network_key=(*CONDITION, "seed"),
+)  # fmt: skip
