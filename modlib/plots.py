@@ -29,6 +29,7 @@ TITLES = {
     "unlearnable": "unlearnable",
     "kilo-epoch": "kilo-epoch",
     "memorisation": "memorisation",
+    "polynomials": "polynomials",
 }
 
 

@@ -37,12 +37,16 @@ def package(name: str) -> str:
 
 
 def find_experiment(name: str) -> Experiment:
-    """The experiment of a chapter.
+    """The experiment of a chapter, also of one that is being written and has no page in the book yet.
 
     Raises:
         InputError: if there is no chapter of that name.
     """
-    if name not in NAMES:
+    try:
+        found = name.replace("-", "_").isidentifier() and find_spec(f"{package(name)}.experiment")
+    except ModuleNotFoundError:  # there is no such package
+        found = None
+    if not found:
         raise InputError(f"chapter {name!r} arrived; {nearest(name, NAMES)}")
     experiment: Experiment = import_module(f"{package(name)}.experiment").EXPERIMENT
     return experiment

@@ -30,6 +30,7 @@ from modlib.tables import (
 
 if TYPE_CHECKING:
     from modlib.training.keras import Snapshot
+    from modlib.zoo.pruned import Scored
 from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import Network
 from modlib.stats import monte_carlo_p
@@ -104,22 +105,51 @@ def snapshot_rows(snapshot: Snapshot, plan: Sequence[Tests], seed: int) -> list[
         seed: of the network. With stage, null model and k it decides the shuffles.
     """
     graph = neuron_graph(snapshot.kernels)
-    rows = []
-    for tests in plan:
-        for test in shuffle_tests(graph, tests.ks, tests.n_shuffles, _seed(seed, snapshot.stage, tests), tests.null):
-            rows.append(_row(snapshot.stage, graph, test, _sparsity(snapshot.kernels), snapshot.accuracy))
-    return rows
+    return graph_rows(graph, snapshot.stage, snapshot.kernels, snapshot.accuracy, plan, seed)
+
+
+def graph_rows(
+    graph: NeuronGraph,
+    stage: str,
+    kernels: Sequence[np.ndarray],
+    accuracy: Mapping[str, float],
+    plan: Sequence[Tests],
+    seed: int,
+) -> list[Row]:
+    """Rows of a graph at one stage, where the graph is not made of all weights; see ``snapshot_rows``.
+
+    Args:
+        graph: what is clustered.
+        stage: of the network.
+        kernels: all weights, of which the share of zeros is told.
+        accuracy: ``train`` and ``test`` accuracy, as far as there are any.
+        plan: which tests.
+        seed: of the network.
+    """
+    return [
+        _row(stage, graph, test, _sparsity(kernels), accuracy)
+        for tests in plan
+        for test in shuffle_tests(graph, tests.ks, tests.n_shuffles, _seed(seed, stage, tests), tests.null)
+    ]
+
+
+def scored_rows(scored: Scored, plan: Sequence[Tests], seed: int) -> list[Row]:
+    """Rows of a network at one stage, see ``snapshot_rows``: of its channels if it has convolutions."""
+    kernels = [layer.kernel for layer in scored.network.layers]
+    ending = "_accuracy"
+    accuracy = {name.removesuffix(ending): value for name, value in scored.scores.items() if name.endswith(ending)}
+    return graph_rows(neuron_graph(scored.network), scored.stage, kernels, accuracy, plan, seed)
 
 
 def initial_rows(kernels: list[np.ndarray], ks: Sequence[int], seed: int) -> list[Row]:
-    """Rows of an untrained network: n-cuts without a shuffle test."""
+    """Rows of an untrained network: n-cuts without a shuffle test. The kernels are those that make the graph."""
     graph = neuron_graph(kernels)
     found = cluster_for_each_k(graph, ks, np.random.default_rng([seed, 2]))
     tests = [ShuffleTest(c.k, "layer", c.ncut, np.empty(0), c.labels) for c in found]
     return [_row("initial", graph, test, _sparsity(kernels), {}) for test in tests]
 
 
-def _row(stage: str, graph: NeuronGraph, test: ShuffleTest, sparsity: float, accuracy: dict[str, float]) -> Row:
+def _row(stage: str, graph: NeuronGraph, test: ShuffleTest, sparsity: float, accuracy: Mapping[str, float]) -> Row:
     n = len(test.shuffled)
     return {
         "stage": stage,

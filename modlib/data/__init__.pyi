@@ -12,4 +12,15 @@ from .images import (
     load_colour_images as load_colour_images,
     load_images as load_images,
 )
+from .lines import line_images as line_images
+from .mixtures import (
+    MIXTURES as MIXTURES,
+    mix as mix,
+)
+from .polynomials import (
+    COEFFICIENTS as COEFFICIENTS,
+    MONOMIALS as MONOMIALS,
+    Regression as Regression,
+    polynomials as polynomials,
+)
 from .random import random_images as random_images

@@ -22,6 +22,7 @@ SPELLING = {
     "fashion-mnist": "fashion_mnist",
     "cifar-10": "cifar10",
     "memorization": "memorisation",
+    "polynomial": "polynomials",
     "halves-diff-mnist": "mnist halves-diff",
     "stack-diff-mnist": "mnist stack-diff",
 }
@@ -78,16 +79,29 @@ def settings(condition: str) -> dict[str, str]:
 
     >>> settings("dataset=fashion-mnist;arch=mlp-4x256;dropout=no;pruned=yes;k=4")
     {'dropout': 'no', 'k': '4', 'dataset': 'fashion_mnist', 'stage': 'pruned'}
+    >>> settings("dataset=lines-cifar-10;variant=separate")
+    {'dataset': 'lines+cifar10 separate'}
     """
     parts = dict(part.split("=", 1) for part in condition.split(";") if part)
     found = {key: value for key, value in parts.items() if key in ("dropout", "k", "measure")}
     if dataset := parts.get("experiment", parts.get("dataset")):
-        found["dataset"] = SPELLING.get(dataset, dataset)
+        found["dataset"] = _spelt(dataset, parts.get("variant", ""))
     if parts.get("trained") == "no":
         found["stage"] = "initial"
     elif "pruned" in parts:
         found["stage"] = STAGES[parts["pruned"]]
     return found
+
+
+def _spelt(dataset: str, variant: str) -> str:
+    """A data set in our words; made of two, it has a variant: ``mnist halves-same``, ``lines+mnist separate``."""
+    source, _, layout = dataset.rpartition("-")
+    if variant and layout in ("halves", "stack"):
+        return f"{SPELLING.get(source, source)} {layout}-{variant}"
+    if variant:
+        first, _, second = dataset.partition("-")
+        return f"{first}+{SPELLING.get(second, second)} {variant}"
+    return SPELLING.get(dataset, dataset)
 
 
 def rows_at(values: pd.DataFrame, place: Place, metrics: Sequence[str]) -> pd.DataFrame:

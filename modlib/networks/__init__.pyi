@@ -1,8 +1,10 @@
 from .architectures import (
+    glorot_perceptron as glorot_perceptron,
     perceptron as perceptron,
     repeated_lstm as repeated_lstm,
     simple_cnn as simple_cnn,
     small_cnn as small_cnn,
+    vgg16 as vgg16,
 )
 from .files import load_network as load_network
 from .network import (
@@ -15,6 +17,7 @@ from .network import (
     from_arrays as from_arrays,
 )
 from .planted import (
+    planted_kernels as planted_kernels,
     planted_weights as planted_weights,
     random_weights as random_weights,
     side_by_side as side_by_side,

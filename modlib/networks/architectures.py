@@ -1,7 +1,7 @@
-"""Untrained networks: perceptrons, an LSTM that reads its input several times, two small CNNs.
+"""Untrained networks: perceptrons, an LSTM that reads its input several times, two small CNNs, and a large one.
 
 All start as PyTorch starts its layers, or as Keras does where the paper trained with Keras, but from an explicit
-generator. Chapters: ``weight-masks``, ``class-removal``, ``coherence``.
+generator. Chapters: ``weight-masks``, ``class-removal``, ``coherence``, ``convolutional-networks``.
 """
 
 from __future__ import annotations
@@ -35,13 +35,30 @@ def perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
     >>> [tuple(values.shape) for values in perceptron((784, 256, 10), np.random.default_rng(0)).parameters()]
     [(256, 784), (256,), (10, 256), (10,)]
     """
+    return _start(_chain(sizes), rng)
+
+
+def glorot_perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
+    """A ``perceptron`` that starts as Keras's do: weights uniform in +-sqrt(6 / (fan-in + fan-out)), biases 0.
+
+    Source: clusterability A.7. Chapter: ``structured-tasks``.
+
+    >>> first, *_ = glorot_perceptron((784, 256, 10), np.random.default_rng(0))
+    >>> round(float(first.weight.detach().abs().max()), 3) == round(math.sqrt(6 / (784 + 256)), 3)
+    True
+    """
+    return _start_as_keras(_chain(sizes), rng)
+
+
+def _chain(sizes: Sequence[int]) -> nn.Sequential:
+    """A perceptron without memory."""
     if len(sizes) < 2 or min(sizes) < 1:
         raise InputError(
             f"sizes = {tuple(sizes)} arrived; expected inputs, any hidden layers and outputs, at least 1 each"
         )
     with torch.device("meta"):
         layers = [layer for sizes_of_one in pairwise(sizes) for layer in (nn.Linear(*sizes_of_one), nn.ReLU())]
-    return _start(nn.Sequential(*layers[:-1]), rng)
+    return nn.Sequential(*layers[:-1])
 
 
 class RepeatedLSTM(nn.Module):
@@ -122,10 +139,13 @@ def simple_cnn(rng: np.random.Generator, dropout: bool = True, classes: int = 10
     return _start(module, rng)
 
 
-def small_cnn(rng: np.random.Generator, channels: int = 1, classes: int = 10, side: int = 28) -> nn.Sequential:
+def small_cnn(
+    rng: np.random.Generator, channels: int = 1, classes: int = 10, side: int = 28, dropout: bool = False
+) -> nn.Sequential:
     """Three convolutions of 64 channels, 3 x 3 and padded, for small images, and a dense layer of 128.
 
-    Maxima over 2 x 2 follow the second and the third convolution. The start is Keras's: weights uniform in
+    Maxima over 2 x 2 follow the second and the third convolution. Dropout, if there is any, is 0.25 after every
+    convolution and its maxima, and 0.5 after the dense layer. The start is Keras's: weights uniform in
     +-sqrt(6 / (fan-in + fan-out)), where a convolution counts its window in both, and biases 0.
 
     Args:
@@ -133,11 +153,12 @@ def small_cnn(rng: np.random.Generator, channels: int = 1, classes: int = 10, si
         channels: of an image.
         classes: number of outputs.
         side: height and width of an image, a multiple of 4.
+        dropout: whether there is any.
 
     Raises:
         InputError: if a number is below 1, or the side is no multiple of 4.
 
-    Source: importance-coherence 3 and A.2; padding: the authors' code. Chapter: ``coherence``.
+    Source: importance-coherence 3 and A.2, clusterability 3; padding: the authors' code. Chapter: ``coherence``.
 
     >>> small_cnn(np.random.default_rng(0))(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 10])
@@ -146,26 +167,72 @@ def small_cnn(rng: np.random.Generator, channels: int = 1, classes: int = 10, si
         raise InputError(
             f"{channels} channels, {classes} classes, side {side}; expected at least 1 each, and a side of 4, 8, ..."
         )
+
+    def drop(rate: float) -> list[nn.Module]:
+        return [nn.Dropout(rate)] if dropout else []
+
     with torch.device("meta"):
         module = nn.Sequential(
-            *(nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU()),
-            *(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Flatten(), nn.Linear(4 * side**2, 128), nn.ReLU(), nn.Linear(128, classes)),
+            *(nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU(), *drop(0.25)),
+            *(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), *drop(0.25)),
+            *(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), *drop(0.25)),
+            *(nn.Flatten(), nn.Linear(4 * side**2, 128), nn.ReLU(), *drop(0.5), nn.Linear(128, classes)),
         )
     return _start_as_keras(module, rng)
 
 
+# channels of every convolution, whether a maximum follows, and the rate of dropout
+VGG = (
+    *((64, False, 0.3), (64, True, 0.0)),
+    *((128, False, 0.4), (128, True, 0.0)),
+    *((256, False, 0.4), (256, False, 0.4), (256, True, 0.0)),
+    *((512, False, 0.4), (512, False, 0.4), (512, True, 0.0)),
+    *((512, False, 0.4), (512, False, 0.4), (512, True, 0.5)),
+)
+
+
+def vgg16(rng: np.random.Generator, classes: int = 10, dropout: bool = False) -> nn.Sequential:
+    """VGG-16 for CIFAR-10: 13 convolutions of 64 to 512 channels, 3 x 3 and padded, and two dense layers of 512.
+
+    A convolution is followed by ReLU, a maximum over 2 x 2 where there is one, batch normalisation, and dropout; so
+    is the first dense layer, and the second one by ReLU alone. Start and batch normalisation are Keras's.
+
+    Args:
+        rng: decides the start.
+        classes: number of outputs.
+        dropout: whether there is any, of 0.3 to 0.5.
+
+    Source: clusterability 3; all details: the authors' code. Chapter: ``convolutional-networks``.
+
+    >>> network = vgg16(np.random.default_rng(0)).eval()
+    >>> sum(isinstance(layer, nn.Conv2d) for layer in network), network(torch.zeros(2, 3, 32, 32)).shape
+    (13, torch.Size([2, 10]))
+    """
+    layers: list[nn.Module] = []
+    with torch.device("meta"):
+        for channels, (width, pooled, rate) in zip((3, *(width for width, *_ in VGG)), VGG, strict=False):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] if pooled else []
+            layers += [nn.BatchNorm2d(width, eps=1e-3, momentum=0.01)]
+            layers += [nn.Dropout(rate)] if dropout and rate else []
+        layers += [nn.Flatten(), nn.Linear(512, 512), nn.ReLU(), nn.BatchNorm1d(512, eps=1e-3, momentum=0.01)]
+        layers += [nn.Dropout(0.5)] if dropout else []
+        layers += [nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, classes)]
+    return _start_as_keras(nn.Sequential(*layers), rng)
+
+
 def _start_as_keras(module: M, rng: np.random.Generator) -> M:
-    """Memory for a chain of layers, weights Glorot-uniform, biases 0."""
+    """Memory for a chain of layers, weights Glorot-uniform, biases 0, batch normalisation without effect."""
     module = module.to_empty(device="cpu")
     with torch.no_grad():
-        for parameter in module.parameters():
-            if parameter.ndim == 1:
-                parameter.zero_()
-            else:
-                bound = math.sqrt(6 / (parameter[0, 0].numel() * sum(parameter.shape[:2])))
-                parameter.copy_(torch.as_tensor(rng.uniform(-bound, bound, parameter.shape)))
+        for layer in module.modules():
+            if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                layer.reset_parameters()
+            elif isinstance(layer, (nn.Linear, nn.Conv2d)):
+                bound = math.sqrt(6 / (layer.weight[0, 0].numel() * sum(layer.weight.shape[:2])))
+                layer.weight.copy_(torch.as_tensor(rng.uniform(-bound, bound, layer.weight.shape)))
+                if layer.bias is not None:
+                    layer.bias.zero_()
     return module
 
 

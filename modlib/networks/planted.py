@@ -59,6 +59,35 @@ def planted_weights(
     return weights, truth
 
 
+def planted_kernels(
+    channels: Sequence[int], modules: int, seed: int | np.random.Generator, outside: float = 0.02, side: int = 3
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Kernels of convolutions in which channels of one module are joined strongly, and the module of every channel.
+
+    A slice from one channel to another is a random pattern with positive and negative parts, whose L1 norm is as
+    ``planted_weights`` has |w|; so what is planted is seen in norms, not in sums.
+
+    Args:
+        channels: channels of every layer.
+        modules: number of modules, of equal size up to one channel.
+        seed: decides all.
+        outside: largest norm between modules.
+        side: height and width of a kernel.
+
+    Returns:
+        The kernels (side, side, in, out), and for every layer the module of each channel.
+
+    >>> kernels, modules = planted_kernels((8, 6, 4), 2, seed=0)
+    >>> [kernel.shape for kernel in kernels]
+    [(3, 3, 8, 6), (3, 3, 6, 4)]
+    """
+    rng = np.random.default_rng(seed)
+    norms, truth = planted_weights(channels, modules, rng, outside)
+    patterns = [rng.normal(size=(side, side, *norm.shape)) for norm in norms]
+    scaled = [pattern / np.abs(pattern).sum(axis=(0, 1)) for pattern in patterns]
+    return [norm * pattern for norm, pattern in zip(norms, scaled, strict=True)], truth
+
+
 def side_by_side(
     copies: int, n: int, seed: int | np.random.Generator
 ) -> tuple[Network, np.ndarray, np.ndarray, list[np.ndarray]]:

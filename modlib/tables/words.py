@@ -11,7 +11,19 @@ DATASETS = {
     "initialisation": "untrained",
     "mnist halves-same": "MNIST halves-same",
     "mnist halves-diff": "MNIST halves-diff",
+    "mnist stack-same": "MNIST stack-same",
     "mnist stack-diff": "MNIST stack-diff",
+    "fashion_mnist halves-same": "Fashion-MNIST halves-same",
+    "fashion_mnist halves-diff": "Fashion-MNIST halves-diff",
+    "fashion_mnist stack-same": "Fashion-MNIST stack-same",
+    "fashion_mnist stack-diff": "Fashion-MNIST stack-diff",
+    "lines": "LINES",
+    "lines+mnist overlapping": "LINES and MNIST",
+    "lines+mnist separate": "LINES and MNIST, separate",
+    "lines+cifar10 overlapping": "LINES and CIFAR-10",
+    "lines+cifar10 separate": "LINES and CIFAR-10, separate",
+    "mnist+cifar10 overlapping": "MNIST and CIFAR-10",
+    "mnist+cifar10 separate": "MNIST and CIFAR-10, separate",
 }
 DROPOUT = {"yes": "dropout", "no": "no dropout"}
 
@@ -41,6 +53,10 @@ def _spelt(column: str, value: str) -> str:
             return DATASETS.get(value, value)
         case "dropout":
             return DROPOUT.get(value, value)
+        case "penalty":
+            return "no penalty" if value == "none" else value
+        case "batch_norm":
+            return f"batch normalisation {value}"
         case "k":
             return f"k = {value}"
     return value

@@ -1,10 +1,18 @@
+from .epochs import (
+    PrunedRecipe as PrunedRecipe,
+    Stage as Stage,
+    train_and_prune as train_and_prune,
+)
 from .perceptrons import (
     Regularisation as Regularisation,
     Settings as Settings,
     TrainedMLP as TrainedMLP,
     train_mlps as train_mlps,
 )
-from .pruning import magnitude_mask as magnitude_mask
+from .pruning import (
+    cubic_sparsity as cubic_sparsity,
+    magnitude_mask as magnitude_mask,
+)
 from .steps import (
     Draw as Draw,
     Loss as Loss,

@@ -1,4 +1,4 @@
-"""Magnitude pruning of a weight matrix, without a framework. Chapter: ``clusterability``."""
+"""Magnitude pruning without a framework: how many weights go, and which. Chapter: ``clusterability``."""
 
 from __future__ import annotations
 
@@ -23,3 +23,20 @@ def magnitude_mask(weights: np.ndarray, sparsity: float) -> np.ndarray:
     keep = max(1, int(np.round(np.float32(magnitudes.size) * np.float32(1 - np.float32(sparsity)))))
     threshold = np.partition(magnitudes, magnitudes.size - keep)[magnitudes.size - keep]
     return (np.abs(weights) >= threshold).astype(weights.dtype)
+
+
+def cubic_sparsity(step: int, steps: int, initial: float, final: float) -> float:
+    """Share of the weights that are zero at a step: s_t = s_f + (s_i - s_f) (1 - t/T)^3.
+
+    Args:
+        step: t, at least 0; from T on the share stays.
+        steps: T, at least 1.
+        initial: s_i, in [0, 1).
+        final: s_f, in [0, 1).
+
+    Source: pruned-modular A.2. Chapter: ``convolutional-networks``.
+
+    >>> [cubic_sparsity(step, 100, initial=0.5, final=0.9) for step in (0, 50, 100)]
+    [0.5, 0.85, 0.9]
+    """
+    return final + (initial - final) * (1 - min(step / steps, 1)) ** 3

@@ -20,4 +20,13 @@ from .perceptrons import (
     recipe_for as recipe_for,
     trained_mlp as trained_mlp,
 )
+from .pruned import (
+    PENALTIES as PENALTIES,
+    Scored as Scored,
+    has_gpu as has_gpu,
+    pruned_regression as pruned_regression,
+    pruned_small_cnn as pruned_small_cnn,
+    pruned_vgg as pruned_vgg,
+    turned as turned,
+)
 from .trained import trained as trained

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from modlib.chapters import NAMES, find_experiment, findings, package
+from modlib.errors import InputError
 from modlib.files import checkout
 from modlib.tables.runner import Experiment
 from modlib.verdicts.claims import load
@@ -25,7 +26,13 @@ def test_the_chapters_are_the_notebooks_of_the_table_of_contents() -> None:
     pages = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
     assert sorted(NAMES) == sorted(page.removeprefix("notebooks/") for page in pages if page.startswith("notebooks/"))
     packages = {path.parent.name.replace("_", "-") for path in (ROOT / "modlib" / "chapters").glob("*/__init__.py")}
-    assert packages == set(NAMES)
+    assert packages >= set(NAMES)  # a chapter that is being written has no page yet
+
+
+@pytest.mark.parametrize("name", ["", "rows", "../dropout", "dropout.experiment", "class", "drop\0out"])
+def test_what_is_no_chapter_is_refused_whatever_its_name(name: str) -> None:
+    with pytest.raises(InputError, match="expected one of"):
+        find_experiment(name)
 
 
 @pytest.mark.parametrize("name", NAMES)

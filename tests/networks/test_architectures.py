@@ -6,7 +6,14 @@ import torch
 from torch import nn
 
 from modlib.errors import InputError
-from modlib.networks.architectures import perceptron, repeated_lstm, simple_cnn, small_cnn
+from modlib.networks.architectures import (
+    glorot_perceptron,
+    perceptron,
+    repeated_lstm,
+    simple_cnn,
+    small_cnn,
+    vgg16,
+)
 
 
 def test_a_perceptron_has_its_sizes_and_relu_between_layers():
@@ -96,3 +103,34 @@ def test_the_cnn_for_small_images_starts_as_keras_does():
         assert not layer.bias.any()
         assert 0.98 * bound < float(layer.weight.detach().abs().max()) <= bound
         assert float(layer.weight.detach().std()) == pytest.approx(bound / 3**0.5, rel=0.05)
+
+
+def test_the_small_cnn_drops_after_every_convolution_and_dense_layer_and_starts_the_same():
+    plain, dropping = (small_cnn(np.random.default_rng(0), dropout=dropout) for dropout in (False, True))
+    assert [layer.p for layer in dropping if isinstance(layer, nn.Dropout)] == [0.25, 0.25, 0.25, 0.5]
+    for one, other in zip(plain.parameters(), dropping.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_vgg_has_thirteen_convolutions_and_batch_norms_that_change_nothing_yet():
+    module = vgg16(np.random.default_rng(0), dropout=True)
+    convolutions = [layer for layer in module if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in convolutions] == [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6
+    assert [layer.p for layer in module if isinstance(layer, nn.Dropout)] == [0.3] + [0.4] * 7 + [0.5] * 2
+    assert module.eval()(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+    bound = np.sqrt(6 / (9 * (64 + 128)))
+    assert bound * 0.99 < convolutions[2].weight.abs().max() <= bound
+    for layer in module:
+        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            assert (layer.weight == 1).all()
+            assert (layer.bias == 0).all()
+            assert (layer.running_mean == 0).all()
+            assert (layer.running_var == 1).all()
+
+
+def test_a_glorot_perceptron_starts_within_its_bounds_and_without_biases():
+    first, _, last = glorot_perceptron((300, 200, 5), np.random.default_rng(0))
+    for layer in (first, last):
+        bound = np.sqrt(6 / sum(layer.weight.shape))
+        assert bound * 0.95 < layer.weight.abs().max() <= bound
+        assert (layer.bias == 0).all()

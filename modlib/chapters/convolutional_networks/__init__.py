@@ -1,0 +1,1 @@
+"""Chapter ``convolutional-networks``: are the channels of convolutions clusterable, as units of perceptrons are?"""

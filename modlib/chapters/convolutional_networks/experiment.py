@@ -1,0 +1,143 @@
+"""Chapter ``convolutional-networks``: the graph of channels of small CNNs, and of VGG-16, before and after pruning.
+
+Untrained networks are there for reference. Networks of VGG-16 are in the grid, but take days without a GPU; they have
+rows with the batch normalisation folded into the weights, as the paper says, and without it, as its code does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from modlib.chapters.rows import COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, initial_rows, scored_rows
+from modlib.errors import InputError
+from modlib.networks.network import Network, as_network
+from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, text
+
+CONDITION = ("network", "dataset", "dropout", "penalty")
+SMALL, VGG = "small", "vgg"
+UNTRAINED = "initialisation"
+FOLDED, LEFT_OUT, NO_NORM = "folded", "left out", "none"  # what a row's graph does with batch normalisation
+K = 12
+CELL_KEY = ("profile", *CONDITION, "seed")
+COLUMNS = {
+    "profile": PROFILE,
+    "network": text(SMALL, VGG),
+    "dataset": text(),
+    "dropout": YES_NO,
+    "penalty": text("none", "l1", "l2"),
+    **NCUT_COLUMNS,
+    "batch_norm": text(FOLDED, LEFT_OUT, NO_NORM),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Networks of one kind.
+
+    Attributes:
+        network: ``small`` or ``vgg``.
+        dataset: what it is trained on; ``initialisation`` if it is not.
+        dropout: ``yes`` or ``no``.
+        penalty: ``none``, ``l1`` or ``l2``.
+        seeds: number of networks.
+    """
+
+    network: str
+    dataset: str
+    dropout: str = "no"
+    penalty: str = "none"
+    seeds: int = 5
+
+
+CONDITIONS = (("no", "none"), ("yes", "none"), ("no", "l1"), ("no", "l2"))  # dropout, penalty
+PLANS: dict[str, tuple[Plan, ...]] = {
+    "smoke": (
+        Plan(SMALL, UNTRAINED, seeds=2),
+        *(Plan(SMALL, "digits", *condition, seeds=1) for condition in CONDITIONS),
+    ),
+    "quick": (
+        Plan(SMALL, UNTRAINED, seeds=10),
+        *(Plan(SMALL, "mnist", *condition, seeds=1) for condition in CONDITIONS),
+    ),
+    "paper": (
+        Plan(SMALL, UNTRAINED, seeds=100),
+        *(Plan(SMALL, name, *condition) for name in ("mnist", "fashion_mnist") for condition in CONDITIONS),
+        Plan(VGG, UNTRAINED, seeds=100),
+        *(Plan(VGG, "cifar10", *condition) for condition in (*CONDITIONS, ("yes", "l2"))),
+    ),
+}
+EPOCHS = {"smoke": 1, "quick": 2, "paper": 10}  # of a small CNN, before pruning, and as many with it
+TESTS = {"smoke": Tests((K,), 10), "quick": Tests((K,), 50), "paper": Tests((K,), 50)}
+
+
+def cells(profile: str) -> list[Cell]:
+    """Untrained networks, then one small CNN of every condition before the second one of each, then those of VGG-16."""
+    plans = PLANS[profile]
+    groups = [
+        [plan for plan in plans if (plan.network, plan.dataset == UNTRAINED) == group]
+        for group in ((SMALL, True), (SMALL, False), (VGG, True), (VGG, False))
+    ]
+    return [
+        {"profile": profile, **{name: getattr(plan, name) for name in CONDITION}, "seed": seed}
+        for group in groups
+        for seed in range(max((plan.seeds for plan in group), default=0))
+        for plan in group
+        if seed < plan.seeds
+    ]
+
+
+def measure(cell: Cell) -> list[Row]:
+    """Rows of one network: n-cut and shuffle test at k = 12, before and after pruning.
+
+    Raises:
+        InputError: if VGG-16 is to be trained without a GPU.
+    """
+    profile, seed = cell["profile"], int(cell["seed"])
+    if cell["dataset"] == UNTRAINED:
+        network = _untrained(cell["network"], seed)
+        # batch normalisation does nothing yet, but for its epsilon, which all channels share
+        return [{**row, "batch_norm": NO_NORM} for row in initial_rows(network.graph_weights(), (K,), seed)]
+    settings = (cell["dropout"] == "yes", cell["penalty"], seed)
+    tests = (TESTS[profile],)
+    if cell["network"] == SMALL:
+        from modlib.zoo.pruned import CNN_RECIPE, pruned_small_cnn
+
+        recipe = replace(CNN_RECIPE, epochs=EPOCHS[profile], pruning_epochs=EPOCHS[profile])
+        stages = pruned_small_cnn(cell["dataset"], *settings, recipe)
+        return [{**row, "batch_norm": NO_NORM} for scored in stages for row in scored_rows(scored, tests, seed)]
+    return _vgg_rows(settings, tests, seed)
+
+
+def without_batch_norm(network: Network) -> Network:
+    """A network whose graph is that of its bare weights; what it computes is left as it is."""
+    return replace(network, layers=tuple(replace(layer, batch_norm=None) for layer in network.layers))
+
+
+def _vgg_rows(settings: tuple[bool, str, int], tests: tuple[Tests, ...], seed: int) -> list[Row]:
+    from modlib.zoo.pruned import has_gpu, pruned_vgg
+
+    if not has_gpu():
+        raise InputError(
+            "VGG-16 is to be trained for 250 epochs, which takes days without a GPU, and there is none; "
+            "measure the small networks alone: modlib run convolutional-networks --grid paper -p network=small"
+        )
+    rows = []
+    for scored in pruned_vgg(*settings):
+        bare = replace(scored, network=without_batch_norm(scored.network))
+        for name, one in ((FOLDED, scored), (LEFT_OUT, bare)):
+            rows += [{**row, "batch_norm": name} for row in scored_rows(one, tests, seed)]
+    return rows
+
+
+def _untrained(network: str, seed: int) -> Network:
+    from modlib.networks.architectures import small_cnn, vgg16
+
+    return as_network((small_cnn if network == SMALL else vgg16)(np.random.default_rng([seed, 0])))
+
+
+EXPERIMENT = Experiment(
+    "convolutional-networks", cells, measure, CELL_KEY, ("batch_norm", *ROW_KEY), TOLERANCE, columns=COLUMNS,
+    network_key=(*CONDITION, "seed"),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Chapter ``structured-tasks``: do networks split where their task falls into parts?"""

@@ -1,0 +1,189 @@
+"""Training any torch module by epochs, and then with magnitude pruning, as Keras and its pruning wrapper do.
+
+Perceptrons that classify are trained with Keras itself, see ``modlib.training.keras``; convolutions and regressions
+here, because PyTorch is no slower for them. A test holds weights and masks of both equal on the same batches.
+Chapters: ``structured-tasks``, ``convolutional-networks``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from modlib.errors import InputError
+from modlib.networks.network import as_network
+from modlib.reprs import BriefRepr
+from modlib.training.pruning import cubic_sparsity, magnitude_mask
+from modlib.training.steps import Loss, check_loss
+
+if TYPE_CHECKING:
+    from modlib.networks.network import Network
+
+RATE, BETA_2, EPSILON = 1e-3, 0.999, 1e-7  # of Adam in Keras
+EVERY = 10  # steps between two changes of what is pruned
+Augment: TypeAlias = Callable[[Tensor, np.random.Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class PrunedRecipe:
+    """How a module is trained and pruned; defaults are those of the small CNNs.
+
+    Attributes:
+        epochs: epochs before pruning.
+        pruning_epochs: epochs with pruning.
+        batch_size: examples a step; the last batch of an epoch may be smaller.
+        l1, l2: what is added to the loss, sum over weights of l1 |w| + l2 w^2, while training and while pruning.
+            Biases and batch normalisation have no part in it, nor in pruning.
+        initial_sparsity, final_sparsity: ends of the cubic pruning schedule.
+
+    Source: clusterability 3, A.2. Chapter: ``convolutional-networks``.
+    """
+
+    epochs: int = 10
+    pruning_epochs: int = 10
+    batch_size: int = 64
+    l1: float = 0.0
+    l2: float = 0.0
+    initial_sparsity: float = 0.5
+    final_sparsity: float = 0.9
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.pruning_epochs) < 0 or self.batch_size < 1 or not (self.l1 >= 0 and self.l2 >= 0):
+            raise InputError(f"{self} arrived; expected epochs, l1 and l2 of at least 0 and a batch of at least 1")
+        if not 0 <= self.initial_sparsity <= self.final_sparsity < 1:
+            raise InputError(
+                f"sparsity {self.initial_sparsity} to {self.final_sparsity} arrived; expected 0 <= initial <= final < 1"
+            )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Stage(BriefRepr):
+    """A network at one moment of its training.
+
+    Attributes:
+        stage: ``unpruned`` or ``pruned``.
+        network: its weights, and a module in evaluation mode.
+        losses: mean loss of every epoch so far, as it was while the network changed, penalties included.
+    """
+
+    stage: str
+    network: Network
+    losses: list[float]
+
+
+def train_and_prune(
+    module: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    recipe: PrunedRecipe,
+    rng: np.random.Generator,
+    loss: Loss = cross_entropy,
+    augment: Augment | None = None,
+    on_epoch: Callable[[str, int, float], None] | None = None,
+) -> tuple[Stage, Stage]:
+    """Train a module in place, then go on with magnitude pruning; both stages with Adam, the second with a fresh one.
+
+    Before every tenth step the smallest weights of each layer are chosen anew, as many as ``cubic_sparsity`` says, and
+    before every step the chosen ones are set to zero; a weight once at zero may come back. Dropout draws from torch's
+    global generator, which is seeded for the time of the training and then put back.
+
+    Args:
+        module: what to train, on the device of the examples.
+        x: (n, ...) examples.
+        y: (n, ...) what the loss compares outputs with.
+        recipe: how.
+        rng: decides the order of the examples, drawn anew every epoch, dropout and augmentation.
+        loss: mean loss over examples, of outputs and targets.
+        augment: makes the inputs of a batch from its examples; they are taken as they are by default.
+        on_epoch: called with stage, epoch (from 1) and mean loss after every epoch.
+
+    Returns:
+        The network right before pruning, and at the end.
+
+    Raises:
+        InputError: if a loss is not finite, or there are not as many targets as examples.
+
+    Source: clusterability 3, A.2. Chapter: ``convolutional-networks``.
+
+    >>> x = torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
+    >>> recipe = PrunedRecipe(epochs=2, pruning_epochs=20, batch_size=8)
+    >>> _, pruned = train_and_prune(nn.Linear(8, 10), x, x.argmax(1), recipe, np.random.default_rng(0))
+    >>> int((pruned.network.layers[0].kernel != 0).sum())
+    8
+    """
+    if len(x) != len(y) or not len(x):
+        raise InputError(f"{len(x)} examples and {len(y)} targets arrived; expected as many of both, and some")
+    losses: list[float] = []
+    stages = []
+    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+        torch.manual_seed(int(rng.integers(2**63)))
+        for stage, epochs in (("unpruned", recipe.epochs), ("pruned", recipe.pruning_epochs)):
+            one = _Epochs(module, recipe, loss, augment, epochs * math.ceil(len(x) / recipe.batch_size))
+            module.train()
+            for _ in range(epochs):
+                losses.append(one.epoch(x, y, rng, pruned=stage == "pruned"))
+                if on_epoch:
+                    on_epoch(stage, len(losses), losses[-1])
+            module.eval()
+            stages.append(Stage(stage, as_network(module), list(losses)))
+    return stages[0], stages[1]
+
+
+class _Epochs:
+    """Epochs of one stage: the optimiser, what is pruned, and how many steps were made."""
+
+    def __init__(
+        self, module: nn.Module, recipe: PrunedRecipe, loss: Loss, augment: Augment | None, steps: int
+    ) -> None:
+        self.module, self.recipe, self.loss, self.augment, self.steps = module, recipe, loss, augment, steps
+        self.adam = torch.optim.Adam(module.parameters(), lr=RATE, betas=(0.9, BETA_2), fused=True)
+        self.weights = [layer.weight for layer in module.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
+        self.masks = [torch.ones_like(weight) for weight in self.weights]
+        self.done = 0
+
+    def epoch(self, x: Tensor, y: Tensor, rng: np.random.Generator, pruned: bool) -> float:
+        """The mean loss over the examples."""
+        total = 0.0
+        for batch in torch.as_tensor(rng.permutation(len(x)), device=x.device).split(self.recipe.batch_size):
+            self.done += 1
+            if pruned:
+                self._prune()
+            inputs = self.augment(x[batch], rng) if self.augment else x[batch]
+            total += self._step(inputs, y[batch]) * len(batch)
+        if pruned:
+            self._mask()
+        return total / len(x)
+
+    def _prune(self) -> None:
+        # the wrapper counts steps from 1 and chooses before the forward pass
+        if self.done % EVERY == 0:
+            sparsity = cubic_sparsity(self.done, self.steps, self.recipe.initial_sparsity, self.recipe.final_sparsity)
+            for weight, mask in zip(self.weights, self.masks, strict=True):
+                mask.copy_(torch.from_numpy(magnitude_mask(weight.detach().cpu().numpy(), sparsity)))
+        self._mask()
+
+    def _mask(self) -> None:
+        with torch.no_grad():
+            torch._foreach_mul_(self.weights, self.masks)
+
+    def _step(self, inputs: Tensor, targets: Tensor) -> float:
+        value = self.loss(self.module(inputs), targets)
+        if self.recipe.l1:
+            value = value + self.recipe.l1 * torch.stack([weight.abs().sum() for weight in self.weights]).sum()
+        if self.recipe.l2:
+            value = value + self.recipe.l2 * torch.stack([weight.square().sum() for weight in self.weights]).sum()
+        self.adam.zero_grad()
+        value.backward()
+        # Keras adds epsilon before it corrects the second moment for its start
+        self.adam.param_groups[0]["eps"] = EPSILON / math.sqrt(1 - BETA_2**self.done)
+        self.adam.step()
+        number = value.item()
+        check_loss(number, self.done)
+        return number

@@ -1,0 +1,89 @@
+"""Chapter ``structured-tasks``: its grid, and rows of a network of each kind."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modlib.chapters.rows import ROW_KEY, TOLERANCE
+from modlib.chapters.structured_tasks import experiment
+from modlib.chapters.structured_tasks.experiment import CONDITION, EXPERIMENT, cells, measure
+from modlib.data.composites import KINDS
+from modlib.tables import PROFILES
+from modlib.zoo import pruned
+from modlib.zoo.perceptrons import DATASETS
+
+
+def condition(cell) -> tuple[str, ...]:
+    return tuple(cell[name] for name in CONDITION)
+
+
+def test_the_grid_has_the_networks_of_the_tables() -> None:
+    """Five networks a condition (clusterability A.4); fewer where one takes long: CNNs, mixtures with CIFAR-10."""
+    counts = Counter(condition(cell) for cell in cells("paper"))
+    for name in ("mnist", "fashion_mnist"):
+        for task in ("same", "diff"):
+            assert counts["mlp", f"{name} halves-{task}", "no", "none"] == 5
+            assert counts["cnn", f"{name} stack-{task}", "no", "none"] == 2
+    assert [counts["regression", "polynomials", "no", penalty] for penalty in ("none", "l1", "l2")] == [5] * 3
+    for dropout in ("no", "yes"):
+        assert counts["mlp", "lines", dropout, "none"] == 5
+        for kind in ("overlapping", "separate"):
+            assert counts["mlp", f"lines+mnist {kind}", dropout, "none"] == 5
+            assert counts["mlp", f"mnist+cifar10 {kind}", dropout, "none"] == 3
+            assert counts["mlp", f"lines+cifar10 {kind}", dropout, "none"] == 3
+    assert len(counts) == 4 + 4 + 3 + 2 + 12
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_an_unfinished_table_has_every_perceptron_early_and_cnns_come_last(profile: str) -> None:
+    grid = cells(profile)
+    kinds = [cell["network"] == "cnn" for cell in grid]
+    assert kinds == sorted(kinds)
+    for part in (False, True):
+        of_part = [cell for cell, kind in zip(grid, kinds, strict=True) if kind == part]
+        conditions = {condition(cell) for cell in of_part}
+        assert {condition(cell) for cell in of_part[: len(conditions)]} == conditions
+    known = {*DATASETS, experiment.POLYNOMIALS}
+    for cell in grid:
+        assert cell["dataset"] in known or cell["dataset"].partition(" ")[2] in KINDS
+    assert len({tuple(map(str, cell.values())) for cell in grid}) == len(grid)
+
+
+def test_a_regression_has_losses_and_no_accuracy_and_a_cnn_has_the_reverse(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
+    monkeypatch.setattr(experiment, "PLANS", {
+        "smoke": (
+            experiment.Plan("regression", "polynomials", penalty="l1", examples=40, epochs=12),
+            experiment.Plan("cnn", "digits stack-same", epochs=1),
+        )
+    })  # fmt: skip
+    monkeypatch.setattr(experiment, "TESTS", {"smoke": experiment.Tests((2,), 2)})
+    monkeypatch.setattr(pruned, "HIDDEN", (16, 16))
+    regression, cnn = (pd.DataFrame(measure(cell)) for cell in cells("smoke")[::5])
+    for rows in (regression, cnn):
+        assert {*ROW_KEY, *TOLERANCE, *EXPERIMENT.tolerance} <= set(rows.columns)
+        assert list(rows["stage"]) == ["unpruned", "pruned"]
+    assert regression["train_accuracy"].isna().all()
+    assert (regression["added"] > 0).all()
+    assert (regression["test_loss"] > regression["added"]).all()
+    assert cnn["train_accuracy"].between(0, 1).all()
+    assert cnn[list(experiment.LOSSES)].isna().all(axis=None)
+    assert set(cnn["n_live"]) <= set(range(150, 193))  # channels of three convolutions, not pixels or dense units
+    assert np.allclose(cnn["sparsity"], [0, 0.899], atol=0.01) or cnn["sparsity"].iloc[1] >= 0.5
+
+
+def test_all_rows_have_the_same_columns(tmp_path, monkeypatch) -> None:
+    """A table refuses rows of other columns, and perceptrons have no losses."""
+    from types import SimpleNamespace
+
+    from modlib.networks.planted import random_weights
+
+    snapshot = SimpleNamespace(
+        stage="pruned", kernels=random_weights((20, 16, 10), 0), accuracy={"train": 1.0, "test": 0.5}
+    )
+    monkeypatch.setattr(experiment, "trained_mlp", lambda *_: SimpleNamespace(unpruned=snapshot, pruned=snapshot))
+    (row, *_) = measure(cells("smoke")[0])
+    assert {*ROW_KEY, *EXPERIMENT.tolerance} <= row.keys()
+    assert all(row[name] is None for name in experiment.LOSSES)

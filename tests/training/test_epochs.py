@@ -1,0 +1,147 @@
+"""modlib.training.epochs: the recipe of Keras and of its pruning wrapper, in PyTorch."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from modlib.data.images import Images, load_images
+from modlib.errors import InputError
+from modlib.networks.architectures import glorot_perceptron
+from modlib.training.epochs import PrunedRecipe, Stage, train_and_prune
+from modlib.training.pruning import cubic_sparsity
+
+SIZES = (64, 16, 12, 10)
+RECIPE = PrunedRecipe(epochs=1, pruning_epochs=12, batch_size=32)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Images:
+    digits = load_images("digits")
+    return replace(digits, x_train=digits.x_train[:330], y_train=digits.y_train[:330])
+
+
+def trained(
+    images: Images, recipe: PrunedRecipe, seed: int = 0, module: nn.Module | None = None
+) -> tuple[Stage, Stage]:
+    module = module or glorot_perceptron(SIZES, np.random.default_rng(0))
+    x, y = torch.as_tensor(images.x_train), torch.as_tensor(images.y_train, dtype=torch.long)
+    return train_and_prune(module, x, y, recipe, np.random.default_rng(seed))
+
+
+def kernels(stage: Stage) -> list[np.ndarray]:
+    return [layer.kernel for layer in stage.network.layers]
+
+
+class OrderOfKeras:
+    """Random numbers of which the orders of examples are those that ``train_mlp`` draws."""
+
+    def __init__(self, seed: int) -> None:
+        self.permutation = np.random.default_rng([seed, 1]).permutation
+
+    def integers(self, high: int) -> int:
+        return 0
+
+
+def test_weights_and_masks_are_those_of_keras_on_the_same_batches(tiny: Images) -> None:
+    from modlib.training.keras import Recipe, initial_kernels, train_mlp
+
+    recipe = Recipe(hidden=SIZES[1:-1], epochs=1, pruning_epochs=12, batch_size=32)
+    theirs = train_mlp(tiny, recipe, seed=3)
+    module = glorot_perceptron(SIZES, np.random.default_rng(0))
+    dense = [layer for layer in module if isinstance(layer, nn.Linear)]
+    for layer, kernel in zip(dense, initial_kernels(64, recipe, seed=3), strict=True):
+        layer.weight.data = torch.as_tensor(kernel.T.copy())
+    x, y = torch.as_tensor(tiny.x_train), torch.as_tensor(tiny.y_train, dtype=torch.long)
+    ours = train_and_prune(module, x, y, RECIPE, OrderOfKeras(3))  # type: ignore[arg-type]
+    for snapshot, stage in zip(theirs, ours, strict=True):
+        assert stage.stage == snapshot.stage
+        np.testing.assert_allclose(stage.losses, snapshot.losses, rtol=1e-4)
+        for kernel, expected in zip(kernels(stage), snapshot.kernels, strict=True):
+            assert ((kernel == 0) == (expected == 0)).all()
+            np.testing.assert_allclose(kernel, expected, atol=2e-5)
+
+
+def test_the_schedule_is_that_of_tensorflow_model_optimization() -> None:
+    tfmot = pytest.importorskip("tensorflow_model_optimization")
+    schedule = tfmot.sparsity.keras.PolynomialDecay(0.5, 0.9, begin_step=0, end_step=130, frequency=10)
+    for step in (0, 10, 60, 120, 130):
+        assert cubic_sparsity(step, 130, 0.5, 0.9) == pytest.approx(float(schedule(step)[1]), abs=1e-6)
+    assert cubic_sparsity(500, 130, 0.5, 0.9) == 0.9
+
+
+def test_a_tenth_of_every_weight_matrix_is_left_and_biases_are_kept(tiny: Images) -> None:
+    unpruned, pruned = trained(tiny, RECIPE)
+    assert all(np.count_nonzero(kernel) == kernel.size for kernel in kernels(unpruned))
+    for layer in pruned.network.layers:
+        assert np.count_nonzero(layer.kernel) == round(layer.kernel.size * 0.1)
+        assert np.count_nonzero(layer.bias) > layer.bias.size / 2  # units that never answer have none
+    assert len(unpruned.losses) == 1
+    assert len(pruned.losses) == 13
+
+
+def test_penalties_make_weights_small_and_are_part_of_the_loss(tiny: Images) -> None:
+    plain, absolute, squared = (
+        trained(tiny, replace(RECIPE, epochs=8, pruning_epochs=0, **penalty))[0]
+        for penalty in ({}, {"l1": 1e-3}, {"l2": 1e-2})
+    )
+
+    def size(stage: Stage, power: int) -> float:
+        return sum(float((np.abs(kernel) ** power).sum()) for kernel in kernels(stage))
+
+    assert size(absolute, 1) < 0.9 * size(plain, 1)
+    assert size(squared, 2) < 0.9 * size(plain, 2)
+    # without a step the loss is that of the start, to which the penalty is added
+    still = PrunedRecipe(epochs=1, pruning_epochs=0, batch_size=330)
+    start = glorot_perceptron(SIZES, np.random.default_rng(0))
+    weights = [layer.weight.detach().numpy().astype(float) for layer in start if isinstance(layer, nn.Linear)]
+    losses = [trained(tiny, replace(still, **penalty))[0].losses[0] for penalty in ({}, {"l1": 0.1}, {"l2": 0.1})]
+    assert losses[1] - losses[0] == pytest.approx(0.1 * sum(np.abs(w).sum() for w in weights), rel=1e-4)
+    assert losses[2] - losses[0] == pytest.approx(0.1 * sum((w**2).sum() for w in weights), rel=1e-4)
+
+
+def test_a_seed_decides_order_and_dropout_and_leaves_the_global_generator_alone(tiny: Images) -> None:
+    def with_dropout() -> nn.Module:
+        first, *others = glorot_perceptron(SIZES, np.random.default_rng(0))
+        return nn.Sequential(first, nn.Dropout(0.5), *others)
+
+    before = torch.random.get_rng_state()
+    recipe = replace(RECIPE, pruning_epochs=1)
+    first, again, other = (trained(tiny, recipe, seed, with_dropout())[1] for seed in (0, 0, 1))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert first.losses == again.losses != other.losses
+    for one, same in zip(kernels(first), kernels(again), strict=True):
+        np.testing.assert_array_equal(one, same)
+    assert not first.network.module.training
+
+
+def test_augmented_inputs_are_what_the_module_sees(tiny: Images) -> None:
+    seen = []
+
+    def blank(inputs: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        seen.append(len(inputs))
+        return torch.zeros_like(inputs)
+
+    module = glorot_perceptron(SIZES, np.random.default_rng(0))
+    first = module[0].weight.detach().clone()
+    x, y = torch.as_tensor(tiny.x_train), torch.as_tensor(tiny.y_train, dtype=torch.long)
+    rng = np.random.default_rng(0)
+    train_and_prune(module, x, y, replace(RECIPE, pruning_epochs=0), rng, augment=blank)
+    assert seen == [32] * 10 + [10]
+    assert torch.equal(module[0].weight, first)  # black images teach the first layer nothing
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"epochs": -1}, {"batch_size": 0}, {"l1": -1.0}, {"l2": float("nan")}, {"final_sparsity": 1.0}],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="expected"):
+        replace(RECIPE, **wrong)
+
+
+def test_unequal_numbers_of_examples_and_targets_are_refused() -> None:
+    with pytest.raises(InputError, match="3 examples and 2 targets"):
+        train_and_prune(nn.Linear(2, 2), torch.zeros(3, 2), torch.zeros(2), RECIPE, np.random.default_rng(0))

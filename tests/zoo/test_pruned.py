@@ -1,0 +1,86 @@
+"""The shared pruned networks: trained once, read after, scored as they say."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from modlib.data.polynomials import polynomials
+from modlib.errors import DataError, InputError
+from modlib.training.epochs import PrunedRecipe
+from modlib.zoo.cnns import accuracy, cnn_images
+from modlib.zoo.perceptrons import MIXED, data_for, recipe_for
+from modlib.zoo.pruned import pruned_regression, pruned_small_cnn, turned
+
+SHORT = PrunedRecipe(epochs=1, pruning_epochs=1)
+
+
+def test_a_cnn_is_trained_once_and_read_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
+    first, again = (pruned_small_cnn("digits stack-diff", True, "l2", 0, SHORT) for _ in range(2))
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("pruned-cnn-digits stack-diff-dropout-l2-0-")
+    assert [scored.stage for scored in again] == ["unpruned", "pruned"]
+    for one, two in zip(first, again, strict=True):
+        assert one.scores == two.scores
+        for mine, same in zip(one.network.layers, two.network.layers, strict=True):
+            np.testing.assert_array_equal(mine.kernel, same.kernel)
+    images = cnn_images("digits stack-diff")
+    assert again[1].scores["test_accuracy"] == pytest.approx(accuracy(again[1].network, images), abs=1e-9)
+    assert [kernel.shape for kernel in again[1].network.graph_weights()] == [(3, 3, 64, 64)] * 2
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match="is damaged"):
+        pruned_small_cnn("digits stack-diff", True, "l2", 0, SHORT)
+
+
+def test_the_loss_of_a_regression_is_its_error_and_its_penalty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
+    data = polynomials(300, seed=0)
+    for penalty, power in (("none", 0), ("l1", 1), ("l2", 2)):
+        _, scored = pruned_regression(penalty, 0, n=300, recipe=replace(SHORT, batch_size=128))
+        kernels = [layer.kernel.astype(float) for layer in scored.network.layers]
+        added = 5e-5 * sum((np.abs(kernel) ** power).sum() for kernel in kernels) if power else 0
+        assert scored.scores["added"] == pytest.approx(added, rel=1e-6)
+        with torch.no_grad():
+            said = scored.network.module(torch.as_tensor(data.x_test)).numpy()
+        error = float(((said - data.y_test) ** 2).mean())
+        assert scored.scores["test_loss"] == pytest.approx(error + added, rel=1e-4)
+
+
+def test_an_unknown_penalty_is_refused() -> None:
+    with pytest.raises(InputError, match="penalty 'l3'"):
+        pruned_regression("l3", 0)
+
+
+def test_turned_images_stay_in_the_range_of_the_originals_and_half_are_mirrored() -> None:
+    ramp = torch.linspace(0, 1, 32).expand(200, 3, 32, 32).contiguous()
+    made = turned(ramp, np.random.default_rng(0))
+    assert made.shape == ramp.shape
+    assert 0 <= float(made.min()) < float(made.max()) <= 1
+    slope = made[:, 0, 16, 24] - made[:, 0, 16, 8]  # rises where an image is not mirrored
+    assert 70 <= int((slope > 0).sum()) <= 130
+    assert slope.abs().min() > 0.3
+    again = turned(ramp, np.random.default_rng(0))
+    assert torch.equal(made, again)
+
+
+def test_shifts_and_rotations_keep_to_their_limits() -> None:
+    """A bright middle stays within a tenth of the side; pixels at a distance turn by at most 15 degrees."""
+    side = 41
+    image = torch.zeros(300, 1, side, side)
+    image[:, :, 20, 20] = 1
+    made = turned(image, np.random.default_rng(1))[:, 0]
+    places = torch.stack([torch.nonzero(one == one.max())[0] for one in made]).double() - 20
+    assert places.abs().max() <= 0.1 * side + 1
+    assert places.abs().max() > 0.05 * side
+
+
+def test_every_mixture_has_a_recipe_and_those_of_digits_come_without_a_download() -> None:
+    for name in MIXED:
+        assert recipe_for(name, dropout=True).dropout == (0.2 if "cifar10" in name else 0.5)
+    assert recipe_for("mnist+cifar10 separate", dropout=False).epochs == 30
+    data = data_for("lines+digits separate")
+    assert data.x_train.shape[1] == 64
+    assert set(data.y_train) == set(range(10))
