@@ -13,3 +13,12 @@ from .images import (
     load_images as load_images,
 )
 from .random import random_images as random_images
+from .scan import (
+    SPLITS as SPLITS,
+    Scan as Scan,
+    commands as commands,
+    interpret as interpret,
+    load_scan as load_scan,
+    small_scan as small_scan,
+    split_commands as split_commands,
+)

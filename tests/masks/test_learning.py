@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from modlib.errors import InputError
-from modlib.masks.learning import LearnedMask, MaskSettings, _loss_of_samples, learn_mask, regularisation_curve
+from modlib.masks.learning import LearnedMask, MaskSettings, learn_mask, loss_of_samples, regularisation_curve
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.training.steps import draw_from
 
@@ -80,7 +80,7 @@ def test_samples_at_once_give_what_one_after_another_gives(network: nn.Module, x
     network.eval()
     sampled = {name: torch.randn(4, *p.shape, requires_grad=True) for name, p in network.named_parameters()}
     inputs, targets = torch.randn(*x), torch.randint(3, (4, 2))
-    at_once = _loss_of_samples(network, {}, cross_entropy)(sampled, inputs, targets)
+    at_once = loss_of_samples(network, {}, cross_entropy)(sampled, inputs, targets)
     one_by_one = torch.stack(
         [
             cross_entropy(
