@@ -1,4 +1,4 @@
-"""Tasks learned one after the other: each trains free weights and its mask together, then what the mask keeps is frozen.
+"""Tasks learned one after the other: each trains free weights and a mask together; what the mask keeps is then frozen.
 
 A task may use frozen weights but not change them, so it never harms an earlier one. Do later tasks reuse what earlier
 ones have learned? Chapter: ``transfer``.
@@ -141,7 +141,7 @@ def learn_with_weights(
             adam.zero_grad()
             of_task.backward()
             for name, weight, logit in zip(parameters, weights, logits, strict=True):
-                logit.grad += alpha  # type: ignore[operator]
+                logit.grad.add_(alpha)  # type: ignore[union-attr]
                 if name in frozen:
                     weight.grad.masked_fill_(frozen[name], 0)  # type: ignore[union-attr]
             nn.utils.clip_grad_norm_(learnt, settings.clip)
