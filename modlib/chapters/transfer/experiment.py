@@ -67,7 +67,7 @@ class Plan:
 PLANS = {
     "smoke": Plan("digits", (32, 16), 3, 20, 1),
     "quick": Plan("mnist", (200, 200, 32), 6, 1000, 1),
-    "paper": Plan("mnist", (800, 800, 64), 11, 6000, 2),
+    "paper": Plan("mnist", (800, 800, 64), 11, 6000, 3),
 }
 
 
