@@ -53,11 +53,6 @@ def _control_over_split(rows: pd.DataFrame, split: str) -> Sample | None:
     return _sample(found[CONTROL] - found[split])
 
 
-def _half_as_good(rows: pd.DataFrame) -> Sample | None:
-    found = accuracies(rows, "simple")
-    return _sample(found[CONTROL] - found[HALF])
-
-
 def _split_over_direct(rows: pd.DataFrame) -> Sample | None:
     """Accuracy with a mask learned on a split less that of training on it, a mean over splits, by network."""
     each = [found[split] - found["direct"] for split in SYSTEMATIC for found in [accuracies(rows, split)]]
@@ -98,6 +93,10 @@ def _jump_removed(rows: pd.DataFrame) -> Sample | None:
     return _sample(_jump(rows)["I_JUMP"])
 
 
+def _jump_removed_near_half(rows: pd.DataFrame) -> Sample | None:
+    return _sample(_jump(rows)["I_JUMP"] - 1 / 2)
+
+
 def _jump_removed_most(rows: pd.DataFrame) -> Sample | None:
     """Share of networks in which no action loses more of its output weights than I_JUMP."""
     found = _jump(rows)
@@ -127,10 +126,10 @@ FINDINGS = {
         )
         for split in SYSTEMATIC
     },
-    "half_as_good": statistic("accuracy on simple, mask for all less mask for a half", _half_as_good),
     "split_over_direct": statistic("accuracy on a split, mask less training directly", _split_over_direct),
     "output_differs_most": statistic("share of networks whose output layer differs most", _output_differs_most, 2),
     "removed_weight_fraction_approx": statistic("output weights of I_JUMP removed", _jump_removed),
+    "jump_removed_near_half": statistic("output weights of I_JUMP removed, less one half", _jump_removed_near_half),
     "jump_removed_most": statistic("share of networks in which I_JUMP loses most", _jump_removed_most, 2),
     "wide_first_input": statistic("first weights kept, embeddings of 200", _wide_removed),
     "narrow_keeps_more": statistic("first weights kept, embeddings of 16 less of 200", _narrow_keeps_more),
