@@ -15,7 +15,7 @@ from modlib.errors import BookError, InputError, nearest
 
 if TYPE_CHECKING:
     from modlib.evidence.metrics import Metric
-    from modlib.tables.runner import Experiment
+    from modlib.tables import Experiment
 
 NAMES = (
     "clusterability",

@@ -17,13 +17,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import tensorflow as tf
-import tensorflow_model_optimization as tfmot
-import tf_keras
 
 from modlib.data.images import Images
-from modlib.errors import InputError
+from modlib.errors import InputError, extra
+from modlib.reprs import BriefRepr
 from modlib.training.pruning import magnitude_mask
+
+with extra("keras", "training with Keras"):
+    import tensorflow as tf
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
 
 # One thread: the order of a sum is then always the same, and two processes beat two threads for small networks.
 tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -68,8 +71,8 @@ class Recipe:
             raise InputError(f"{self} arrived; expected epochs of at least 0, a batch and hidden layers of at least 1")
 
 
-@dataclass(frozen=True)
-class Snapshot:
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot(BriefRepr):
     """A network at one moment of its training.
 
     Attributes:
