@@ -16,6 +16,7 @@ import numpy as np
 
 from modlib.errors import DataError, InputError, nearest
 from modlib.files import data_folder
+from modlib.reprs import BriefRepr
 
 PRIMITIVES = ("walk", "look", "run", "jump")
 DIRECTIONS = ("left", "right")
@@ -50,8 +51,8 @@ FILES = {  # where each split lies, and the SHA-256 of its two files
 }
 
 
-@dataclass(frozen=True)
-class Scan:
+@dataclass(frozen=True, repr=False)
+class Scan(BriefRepr):
     """A split of SCAN.
 
     Attributes:
@@ -84,6 +85,10 @@ def commands(primitives: Sequence[str] = PRIMITIVES, joined: bool = True) -> lis
         InputError: if there is no primitive, or one is not known.
 
     Source: weight-masks 4; Lake and Baroni 2018, figure 6. Chapter: ``systematic-generalisation``.
+
+    >>> known = commands(["jump"], joined=False)
+    >>> known[:3], len(known), len(commands())
+    (['jump', 'jump twice', 'jump thrice'], 39, 20910)
     """
     if not primitives or not set(primitives) <= set(PRIMITIVES):
         raise InputError(f"primitives = {list(primitives)} arrived; expected some of {', '.join(PRIMITIVES)}")
@@ -105,6 +110,9 @@ def interpret(command: str) -> list[str]:
         InputError: if it is no command of the language.
 
     Source: Lake and Baroni 2018, figure 7. Chapter: ``systematic-generalisation``.
+
+    >>> interpret("jump left twice after walk")
+    ['I_WALK', 'I_TURN_LEFT', 'I_JUMP', 'I_TURN_LEFT', 'I_JUMP']
     """
     for word, order in (("and", 1), ("after", -1)):
         first, joined, second = command.partition(f" {word} ")
@@ -135,6 +143,13 @@ def load_scan(split: str) -> Scan:
         DataError: if a file cannot be downloaded, or is not what it should be.
 
     Source: weight-masks 4 and C.6.1. Chapter: ``systematic-generalisation``.
+
+    Its files are a download; without one, see ``small_scan``. A name that is not known is refused before:
+
+    >>> load_scan("jmp")
+    Traceback (most recent call last):
+        ...
+    modlib.errors.InputError: split = 'jmp' arrived; expected one of jump, length, simple, turn_left; did you mean jump?
     """
     _check(split)
     where, *sums = FILES[split]
@@ -151,6 +166,9 @@ def small_scan(split: str, rng: np.random.Generator) -> Scan:
         InputError: if there is no such split.
 
     Source: none. Chapter: ``systematic-generalisation``.
+
+    >>> small_scan("length", np.random.default_rng(0))
+    Scan(name=length, train=354 of str, test=36 of str)
     """
     known = commands(joined=False)
     pairs = [command for command in commands() if command not in known and not set(command.split()) & {*DIRECTIONS}]
@@ -173,6 +191,9 @@ def split_commands(known: Sequence[str], split: str, rng: np.random.Generator, l
         InputError: if there is no such split.
 
     Source: weight-masks 4; Lake and Baroni 2018, experiments 1 to 3. Chapter: ``systematic-generalisation``.
+
+    >>> split_commands(["walk", "walk twice", "jump", "jump twice"], "jump", np.random.default_rng(0)).test
+    ('jump twice',)
     """
     _check(split)
     if split == "simple":

@@ -56,6 +56,19 @@ def learn_in_turn(
         InputError: if there is no task, all parameters are ``unfrozen``, or as ``learn_with_weights`` does.
 
     Source: weight-masks 3.3 and C.5, and the authors' code. Chapter: ``transfer``.
+
+    The second task is the first one again, so its mask keeps just what is there:
+
+    >>> from modlib.networks import perceptron
+    >>> from modlib.training import draw_from
+    >>> inputs = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+    >>> draw = draw_from(inputs, (inputs[:, 0] > 0).long())
+    >>> settings = MaskSettings(steps=300, batch_size=32, learning_rate=0.05, beta=1.0)
+    >>> network, masks = learn_in_turn(
+    ...     lambda rng: perceptron((2, 2), rng), [draw, draw], settings, np.random.default_rng(0), keep_used=0.95
+    ... )
+    >>> masks[1], reuse(masks)[0]["total"]
+    (Mask(0.weight=1 of 4, 0.bias=0 of 2, total=1 of 6), 1.0)
     """
     module = make(rng)
     frozen = [name for name, _ in module.named_parameters() if not any(fnmatchcase(name, p) for p in unfrozen)]
@@ -109,6 +122,22 @@ def learn_with_weights(
             finite.
 
     Source: weight-masks 3.3 and C.5. Chapter: ``transfer``.
+
+    A weight that is used stays as it is; the other one is trained:
+
+    >>> from modlib.training import draw_from
+    >>> network = nn.Linear(1, 2, bias=False)
+    >>> network.weight.data = torch.tensor([[0.5], [0.5]])
+    >>> inputs = torch.randn(500, 1, generator=torch.Generator().manual_seed(0))
+    >>> found = learn_with_weights(
+    ...     network,
+    ...     draw_from(inputs, (inputs[:, 0] < 0).long()),
+    ...     MaskSettings(steps=100, batch_size=32, learning_rate=0.05),
+    ...     np.random.default_rng(0),
+    ...     used={"weight": np.array([[True], [False]])},
+    ... )
+    >>> (network.weight.flatten() - 0.5).sign().tolist()
+    [0.0, -1.0]
     """
     parameters = dict(module.named_parameters())
     used = used or {}
@@ -165,6 +194,10 @@ def union_before(masks: Sequence[Mask], task: int) -> Mask:
 
     Raises:
         InputError: if there is no such task, or none before it.
+
+    >>> masks = [Mask({"w": np.array(kept, dtype=bool)}, "") for kept in ([1, 0, 0], [0, 1, 0], [0, 1, 1])]
+    >>> union_before(masks, 2).keep["w"].tolist()
+    [True, True, False]
     """
     if not 0 < task < len(masks):
         raise InputError(f"task = {task} of {len(masks)} arrived; expected one that has another before it")
@@ -183,6 +216,10 @@ def reuse(masks: Sequence[Mask]) -> list[dict[str, float]]:
         InputError: if they belong to different networks or parameters.
 
     Source: weight-masks 2 and 3.3. Chapter: ``transfer``.
+
+    >>> masks = [Mask({"w": np.array(kept, dtype=bool)}, "") for kept in ([1, 0, 0], [0, 1, 0], [0, 1, 1])]
+    >>> [shares["total"] for shares in reuse(masks)]
+    [0.0, 0.5]
     """
     return [sharing(masks[task], union_before(masks, task)) for task in range(1, len(masks))]
 

@@ -173,6 +173,12 @@ def lstm_encoder_decoder(
         InputError: if a number is below 1.
 
     Source: weight-masks 4 and C.6.1, and the authors' code. Chapter: ``systematic-generalisation``.
+
+    Five words and their end, no answer known yet: the network goes on with its own for three steps.
+
+    >>> network = lstm_encoder_decoder(sources=13, targets=6, width=6, rng=np.random.default_rng(0))
+    >>> network(torch.tensor([[0, 4, 5, 9, 1, 13, OWN, OWN, OWN]])).shape
+    torch.Size([1, 3, 7])
     """
     _check(sources, targets, width, embedding, hidden, layers)
     with torch.device("meta"):
@@ -208,6 +214,10 @@ def transformer_encoder_decoder(
         InputError: if a number is below 1, or the embedding is odd or no multiple of the heads.
 
     Source: weight-masks C.6.1, and the authors' code. Chapter: ``systematic-generalisation``.
+
+    >>> network = transformer_encoder_decoder(sources=13, targets=6, width=6, rng=np.random.default_rng(0))
+    >>> network(torch.tensor([[0, 4, 5, 9, 1, 13, OWN, OWN, OWN]])).shape
+    torch.Size([1, 3, 7])
     """
     _check(sources, targets, width, embedding, hidden, heads, layers)
     if embedding % heads or embedding % 2:
@@ -238,6 +248,13 @@ def greedy(module: EncoderDecoder, sources: Tensor, steps: int) -> Tensor:
         (n, steps) tokens: the end of an answer is its last one, ``PAD`` follows.
 
     Source: weight-masks C.6.1. Chapter: ``systematic-generalisation``.
+
+    A network whose output prefers the end, token 3, answers nothing else:
+
+    >>> network = lstm_encoder_decoder(sources=5, targets=3, width=3, rng=np.random.default_rng(0)).eval()
+    >>> network.output.bias.data = torch.tensor([0.0, 0.0, 0.0, 100.0])
+    >>> greedy(network, torch.tensor([[0, 4, 5]]), steps=4).tolist()
+    [[3, -1, -1, -1]]
     """
     with torch.no_grad():
         free = sources.new_full((len(sources), steps), OWN)

@@ -14,14 +14,15 @@ from torch import nn
 
 from modlib.data.images import load_images
 from modlib.networks.architectures import perceptron
+from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, draw_from
 
 HIDDEN = (800, 800, 64)  # of the paper
 CLASSES = 10
 
 
-@dataclass(frozen=True)
-class PermutedTask:
+@dataclass(frozen=True, eq=False, repr=False)
+class PermutedTask(BriefRepr):
     """Images whose pixels are in one order.
 
     Attributes:
@@ -32,6 +33,9 @@ class PermutedTask:
     draw: Draw
     x_test: torch.Tensor
     y_test: torch.Tensor
+
+    def _facts(self) -> dict[str, object]:
+        return {"x_test": self.x_test, "y_test": self.y_test}
 
     def accuracy(self, module: nn.Module) -> float:
         """Share of the test images that a network gets right, in [0, 1]."""

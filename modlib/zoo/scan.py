@@ -6,7 +6,7 @@ Chapter: ``systematic-generalisation``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modlib.data.scan import ACTIONS, WORDS, interpret
+from modlib.data.scan import ACTIONS, WORDS, Scan, interpret
 from modlib.errors import InputError
 from modlib.networks.sequences import (
     OWN,
@@ -23,6 +23,7 @@ from modlib.networks.sequences import (
     lstm_encoder_decoder,
     transformer_encoder_decoder,
 )
+from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Steps, train_steps, trained_once
 
 NETWORKS = ("lstm", "lstm 200", "transformer")  # the number is the size of an embedding, 16 in the first
@@ -32,8 +33,8 @@ CLIP = 5.0  # of the gradient, in the paper
 TOGETHER = 256  # commands that are tested at once
 
 
-@dataclass(frozen=True)
-class Tokens:
+@dataclass(frozen=True, eq=False, repr=False)
+class Tokens(BriefRepr):
     """Commands and answers as tokens.
 
     Attributes:
@@ -141,27 +142,29 @@ def exactly_right(module: nn.Module, known: Tokens) -> float:
     return right / len(order)
 
 
-def trained_on_scan(network: str, known: Tokens, settings: Steps, seed: int, path: Path) -> nn.Module:
+def trained_on_scan(network: str, data: Scan, settings: Steps, seed: int, path: Path) -> nn.Module:
     """A trained network, from a file if it is there; else it is trained and written.
 
     Args:
         network: one of ``NETWORKS``.
-        known: what it is trained on.
+        data: of which it is trained on ``train``.
         settings: how.
         seed: decides the start, batches and dropout.
         path: the file, ``.npz``.
 
     Raises:
-        DataError: if the file is damaged.
+        DataError: if the file is damaged, holds another network, or cannot be written.
 
     Source: weight-masks C.6.1. Chapter: ``systematic-generalisation``.
     """
-    draw = draw_commands(known, taught_for(network))
+    draw = draw_commands(tokens(data.train), taught_for(network))
     rng = np.random.default_rng([seed, 1])
+    about = {"network": network, "data": data.checksum, "settings": asdict(settings), "seed": seed}
     return trained_once(
         untrained(network, np.random.default_rng([seed, 0])),
         lambda module: train_steps(module, draw, settings, rng, token_loss),
         path,
+        about,
     )
 
 

@@ -9,6 +9,7 @@ from modlib.chapters.systematic_generalisation.experiment import (
     CELL_KEY,
     CONTROL,
     DIRECT,
+    EXPERIMENT,
     HALF,
     MASK,
     ROW_KEY,
@@ -20,6 +21,7 @@ from modlib.chapters.systematic_generalisation.experiment import (
 from modlib.chapters.systematic_generalisation.findings import FINDINGS, accuracies, difference, removed_by_token
 from modlib.data.scan import SPLITS
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
+from modlib.tables.schema import records_of
 
 STUDIES = [*((MASK, name) for name in (CONTROL, HALF, *SYSTEMATIC)), *((DIRECT, name) for name in SYSTEMATIC)]
 
@@ -48,6 +50,7 @@ def test_a_cell_gives_the_same_rows_every_time_and_all_have_the_same_columns():
             continue
         rows = measure(cell)
         assert rows == measure(cell)
+        assert len(records_of(EXPERIMENT, [{**cell, **row} for row in rows])) == len(rows)
         assert all(list(row) == [*ROW_KEY, *TOLERANCE] for row in rows)
         assert [row["layer"] for row in rows] == list(range(10 if cell["study"] == MASK else 1))
         if cell["study"] == MASK:
@@ -117,7 +120,7 @@ WORDS = {
 
 
 def grade(metric: str, rows: pd.DataFrame) -> Grade:
-    ours = FINDINGS[metric].measure(rows, "averaged")
+    ours = FINDINGS[metric].measure(rows)
     assert ours is not None
     return CRITERIA[WORDS[metric]](ours, Sample(0.5, 10))[0]
 
@@ -130,13 +133,13 @@ def test_a_sentence_is_reproduced_where_it_is_true_and_not_where_it_is_false(met
 
 @pytest.mark.parametrize("metric", FINDINGS)
 def test_without_rows_nothing_is_measured(metric: str):
-    assert FINDINGS[metric].measure(table(True).head(0), "averaged") is None
+    assert FINDINGS[metric].measure(table(True).head(0)) is None
 
 
 def test_a_split_that_is_not_measured_yet_is_left_out():
     rows = table(True)
     rows = rows[~((rows["trained_on"] == "jump") & (rows["study"] == DIRECT))]
-    assert FINDINGS["split_over_direct"].measure(rows, "averaged") is None
+    assert FINDINGS["split_over_direct"].measure(rows) is None
     assert accuracies(rows, "jump")["direct"].isna().all()
     assert accuracies(rows, "length")["direct"].notna().sum() == 12
 

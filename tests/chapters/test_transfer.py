@@ -9,6 +9,7 @@ from modlib.chapters.transfer.experiment import (
     ALIKE,
     ANEW,
     CELL_KEY,
+    EXPERIMENT,
     FROZEN,
     OLD,
     OLDER,
@@ -20,6 +21,7 @@ from modlib.chapters.transfer.experiment import (
 )
 from modlib.chapters.transfer.findings import FINDINGS, filled, shared_part
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
+from modlib.tables.schema import records_of
 
 # --- the grid
 
@@ -37,6 +39,7 @@ def test_a_cell_gives_the_same_rows_every_time(first_layer: str):
     cell = next(cell for cell in cells("smoke") if cell["first_layer"] == first_layer)
     rows = measure(cell)
     assert rows == measure(cell)
+    assert len(records_of(EXPERIMENT, [{**cell, **row} for row in rows])) == len(rows)
     layers = {0, 1, 2, 3} if first_layer == FROZEN else {0, 2, 3}
     assert {tuple(row[column] for column in ROW_KEY) for row in rows} == {(t, n) for t in range(3) for n in layers}
     for row in rows:
@@ -98,7 +101,7 @@ WORDS = {
 
 
 def grade(metric: str, rows: pd.DataFrame) -> Grade:
-    ours = FINDINGS[metric].measure(rows, "averaged")
+    ours = FINDINGS[metric].measure(rows)
     assert ours is not None
     return CRITERIA[WORDS[metric]](ours, Sample(0.5, 10))[0]
 
@@ -111,14 +114,14 @@ def test_a_sentence_is_reproduced_where_it_is_true_and_not_where_it_is_false(met
 
 @pytest.mark.parametrize("metric", FINDINGS)
 def test_without_rows_nothing_is_measured(metric: str):
-    assert FINDINGS[metric].measure(table(True).head(0), "averaged") is None
+    assert FINDINGS[metric].measure(table(True).head(0)) is None
 
 
 def test_networks_whose_first_layer_starts_anew_decide_nothing():
     rows = table(True)
     other = table(False).assign(first_layer=ANEW)
     for metric in FINDINGS:
-        alone, both = (FINDINGS[metric].measure(r, "averaged") for r in (rows, pd.concat([rows, other])))
+        alone, both = (FINDINGS[metric].measure(r) for r in (rows, pd.concat([rows, other])))
         assert alone == both
 
 

@@ -1,12 +1,14 @@
 """SCAN's tokens, batches and accuracy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from modlib.data.scan import ACTIONS, WORDS, commands, interpret, small_scan
-from modlib.errors import InputError
+from modlib.data.scan import ACTIONS, WORDS, Scan, commands, interpret, small_scan
+from modlib.errors import DataError, InputError
 from modlib.networks.sequences import OWN, PAD, greedy
 from modlib.training.steps import Steps
 from modlib.zoo.scan import (
@@ -76,15 +78,19 @@ def test_one_mistake_makes_an_answer_wrong():
 
 
 @pytest.mark.parametrize("network", ["lstm", "transformer"])
-def test_accuracy_in_one_pass_is_that_of_greedy_answers(network: str, tmp_path):
-    known = tokens(["jump", "walk", "run", "look", "walk twice", "run twice", "look twice", "turn left", "turn right"])
+def test_accuracy_in_one_pass_is_that_of_greedy_answers(network: str, tmp_path, monkeypatch):
+    train = ("jump", "walk", "run", "look", "walk twice", "run twice", "look twice", "turn left", "turn right")
+    data, known, settings = Scan("a few", train, ()), tokens(train), Steps(25, 16, 3e-3, 5.0)
     path = tmp_path / "network.npz"
-    module = trained_on_scan(network, known, Steps(25, 16, 3e-3, 5.0), 0, path)
+    module = trained_on_scan(network, data, settings, 0, path)
     answers = greedy(module, known.commands, LENGTH)  # type: ignore[arg-type]
     right = float((answers == known.answers).all(1).double().mean())
     assert exactly_right(module, known) == right
-    again = trained_on_scan(network, known, Steps(0), 0, path)
+    monkeypatch.setattr("modlib.zoo.scan.train_steps", None)  # not trained again
+    again = trained_on_scan(network, data, settings, 0, path)
     assert exactly_right(again, known) == right
+    with pytest.raises(DataError, match="was made with"):
+        trained_on_scan(network, replace(data, train=train[1:]), settings, 0, path)
 
 
 def test_the_loss_is_a_sum_over_tokens_and_a_mean_over_answers():

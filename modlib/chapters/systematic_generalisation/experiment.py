@@ -16,7 +16,7 @@ import numpy as np
 
 from modlib.data.scan import SPLITS, Scan, load_scan, small_scan
 from modlib.files import cache_file
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, numbers, optional, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,36 @@ TOLERANCE = {
     "loss_before_last": 0.3,
     "loss_last": 0.3,
     "kept_course": 0.05,
+}
+# A network that is trained on a split directly has no mask, and what is of a mask is empty.
+COLUMNS = {
+    "profile": PROFILE,
+    "dataset": text(),
+    "network": text(*BETAS),
+    "study": text(MASK, DIRECT),
+    "trained_on": text(CONTROL, HALF, *SYSTEMATIC),
+    "seed": integer(),
+    "layer": integer(),
+    "network_steps": integer(1),
+    "network_rate": number(0),
+    "mask_steps": integer(1),
+    "mask_rate": number(0),
+    "batch_size": integer(1),
+    "parameter": optional(text()),
+    "size": optional(integer(1)),
+    "kept": optional(integer()),
+    "shared": optional(integer()),
+    "union": optional(integer()),
+    "by_chance": optional(number(0)),
+    "by_chance_sd": optional(number(0)),
+    "p": optional(SHARE),
+    **{f"whole_{split}": SHARE for split in SPLITS},
+    **{f"masked_{split}": optional(SHARE) for split in SPLITS},
+    "removed_by_token": optional(numbers(0, 1)),
+    "loss_first": optional(number(0)),
+    "loss_before_last": optional(number(0)),
+    "loss_last": optional(number(0)),
+    "kept_course": optional(numbers(0, 1)),
 }
 
 
@@ -166,11 +196,11 @@ def _split(dataset: str, split: str) -> Scan:
 
 def _network(plan: Plan, data: Scan, seed: int) -> nn.Module:
     from modlib.training.steps import Steps
-    from modlib.zoo.scan import CLIP, tokens, trained_on_scan
+    from modlib.zoo.scan import CLIP, trained_on_scan
 
     settings = Steps(plan.network_steps, plan.batch_size, plan.network_rate, CLIP)
     path = _cache_path("scan", plan, data, seed)
-    return trained_on_scan(plan.network, tokens(data.train), settings, seed, path)
+    return trained_on_scan(plan.network, data, settings, seed, path)
 
 
 def _learn(module: nn.Module, plan: Plan, shown: Sequence[str], seed: Sequence[int]) -> LearnedMask:
@@ -223,4 +253,7 @@ def _cache_path(what: str, plan: Plan, data: Scan, seed: int) -> Path:
     return cache_file(f"{what}-{plan.network.replace(' ', '-')}-{data.name}-{seed}", settings)
 
 
-EXPERIMENT = Experiment("systematic-generalisation", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL)
+EXPERIMENT = Experiment(
+    "systematic-generalisation", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL, columns=COLUMNS,
+    network_key=("dataset", "network", "seed"),
+)  # fmt: skip

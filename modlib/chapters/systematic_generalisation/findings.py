@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from modlib.chapters.systematic_generalisation.experiment import CONTROL, DIRECT, HALF, MASK, SYSTEMATIC
 from modlib.data.scan import ACTIONS
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, sample_of
 
 NETWORK = ["network", "seed"]
 FIRST_INPUT, OUTPUT = "encoder.weight_ih_l0", "output.weight"
@@ -42,21 +41,15 @@ def accuracies(rows: pd.DataFrame, split: str) -> pd.DataFrame:
     return found.reindex(columns=["whole", CONTROL, HALF, *SYSTEMATIC, "direct"]).astype(float)
 
 
-def _sample(values: pd.Series | np.ndarray) -> Sample | None:
-    found = np.asarray(values, dtype=float)
-    found = found[~np.isnan(found)]
-    return over_networks(found) if found.size else None
-
-
 def _control_over_split(rows: pd.DataFrame, split: str) -> Sample | None:
     found = accuracies(rows, split)
-    return _sample(found[CONTROL] - found[split])
+    return sample_of(found[CONTROL] - found[split])
 
 
 def _split_over_direct(rows: pd.DataFrame) -> Sample | None:
     """Accuracy with a mask learned on a split less that of training on it, a mean over splits, by network."""
     each = [found[split] - found["direct"] for split in SYSTEMATIC for found in [accuracies(rows, split)]]
-    return _sample(pd.concat(each, axis=1).mean(axis=1, skipna=False))
+    return sample_of(pd.concat(each, axis=1).mean(axis=1, skipna=False))
 
 
 def difference(rows: pd.DataFrame) -> pd.Series:
@@ -71,7 +64,7 @@ def _output_differs_most(rows: pd.DataFrame) -> Sample | None:
     if rows.empty:
         return None
     by_layer = difference(rows).groupby([*(rows[name] for name in NETWORK), rows["parameter"]]).mean()
-    return _sample((by_layer.unstack("parameter").idxmax(axis=1) == OUTPUT).astype(float))
+    return sample_of((by_layer.unstack("parameter").idxmax(axis=1) == OUTPUT).astype(float))
 
 
 def removed_by_token(rows: pd.DataFrame) -> pd.DataFrame:
@@ -90,17 +83,17 @@ def _jump(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _jump_removed(rows: pd.DataFrame) -> Sample | None:
-    return _sample(_jump(rows)["I_JUMP"])
+    return sample_of(_jump(rows)["I_JUMP"])
 
 
 def _jump_removed_near_half(rows: pd.DataFrame) -> Sample | None:
-    return _sample(_jump(rows)["I_JUMP"] - 1 / 2)
+    return sample_of(_jump(rows)["I_JUMP"] - 1 / 2)
 
 
 def _jump_removed_most(rows: pd.DataFrame) -> Sample | None:
     """Share of networks in which no action loses more of its output weights than I_JUMP."""
     found = _jump(rows)
-    return _sample((found[list(ACTIONS)].idxmax(axis=1) == "I_JUMP").astype(float)) if len(found) else None
+    return sample_of((found[list(ACTIONS)].idxmax(axis=1) == "I_JUMP").astype(float)) if len(found) else None
 
 
 def first_input(rows: pd.DataFrame) -> pd.DataFrame:
@@ -111,26 +104,26 @@ def first_input(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _wide_removed(rows: pd.DataFrame) -> Sample | None:
     found = first_input(rows)
-    return _sample(found[WIDE]) if WIDE in found else None
+    return sample_of(found[WIDE]) if WIDE in found else None
 
 
 def _narrow_keeps_more(rows: pd.DataFrame) -> Sample | None:
     found = first_input(rows)
-    return _sample(found[NARROW] - found[WIDE]) if {NARROW, WIDE} <= set(found) else None
+    return sample_of(found[NARROW] - found[WIDE]) if {NARROW, WIDE} <= set(found) else None
 
 
 FINDINGS = {
     **{
-        f"control_over_{split}": statistic(
+        f"control_over_{split}": Metric(
             f"accuracy on {split}, mask for all less mask for the split", partial(_control_over_split, split=split)
         )
         for split in SYSTEMATIC
     },
-    "split_over_direct": statistic("accuracy on a split, mask less training directly", _split_over_direct),
-    "output_differs_most": statistic("share of networks whose output layer differs most", _output_differs_most, 2),
-    "removed_weight_fraction_approx": statistic("output weights of I_JUMP removed", _jump_removed),
-    "jump_removed_near_half": statistic("output weights of I_JUMP removed, less one half", _jump_removed_near_half),
-    "jump_removed_most": statistic("share of networks in which I_JUMP loses most", _jump_removed_most, 2),
-    "wide_first_input": statistic("first weights kept, embeddings of 200", _wide_removed),
-    "narrow_keeps_more": statistic("first weights kept, embeddings of 16 less of 200", _narrow_keeps_more),
+    "split_over_direct": Metric("accuracy on a split, mask less training directly", _split_over_direct),
+    "output_differs_most": Metric("share of networks whose output layer differs most", _output_differs_most, 2),
+    "removed_weight_fraction_approx": Metric("output weights of I_JUMP removed", _jump_removed),
+    "jump_removed_near_half": Metric("output weights of I_JUMP removed, less one half", _jump_removed_near_half),
+    "jump_removed_most": Metric("share of networks in which I_JUMP loses most", _jump_removed_most, 2),
+    "wide_first_input": Metric("first weights kept, embeddings of 200", _wide_removed),
+    "narrow_keeps_more": Metric("first weights kept, embeddings of 16 less of 200", _narrow_keeps_more),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, numbers, text
 
 if TYPE_CHECKING:
     from modlib.masks.learning import LearnedMask
@@ -42,6 +42,29 @@ TOLERANCE = {
     "loss_before_last": 0.1,
     "loss_last": 0.1,
     "kept_course": 0.05,
+}
+COLUMNS = {
+    "profile": PROFILE,
+    "dataset": text(),
+    "start": text(*STARTS),
+    "first_layer": text(FROZEN, ANEW),
+    "seed": integer(),
+    "task": integer(),
+    "layer": integer(),
+    "parameter": text(),
+    "size": integer(1),
+    "kept": integer(),
+    "used_before": integer(),
+    "shared": integer(),
+    "by_chance": number(0),
+    "by_chance_sd": number(0),
+    "p": SHARE,
+    "steps": integer(1),
+    "accuracy": SHARE,
+    "loss_first": number(0),
+    "loss_before_last": number(0),
+    "loss_last": number(0),
+    "kept_course": numbers(0, 1),
 }
 
 
@@ -143,4 +166,7 @@ def _layers(masks: list[Mask], task: int) -> list[Row]:
     ]
 
 
-EXPERIMENT = Experiment("transfer", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL)
+EXPERIMENT = Experiment(
+    "transfer", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL, columns=COLUMNS,
+    network_key=("dataset", "start", "first_layer", "seed"),
+)  # fmt: skip

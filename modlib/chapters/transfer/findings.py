@@ -10,7 +10,7 @@ import pandas as pd
 
 from modlib.chapters.transfer.experiment import ALIKE, FROZEN, OLD, OLDER
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, sample_of
 
 NETWORK = ["start", "first_layer", "seed"]
 HALF_FULL = 0.5  # share of a layer's weights in use up to which there is free capacity
@@ -31,17 +31,11 @@ def of_start(rows: pd.DataFrame, *starts: str) -> pd.DataFrame:
     return rows[rows["start"].isin(starts) & (rows["first_layer"] == FROZEN) & (rows["task"] > 0)]
 
 
-def _sample(values: pd.Series | np.ndarray) -> Sample | None:
-    found = np.asarray(values, dtype=float)
-    found = found[~np.isnan(found)]
-    return over_networks(found) if found.size else None
-
-
 def _while_free(rows: pd.DataFrame) -> Sample | None:
     """Mean share over layers and tasks while at most half of the layer is in use, by network."""
     rows = of_start(rows, ALIKE)
     rows = rows[(rows["layer"] > 0) & (filled(rows) <= HALF_FULL)]
-    return _sample(shared_part(rows).groupby(rows["seed"]).mean())
+    return sample_of(shared_part(rows).groupby(rows["seed"]).mean())
 
 
 def _grows(rows: pd.DataFrame) -> Sample | None:
@@ -63,7 +57,7 @@ def _last_layer_shares_most(rows: pd.DataFrame) -> Sample | None:
     rows = of_start(rows, ALIKE)
     rows = rows[rows["layer"] > 0]
     means = shared_part(rows).groupby([rows["seed"], rows["layer"]]).mean().unstack("layer").dropna()
-    return _sample((means.idxmax(axis=1) == means.columns.max()).astype(float)) if len(means) else None
+    return sample_of((means.idxmax(axis=1) == means.columns.max()).astype(float)) if len(means) else None
 
 
 def _mean_share(rows: pd.DataFrame, layer: int) -> pd.DataFrame:
@@ -78,22 +72,20 @@ def _old_shares_more(rows: pd.DataFrame, layer: int) -> Sample | None:
     means = _mean_share(rows, layer)
     if not {ALIKE, OLD, OLDER} <= set(means):
         return None
-    return _sample(means[[OLD, OLDER]].mean(axis=1, skipna=False) - means[ALIKE])
+    return sample_of(means[[OLD, OLDER]].mean(axis=1, skipna=False) - means[ALIKE])
 
 
 def _unique(rows: pd.DataFrame) -> Sample | None:
     """Share of a mask's weights that no earlier task uses, where used ones are preferred; one a network."""
     means = 1 - _mean_share(rows, 0).drop(columns=ALIKE, errors="ignore")
-    return _sample(means.to_numpy().ravel())
+    return sample_of(means.to_numpy().ravel())
 
 
 FINDINGS = {
-    "shared_while_free": statistic("sharing while at most half of a layer is in use", _while_free),
-    "sharing_grows": statistic("share of layers in which sharing grows as they fill", _grows, 2),
-    "last_layer_shares_most": statistic("share of networks whose last layer shares most", _last_layer_shares_most, 2),
-    "old_shares_more": statistic(
-        "sharing, used weights preferred less all alike", lambda rows: _old_shares_more(rows, 0)
-    ),
-    "old_shares_more_first": statistic("the same in the first layer", lambda rows: _old_shares_more(rows, 1)),
-    "unique_weight_fraction_lower_bound": statistic("weights that no earlier task uses", _unique),
+    "shared_while_free": Metric("sharing while at most half of a layer is in use", _while_free),
+    "sharing_grows": Metric("share of layers in which sharing grows as they fill", _grows, 2),
+    "last_layer_shares_most": Metric("share of networks whose last layer shares most", _last_layer_shares_most, 2),
+    "old_shares_more": Metric("sharing, used weights preferred less all alike", lambda rows: _old_shares_more(rows, 0)),
+    "old_shares_more_first": Metric("the same in the first layer", lambda rows: _old_shares_more(rows, 1)),
+    "unique_weight_fraction_lower_bound": Metric("weights that no earlier task uses", _unique),
 }
