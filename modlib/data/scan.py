@@ -171,7 +171,7 @@ def small_scan(split: str, rng: np.random.Generator) -> Scan:
     Scan(name=length, train=354 of str, test=36 of str)
     """
     known = commands(joined=False)
-    pairs = [command for command in commands() if command not in known and not set(command.split()) & {*DIRECTIONS}]
+    pairs = [command for command in commands()[len(known) :] if not set(command.split()) & {*DIRECTIONS}]
     return split_commands(known + pairs, split, rng, longest=6)
 
 
