@@ -1,6 +1,9 @@
 """The strict front door of chapters, and their text twins."""
 
+import ast
 import json
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -240,3 +243,17 @@ def test_the_chapters_are_what_their_twins_make_them_and_their_parameters_are_ex
         parameters = notebooks.read_parameters(notebook)
         assert "seed" in parameters, notebook
         assert all(parameter.comment for parameter in parameters.values()), notebook
+
+
+@pytest.mark.parametrize("twin", sorted((checkout() / "notebooks").glob("*.md")), ids=lambda path: path.stem)
+def test_every_name_that_a_chapter_imports_from_the_library_is_there(twin: Path) -> None:
+    code = "\n".join(cell.source for cell in notebooks.read_notebook(twin).cells if cell.cell_type == "code")
+    found = [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "modlib"
+        for alias in node.names
+    ]
+    assert found
+    for module, name in found:
+        assert hasattr(import_module(module), name) or find_spec(f"{module}.{name}"), f"{module} has no {name}"

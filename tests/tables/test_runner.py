@@ -29,6 +29,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (folder / "toy.csv").read_bytes()
 
 
+def hear_signals() -> None:
+    """Undo what a parent such as nohup, or a shell that runs the tests in the background, has set to be ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(folder: Path, name: str = "toy", jobs: int = 1, **environment: str) -> subprocess.Popen[str]:
     """``modlib run`` in a process of its own; what its workers write is written to the same place."""
     words = ["run", name, "--grid", "paper", "--jobs", str(jobs), "--results", str(folder)]
@@ -41,6 +47,7 @@ def start(folder: Path, name: str = "toy", jobs: int = 1, **environment: str) ->
         text=True,
         env=variables,
         start_new_session=True,
+        preexec_fn=hear_signals,
     )
 
 
@@ -80,7 +87,10 @@ def test_a_signal_stops_a_run_and_says_how_to_go_on(tmp_path: Path, number: sign
     process = start(tmp_path, "for-ever", jobs=2)
     wait_until_busy(process, tmp_path, workers=2)
     (os.kill if number is signal.SIGTERM else os.killpg)(process.pid, number)
-    said, _ = process.communicate(timeout=60)
+    try:
+        said, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "failed" not in said
