@@ -24,3 +24,12 @@ from .polynomials import (
     polynomials as polynomials,
 )
 from .random import random_images as random_images
+from .scan import (
+    SPLITS as SPLITS,
+    Scan as Scan,
+    commands as commands,
+    interpret as interpret,
+    load_scan as load_scan,
+    small_scan as small_scan,
+    split_commands as split_commands,
+)

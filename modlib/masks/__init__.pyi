@@ -1,3 +1,9 @@
+from .continual import (
+    learn_in_turn as learn_in_turn,
+    learn_with_weights as learn_with_weights,
+    reuse as reuse,
+    union_before as union_before,
+)
 from .learning import (
     CurvePoint as CurvePoint,
     LearnedMask as LearnedMask,

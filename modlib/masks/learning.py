@@ -8,7 +8,8 @@ Chapter: ``weight-masks``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -115,7 +116,7 @@ def learn_mask(
     normalisation by its running statistics.
 
     Args:
-        module: the network, any torch module; neither its weights nor its buffers nor its mode are changed.
+        module: the network, any torch module; it is left as it was, see ``at_inference``.
         draw: returns ``n`` examples of the task, inputs (n, ...) and targets (n, ...), for a generator and ``n``.
             See ``from_arrays``.
         settings: how.
@@ -169,14 +170,13 @@ def learn_mask(
     every = max(1, math.ceil(settings.steps / KEPT_POINTS))
     losses = np.empty(settings.steps, dtype=np.float32)
     course: dict[int, float] = {}
-    network, modes = fingerprint(module), [(part, part.training) for part in module.modules()]
-    module.eval()
+    network = fingerprint(module)
     sampler = Sampler(weights, logits, settings.samples, rng)
-    loss_of_samples = _loss_of_samples(module, parameters, loss)
-    try:
+    loss_of_all = loss_of_samples(module, parameters, loss)
+    with at_inference(module):
         for step in range(1, settings.steps + 1):
             inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in draw(rng, settings.batch_size))
-            of_task = loss_of_samples(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
+            of_task = loss_of_all(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
             losses[step - 1] = value = of_task.item()
             check_loss(value, step)
             for logit in logits:  # the gradient of the regulariser; the task's is added
@@ -188,9 +188,6 @@ def learn_mask(
                 course[step] = sum(int(torch.count_nonzero(logit > 0)) for logit in logits) / n_weights
             if on_step:
                 on_step(step, value)
-    finally:
-        for part, mode in modes:
-            part.training = mode
     found = dict(zip(names, (logit.detach() for logit in logits), strict=True))
     probabilities = {name: torch.sigmoid(logit).cpu().numpy() for name, logit in found.items()}
     keep = {name: (logit > 0).cpu().numpy() for name, logit in found.items()}
@@ -280,7 +277,32 @@ def regularisation_curve(
     return max((point.beta for point in curve if point.performance >= needed), default=math.nan), curve
 
 
-def _loss_of_samples(
+@contextmanager
+def at_inference(module: nn.Module) -> Iterator[None]:
+    """A network in evaluation mode for the time of the block, and afterwards as it was.
+
+    Modes, buffers, and whatever a forward pass writes into attributes of a module are put back: under ``vmap`` these
+    would be tensors that nothing else can read. PyTorch's attention takes its ordinary path meanwhile; the fast one
+    for inference has no gradient.
+    """
+    parts = [(part, {**part.__dict__, "_buffers": dict(part._buffers)}) for part in module.modules()]
+    values = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    module.eval()
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for part, attributes in parts:
+            part.__dict__.clear()
+            part.__dict__.update(attributes)
+        with torch.no_grad():
+            for buffer, value in values:
+                buffer.copy_(value)
+
+
+def loss_of_samples(
     module: nn.Module, frozen: Mapping[str, Tensor], loss: Loss
 ) -> Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]:
     """Mean loss over samples of the weights, each with its part of the batch.

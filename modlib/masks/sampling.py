@@ -25,7 +25,8 @@ class Sampler:
     """Draws the weights of masked parameters, always into the same memory.
 
     With u uniform in (0, 1), s = u / (u + (1 - u) exp(-l)) and b = 1 if s > 0.5 else 0, a sample is w b. The gradient
-    takes db / dl to be ds / dl = s (1 - s).
+    takes db / dl to be ds / dl = s (1 - s). Weights that require a gradient get theirs, which is that of the samples
+    where b is 1.
 
     Args:
         weights: w, one dense tensor a parameter, see ``laid_out``.
@@ -83,10 +84,13 @@ class _Written(torch.autograd.Function):
         return torch.where(uniforms > torch.sigmoid(-logits), weight, weight.new_zeros(()), out=out)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         logits, weight, uniforms = ctx.saved_tensors
         soft = uniforms / torch.lerp(_odds(logits), torch.ones_like(logits), uniforms)
-        return (gradient.to(soft.dtype) * soft * (1 - soft)).sum(0) * weight, None, None, None
+        of_weight = None
+        if ctx.needs_input_grad[1]:
+            of_weight = (gradient * (uniforms > torch.sigmoid(-logits))).sum(0)
+        return (gradient.to(soft.dtype) * soft * (1 - soft)).sum(0) * weight, of_weight, None, None
 
 
 class _Compiled(torch.autograd.Function):
@@ -101,13 +105,17 @@ class _Compiled(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         weight, odds = ctx.saved_tensors
         if gradient[0].stride() != weight.stride() or gradient[0].numel() != gradient.stride(0):
             gradient = _samples_like(weight, len(gradient)).copy_(gradient)
         total = torch.empty_like(weight)
         _slope(_lines(gradient), _flat(weight), _flat(odds), ctx.numbers, _flat(total))
-        return total, None, None, None
+        of_weight = None
+        if ctx.needs_input_grad[1]:
+            of_weight = torch.empty_like(weight)
+            _through(_lines(gradient), _flat(odds), ctx.numbers, _flat(of_weight))
+        return total, of_weight, None, None
 
 
 def _odds(logits: Tensor) -> Tensor:
@@ -154,3 +162,15 @@ def _slope(gradient, weight, odds, numbers, out):  # type: ignore[no-untyped-def
             u = (np.float32(numbers[s, i]) + half) * unit
             soft = u / (u + (one - u) * odds[i])
             out[i] += gradient[s, i] * soft * (one - soft) * weight[i]
+
+
+@_loop
+def _through(gradient, odds, numbers, out):  # type: ignore[no-untyped-def]
+    """Sum over samples of the gradient where the weight was kept."""
+    one, half, levels = np.float32(1), np.float32(0.5), np.float32(LEVELS)
+    for i in range(odds.size):
+        out[i] = 0
+    for s in range(numbers.shape[0]):
+        for i in range(odds.size):
+            limit = levels - levels / (one + odds[i]) - half
+            out[i] += gradient[s, i] if numbers[s, i] > limit else np.float32(0)

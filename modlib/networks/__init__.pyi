@@ -22,3 +22,10 @@ from .planted import (
     random_weights as random_weights,
     side_by_side as side_by_side,
 )
+from .sequences import (
+    OWN as OWN,
+    PAD as PAD,
+    greedy as greedy,
+    lstm_encoder_decoder as lstm_encoder_decoder,
+    transformer_encoder_decoder as transformer_encoder_decoder,
+)

@@ -35,7 +35,7 @@ def perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
     >>> [tuple(values.shape) for values in perceptron((784, 256, 10), np.random.default_rng(0)).parameters()]
     [(256, 784), (256,), (10, 256), (10,)]
     """
-    return _start(_chain(sizes), rng)
+    return start_as_torch(_chain(sizes), rng)
 
 
 def glorot_perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
@@ -108,7 +108,7 @@ def repeated_lstm(inputs: int, hidden: int, outputs: int, steps: int, rng: np.ra
         raise InputError(f"{inputs} inputs, {hidden} units, {outputs} outputs, {steps} steps; all must be at least 1")
     with torch.device("meta"):
         module = RepeatedLSTM(inputs, hidden, outputs, steps)
-    return _start(module, rng)
+    return start_as_torch(module, rng)
 
 
 def simple_cnn(rng: np.random.Generator, dropout: bool = True, classes: int = 10) -> nn.Sequential:
@@ -136,7 +136,7 @@ def simple_cnn(rng: np.random.Generator, dropout: bool = True, classes: int = 10
             *(nn.Conv2d(128, 256, 3, padding=1), nn.ReLU(), nn.Dropout(rates[1])),
             *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, classes)),
         )
-    return _start(module, rng)
+    return start_as_torch(module, rng)
 
 
 def small_cnn(
@@ -236,15 +236,27 @@ def _start_as_keras(module: M, rng: np.random.Generator) -> M:
     return module
 
 
-def _start(module: M, rng: np.random.Generator) -> M:
-    """Memory for a module without any, filled uniformly in +-1/sqrt(fan-in), or 1/sqrt(units) in an LSTM."""
+def start_as_torch(module: M, rng: np.random.Generator) -> M:
+    """Memory for a module without any, filled as PyTorch fills its layers, from a generator.
+
+    Uniform in +-1/sqrt(fan-in), or 1/sqrt(units) in an LSTM; projections of attention Glorot-uniform with biases 0;
+    embeddings normal; gains 1 and shifts 0.
+    """
     module = module.to_empty(device="cpu")
     with torch.no_grad():
         for layer in module.modules():
-            if isinstance(layer, (nn.Linear, nn.Conv2d)):
-                bound = 1 / math.sqrt(layer.weight[0].numel())
-            elif isinstance(layer, nn.LSTM):
-                bound = 1 / math.sqrt(layer.hidden_size)
-            for parameter in layer.parameters(recurse=False):
-                parameter.copy_(torch.as_tensor(rng.uniform(-bound, bound, parameter.shape)))
+            of_layer = list(layer.parameters(recurse=False))
+            if isinstance(layer, nn.Embedding):
+                layer.weight.copy_(torch.as_tensor(rng.normal(size=layer.weight.shape)))
+            elif isinstance(layer, nn.LayerNorm):
+                layer.reset_parameters()
+            elif isinstance(layer, nn.MultiheadAttention):
+                bound = math.sqrt(6 / sum(layer.in_proj_weight.shape))
+                layer.in_proj_weight.copy_(torch.as_tensor(rng.uniform(-bound, bound, layer.in_proj_weight.shape)))
+                layer.in_proj_bias.zero_()
+            elif of_layer:
+                fan_in = layer.hidden_size if isinstance(layer, nn.LSTM) else of_layer[0][0].numel()
+                bound = 1 / math.sqrt(fan_in)
+                for parameter in of_layer:
+                    parameter.copy_(torch.as_tensor(rng.uniform(-bound, bound, parameter.shape)))
     return module

@@ -29,4 +29,19 @@ from .pruned import (
     pruned_vgg as pruned_vgg,
     turned as turned,
 )
+from .permuted_images import (
+    PermutedTask as PermutedTask,
+    permuted_tasks as permuted_tasks,
+    xavier_perceptron as xavier_perceptron,
+)
+from .scan import (
+    Tokens as Tokens,
+    draw_commands as draw_commands,
+    exactly_right as exactly_right,
+    taught_for as taught_for,
+    token_loss as token_loss,
+    tokens as tokens,
+    trained_on_scan as trained_on_scan,
+    untrained as untrained,
+)
 from .trained import trained as trained

@@ -1,13 +1,16 @@
 """Learned masks: planted sub-networks found, and nothing changed in the network."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import prune
 
 from modlib.errors import InputError
-from modlib.masks.learning import LearnedMask, MaskSettings, _loss_of_samples, learn_mask, regularisation_curve
+from modlib.masks.learning import LearnedMask, MaskSettings, learn_mask, loss_of_samples, regularisation_curve
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.training.steps import draw_from
 
@@ -80,7 +83,7 @@ def test_samples_at_once_give_what_one_after_another_gives(network: nn.Module, x
     network.eval()
     sampled = {name: torch.randn(4, *p.shape, requires_grad=True) for name, p in network.named_parameters()}
     inputs, targets = torch.randn(*x), torch.randint(3, (4, 2))
-    at_once = _loss_of_samples(network, {}, cross_entropy)(sampled, inputs, targets)
+    at_once = loss_of_samples(network, {}, cross_entropy)(sampled, inputs, targets)
     one_by_one = torch.stack(
         [
             cross_entropy(
@@ -162,7 +165,34 @@ class Recurrent(nn.Module):
         return self.out(self.lstm(x)[0][:, -1])
 
 
+class Noting(nn.Module):
+    """Notes what it was last given, and counts its calls in a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.last = nn.Linear(4, 3), None
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.last = self.layer(x)
+        return self.last
+
+
+class Attending(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.TransformerEncoderLayer(4, 2, 6, batch_first=True)
+        self.attention, self.out = nn.MultiheadAttention(4, 2, batch_first=True), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        read = self.encoder(x)
+        return self.out(self.attention(read, read, read, need_weights=False)[0].mean(1))
+
+
 NETWORKS = {
+    "notes and counts": (Noting, lambda: torch.randn(40, 4)),
+    "attention": (Attending, lambda: torch.randn(40, 5, 4)),
     "batch norm and dropout": (
         lambda: nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(0.5), nn.Linear(6, 3)),
         lambda: torch.randn(40, 4),
@@ -193,6 +223,7 @@ def test_any_network_is_left_as_it_was(name: str, mode: str):
     assert [part.training for part in module.modules()] == modes
     assert all(parameter.grad is None for parameter in module.parameters())
     found.mask.apply(module)
+    torch.save(module, io.BytesIO())  # no tensor of the batched passes is left in it
     # every parameter matters for the loss, so every logit has left the course of the regulariser alone
     for key, values in found.probabilities.items():
         assert np.ptp(values) > 0, key
@@ -207,6 +238,40 @@ def test_training_mode_does_not_change_a_mask(name: str):
         learn_mask(module.train(mode), draw, SHORT, np.random.default_rng(0)).probabilities for mode in (True, False)
     )
     assert all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_a_pruned_network_keeps_its_own_weights():
+    module = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3))
+    prune.l1_unstructured(module[0], "weight", 0.5)
+    before = module[0].weight
+    draw = draw_from(torch.randn(40, 4), torch.randint(3, (40,)))
+    found = learn_mask(module, draw, SHORT, np.random.default_rng(0))
+    assert module[0].weight is before
+    assert {"0.weight_orig", "0.bias", "2.weight", "2.bias"} == set(found.mask.keep)
+
+
+def test_attention_has_its_fast_path_back_even_after_an_error():
+    module = Attending()
+    assert torch.backends.mha.get_fastpath_enabled()
+    with pytest.raises(InputError, match="the loss is nan"):
+        learn_mask(
+            module,
+            draw_from(torch.full((8, 5, 4), torch.nan), torch.randint(3, (8,))),
+            SHORT,
+            np.random.default_rng(0),
+        )
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_weights_that_are_used_twice_or_tied_are_masked_once():
+    torch.manual_seed(0)
+    module = Shared()
+    draw = draw_from(torch.randint(6, (40, 5)), torch.randint(3, (40,)))
+    found = learn_mask(module, draw, SHORT, np.random.default_rng(0)).mask
+    assert found.size() == {"embedding.weight": 30, "twice.weight": 25, "twice.bias": 5, "out.bias": 6, TOTAL: 66}
+    cut = Mask({"embedding.weight": np.zeros((6, 5), bool)}, fingerprint(module)).apply(module)
+    assert cut.out.weight is cut.embedding.weight
+    assert not cut.out.weight.any()
 
 
 def test_parameters_that_are_not_named_or_are_fixed_are_not_learned():

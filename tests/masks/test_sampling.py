@@ -102,3 +102,20 @@ def test_the_layout_of_a_matrix_changes_nothing():
     for sampled, slope in found[1:]:
         torch.testing.assert_close(sampled, found[0][0])
         torch.testing.assert_close(slope, found[0][1])
+
+
+@pytest.mark.parametrize("way", [_Compiled, _Written])
+def test_a_weight_that_learns_gets_the_gradient_of_the_samples_that_keep_it(way):
+    rng = np.random.default_rng(0)
+    weight = torch.tensor(rng.normal(size=(4, 6)), dtype=torch.float32, requires_grad=True)
+    toward = torch.tensor(rng.normal(size=(3, 4, 6)), dtype=torch.float32)
+    logits = torch.tensor(rng.normal(size=(4, 6)) * 3, dtype=torch.float32, requires_grad=True)
+    whole = rng.integers(LEVELS, size=(3, 24), dtype=np.uint16)
+    u = torch.tensor((whole + 0.5) / LEVELS).reshape(3, 4, 6)
+    numbers = whole if way is _Compiled else u.float()
+    sampled = way.apply(logits, weight, numbers, torch.empty(3, 4, 6))
+    of_weight, of_logits = torch.autograd.grad((sampled * toward).sum(), (weight, logits))
+    kept = (torch.logit(u) + logits > 0).float()
+    torch.testing.assert_close(of_weight, (kept * toward).sum(0))
+    frozen = way.apply(logits, weight.detach(), numbers, torch.empty(3, 4, 6))
+    torch.testing.assert_close(torch.autograd.grad((frozen * toward).sum(), logits)[0], of_logits)

@@ -252,6 +252,10 @@ def test_unknown_names_and_numbers_out_of_range_are_refused(tmp_path: Path) -> N
         verify(TOY, 0, folder=tmp_path)
     with pytest.raises(InputError, match=r"expected one of class-removal, .* did you mean dropout"):
         find_experiment("dropuot")
+    for strange in ("", "..", "rows", "a.b", "weight masks"):
+        with pytest.raises(InputError, match="expected one of class-removal"):
+            find_experiment(strange)
+    assert find_experiment("transfer").name == "transfer"  # which has no page
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,88 @@
+"""Figures of the chapter on systematic generalisation, on the axes of the paper's own figures.
+
+Colours are those of ``modlib.plots``. Chapter: ``systematic-generalisation``.
+"""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from modlib.chapters.systematic_generalisation.experiment import CONTROL, MASK, SYSTEMATIC
+from modlib.chapters.systematic_generalisation.findings import accuracies, difference, removed_by_token
+from modlib.plots import PALETTE
+
+NETWORKS = {"lstm": "LSTM", "transformer": "Transformer"}
+SPLITS = {"turn_left": "turn left", "jump": "jump", "length": "length"}
+HATCHES = ("", "//", "..")
+
+
+def accuracy_by_split(rows: pd.DataFrame) -> Figure:
+    """Accuracy on the test part of every split, by how it was learned, a panel a network (figures 4a and 16).
+
+    Bars are means over networks with their standard deviation.
+
+    Args:
+        rows: of the table.
+    """
+    networks = [name for name in NETWORKS if name in set(rows["network"])]
+    figure, axes = plt.subplots(
+        1, len(networks), figsize=(4.2 * len(networks) + 1, 3), sharey=True, squeeze=False, layout="constrained"
+    )
+    for ax, network in zip(axes[0], networks, strict=True):
+        part = rows[rows["network"] == network]
+        for place, split in enumerate(SPLITS):
+            found = accuracies(part, split)[[CONTROL, split, "direct"]]
+            labels = ("mask learned on all", "mask learned on the split", "trained on the split, no mask")
+            for i, (label, mean, sd) in enumerate(zip(labels, found.mean(), found.std().fillna(0), strict=True)):
+                ax.bar(
+                    place + 0.27 * (i - 1), mean, 0.27, yerr=sd, color=PALETTE[i], hatch=HATCHES[i], edgecolor="white",
+                    label=label if place == 0 else "_", error_kw={"lw": 1},
+                )  # fmt: skip
+        ax.set_xticks(range(len(SPLITS)), list(SPLITS.values()), fontsize="small")
+        ax.set_title(NETWORKS[network], fontsize="small")
+    axes[0, 0].set_ylabel("test accuracy", fontsize="small")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    return figure
+
+
+def difference_by_layer(rows: pd.DataFrame, network: str = "lstm") -> Figure:
+    """Share of weights on which a mask and the control disagree, by layer and split (the paper's section 4).
+
+    Args:
+        rows: of the table.
+        network: which.
+    """
+    rows = rows[(rows["network"] == network) & (rows["study"] == MASK) & (rows["layer"] > 0)]
+    rows = rows[rows["trained_on"].isin(SYSTEMATIC)].assign(difference=difference)
+    layers = rows.drop_duplicates("layer").sort_values("layer")["parameter"].tolist()
+    figure, ax = plt.subplots(figsize=(8, 3), layout="constrained")
+    for i, (split, label) in enumerate(SPLITS.items()):
+        found = rows[rows["trained_on"] == split].groupby("layer")["difference"]
+        ax.bar(
+            np.arange(len(layers)) + 0.27 * (i - 1), found.mean().reindex(range(1, len(layers) + 1)), 0.27,
+            yerr=found.std().reindex(range(1, len(layers) + 1)).fillna(0), color=PALETTE[i], hatch=HATCHES[i],
+            edgecolor="white", label=label, error_kw={"lw": 1},
+        )  # fmt: skip
+    ax.set_xticks(range(len(layers)), layers, rotation=30, ha="right", fontsize="x-small")
+    ax.set_ylabel("part kept by one of the two only", fontsize="small")
+    ax.legend(title="split", fontsize="small")
+    return figure
+
+
+def removed_tokens(rows: pd.DataFrame, split: str = "jump") -> Figure:
+    """Share of the control's output weights of every action that the mask for a split removes (figure 4b).
+
+    Args:
+        rows: of one network.
+        split: which.
+    """
+    found = removed_by_token(rows)
+    found = found[found["trained_on"] == split].iloc[:, 3:]
+    figure, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
+    ax.bar(range(found.shape[1]), found.mean(), yerr=found.std().fillna(0), color=PALETTE[0], error_kw={"lw": 1})
+    ax.set_xticks(range(found.shape[1]), found.columns, rotation=30, ha="right", fontsize="x-small")
+    ax.set_ylabel("part of the weights removed", fontsize="small")
+    return figure

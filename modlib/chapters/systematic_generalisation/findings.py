@@ -1,0 +1,129 @@
+"""Statistics that decide what the mask paper says about SCAN, from rows of ``systematic-generalisation``.
+
+They were written before any of the rows. Chapter: ``systematic-generalisation``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+
+from modlib.chapters.systematic_generalisation.experiment import CONTROL, DIRECT, HALF, MASK, SYSTEMATIC
+from modlib.data.scan import ACTIONS
+from modlib.evidence.criteria import Sample
+from modlib.evidence.metrics import Metric, sample_of
+
+NETWORK = ["network", "seed"]
+FIRST_INPUT, OUTPUT = "encoder.weight_ih_l0", "output.weight"
+NARROW, WIDE = "lstm", "lstm 200"
+
+
+def totals(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a mask or network, of all layers."""
+    return rows[rows["layer"] == 0]
+
+
+def accuracies(rows: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Accuracy on the test part of a split, one line a network: masked by ``all``, ``half``, and the split, ``direct``.
+
+    ``whole`` is the network without a mask; what is not measured is NaN.
+
+    Args:
+        rows: of the table.
+        split: one of ``SPLITS``.
+    """
+    rows = totals(rows)
+    masks, direct = rows[rows["study"] == MASK], rows[(rows["study"] == DIRECT) & (rows["trained_on"] == split)]
+    found = masks.pivot(index=NETWORK, columns="trained_on", values=f"masked_{split}")
+    found["whole"] = masks.groupby(NETWORK)[f"whole_{split}"].first()
+    found["direct"] = direct.set_index(NETWORK)[f"whole_{split}"]
+    return found.reindex(columns=["whole", CONTROL, HALF, *SYSTEMATIC, "direct"]).astype(float)
+
+
+def _control_over_split(rows: pd.DataFrame, split: str) -> Sample | None:
+    found = accuracies(rows, split)
+    return sample_of(found[CONTROL] - found[split])
+
+
+def _split_over_direct(rows: pd.DataFrame) -> Sample | None:
+    """Accuracy with a mask learned on a split less that of training on it, a mean over splits, by network."""
+    each = [found[split] - found["direct"] for split in SYSTEMATIC for found in [accuracies(rows, split)]]
+    return sample_of(pd.concat(each, axis=1).mean(axis=1, skipna=False))
+
+
+def difference(rows: pd.DataFrame) -> pd.Series:
+    """Share of the weights that a mask or the control keeps and the other one does not, in [0, 1]."""
+    return 1 - rows["shared"] / rows["union"].where(rows["union"] > 0)
+
+
+def _output_differs_most(rows: pd.DataFrame) -> Sample | None:
+    """Share of networks in which the decoder's output layer differs most, of its layers, from the control."""
+    rows = rows[(rows["trained_on"] == "jump") & (rows["study"] == MASK) & (rows["layer"] > 0)]
+    rows = rows[rows["parameter"].str.startswith("decoder") | (rows["parameter"] == OUTPUT)]
+    if rows.empty:
+        return None
+    by_layer = difference(rows).groupby([*(rows[name] for name in NETWORK), rows["parameter"]]).mean()
+    return sample_of((by_layer.unstack("parameter").idxmax(axis=1) == OUTPUT).astype(float))
+
+
+def removed_by_token(rows: pd.DataFrame) -> pd.DataFrame:
+    """Share of the control's output weights of every action that the mask for a split removes, one line a mask."""
+    rows = totals(rows)
+    rows = rows[(rows["study"] == MASK) & rows["trained_on"].isin(SYSTEMATIC)]
+    texts = [text.split() for text in rows["removed_by_token"]]
+    columns = [*ACTIONS, "end"]
+    found = pd.DataFrame(texts, columns=columns, index=rows.index, dtype=float)
+    return rows[[*NETWORK, "trained_on"]].join(found)
+
+
+def _jump(rows: pd.DataFrame) -> pd.DataFrame:
+    found = removed_by_token(rows)
+    return found[found["trained_on"] == "jump"]
+
+
+def _jump_removed(rows: pd.DataFrame) -> Sample | None:
+    return sample_of(_jump(rows)["I_JUMP"])
+
+
+def _jump_removed_near_half(rows: pd.DataFrame) -> Sample | None:
+    return sample_of(_jump(rows)["I_JUMP"] - 1 / 2)
+
+
+def _jump_removed_most(rows: pd.DataFrame) -> Sample | None:
+    """Share of networks in which no action loses more of its output weights than I_JUMP."""
+    found = _jump(rows)
+    return sample_of((found[list(ACTIONS)].idxmax(axis=1) == "I_JUMP").astype(float)) if len(found) else None
+
+
+def first_input(rows: pd.DataFrame) -> pd.DataFrame:
+    """Share of the encoder's first weights that the control keeps, by seed and network."""
+    rows = rows[(rows["parameter"] == FIRST_INPUT) & (rows["trained_on"] == CONTROL) & (rows["study"] == MASK)]
+    return (rows["kept"] / rows["size"]).groupby([rows["seed"], rows["network"]]).mean().unstack("network")
+
+
+def _wide_removed(rows: pd.DataFrame) -> Sample | None:
+    found = first_input(rows)
+    return sample_of(found[WIDE]) if WIDE in found else None
+
+
+def _narrow_keeps_more(rows: pd.DataFrame) -> Sample | None:
+    found = first_input(rows)
+    return sample_of(found[NARROW] - found[WIDE]) if {NARROW, WIDE} <= set(found) else None
+
+
+FINDINGS = {
+    **{
+        f"control_over_{split}": Metric(
+            f"accuracy on {split}, mask for all less mask for the split", partial(_control_over_split, split=split)
+        )
+        for split in SYSTEMATIC
+    },
+    "split_over_direct": Metric("accuracy on a split, mask less training directly", _split_over_direct),
+    "output_differs_most": Metric("share of networks whose output layer differs most", _output_differs_most, 2),
+    "removed_weight_fraction_approx": Metric("output weights of I_JUMP removed", _jump_removed),
+    "jump_removed_near_half": Metric("output weights of I_JUMP removed, less one half", _jump_removed_near_half),
+    "jump_removed_most": Metric("share of networks in which I_JUMP loses most", _jump_removed_most, 2),
+    "wide_first_input": Metric("first weights kept, embeddings of 200", _wide_removed),
+    "narrow_keeps_more": Metric("first weights kept, embeddings of 16 less of 200", _narrow_keeps_more),
+}

@@ -1,0 +1,1 @@
+"""Chapter ``transfer``: does a network reuse what it has learned for the next task?"""

@@ -1,0 +1,74 @@
+"""Figures of the chapter on transfer, on the axes of the paper's own figures.
+
+Colours and markers are those of ``modlib.plots``. Chapter: ``transfer``.
+"""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from modlib.chapters.transfer.experiment import STARTS
+from modlib.chapters.transfer.findings import filled, shared_part
+from modlib.plots import MARKERS, PALETTE
+
+LABELS = dict(
+    zip(STARTS, ("all weights start alike", "used weights preferred", "used weights preferred more"), strict=True)
+)
+
+
+def sharing_by_task(rows: pd.DataFrame) -> Figure:
+    """Shared part of a task's weights, by task, a panel a layer and a colour a start (figures 3 and 15).
+
+    Points are means over networks with their standard deviation; a dashed line is what chance would share.
+
+    Args:
+        rows: of networks with the same first layer, frozen or not.
+    """
+    rows = rows[(rows["layer"] > 0) & (rows["task"] > 0)]
+    rows = rows.assign(part=shared_part, chance=rows["by_chance"] / rows["kept"].where(rows["kept"] > 0))
+    layers = sorted(rows["layer"].unique())
+    figure, axes = _panels(len(layers))
+    for ax, layer in zip(axes, layers, strict=True):
+        for i, start in enumerate(name for name in STARTS if name in set(rows["start"])):
+            found = rows[(rows["layer"] == layer) & (rows["start"] == start)].groupby("task")
+            mean, sd = found["part"].mean(), found["part"].std().fillna(0)
+            ax.errorbar(
+                mean.index + 1, mean, sd, color=PALETTE[i], marker=MARKERS[i], ms=4, lw=1.2, label=LABELS[start]
+            )
+            chance = found["chance"].mean()
+            ax.plot(chance.index + 1, chance, color=PALETTE[i], ls="--", lw=1, label="by chance" if i == 0 else "_")
+        ax.set_title(f"layer {layer}", fontsize="small")
+        ax.set_ylim(-0.03, 1.03)
+    figure.supxlabel("task", fontsize="small")
+    figure.supylabel("part of its weights that earlier tasks use", fontsize="small")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    return figure
+
+
+def filling(rows: pd.DataFrame) -> Figure:
+    """Share of a layer's weights that are in use before a task, a panel a layer and a colour a start.
+
+    Args:
+        rows: of networks with the same first layer, frozen or not.
+    """
+    rows = rows[rows["layer"] > 0].assign(filled=filled)
+    layers = sorted(rows["layer"].unique())
+    figure, axes = _panels(len(layers))
+    for ax, layer in zip(axes, layers, strict=True):
+        for i, start in enumerate(name for name in STARTS if name in set(rows["start"])):
+            mean = rows[(rows["layer"] == layer) & (rows["start"] == start)].groupby("task")["filled"].mean()
+            ax.plot(mean.index + 1, mean, color=PALETTE[i], marker=MARKERS[i], ms=4, lw=1.2, label=LABELS[start])
+        ax.set_title(f"layer {layer}", fontsize="small")
+        ax.set_ylim(-0.03, 1.03)
+    figure.supxlabel("task", fontsize="small")
+    figure.supylabel("part of the layer in use", fontsize="small")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    return figure
+
+
+def _panels(n: int) -> tuple[Figure, list[Axes]]:
+    figure, axes = plt.subplots(1, n, figsize=(2.3 * n + 0.6, 3.2), sharey=True, squeeze=False, layout="constrained")
+    return figure, list(axes[0])

@@ -1,0 +1,164 @@
+"""Chapter ``systematic-generalisation``: the grid, its rows, and what the paper says, on rows made true or false."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modlib.chapters.systematic_generalisation import figures
+from modlib.chapters.systematic_generalisation.experiment import (
+    CELL_KEY,
+    CONTROL,
+    DIRECT,
+    EXPERIMENT,
+    HALF,
+    MASK,
+    ROW_KEY,
+    SYSTEMATIC,
+    TOLERANCE,
+    cells,
+    measure,
+)
+from modlib.chapters.systematic_generalisation.findings import FINDINGS, accuracies, difference, removed_by_token
+from modlib.data.scan import SPLITS
+from modlib.evidence.criteria import CRITERIA, Grade, Sample
+from modlib.tables.schema import records_of
+
+STUDIES = [*((MASK, name) for name in (CONTROL, HALF, *SYSTEMATIC)), *((DIRECT, name) for name in SYSTEMATIC)]
+
+# --- the grid
+
+
+def test_the_grid_measures_the_control_of_a_network_before_its_other_masks():
+    grid = pd.DataFrame(cells("paper"))
+    assert not grid.duplicated(list(CELL_KEY)).any()
+    for _, network in grid.groupby(["network", "seed"]):
+        assert tuple(network.iloc[0][["study", "trained_on"]]) == (MASK, CONTROL)
+    of_lstm = grid[(grid["network"] == "lstm") & (grid["seed"] == 0)]
+    assert set(of_lstm[["study", "trained_on"]].itertuples(index=False, name=None)) == {*STUDIES}
+    assert grid.groupby("network")["seed"].nunique().tolist() == [3, 3, 3]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_cell_gives_the_same_rows_every_time_and_all_have_the_same_columns():
+    for cell in cells("smoke"):
+        if cell["network"] != "lstm":
+            continue
+        rows = measure(cell)
+        assert rows == measure(cell)
+        assert len(records_of(EXPERIMENT, [{**cell, **row} for row in rows])) == len(rows)
+        assert all(list(row) == [*ROW_KEY, *TOLERANCE] for row in rows)
+        assert [row["layer"] for row in rows] == list(range(10 if cell["study"] == MASK else 1))
+        if cell["study"] == MASK:
+            assert rows[0]["kept"] == sum(row["kept"] for row in rows[1:])
+            assert not any("embedding" in row["parameter"] or "bias" in row["parameter"] for row in rows)
+            if cell["trained_on"] == CONTROL:
+                assert all(row["shared"] == row["kept"] == row["union"] for row in rows)
+                assert set(rows[0]["removed_by_token"].split()) == {"0.0000"}
+
+
+# --- what its rows say
+
+
+def table(right: bool, seeds: int = 4) -> pd.DataFrame:
+    """Rows of three networks in which the paper is right, or wrong in everything."""
+    rng, rows = np.random.default_rng(0), []
+    for network in ("lstm", "transformer", "lstm 200"):
+        for seed in range(seeds):
+            noise = 0.01 * rng.random()
+            for study, on in [
+                *((MASK, name) for name in (CONTROL, HALF, *SYSTEMATIC)),
+                *((DIRECT, n) for n in SYSTEMATIC),
+            ]:
+                own = dict.fromkeys(SPLITS, 0.95 - noise)
+                if on in SYSTEMATIC:
+                    low, lower = (0.4, 0.1) if right else (0.97, 0.99)
+                    own[on] = (low if study == MASK else lower) + 0.01 * rng.random()
+                names = ["", "encoder.weight_ih_l0", "decoder.weight_hh_l0", "output.weight"]
+                for layer, parameter in enumerate(names if study == MASK else [""]):
+                    output = parameter == "output.weight"
+                    wide = (network == "lstm 200") is right
+                    kept = (50 if parameter == names[1] and wide else 800) + int(40 * rng.random())
+                    rows.append(
+                        {
+                            "profile": "paper",
+                            "dataset": "scan",
+                            "network": network,
+                            "study": study,
+                            "trained_on": on,
+                            "seed": seed,
+                            "layer": layer,
+                            "parameter": parameter,
+                            "size": 1000,
+                            "kept": kept,
+                            "shared": kept * (0.5 if output is right else 0.9),
+                            "union": kept,
+                            **{f"masked_{split}": own[split] for split in SPLITS},
+                            **{f"whole_{split}": own[split] if study == DIRECT else 0.99 for split in SPLITS},
+                            "removed_by_token": (
+                                f"0.1 0.1 0.1 {0.47 + noise} 0.1 0.1 0.1" if right else "0.9 0.1 0.1 0.7 0.1 0.1 0.1"
+                            ),
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+WORDS = {
+    **{f"control_over_{split}": "above-zero" for split in SYSTEMATIC},
+    "split_over_direct": "above-zero",
+    "output_differs_most": "nearly-always",
+    "removed_weight_fraction_approx": "below-upper-end",
+    "jump_removed_near_half": "below-a-tenth",
+    "jump_removed_most": "nearly-always",
+    "wide_first_input": "below-a-tenth",
+    "narrow_keeps_more": "above-zero",
+}
+
+
+def grade(metric: str, rows: pd.DataFrame) -> Grade:
+    ours = FINDINGS[metric].measure(rows)
+    assert ours is not None
+    return CRITERIA[WORDS[metric]](ours, Sample(0.5, 10))[0]
+
+
+@pytest.mark.parametrize("metric", FINDINGS)
+def test_a_sentence_is_reproduced_where_it_is_true_and_not_where_it_is_false(metric: str):
+    assert grade(metric, table(True)) is Grade.REPRODUCED
+    assert grade(metric, table(False)) is not Grade.REPRODUCED
+
+
+@pytest.mark.parametrize("metric", FINDINGS)
+def test_without_rows_nothing_is_measured(metric: str):
+    assert FINDINGS[metric].measure(table(True).head(0)) is None
+
+
+def test_a_split_that_is_not_measured_yet_is_left_out():
+    rows = table(True)
+    rows = rows[~((rows["trained_on"] == "jump") & (rows["study"] == DIRECT))]
+    assert FINDINGS["split_over_direct"].measure(rows) is None
+    assert accuracies(rows, "jump")["direct"].isna().all()
+    assert accuracies(rows, "length")["direct"].notna().sum() == 12
+
+
+def test_columns_are_read_by_what_a_mask_was_learned_on():
+    found = accuracies(table(True), "jump").loc[("lstm", 0)]
+    assert found["jump"] < 0.5 < found[CONTROL]
+    assert found["direct"] < 0.2
+    assert found["whole"] == 0.99
+    removed = removed_by_token(table(True))
+    assert removed.columns[-1] == "end"
+    assert (removed["I_JUMP"] > 0.4).all()
+    rows = pd.DataFrame({"shared": [3, 0], "union": [4, 0]})
+    assert difference(rows).iloc[0] == 0.25
+    assert np.isnan(difference(rows).iloc[1])
+
+
+def test_figures_show_what_was_measured():
+    rows = table(True)
+    assert len(figures.accuracy_by_split(rows).axes) == 2
+    assert len(figures.difference_by_layer(rows).axes[0].patches) == 9
+    assert len(figures.removed_tokens(rows[rows["network"] == "lstm"]).axes[0].patches) == 7

@@ -1,0 +1,142 @@
+"""Chapter ``transfer``: the grid, its rows, and what the paper says in words, on rows made true or false."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modlib.chapters.transfer import figures
+from modlib.chapters.transfer.experiment import (
+    ALIKE,
+    ANEW,
+    CELL_KEY,
+    EXPERIMENT,
+    FROZEN,
+    OLD,
+    OLDER,
+    ROW_KEY,
+    STARTS,
+    TOLERANCE,
+    cells,
+    measure,
+)
+from modlib.chapters.transfer.findings import FINDINGS, filled, shared_part
+from modlib.evidence.criteria import CRITERIA, Grade, Sample
+from modlib.tables.schema import records_of
+
+# --- the grid
+
+
+def test_the_grid_has_every_kind_in_its_first_cells():
+    grid = pd.DataFrame(cells("paper"))
+    assert not grid.duplicated(list(CELL_KEY)).any()
+    kinds = {(start, FROZEN) for start in STARTS} | {(ALIKE, ANEW)}
+    assert set(grid.head(4)[["start", "first_layer"]].itertuples(index=False, name=None)) == kinds
+    assert grid.groupby(["start", "first_layer"])["seed"].nunique().min() >= 2
+
+
+@pytest.mark.parametrize("first_layer", [FROZEN, ANEW])
+def test_a_cell_gives_the_same_rows_every_time(first_layer: str):
+    cell = next(cell for cell in cells("smoke") if cell["first_layer"] == first_layer)
+    rows = measure(cell)
+    assert rows == measure(cell)
+    assert len(records_of(EXPERIMENT, [{**cell, **row} for row in rows])) == len(rows)
+    layers = {0, 1, 2, 3} if first_layer == FROZEN else {0, 2, 3}
+    assert {tuple(row[column] for column in ROW_KEY) for row in rows} == {(t, n) for t in range(3) for n in layers}
+    for row in rows:
+        assert set(row) - set(ROW_KEY) == set(TOLERANCE)
+        assert row["shared"] <= min(row["kept"], row["used_before"])
+        assert max(row["kept"], row["used_before"]) <= row["size"]
+    table = pd.DataFrame(rows).set_index(["task", "layer"])
+    assert not table.loc[0, "used_before"].any()
+    for layer in layers:  # what is used grows by what a task keeps for itself
+        now = table.xs(layer, level="layer")
+        grown = now["used_before"] + now["kept"] - now["shared"]
+        assert now["used_before"].tolist()[1:] == grown.tolist()[:-1]
+
+
+# --- what its rows say
+
+
+def table(right: bool, seeds: int = 4) -> pd.DataFrame:
+    """Rows of eleven tasks and four layers in which the paper is right, or wrong in everything."""
+    rng, rows = np.random.default_rng(0), []
+    for start in STARTS:
+        for seed in range(seeds):
+            for task in range(11):
+                for layer in range(5):
+                    full = task / 10 if layer == 4 else task / 20
+                    part = 0.8 * full**2 if right else 0.75 - 0.3 * full - 0.05 * layer
+                    if start != ALIKE:
+                        part += 0.1 if right else -0.1
+                    if start != ALIKE and layer == 0 and not right:
+                        part = 0.7 - 0.1
+                    kept = 1000
+                    rows.append(
+                        {
+                            "profile": "paper",
+                            "dataset": "mnist",
+                            "start": start,
+                            "first_layer": FROZEN,
+                            "seed": seed,
+                            "task": task,
+                            "layer": layer,
+                            "size": 100_000,
+                            "kept": kept,
+                            "used_before": round(100_000 * full),
+                            "shared": round(kept * (part + 0.01 * rng.random())) if task else 0,
+                            "by_chance": kept * full,
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+WORDS = {
+    "shared_while_free": "below-a-quarter",
+    "sharing_grows": "nearly-always",
+    "last_layer_shares_most": "nearly-always",
+    "old_shares_more": "above-zero",
+    "old_shares_more_first": "above-zero",
+    "unique_weight_fraction_lower_bound": "above-lower-end",
+}
+
+
+def grade(metric: str, rows: pd.DataFrame) -> Grade:
+    ours = FINDINGS[metric].measure(rows)
+    assert ours is not None
+    return CRITERIA[WORDS[metric]](ours, Sample(0.5, 10))[0]
+
+
+@pytest.mark.parametrize("metric", FINDINGS)
+def test_a_sentence_is_reproduced_where_it_is_true_and_not_where_it_is_false(metric: str):
+    assert grade(metric, table(True)) is Grade.REPRODUCED
+    assert grade(metric, table(False)) is not Grade.REPRODUCED
+
+
+@pytest.mark.parametrize("metric", FINDINGS)
+def test_without_rows_nothing_is_measured(metric: str):
+    assert FINDINGS[metric].measure(table(True).head(0)) is None
+
+
+def test_networks_whose_first_layer_starts_anew_decide_nothing():
+    rows = table(True)
+    other = table(False).assign(first_layer=ANEW)
+    for metric in FINDINGS:
+        alone, both = (FINDINGS[metric].measure(r) for r in (rows, pd.concat([rows, other])))
+        assert alone == both
+
+
+def test_shares_are_of_what_the_task_itself_keeps():
+    rows = pd.DataFrame(
+        {"task": [0, 1, 2], "kept": [10, 8, 0], "shared": [0, 2, 0], "used_before": [0, 10, 16], "size": 20}
+    )
+    assert shared_part(rows).tolist()[1] == 0.25
+    assert shared_part(rows).isna().tolist() == [True, False, True]
+    assert filled(rows).tolist() == [0, 0.5, 0.8]
+    assert {OLD, OLDER} < set(STARTS)
+
+
+def test_figures_show_every_layer_and_start():
+    rows = table(True)
+    for figure in (figures.sharing_by_task(rows), figures.filling(rows)):
+        assert [ax.get_title() for ax in figure.axes] == [f"layer {layer}" for layer in (1, 2, 3, 4)]
+        assert len(figure.legends[0].get_texts()) >= 3
