@@ -20,6 +20,11 @@ from .perceptrons import (
     recipe_for as recipe_for,
     trained_mlp as trained_mlp,
 )
+from .permuted_images import (
+    PermutedTask as PermutedTask,
+    permuted_tasks as permuted_tasks,
+    xavier_perceptron as xavier_perceptron,
+)
 from .pruned import (
     PENALTIES as PENALTIES,
     Scored as Scored,
@@ -28,11 +33,6 @@ from .pruned import (
     pruned_small_cnn as pruned_small_cnn,
     pruned_vgg as pruned_vgg,
     turned as turned,
-)
-from .permuted_images import (
-    PermutedTask as PermutedTask,
-    permuted_tasks as permuted_tasks,
-    xavier_perceptron as xavier_perceptron,
 )
 from .scan import (
     Tokens as Tokens,
