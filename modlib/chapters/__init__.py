@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from importlib import import_module
 from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from modlib.errors import BookError, InputError, nearest
@@ -37,13 +38,14 @@ def package(name: str) -> str:
 
 
 def find_experiment(name: str) -> Experiment:
-    """The experiment of a chapter.
+    """The experiment of a chapter, also of one that is being written and has no page in the book yet.
 
     Raises:
         InputError: if there is no chapter of that name.
     """
-    if name not in NAMES:
-        raise InputError(f"chapter {name!r} arrived; {nearest(name, NAMES)}")
+    known = sorted(part.name.replace("_", "-") for part in iter_modules(__path__) if part.ispkg)
+    if name not in known:
+        raise InputError(f"chapter {name!r} arrived; {nearest(name, known)}")
     experiment: Experiment = import_module(f"{package(name)}.experiment").EXPERIMENT
     return experiment
 

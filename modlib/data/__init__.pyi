@@ -11,5 +11,6 @@ from .images import (
     Images as Images,
     load_colour_images as load_colour_images,
     load_images as load_images,
+    smaller as smaller,
 )
 from .random import random_images as random_images

@@ -8,6 +8,7 @@ time they are read. Chapter: ``clusterability``.
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
@@ -98,6 +99,25 @@ def load_colour_images(name: str) -> Images:
     )
     y_train, y_test = (arrays[key].astype(np.int32) for key in ("y_train", "y_test"))
     return Images(name, x_train, y_train, x_test, y_test, checksum, note)
+
+
+def smaller(images: Images, factor: int) -> Images:
+    """Square grey images whose sides are ``factor`` times shorter; a pixel is the mean of those it stands for.
+
+    Raises:
+        InputError: if the images are not flattened squares whose side the factor divides.
+
+    Source: clusterability 4.1, which does not say how images are made smaller. Chapter: ``promoting-clusterability``.
+    """
+    side = math.isqrt(images.x_train[0].size)
+    if images.x_train.ndim != 2 or side * side != images.x_train.shape[1] or factor < 1 or side % factor:
+        raise InputError(
+            f"images of shape {images.x_train.shape[1:]} and factor {factor} arrived; "
+            "expected flattened squares and a factor that divides their side"
+        )
+    parts = (-1, side // factor, factor, side // factor, factor)
+    train, test = (x.reshape(parts).mean(axis=(2, 4)).reshape(len(x), -1) for x in (images.x_train, images.x_test))
+    return replace(images, name=f"{images.name} {side // factor}x{side // factor}", x_train=train, x_test=test)
 
 
 def _digits() -> Images:

@@ -1,3 +1,7 @@
+from .initialisation import (
+    Clusterable as Clusterable,
+    clusterable_kernels as clusterable_kernels,
+)
 from .perceptrons import (
     Regularisation as Regularisation,
     Settings as Settings,
@@ -5,6 +9,12 @@ from .perceptrons import (
     train_mlps as train_mlps,
 )
 from .pruning import magnitude_mask as magnitude_mask
+from .regularisers import (
+    EigenvaluePenalty as EigenvaluePenalty,
+    WeightPenalty as WeightPenalty,
+    eigenvalue_sum as eigenvalue_sum,
+    normalise_neurons as normalise_neurons,
+)
 from .steps import (
     Draw as Draw,
     Loss as Loss,

@@ -8,14 +8,14 @@ from __future__ import annotations
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modlib.data.composites import load_composite
-from modlib.data.images import Images, load_images
+from modlib.data.images import Images, load_images, smaller
 from modlib.data.random import random_images
 from modlib.errors import DataError, InputError
 from modlib.files import cache_file, save_arrays
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 RANDOM_DATASETS = ("unlearnable", "kilo-epoch", "memorisation")
 IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10")
 HALVES = tuple(f"{name} halves-{task}" for name in ("digits", "mnist", "fashion_mnist") for task in ("same", "diff"))
-DATASETS = ("digits", *IMAGE_DATASETS, *RANDOM_DATASETS, *HALVES)
+SMALLER = {
+    "digits 4x4": ("digits", 2),
+    "mnist 7x7": ("mnist", 4),
+}  # a data set, and how many times shorter its sides are
+DATASETS = ("digits", *IMAGE_DATASETS, *RANDOM_DATASETS, *HALVES, *SMALLER)
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,12 @@ def recipe_for(dataset: str, dropout: bool) -> Recipe:
 
     Dropout is 0.5 after every hidden layer, 0.2 for CIFAR-10, which does not learn at 0.5. CIFAR-10 is
     pruned for 40 epochs. The kilo-epoch experiment trains for 1,000 epochs; memorisation for 100 + 100
-    without shuffling.
+    without shuffling. On images of 7 x 7 pixels, three layers of 64 are trained for 10 + 10.
 
     Raises:
         InputError: if the data set is not known.
 
-    Source: pruned-modular 3, 3.1, 3.2; importance-coherence A.2.
+    Source: pruned-modular 3, 3.1, 3.2; importance-coherence A.2; clusterability A.2.
     """
     from modlib.training.keras import Recipe
 
@@ -64,6 +68,8 @@ def recipe_for(dataset: str, dropout: bool) -> Recipe:
             return Recipe(dropout=rate, epochs=1000)
         case "memorisation":
             return Recipe(dropout=rate, epochs=100, pruning_epochs=100, shuffle=False)
+        case "digits 4x4" | "mnist 7x7":
+            return Recipe((64, 64, 64), dropout=rate, epochs=10, pruning_epochs=10)
     raise InputError(f"data set {dataset!r} arrived; expected one of {', '.join(DATASETS)}")
 
 
@@ -77,6 +83,9 @@ def data_for(dataset: str) -> Images:
         return random_images(60_000, seed=0)
     if dataset == "memorisation":
         return random_images(3_000, seed=0)
+    if dataset in SMALLER:
+        name, factor = SMALLER[dataset]
+        return smaller(load_images(name), factor)
     return load_composite(dataset) if " " in dataset else load_images(dataset)
 
 
@@ -101,7 +110,7 @@ def trained_mlp(
     """
     recipe = recipe or recipe_for(dataset, dropout)
     data = data_for(dataset)
-    settings = {"data": data.checksum, "recipe": asdict(recipe), "seed": seed}
+    settings = {"data": data.checksum, "recipe": recipe.settings(), "seed": seed}
     path = cache_file(f"{dataset}-{'dropout' if dropout else 'plain'}-{seed}", settings)
     if path.exists():
         return _load(path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modlib.data import images
-from modlib.data.images import KEYS, load_images
+from modlib.data.images import KEYS, load_images, smaller
 from modlib.errors import DataError, InputError
 from modlib.files import data_folder
 
@@ -161,3 +161,20 @@ def test_the_known_checksums_are_those_of_the_real_files(name: str, monkeypatch:
     assert data.checksum in images.KNOWN[name]
     with np.load(SHARED / f"{name}.npz") as stored:
         assert set(KEYS) <= set(stored.files)
+
+
+def test_smaller_images_are_means_of_squares() -> None:
+    images = load_images("digits")
+    half = smaller(images, 2)
+    assert (half.name, half.x_train.shape[1], half.x_test.shape) == ("digits 4x4", 16, (360, 16))
+    first = images.x_train[0].reshape(8, 8)
+    assert half.x_train[0, 1] == pytest.approx(first[:2, 2:4].mean())
+    assert half.x_train[0, 4] == pytest.approx(first[2:4, :2].mean())
+    np.testing.assert_allclose(half.x_train.mean(axis=1), images.x_train.mean(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(half.y_test, images.y_test)
+
+
+@pytest.mark.parametrize("factor", [0, 3])
+def test_a_factor_that_does_not_divide_the_side_is_refused(factor: int) -> None:
+    with pytest.raises(InputError, match="a factor that divides their side"):
+        smaller(load_images("digits"), factor)

@@ -1,0 +1,68 @@
+"""Chapter ``promoting-clusterability``: networks that start with clusters, or are pulled towards them.
+
+Perceptrons that start like others are in the table of ``clusterability``; small ones for images of 7 x 7 pixels are
+trained here with and without the regulariser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modlib.chapters.rows import CELL_KEY, ROW_KEY, TOLERANCE, Tests, snapshot_rows
+from modlib.graphs.eigenvalues import laplacian_eigenvalues
+from modlib.tables.runner import Cell, Experiment, Row
+from modlib.training.initialisation import Clusterable
+from modlib.training.regularisers import EigenvaluePenalty
+from modlib.zoo.perceptrons import recipe_for, trained_mlp
+
+START, PENALTY = Clusterable(n_clusters=10, beta=0.6), EigenvaluePenalty(weight=0.1, which=(2, 3, 4))
+METHODS = {
+    "none": {},
+    "eigenvalues": {"eigenvalues": PENALTY},
+    "initialisation": {"clusterable": START},
+}
+# What every profile measures: groups of data sets with their methods, of which one is finished before the next.
+SMALL, LARGE = ("none", "eigenvalues"), ("initialisation",)
+PLANS: dict[str, tuple[dict[str, tuple[str, ...]], ...]] = {
+    "smoke": ({"digits 4x4": SMALL, "digits": LARGE},),
+    "quick": ({"mnist 7x7": SMALL, "mnist": LARGE},),
+    "paper": ({"mnist 7x7": SMALL, "mnist": LARGE}, {"fashion_mnist": LARGE}, {"cifar10": LARGE}),
+}
+NETWORKS = {"smoke": 1, "quick": 2, "paper": 10}
+TESTS = {"smoke": Tests((12,), 10), "quick": Tests((12,), 50), "paper": Tests((12,), 50)}
+
+
+def cells(profile: str) -> list[Cell]:
+    """A network of every condition in turn, so that an unfinished table has all of them."""
+    return [
+        {"profile": profile, "dataset": dataset, "dropout": "no", "method": method, "seed": seed}
+        for plan in PLANS[profile]
+        for seed in range(NETWORKS[profile])
+        for dataset, methods in plan.items()
+        for method in methods
+    ]
+
+
+def measure(cell: Cell) -> list[Row]:
+    """Rows of one network: n-cut and shuffle test at k = 12 and the eigenvalues' sum, before and after pruning."""
+    dataset, seed, method = cell["dataset"], int(cell["seed"]), cell["method"]
+    recipe = replace(recipe_for(dataset, dropout=False), **METHODS[method])  # type: ignore[arg-type]
+    pair = trained_mlp(dataset, False, seed, recipe)
+    rows = []
+    for snapshot in (pair.unpruned, pair.pruned):
+        about = {
+            "eigenvalues": round(float(laplacian_eigenvalues(snapshot.kernels, PENALTY.which).sum()), 6),
+            "loss": round(snapshot.losses[-1], 6),
+        }
+        rows += [{**row, **about} for row in snapshot_rows(snapshot, (TESTS[cell["profile"]],), seed)]
+    return rows
+
+
+EXPERIMENT = Experiment(
+    "promoting-clusterability",
+    cells,
+    measure,
+    (*CELL_KEY[:-1], "method", "seed"),
+    ROW_KEY,
+    {**TOLERANCE, "eigenvalues": 0.002, "loss": 1e-4},
+)

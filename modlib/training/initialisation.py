@@ -1,0 +1,60 @@
+"""Initial weights that have clusters. Chapter: ``promoting-clusterability``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modlib.errors import InputError
+
+
+@dataclass(frozen=True)
+class Clusterable:
+    """Clusters that a network's initial weights are given.
+
+    Attributes:
+        n_clusters: c, how many.
+        beta: factor of weights between clusters; those within one grow by 1 + (1 - beta)(c - 1).
+
+    Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
+    """
+
+    n_clusters: int = 10
+    beta: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.n_clusters < 1 or not 0 < self.beta <= 1:
+            raise InputError(f"{self} arrived; expected at least 1 cluster and 0 < beta <= 1")
+
+    @property
+    def within(self) -> float:
+        """Factor of weights within a cluster, 1 + (1 - beta)(c - 1)."""
+        return 1 + (1 - self.beta) * (self.n_clusters - 1)
+
+
+def clusterable_kernels(
+    kernels: Sequence[np.ndarray], start: Clusterable, rng: np.random.Generator
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights with clusters: every hidden neuron draws a tag, weights between tags shrink, others grow.
+
+    A weight within a cluster is multiplied by 1 + (1 - beta)(c - 1), one between clusters by beta. A weight is within
+    a cluster with probability 1/c, so its expected size stays: [1 + (1 - beta)(c - 1) + (c - 1) beta] / c = 1.
+    Weights from inputs and to outputs stay as they are.
+
+    Args:
+        kernels: (fan-in, fan-out) each, or kernels (height, width, in, out) whose channels are the neurons.
+        start: how many clusters, and how strong.
+        rng: decides the tags.
+
+    Returns:
+        The new kernels, and the tag of every neuron of each hidden layer, in 0..c-1.
+
+    Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
+    """
+    tags = [rng.integers(start.n_clusters, size=(kernel.shape[-1],)) for kernel in kernels[:-1]]
+    changed = [kernel.copy() for kernel in kernels]
+    for kernel, before, after in zip(changed[1:-1], tags[:-1], tags[1:], strict=True):
+        kernel *= np.where(before[:, None] == after, start.within, start.beta).astype(kernel.dtype)
+    return changed, tags
