@@ -269,17 +269,17 @@ def _compiled_steps(
         for i in tf.range(count):
             for kernel, mask in zip(kernels, masks, strict=False):
                 kernel.assign(kernel * mask)
+            if eigenvalues:
+                for variable, value in zip((*kernels, *biases), _normalised(kernels, biases), strict=True):
+                    variable.assign(tf.ensure_shape(value, variable.shape))
             with tf.GradientTape() as tape:
                 loss = loss_of(tf.gather(y, batches[i]), model(tf.gather(x, batches[i]), training=True))
                 for term in model.losses:
                     loss += term
                 if eigenvalues:
-                    loss += eigenvalues.weight * eigenvalue_sum(kernels, eigenvalues.which)
+                    loss += eigenvalues.rate * eigenvalue_sum(kernels, eigenvalues.which)
             gradients = tape.gradient(loss, model.trainable_variables)
             optimiser.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-            if eigenvalues:
-                for variable, value in zip((*kernels, *biases), _normalised(kernels, biases), strict=True):
-                    variable.assign(tf.ensure_shape(value, variable.shape))
             total += loss
         return total
 

@@ -48,13 +48,15 @@ class WeightPenalty:
 
 @dataclass(frozen=True)
 class EigenvaluePenalty:
-    """weight * (sum of chosen eigenvalues of the normalised Laplacian), with neurons normalised after every step.
+    """weight * (mean of chosen eigenvalues of the normalised Laplacian); neurons are normalised before every step.
+
+    The paper does not say whether the weight is of the mean or of the sum; in the authors' code it is of the mean.
 
     Attributes:
         weight: how much.
         which: numbers of the eigenvalues, from 1, ascending from the first, which is 0.
 
-    Source: clusterability 4.1, A.10. Chapter: ``promoting-clusterability``.
+    Source: clusterability 4.1, A.10, and the authors' code. Chapter: ``promoting-clusterability``.
     """
 
     weight: float = 0.1
@@ -63,6 +65,11 @@ class EigenvaluePenalty:
     def __post_init__(self) -> None:
         if not 0 <= self.weight < np.inf or not self.which or min(self.which) < 1:
             raise InputError(f"{self} arrived; expected a weight of at least 0 and numbers of eigenvalues, from 1")
+
+    @property
+    def rate(self) -> float:
+        """Factor of the eigenvalues' sum, weight / number of eigenvalues."""
+        return self.weight / len(self.which)
 
 
 def eigenvalue_sum(kernels: Sequence[Tensor], which: Sequence[int]) -> Tensor:

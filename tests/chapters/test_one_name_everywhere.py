@@ -25,7 +25,7 @@ def test_the_chapters_are_the_notebooks_of_the_table_of_contents() -> None:
     pages = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
     assert sorted(NAMES) == sorted(page.removeprefix("notebooks/") for page in pages if page.startswith("notebooks/"))
     packages = {path.parent.name.replace("_", "-") for path in (ROOT / "modlib" / "chapters").glob("*/__init__.py")}
-    assert packages == set(NAMES)
+    assert packages >= set(NAMES)  # a chapter that is being written has no page yet
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -94,6 +94,10 @@ def test_a_penalty_that_is_none_is_refused(change: dict[str, object]) -> None:
         WeightPenalty(**{"kind": "l1", "first": "l1", **change})  # type: ignore[arg-type]
 
 
+def test_the_weight_of_the_eigenvalues_is_that_of_their_mean() -> None:
+    assert EigenvaluePenalty(0.3, (2, 3, 4)).rate == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize("change", [{"weight": -1.0}, {"which": ()}, {"which": (0,)}])
 def test_an_eigenvalue_penalty_that_is_none_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(InputError, match="numbers of eigenvalues, from 1"):
