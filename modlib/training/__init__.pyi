@@ -1,6 +1,7 @@
 from .initialisation import (
     Clusterable as Clusterable,
     clusterable_kernels as clusterable_kernels,
+    draw_tags as draw_tags,
 )
 from .perceptrons import (
     Regularisation as Regularisation,

@@ -34,27 +34,45 @@ class Clusterable:
         return 1 + (1 - self.beta) * (self.n_clusters - 1)
 
 
-def clusterable_kernels(
-    kernels: Sequence[np.ndarray], start: Clusterable, rng: np.random.Generator
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Weights with clusters: every hidden neuron draws a tag, weights between tags shrink, others grow.
-
-    A weight within a cluster is multiplied by 1 + (1 - beta)(c - 1), one between clusters by beta. A weight is within
-    a cluster with probability 1/c, so its expected size stays: [1 + (1 - beta)(c - 1) + (c - 1) beta] / c = 1.
-    Weights from inputs and to outputs stay as they are.
+def draw_tags(widths: Sequence[int], start: Clusterable, rng: np.random.Generator) -> list[np.ndarray]:
+    """A cluster for every hidden neuron, uniform in 0..c-1 and independent.
 
     Args:
-        kernels: (fan-in, fan-out) each, or kernels (height, width, in, out) whose channels are the neurons.
-        start: how many clusters, and how strong.
+        widths: of the hidden layers.
+        start: how many clusters.
         rng: decides the tags.
 
     Returns:
-        The new kernels, and the tag of every neuron of each hidden layer, in 0..c-1.
+        (width,) integers for every hidden layer.
 
     Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
     """
-    tags = [rng.integers(start.n_clusters, size=(kernel.shape[-1],)) for kernel in kernels[:-1]]
+    return [rng.integers(start.n_clusters, size=(width,)) for width in widths]
+
+
+def clusterable_kernels(
+    kernels: Sequence[np.ndarray], tags: Sequence[np.ndarray], start: Clusterable
+) -> list[np.ndarray]:
+    """Weights with clusters: those between hidden neurons of different tags shrink, others grow.
+
+    A weight within a cluster is multiplied by 1 + (1 - beta)(c - 1), one between clusters by beta. A weight is within
+    a cluster with probability 1/c, so its expected size stays: [1 + (1 - beta)(c - 1) + (c - 1) beta] / c = 1.
+    Weights from inputs and to outputs stay as they are. (In the authors' code, output i of a perceptron has tag i.)
+
+    Args:
+        kernels: (fan-in, fan-out) each, or kernels (height, width, in, out) whose channels are the neurons.
+        tags: cluster of every neuron of each hidden layer, see ``draw_tags``.
+        start: how strong the clusters are.
+
+    Raises:
+        InputError: if there is not one tag for every hidden neuron.
+
+    Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
+    """
+    widths, tagged = [kernel.shape[-1] for kernel in kernels[:-1]], [len(layer) for layer in tags]
+    if widths != tagged:
+        raise InputError(f"tags of {tagged} neurons arrived for hidden layers of {widths}; pass one for every neuron")
     changed = [kernel.copy() for kernel in kernels]
     for kernel, before, after in zip(changed[1:-1], tags[:-1], tags[1:], strict=True):
         kernel *= np.where(before[:, None] == after, start.within, start.beta).astype(kernel.dtype)
-    return changed, tags
+    return changed

@@ -25,7 +25,7 @@ import tf_keras
 from modlib.data.images import Images
 from modlib.errors import InputError
 from modlib.graphs.eigenvalues import eigenvalue_gradient
-from modlib.training.initialisation import Clusterable, clusterable_kernels
+from modlib.training.initialisation import Clusterable, clusterable_kernels, draw_tags
 from modlib.training.pruning import magnitude_mask
 from modlib.training.regularisers import EigenvaluePenalty, WeightPenalty, normalise_neurons
 
@@ -124,9 +124,8 @@ def build_mlp(n_inputs: int, recipe: Recipe, n_outputs: int = 10, seed: int = 0)
     layers.append(tf_keras.layers.Dense(n_outputs, kernel_initializer=init, kernel_regularizer=penalty, name="logits"))
     model = tf_keras.Sequential(layers)
     if recipe.clusterable:
-        dense = _dense(model)
-        rng = np.random.default_rng([seed, 2])
-        kernels, _ = clusterable_kernels([layer.kernel.numpy() for layer in dense], recipe.clusterable, rng)
+        dense, tags = _dense(model), initial_tags(recipe, seed)
+        kernels = clusterable_kernels([layer.kernel.numpy() for layer in dense], tags, recipe.clusterable)
         for layer, kernel in zip(dense, kernels, strict=True):
             layer.kernel.assign(kernel)
     return model
@@ -153,6 +152,17 @@ def eigenvalue_sum(kernels: Sequence[tf.Tensor], which: Sequence[int]) -> tf.Ten
         for slope, kernel in zip(slopes, kernels, strict=True)
     ]
     return tf.ensure_shape(value, ()) + tf.add_n(changes)
+
+
+def initial_tags(recipe: Recipe, seed: int) -> list[np.ndarray]:
+    """Cluster that every hidden neuron of a network starts in.
+
+    Raises:
+        InputError: if the recipe gives its networks no clusters.
+    """
+    if recipe.clusterable is None:
+        raise InputError(f"{recipe} arrived; expected one whose field clusterable is set")
+    return draw_tags(recipe.hidden, recipe.clusterable, np.random.default_rng([seed, 2]))
 
 
 def initial_kernels(n_inputs: int, recipe: Recipe, seed: int, n_outputs: int = 10) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import cluster, ncut
 from modlib.networks.planted import random_weights
-from modlib.training.initialisation import Clusterable, clusterable_kernels
+from modlib.training.initialisation import Clusterable, clusterable_kernels, draw_tags
 
 
 @settings(deadline=None)
@@ -16,7 +16,9 @@ from modlib.training.initialisation import Clusterable, clusterable_kernels
 def test_weights_are_scaled_by_whether_their_ends_share_a_tag(seed: int, n_clusters: int, beta: float) -> None:
     rng = np.random.default_rng(seed)
     kernels = random_weights((5, 8, 6, 7, 3), rng)
-    changed, tags = clusterable_kernels(kernels, Clusterable(n_clusters, beta), rng)
+    start = Clusterable(n_clusters, beta)
+    tags = draw_tags((8, 6, 7), start, rng)
+    changed = clusterable_kernels(kernels, tags, start)
     assert [len(layer) for layer in tags] == [8, 6, 7]
     for layer, (kernel, new) in enumerate(zip(kernels, changed, strict=True)):
         for i, j in np.ndindex(kernel.shape):
@@ -31,7 +33,7 @@ def test_weights_are_scaled_by_whether_their_ends_share_a_tag(seed: int, n_clust
 def test_the_mean_size_of_weights_stays(start: Clusterable) -> None:
     rng = np.random.default_rng(0)
     ones = [np.ones((600, 600)) for _ in range(3)]
-    means = [clusterable_kernels(ones, start, rng)[0][1].mean() for _ in range(20)]
+    means = [clusterable_kernels(ones, draw_tags((600, 600), start, rng), start)[1].mean() for _ in range(20)]
     assert np.mean(means) == pytest.approx(1, abs=4 * np.std(means) / np.sqrt(20))
     assert np.mean(means) == pytest.approx(1, abs=0.01)
 
@@ -47,7 +49,8 @@ def test_the_clusters_are_there_to_be_found_and_without_beta_below_one_they_are_
     found = {beta: [] for beta in (0.1, 1.0)}
     for beta, differences in found.items():
         for _ in range(3):
-            changed, tags = clusterable_kernels(kernels, Clusterable(3, beta), rng)
+            tags = draw_tags((60, 60, 60), Clusterable(3, beta), rng)
+            changed = clusterable_kernels(kernels, tags, Clusterable(3, beta))
             hidden = neuron_graph(changed[1:-1])
             assert ncut(hidden, np.concatenate(tags)) == pytest.approx(3 * beta * 2 / 3, abs=0.15)
             differences.append(cluster(hidden, 3, rng).ncut - ncut(hidden, np.concatenate(tags)))
@@ -58,7 +61,8 @@ def test_the_clusters_are_there_to_be_found_and_without_beta_below_one_they_are_
 def test_kernels_of_convolutions_are_scaled_channel_by_channel() -> None:
     rng = np.random.default_rng(1)
     kernels = [rng.normal(size=(3, 3, i, o)) for i, o in ((1, 8), (8, 6), (6, 4), (4, 4))]
-    changed, tags = clusterable_kernels(kernels, Clusterable(2, 0.5), rng)
+    tags = draw_tags((8, 6, 4), Clusterable(2, 0.5), rng)
+    changed = clusterable_kernels(kernels, tags, Clusterable(2, 0.5))
     for layer in (1, 2):
         factors = changed[layer] / kernels[layer]
         expected = np.where(tags[layer - 1][:, None] == tags[layer], 1.5, 0.5)
@@ -71,3 +75,9 @@ def test_kernels_of_convolutions_are_scaled_channel_by_channel() -> None:
 def test_settings_that_make_no_clusters_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(InputError, match="expected at least 1 cluster and 0 < beta <= 1"):
         Clusterable(**settings)  # type: ignore[arg-type]
+
+
+def test_tags_that_do_not_fit_the_layers_are_refused() -> None:
+    kernels = random_weights((5, 8, 6, 3), 0)
+    with pytest.raises(InputError, match=r"tags of \[8\] neurons arrived for hidden layers of \[8, 6\]"):
+        clusterable_kernels(kernels, [np.zeros(8, dtype=int)], Clusterable())

@@ -7,13 +7,21 @@ trained here with and without the regulariser.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from modlib.chapters.rows import CELL_KEY, ROW_KEY, TOLERANCE, Tests, snapshot_rows
 from modlib.graphs.eigenvalues import laplacian_eigenvalues
+from modlib.graphs.neurons import neuron_graph
+from modlib.graphs.spectral import cluster
 from modlib.tables.runner import Cell, Experiment, Row
 from modlib.training.initialisation import Clusterable
 from modlib.training.regularisers import EigenvaluePenalty
 from modlib.zoo.perceptrons import recipe_for, trained_mlp
+
+if TYPE_CHECKING:
+    from modlib.training.keras import Snapshot
 
 START, PENALTY = Clusterable(n_clusters=10, beta=0.6), EigenvaluePenalty(weight=0.1, which=(2, 3, 4))
 METHODS = {
@@ -48,14 +56,38 @@ def measure(cell: Cell) -> list[Row]:
     dataset, seed, method = cell["dataset"], int(cell["seed"]), cell["method"]
     recipe = replace(recipe_for(dataset, dropout=False), **METHODS[method])  # type: ignore[arg-type]
     pair = trained_mlp(dataset, False, seed, recipe)
+    tags = None
+    if recipe.clusterable:
+        from modlib.training.keras import initial_tags
+
+        tags = initial_tags(recipe, seed)
     rows = []
     for snapshot in (pair.unpruned, pair.pruned):
         about = {
             "eigenvalues": round(float(laplacian_eigenvalues(snapshot.kernels, PENALTY.which).sum()), 6),
             "loss": round(snapshot.losses[-1], 6),
+            "tags_kept": None if tags is None else round(tags_kept(snapshot, tags, seed), 6),
         }
         rows += [{**row, **about} for row in snapshot_rows(snapshot, (TESTS[cell["profile"]],), seed)]
     return rows
+
+
+def tags_kept(snapshot: Snapshot, tags: list[np.ndarray], seed: int) -> float:
+    """Whether the clusters found at k = 12 are those of the start: adjusted Rand index over live hidden neurons.
+
+    1 if they are the same, 0 in the mean if they have nothing to do with each other.
+
+    Args:
+        snapshot: a network.
+        tags: cluster that every neuron of each hidden layer started in.
+        seed: of the network; decides the starts of k-means.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    graph = neuron_graph(snapshot.kernels)
+    labels = cluster(graph, 12, np.random.default_rng([seed, 12])).labels
+    hidden = np.concatenate(graph.labels_by_layer(labels)[1:-1])
+    return float(adjusted_rand_score(np.concatenate(tags)[hidden >= 0], hidden[hidden >= 0]))
 
 
 EXPERIMENT = Experiment(
@@ -64,5 +96,5 @@ EXPERIMENT = Experiment(
     measure,
     (*CELL_KEY[:-1], "method", "seed"),
     ROW_KEY,
-    {**TOLERANCE, "eigenvalues": 0.002, "loss": 1e-4},
+    {**TOLERANCE, "eigenvalues": 0.002, "loss": 1e-4, "tags_kept": 0.02},
 )
