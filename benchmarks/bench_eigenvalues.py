@@ -1,9 +1,10 @@
 """Gradient of lambda_2 + lambda_3 + lambda_4 by all weights: modlib, the definition, and automatic differentiation.
 
-The definition goes through the weights one after another and sums, for both ends of each, over all their edges, as the
-paper's appendix writes it (with the factor corrected) and as the authors' code did; its eigenvectors come from a dense
-solver. Its loop is timed over ``PART`` weights picked at random and scaled to all of them. Automatic differentiation
-goes through ``torch.linalg.eigh`` of the whole Laplacian. All run in double precision on one thread, and must agree.
+The definition goes through the weights one after another. For both ends of each it sums over the neurons of the layer
+before and of the layer after, as the paper's appendix writes it (with the factor corrected) and as the authors' code
+did. Its eigenvectors come from a dense solver. Its loop is timed over ``PART`` weights picked at random and scaled to
+all of them. Automatic differentiation goes through ``torch.linalg.eigh`` of the whole Laplacian. All run in double
+precision on one thread, and must agree.
 """
 
 import time
@@ -58,20 +59,34 @@ class Definition:
     """The gradient weight by weight."""
 
     def __init__(self, kernels: list[np.ndarray]) -> None:
-        self.adjacency = adjacency([torch.as_tensor(kernel) for kernel in kernels]).numpy()
-        self.degrees = self.adjacency.sum(axis=1)
-        self.scale = self.degrees**-0.5
-        laplacian = np.eye(len(self.degrees)) - self.scale[:, None] * self.adjacency * self.scale
+        matrix = adjacency([torch.as_tensor(kernel) for kernel in kernels]).numpy()
+        degrees = matrix.sum(axis=1)
+        scale = degrees**-0.5
+        laplacian = np.eye(len(degrees)) - scale[:, None] * matrix * scale
         u = np.linalg.eigh(laplacian)[1][:, [number - 1 for number in WHICH]]
         self.by_laplacian = u @ u.T  # of the sum of eigenvalues, by every entry
+        self.kernels, self.degrees = kernels, degrees
+        self.ends = np.cumsum([0, kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels)])
 
-    def slope(self, i: int, j: int) -> float:
-        """Derivative by the edge between neurons i and j."""
-        ends = sum(
-            self.degrees[end] ** -1.5 * np.dot(self.adjacency[end] * self.scale, self.by_laplacian[end])
-            for end in (i, j)
-        )
-        return float(ends - 2 * self.scale[i] * self.scale[j] * self.by_laplacian[i, j])
+    def slope(self, layer: int, row: int, column: int) -> float:
+        """Derivative by one weight."""
+        before, after = int(self.ends[layer] + row), int(self.ends[layer + 1] + column)
+        found = self.through_degree(layer, row) + self.through_degree(layer + 1, column)
+        found -= 2 * (self.degrees[before] * self.degrees[after]) ** -0.5 * self.by_laplacian[before, after]
+        return float(np.sign(self.kernels[layer][row, column]) * found)
+
+    def through_degree(self, layer: int, neuron: int) -> float:
+        """What a change of a neuron's degree does: a sum over the layer before and the layer after."""
+        at, total = self.ends[layer] + neuron, 0.0
+        if layer > 0:
+            before = slice(self.ends[layer - 1], self.ends[layer])
+            edges = np.abs(self.kernels[layer - 1][:, neuron])
+            total += np.dot(edges * self.degrees[before] ** -0.5, self.by_laplacian[at, before])
+        if layer < len(self.kernels):
+            after = slice(self.ends[layer + 1], self.ends[layer + 2])
+            edges = np.abs(self.kernels[layer][neuron])
+            total += np.dot(edges * self.degrees[after] ** -0.5, self.by_laplacian[at, after])
+        return float(self.degrees[at] ** -1.5 * total)
 
 
 def measure(widths: tuple[int, ...], rng: np.random.Generator) -> dict[str, object]:
@@ -81,14 +96,12 @@ def measure(widths: tuple[int, ...], rng: np.random.Generator) -> dict[str, obje
     for mine, reference in zip(ours, by_autograd(kernels), strict=True):
         np.testing.assert_allclose(mine, reference, atol=1e-6)
     definition = Definition(kernels)
-    sizes, starts = [kernel.size for kernel in kernels], np.cumsum([0, *widths])
+    sizes = [kernel.size for kernel in kernels]
     places = []
     for layer in rng.choice(len(kernels), size=PART, p=np.array(sizes) / sum(sizes)):
-        row, column = rng.integers(widths[layer]), rng.integers(widths[layer + 1])
-        i, j = int(starts[layer] + row), int(starts[layer + 1] + column)
-        places.append((i, j))
-        expected = np.sign(kernels[layer][row, column]) * definition.slope(i, j)
-        np.testing.assert_allclose(ours[layer][row, column], expected, atol=1e-6)
+        row, column = (int(rng.integers(width)) for width in widths[layer : layer + 2])
+        places.append((int(layer), row, column))
+        np.testing.assert_allclose(ours[layer][row, column], definition.slope(*places[-1]), atol=1e-6)
     loop = seconds(lambda: [definition.slope(*place) for place in places]) * sum(sizes) / PART
     times = {
         "modlib, s": seconds(lambda: eigenvalue_gradient(kernels, WHICH)),

@@ -84,13 +84,13 @@ def test_the_accuracy_without_faint_weights_is_that_of_what_is_left(trained: dic
 
 
 def test_a_network_that_falls_apart_is_trained_again_and_the_row_says_so(
-    trained: dict[int, SimpleNamespace],
+    trained: dict[int, SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apart = planted_weights((36, 24, 24, 12), 12, 0, outside=0)[0]
     whole = random_weights((36, 24, 24, 12), 0)
     trained |= {3: pair(apart), 1003: pair(whole)}
     data = Images("noise", *(np.zeros((2, 36), np.float32), np.zeros(2, np.int32)) * 2)
-    experiment.data_for = lambda dataset: data  # type: ignore[assignment]
+    monkeypatch.setattr(experiment, "data_for", lambda dataset: data)
     rows = pd.DataFrame(experiment.measure(CELL))
     assert set(rows["rejected"]) == {"0.0000"}
     assert rows["ncut"].min() > experiment.NEAR_ZERO
