@@ -98,8 +98,8 @@ def test_a_penalty_is_added_over_all_weights_and_no_bias(kind: Kind, first: Kind
 
 
 def test_the_eigenvalue_penalty_lowers_eigenvalues_and_keeps_neurons_at_one_norm(tiny: Images) -> None:
-    recipe = Recipe(hidden=(16, 12), epochs=8, pruning_epochs=1, batch_size=32)
-    penalty = EigenvaluePenalty(weight=2.0)
+    recipe = Recipe(hidden=(16, 12), epochs=15, pruning_epochs=2, batch_size=32)
+    penalty = EigenvaluePenalty(weight=1.0)
     found = {}
     for name, settings in (("none", recipe), ("penalised", replace(recipe, eigenvalues=penalty))):
         unpruned, pruned = train_mlp(tiny, settings, seed=0)
