@@ -9,7 +9,7 @@ import pandas as pd
 from common import random_network, store
 
 from modlib.graphs import shuffle_test
-from modlib.tables import Cell, Experiment, Row, run
+from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, integer, number, run, text
 
 
 def cells(profile: str) -> list[Cell]:
@@ -23,7 +23,12 @@ def measure(cell: Cell) -> list[Row]:
     return [{"k": 12, "ncut": shuffle_test(graph, 12, 50, cell["seed"]).ncut}]
 
 
-EXPERIMENT = Experiment("jobs", cells, measure, ("profile", "dataset", "dropout", "seed"), ("k",), {"ncut": 1e-9})
+COLUMNS = {
+    "profile": PROFILE, "dataset": text(), "dropout": YES_NO, "seed": integer(), "k": integer(2), "ncut": number(0),
+}  # fmt: skip
+EXPERIMENT = Experiment(
+    "jobs", cells, measure, ("profile", "dataset", "dropout", "seed"), ("k",), {"ncut": 1e-9}, columns=COLUMNS
+)
 
 if __name__ == "__main__":
     rows, tables = [], []

@@ -42,7 +42,7 @@ def measure(
     ours = {layer: damages(network, x, y, layer, of_layer) for layer, of_layer in sets.items()}
     seconds = time.process_time() - began
 
-    weights = [array for of in network.layers for array in (of.kernel, of.bias)]
+    weights = [array for layer in network.layers for array in (layer.kernel, layer.bias)]
     whole = right(weights, x, y)
     began, differences = time.process_time(), []
     for layer, of_layer in sets.items():

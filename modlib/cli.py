@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from modlib.errors import InputError, ModlibError
 
@@ -17,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A reproducible companion to five papers on modularity in neural networks.",
 )
-console = Console()
+console = Console(markup=False, emoji=False)  # "[name]" and ":name:" are text
 Assignments = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be repeated.")
 ]
@@ -31,6 +34,7 @@ def run(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The executed notebook.")] = None,
     grid: Annotated[str | None, typer.Option(help="Fill the chapter's table instead: smoke, quick or paper.")] = None,
     jobs: Annotated[int, typer.Option(help="Worker processes for --grid.", min=1)] = 1,
+    retry: Annotated[int, typer.Option(help="How many more times a cell that failed is tried.", min=0)] = 0,
     dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler for --grid.")] = None,
     results: Folder = None,
 ) -> None:
@@ -40,9 +44,9 @@ def run(
     """
     values = _assignments(parameter or [])
     if grid is None:
-        if jobs != 1 or dask or results:
+        if jobs != 1 or retry or dask or results:
             raise InputError(
-                "--jobs, --dask or --results arrived without --grid; they belong to: --grid smoke|quick|paper"
+                "--jobs, --retry, --dask or --results arrived without --grid; they belong to: --grid smoke|quick|paper"
             )
         from modlib.book.notebooks import run_chapter
 
@@ -52,8 +56,18 @@ def run(
     from modlib.chapters import find_experiment
     from modlib.tables import runner
 
-    new = runner.run(find_experiment(chapter), grid, jobs, dask, results, values)
-    console.print(f"{new} new rows in the table of {chapter}")
+    experiment = find_experiment(chapter)
+    try:
+        done = runner.run(experiment, grid, jobs, dask, results, values, retry)
+    except runner.Stopped as stopped:
+        console.print(f"stopped; {stopped.cells} cells were stored, go on with: {_again()}")
+        raise typer.Exit(130) from None
+    console.print(f"{done.rows} new rows in the table of {chapter}")
+    for outcome in done.failed:
+        again = runner.command(experiment, grid, outcome.cell, results)
+        console.print(f"failed: {outcome.error}\n  again: {again}", soft_wrap=True)
+    if done.failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -79,18 +93,40 @@ def verify(
 
 
 @app.command()
+def check(
+    chapter: Annotated[str | None, typer.Argument(help="Whose table; all by default.")] = None,
+    seal: Annotated[bool, typer.Option("--seal", help="Take a table as it is, after a change on purpose.")] = False,
+    results: Folder = None,
+) -> None:
+    """Check that tables hold just what their runs stored, without training anything."""
+    from modlib.chapters import NAMES, find_experiment
+    from modlib.tables import integrity
+
+    if seal and chapter is None:
+        raise InputError(
+            "--seal arrived without a chapter; expected the one whose table was changed: modlib check NAME --seal"
+        )
+    for name in [chapter] if chapter else NAMES:
+        experiment = find_experiment(name)
+        if seal:
+            integrity.seal(experiment, results)
+        stored, _ = integrity.read_accounted(experiment, results)
+        console.print(f"{name}: {len(stored.lines)} rows are what was stored")
+
+
+@app.command()
 def tables(results: Folder = None) -> None:
     """List the result tables: how many cells of each profile are measured."""
     from modlib.chapters import NAMES, find_experiment
-    from modlib.tables import runner
+    from modlib.tables import PROFILES, missing_cells
 
-    table = Table("table", *runner.PROFILES)
+    table = Table("table", *PROFILES)
     for name in NAMES:
         experiment = find_experiment(name)
         counts = []
-        for profile in runner.PROFILES:
+        for profile in PROFILES:
             total = len(experiment.cells(profile))
-            counts.append(f"{total - len(runner.missing_cells(experiment, profile, results))} of {total}")
+            counts.append(f"{total - len(missing_cells(experiment, profile, results))} of {total}")
         table.add_row(name, *counts)
     console.print(table)
 
@@ -112,7 +148,19 @@ def book(
     """Execute every chapter that changed and build the site."""
     from modlib.book.build import build
 
+    check()
     console.print(f"the book is built: {build(force)}")
+
+
+@app.command("new-chapter")
+def new_chapter(
+    name: Annotated[str, typer.Argument(help="In lower case with hyphens, such as topology-shuffles.")],
+) -> None:
+    """Write the skeleton of a chapter, which passes all checks, and measure its smallest grid."""
+    from modlib.book.skeleton import new_chapter as write
+
+    for path in write(name):
+        console.print(f"written: {path}")
 
 
 @app.command()
@@ -131,8 +179,14 @@ def main() -> None:
     try:
         app()
     except ModlibError as error:
-        Console(stderr=True).print(f"[bold red]modlib:[/] {error}", highlight=False, soft_wrap=True)
+        message = Text.assemble(("modlib:", "bold red"), f" {error}")
+        Console(stderr=True).print(message, soft_wrap=True)
         raise SystemExit(2) from error
+
+
+def _again() -> str:
+    """The command that was typed."""
+    return shlex.join(["modlib", *sys.argv[1:]])
 
 
 def _assignments(pairs: list[str]) -> dict[str, str]:

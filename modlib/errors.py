@@ -1,7 +1,8 @@
 """The one exception base class: what arrived, what was expected, what to do; and what was probably meant."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class ModlibError(Exception):
@@ -35,8 +36,31 @@ class CheckoutMissing(ModlibError):
     """Something needs the files of the book, and there is no checkout of it."""
 
 
+class ExtraMissing(ModlibError):
+    """Something needs packages that only an extra of modlib brings."""
+
+
 class BookError(ModlibError):
     """The book's sources, claims or built pages are inconsistent."""
+
+
+@contextmanager
+def extra(name: str, what: str) -> Iterator[None]:
+    """For imports of packages that are optional: one that is not there becomes an error that says how to get it.
+
+    Args:
+        name: the extra of modlib that brings them, such as ``keras``.
+        what: what needs them.
+
+    Raises:
+        ExtraMissing: if the block does not find a package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"{what} needs {error.name}, which is not installed; install it with: pip install 'modlib[{name}]'"
+        ) from error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

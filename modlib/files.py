@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from modlib.errors import CheckoutMissing
+from modlib.errors import CheckoutMissing, DataError
 
 PARTS = ("_toc.yml", "_config.yml", "book", "notebooks")  # what makes a folder a checkout of the book
+SETTINGS, DIGEST = "settings", "digest"  # what the file of a network says about itself
 
 
 def checkout() -> Path:
@@ -63,8 +65,7 @@ def cache_file(name: str, settings: Mapping[str, Any]) -> Path:
         name: for readers.
         settings: what JSON can write.
     """
-    text = json.dumps(settings, sort_keys=True)
-    return network_cache() / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.npz"
+    return network_cache() / f"{name}-{hashlib.sha256(_as_json(settings).encode()).hexdigest()[:12]}.npz"
 
 
 @contextmanager
@@ -96,6 +97,60 @@ def replace_file(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="")
 
 
+def save_cached(path: Path, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> None:
+    """Write a trained network to an ``.npz`` file, with all that it depends on and a digest of its arrays.
+
+    Args:
+        path: the file.
+        arrays: by name; neither ``settings`` nor ``digest``.
+        settings: what JSON can write.
+
+    Raises:
+        DataError: if it cannot be written; nothing is left behind.
+    """
+    about = {SETTINGS: np.array(_as_json(settings)), DIGEST: np.array(_digest(arrays))}
+    try:
+        save_arrays(path, {**arrays, **about})
+    except OSError as error:
+        raise DataError(
+            f"the trained network cannot be kept as {path} ({error.strerror or error}); make room, or set MODLIB_CACHE "
+            "to a folder that can be written"
+        ) from error
+
+
+def load_cached(path: Path, settings: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+    """The arrays of a network that ``save_cached`` wrote.
+
+    Args:
+        path: the file.
+        settings: what the network must have been made with.
+
+    Returns:
+        Arrays by name; None if there is no file, or one of an earlier version, which does not say what it holds: such
+        a network is trained again.
+
+    Raises:
+        DataError: if the file is damaged, or holds a network that was made with other settings.
+    """
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
+    if SETTINGS not in arrays or DIGEST not in arrays:
+        return None
+    said, digest = (str(arrays.pop(name)) for name in (SETTINGS, DIGEST))
+    if said != _as_json(settings):
+        raise DataError(
+            f"the cached network {path} was made with {said}; expected {_as_json(settings)}: delete it and run again"
+        )
+    if digest != _digest(arrays):
+        raise DataError(f"the cached network {path} is damaged (its arrays changed); delete it and run again")
+    return arrays
+
+
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays to an ``.npz`` file, by name."""
     with replacing(path) as part, part.open("wb") as file:
@@ -103,18 +158,37 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 @contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the time of the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
 def empty_cache() -> Iterator[None]:
     """An empty folder of trained networks for the time of the block, so that every network is trained again."""
-    before = os.environ.get("MODLIB_CACHE")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["MODLIB_CACHE"] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["MODLIB_CACHE"]
-            else:
-                os.environ["MODLIB_CACHE"] = before
+    with tempfile.TemporaryDirectory() as folder, environment({"MODLIB_CACHE": folder}):
+        yield
+
+
+def _as_json(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _chosen(variable: str) -> Path | None:

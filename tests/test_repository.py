@@ -1,5 +1,6 @@
 """The files around the library: they say the same thing, and the gates they describe can turn red."""
 
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -32,7 +33,10 @@ def project() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def requirements(project: dict[str, Any]) -> list[Requirement]:
-    return [Requirement(line) for line in project["project"]["dependencies"] + project["dependency-groups"]["dev"]]
+    """Of modlib, of its extras, and of those who work on it."""
+    extras = project["project"]["optional-dependencies"].values()
+    groups = [project["project"]["dependencies"], *extras, project["dependency-groups"]["dev"]]
+    return [Requirement(line) for group in groups for line in group]
 
 
 def test_conda_installs_what_pyproject_asks_for(project: dict[str, Any], requirements: list[Requirement]) -> None:
@@ -66,7 +70,7 @@ def test_the_lock_names_hashes_and_no_hosts() -> None:
 def test_every_make_command_in_the_documents_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):.*## ", read("Makefile"), re.MULTILINE))
     phony = set(re.findall(r"^\.PHONY: ([a-z]+)$", read("Makefile"), re.MULTILINE))
-    assert targets == phony == {"help", "first", "book", "test", "lint", "bench", "lock", "clean"}
+    assert targets == phony == {"help", "first", "book", "test", "kernels", "lint", "bench", "lock", "clean"}
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / ".ci" / "run", *WORKFLOWS):
         for named in re.findall(r"(?:`|^|run: )make ([a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE):
             assert named in targets, f"{path.name} says make {named}"
@@ -170,6 +174,23 @@ def test_the_five_lines_of_the_readme_run(capsys: pytest.CaptureFixture[str]) ->
     ncut, p = capsys.readouterr().out.split()[:2]
     assert 0 < float(ncut) < 4
     assert 0 < float(p) <= 1
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_what_the_documents_name_is_there(name: str) -> None:
+    text = read(name)
+    for named in re.findall(r"`(modlib\.[\w.]+)`", text):
+        assert pkgutil.resolve_name(named), named
+    for named in re.findall(r"`((?:modlib|book|tests|benchmarks|skeleton|notebooks|results)/[\w./-]*)`", text):
+        assert (ROOT / named).exists() or "NAME" in named or "my-chapter" in named, named
+
+
+def test_contributing_shows_the_layers_that_the_lint_holds(project: dict[str, Any]) -> None:
+    [layers] = [c["layers"] for c in project["tool"]["importlinter"]["contracts"] if c["type"] == "layers"]
+    table = re.search(r"\| layer \|.*?\n\n", read("CONTRIBUTING.md"), re.DOTALL)
+    assert table is not None
+    shown = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table[0].strip().splitlines()[2:]]
+    assert [sorted(names) for names in shown] == [sorted(re.findall(r"\w+", layer)) for layer in layers]
 
 
 def test_the_readme_shows_a_picture_that_is_there() -> None:

@@ -12,79 +12,26 @@ Chapter: all of them are built this way.
 
 from __future__ import annotations
 
-import datetime
 import difflib
-import hashlib
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import yaml
 
 from modlib.book import notebooks
+from modlib.book.execution import Run, execute_pages, executed_file
+from modlib.book.pages import Page, read_pages
 from modlib.book.reference import with_modules
 from modlib.errors import BookError
-from modlib.files import checkout, results_folder
-from modlib.tables.runner import describe_run
+from modlib.files import checkout
 
 STATUS_TABLE = "<!-- the status table goes here -->"
-# One thread a process: two notebooks run side by side.
-ONE_THREAD = dict.fromkeys(
-    [
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-        "TF_NUM_INTRAOP_THREADS",
-        "TF_NUM_INTEROP_THREADS",
-    ],
-    "1",
-)
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page of the table of contents.
-
-    Attributes:
-        name: as the table of contents has it, such as ``notebooks/dropout``.
-        source: its file.
-    """
-
-    name: str
-    source: Path
-
-    @property
-    def is_notebook(self) -> bool:
-        """Whether it holds code to execute: an ipynb file, or a text page with code cells."""
-        return self.source.suffix == ".ipynb" or "\n```{code-cell}" in self.source.read_text(encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class Run:
-    """An executed notebook: what it was made from, and how it went.
-
-    Attributes:
-        page: name of the page.
-        stamp: for everything the output depends on, a digest.
-        seconds: how long it took.
-        finished: date and time, UTC, to the minute.
-        machine: commit, versions and processor.
-    """
-
-    page: str
-    stamp: Mapping[str, str]
-    seconds: float
-    finished: str
-    machine: Mapping[str, Any]
 
 
 def build(force: bool = False, root: Path | None = None, jobs: int = 2) -> Path:
@@ -140,88 +87,6 @@ def check_config(root: Path) -> None:
         raise BookError(f"{path} has a value of the wrong type:\n{error.message}") from error
 
 
-def read_pages(root: Path) -> list[Page]:
-    """Pages of the book, in the order of _toc.yml.
-
-    Raises:
-        BookError: if a page has no file, or a file of book/ or notebooks/ is in no table of contents.
-    """
-    from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
-
-    path = root / "_toc.yml"
-    try:
-        names = list(parse_toc_yaml(path))
-    except (OSError, MalformedError, yaml.YAMLError) as error:
-        raise BookError(f"{path} does not parse as a table of contents ({error}); correct it") from error
-    pages = []
-    for name in names:
-        files = [file for file in (root / f"{name}.ipynb", root / f"{name}.md") if file.exists()]
-        if not files:
-            raise BookError(
-                f"{path} names {name}, but there is no {name}.md or {name}.ipynb; write it or remove the entry"
-            )
-        pages.append(Page(name, files[0]))
-    files = [*sorted((root / "book").glob("*.md")), *sorted((root / "notebooks").glob("*.ipynb"))]
-    left_out = [file for file in files if file not in {page.source for page in pages}]
-    if left_out:
-        raise BookError(
-            f"{left_out[0].relative_to(root)} is not in {path}, so the book would lack it; add it or remove it"
-        )
-    return pages
-
-
-def stamp(page: Page, root: Path) -> dict[str, str]:
-    """Digest of everything that an executed notebook depends on, by kind.
-
-    jupyter-cache looks at the code cells alone; a changed library would leave stale output behind it.
-    Data sets need no entry of their own: modlib holds their checksums, and the lock decides the embedded ones.
-    """
-    results = results_folder() if root == checkout() else root / "results"
-    return {
-        "source": _digest(page.source.parent, page.source.name),
-        "modlib": _digest(root / "modlib", "**/*.py"),
-        "results": _digest(results, "*.csv", "*.json"),
-        "claims": _digest(root / "book", "claims.yml", "papers/*.csv"),
-        "environment": f"Python {platform.python_version()}, lock {_digest(root, 'requirements.lock')}",
-    }
-
-
-def changes(page: Page, root: Path) -> list[str]:
-    """Why a notebook must be executed: what has changed since it was; empty if nothing has."""
-    run = _read_run(page, root)
-    if run is None:
-        return ["never executed"]
-    return [kind for kind, digest in stamp(page, root).items() if run.stamp.get(kind) != digest]
-
-
-def execute_pages(pages: Sequence[Page], force: bool, root: Path, jobs: int = 2) -> list[Run]:
-    """Execute the notebooks that have changed; a failure does not stop the others.
-
-    Raises:
-        BookError: naming the notebooks that failed and their reports.
-    """
-    from joblib import Parallel, delayed
-
-    todo = []
-    for page in pages:
-        why = ["forced"] if force else changes(page, root)
-        print(f"{page.name}: {'executing (' + ', '.join(why) + ')' if why else 'unchanged'}", flush=True)
-        if why:
-            todo.append(page)
-    workers = Parallel(n_jobs=min(jobs, max(len(todo), 1)), return_as="generator_unordered")
-    failed = []
-    for name, seconds, report in workers(delayed(_execute_page)(page, root) for page in todo):
-        print(f"{name}: {'failed' if report else f'executed in {seconds:.0f} s'}", flush=True)
-        if report:
-            failed.append(f"  {name}: {report}")
-    if failed:
-        raise BookError(
-            f"{len(failed)} of {len(pages)} notebooks failed; the others are kept. Correct them; reports:\n"
-            + "\n".join(sorted(failed))
-        )
-    return [run for page in pages if (run := _read_run(page, root)) is not None]
-
-
 def stage(pages: Iterable[Page], runs: Sequence[Run], root: Path) -> None:
     """Lay out what Jupyter Book reads: notebooks, prose with its status table and API reference, and the rest."""
     folder = root / "_build" / "stage"
@@ -234,7 +99,7 @@ def stage(pages: Iterable[Page], runs: Sequence[Run], root: Path) -> None:
         target = folder / page.name
         target.parent.mkdir(parents=True, exist_ok=True)
         if page.is_notebook:
-            shutil.copy(_executed(page.name, root, ".ipynb"), f"{target}.ipynb")
+            shutil.copy(executed_file(page.name, root), f"{target}.ipynb")
         else:
             text = page.source.read_text(encoding="utf-8")
             text = with_modules(text.replace(STATUS_TABLE, status_table(runs)), root)
@@ -296,55 +161,6 @@ def check_site(pages: Iterable[Page], root: Path) -> None:
             f"{html} lacks the pages {', '.join(missing)}, which _toc.yml names; "
             "see exclude_patterns in _config.yml and _build/reports/site.log"
         )
-
-
-def _execute_page(page: Page, root: Path) -> tuple[str, float, Path | None]:
-    """Execute a notebook in a worker process; returns its name, its seconds, and the report if it failed."""
-    os.environ.update(ONE_THREAD)
-    # taken before, so that a change while the notebook runs is noticed next time
-    before = stamp(page, root)
-    working = root / "_build" / "reports" / f"{page.name}.ipynb"
-    log = working.with_suffix(".log")
-    working.parent.mkdir(parents=True, exist_ok=True)
-    source = notebooks.read_notebook(page.source)
-    source.metadata["kernelspec"] = notebooks.KERNEL
-    nbformat.write(source, working)
-    try:
-        seconds = notebooks.execute(working, working, {}, root)
-    except BookError as error:
-        log.write_text(f"{error}\n", encoding="utf-8")
-        return page.name, 0.0, log
-    log.unlink(missing_ok=True)
-    executed = _executed(page.name, root, ".ipynb")
-    executed.parent.mkdir(parents=True, exist_ok=True)
-    working.replace(executed)
-    finished = datetime.datetime.now(datetime.UTC).isoformat(" ", "minutes").removesuffix("+00:00")
-    run = Run(page.name, before, round(seconds, 1), finished, describe_run("book"))
-    _executed(page.name, root, ".json").write_text(json.dumps(run.__dict__, indent=1) + "\n", encoding="utf-8")
-    notebooks.remember_time(root, page.source.stem, {}, seconds)
-    return page.name, seconds, None
-
-
-def _read_run(page: Page, root: Path) -> Run | None:
-    """The run of a page whose executed notebook is there; None otherwise, or if the record does not parse."""
-    if not _executed(page.name, root, ".ipynb").exists():
-        return None
-    try:
-        return Run(**json.loads(_executed(page.name, root, ".json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _executed(name: str, root: Path, suffix: str) -> Path:
-    return root / "_build" / "executed" / f"{name}{suffix}"
-
-
-def _digest(folder: Path, *patterns: str) -> str:
-    """Digest of the names and contents of files; one that is not there has no say."""
-    digest = hashlib.sha256()
-    for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
-        digest.update(f"{file.relative_to(folder)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:16]
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

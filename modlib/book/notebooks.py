@@ -27,7 +27,8 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from modlib.errors import BookError, InputError
+from modlib.book.outputs import check_complete
+from modlib.errors import BookError, InputError, nearest
 from modlib.files import checkout
 
 Value: TypeAlias = bool | int | float | str | list
@@ -173,8 +174,8 @@ def run_chapter(name: str, parameters: Mapping[str, str], output: Path, root: Pa
     root = root or checkout()
     notebook = root / "notebooks" / f"{name}.ipynb"
     if not notebook.exists():
-        chapters = sorted(path.stem for path in notebook.parent.glob("*.ipynb"))
-        raise InputError(f"chapter {name!r} arrived; expected one of {', '.join(chapters)}")
+        chapters = [path.stem for path in notebook.parent.glob("*.ipynb")]
+        raise InputError(f"chapter {name!r} arrived; {nearest(name, chapters)}")
     if output.suffix != ".ipynb":
         raise InputError(f"output {output} arrived; expected a file that ends in .ipynb")
     if output.resolve() == notebook.resolve():
@@ -197,7 +198,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
         progress: whether to show a progress bar.
 
     Raises:
-        BookError: if a cell raises, or the kernel dies.
+        BookError: if a cell raises or is left out, a thread dies, or the kernel does.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -209,7 +210,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
     try:
         for left in reversed(range(STARTS)):
             try:
-                papermill.execute_notebook(
+                executed = papermill.execute_notebook(
                     notebook.resolve(),
                     output.resolve(),
                     dict(parameters),
@@ -233,6 +234,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
         raise BookError(
             f"the kernel of {notebook.name} died ({error}), perhaps for lack of memory; what was reached is in {output}"
         ) from error
+    check_complete(executed, notebook.stem)
     return time.perf_counter() - began
 
 
@@ -276,7 +278,7 @@ def sync(check: bool = False, root: Path | None = None) -> list[Path]:
         root: folder of the book, the checkout by default.
 
     Raises:
-        BookError: if a notebook has no twin, or, with ``check``, if it differs from it.
+        BookError: if there are no twins, a notebook has none, or, with ``check``, if it differs from it.
     """
     folder = (root or checkout()) / "notebooks"
     for notebook in sorted(folder.glob("*.ipynb")):
@@ -285,8 +287,11 @@ def sync(check: bool = False, root: Path | None = None) -> list[Path]:
                 f"{notebook} has no text twin; write {notebook.stem}.md, the source of the chapter, "
                 "or start it with: jupytext --to md:myst " + str(notebook)
             )
+    twins = sorted(folder.glob("*.md"))
+    if not twins:
+        raise BookError(f"{folder} holds no text twin NAME.md, so nothing was checked; restore it from git")
     changed = []
-    for twin in sorted(folder.glob("*.md")):
+    for twin in twins:
         notebook = twin.with_suffix(".ipynb")
         text = notebook_text(twin)
         if notebook.exists() and notebook.read_text(encoding="utf-8") == text:

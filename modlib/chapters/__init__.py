@@ -15,7 +15,7 @@ from modlib.errors import BookError, InputError, nearest
 
 if TYPE_CHECKING:
     from modlib.evidence.metrics import Metric
-    from modlib.tables.runner import Experiment
+    from modlib.tables import Experiment
 
 NAMES = (
     "clusterability",
@@ -43,9 +43,9 @@ def find_experiment(name: str) -> Experiment:
     Raises:
         InputError: if there is no chapter of that name.
     """
-    known = sorted(part.name.replace("_", "-") for part in iter_modules(__path__) if part.ispkg)
-    if name not in known:
-        raise InputError(f"chapter {name!r} arrived; {nearest(name, known)}")
+    packages = {part.name.replace("_", "-") for part in iter_modules(__path__) if part.ispkg}
+    if name not in packages or not find_spec(f"{package(name)}.experiment"):
+        raise InputError(f"chapter {name!r} arrived; {nearest(name, NAMES)}")
     experiment: Experiment = import_module(f"{package(name)}.experiment").EXPERIMENT
     return experiment
 

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.graphs.shuffles import Null, ShuffleTest, shuffle_tests
 from modlib.graphs.spectral import cluster_for_each_k
-from modlib.tables.runner import Row
+from modlib.tables import (
+    PROFILE,
+    SHARE,
+    YES_NO,
+    Cell,
+    Experiment,
+    Row,
+    in_words,
+    integer,
+    number,
+    numbers,
+    optional,
+    text,
+)
 
 if TYPE_CHECKING:
     from modlib.training.keras import Snapshot
 from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import Network
+from modlib.stats import monte_carlo_p
 
 CELL_KEY = ("profile", "dataset", "dropout", "seed")
 ROW_KEY = ("stage", "null", "k")
+INFINITE = 1e9  # what an infinite value counts as in a comparison
 # On one kind of machine all is equal; elsewhere, training drifts from the last digits of the weights.
 TOLERANCE = {
     "ncut": 0.002,
@@ -33,6 +49,41 @@ TOLERANCE = {
     "sparsity": 0.0,
     "shuffled": 0.02,
 }
+COLUMNS = {
+    "profile": PROFILE,
+    "dataset": text(),
+    "dropout": YES_NO,
+    "seed": integer(),
+    "stage": text("initial", "unpruned", "pruned"),
+    "null": text("none", *get_args(Null)),
+    "k": integer(2),
+    "n_shuffles": integer(),
+    "ncut": number(0),
+    "shuffled_mean": optional(number(0)),
+    "shuffled_sd": optional(number(0)),
+    "p": optional(SHARE),
+    "z": optional(number()),
+    "sparsity": SHARE,
+    "n_live": integer(),
+    "train_accuracy": optional(SHARE),
+    "test_accuracy": optional(SHARE),
+    "shuffled": optional(numbers(0)),
+}
+NETWORK_KEY = ("dataset", "dropout", "seed")
+
+
+def ncut_experiment(
+    name: str, cells: Callable[[str], Sequence[Cell]], measure: Callable[[Cell], list[Row]]
+) -> Experiment:
+    """An experiment whose rows are those of ``snapshot_rows`` and ``initial_rows``."""
+    keys = (CELL_KEY, ROW_KEY, TOLERANCE)
+    return Experiment(name, cells, measure, *keys, columns=COLUMNS, network_key=NETWORK_KEY, describe=describe)
+
+
+def describe(rows: Mapping[str, str]) -> str:
+    """Rows of n-cuts in words, such as ``MNIST, no dropout, pruned, k = 4``."""
+    untold = ("dropout", "stage") if rows.get("dataset") == "initialisation" else ()
+    return in_words(rows, ("dataset", "dropout", "stage"), untold)
 
 
 @dataclass(frozen=True)
@@ -100,3 +151,24 @@ def _seed(seed: int, stage: str, tests: Tests) -> np.random.SeedSequence:
 def clustered(network: Network, k: int, seed: int) -> list[SubCluster]:
     """All sub-clusters of a network, the same for every chapter."""
     return sub_clusters(hidden_labels(network, k, np.random.default_rng([seed, k])))
+
+
+def beside_random(value: float, random: np.ndarray, side: Literal["small", "large"] = "large") -> Row:
+    """A value of a sub-cluster beside those of random sets like it: their mean, spread and ends, and both p-values.
+
+    Args:
+        value: of the sub-cluster; infinite if it is a ratio over zero, which stays larger than all others.
+        random: (n,) values of random sets; infinite ones do not count for mean and spread.
+        side: which values are more extreme.
+    """
+    finite = random[np.isfinite(random)]
+    mean, sd = (finite.mean(), finite.std(ddof=1)) if finite.size > 1 else (math.nan, math.nan)
+    first, *others = np.minimum([value, *random], INFINITE)
+    return {
+        "random_mean": float(mean),
+        "random_sd": float(sd),
+        "random_min": float(random.min()),
+        "random_max": float(random.max()),
+        "n_random": len(random),
+        **{f"p_ties_{ties}": monte_carlo_p(first, np.array(others), side, ties) for ties in ("for", "against")},
+    }

@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from modlib.errors import InputError
+from modlib.reprs import BriefRepr
 
 STEPS = 5000  # moves of the Monte Carlo search, as in the authors' code
 ENTROPY = 0.15  # of the choice between clusters in one move, in nats
@@ -23,8 +24,8 @@ DEAD = 1e-15  # share of all similarity below which a unit counts as similar to 
 COLDEST, HOTTEST = 1e-12, 1e6  # temperatures
 
 
-@dataclass(frozen=True)
-class Communities:
+@dataclass(frozen=True, eq=False, repr=False)
+class Communities(BriefRepr):
     """A partition of the units of a layer.
 
     Attributes:
@@ -36,6 +37,11 @@ class Communities:
     labels: np.ndarray
     q: float
     q_start: float
+
+    def _facts(self) -> dict[str, object]:
+        used = self.labels[self.labels != UNUSED]
+        sizes = np.bincount(used)
+        return {"q": self.q, "q_start": self.q_start, "sizes": sizes, "unused": len(self.labels) - len(used)}
 
 
 def adjacency(similarity: np.ndarray) -> np.ndarray:
@@ -51,6 +57,9 @@ def adjacency(similarity: np.ndarray) -> np.ndarray:
         InputError: if it is no such matrix.
 
     Source: upstream-downstream 3.2. Chapter: ``upstream-downstream``.
+
+    >>> adjacency(np.array([[9.0, 1.0, 0.0], [1.0, 9.0, 1.0], [0.0, 1.0, 9.0]])).tolist()
+    [[0.0, 0.25, 0.0], [0.25, 0.0, 0.25], [0.0, 0.25, 0.0]]
     """
     matrix = np.array(similarity, dtype=float)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
@@ -79,6 +88,10 @@ def modularity(similarity: np.ndarray, labels: np.ndarray) -> float:
         InputError: if the similarity is none, or there is not one label a unit.
 
     Source: upstream-downstream 3.2, equation 6. Chapter: ``upstream-downstream``.
+
+    >>> similarity = np.kron(np.eye(2), np.ones((3, 3)))  # units 0 to 2 are alike, and units 3 to 5
+    >>> [round(modularity(similarity, labels), 2) for labels in ([0, 0, 0, 1, 1, 1], [0, 1, 0, 1, 0, 1])]
+    [0.5, -0.17]
     """
     weights = adjacency(similarity)
     labels = np.asarray(labels)
@@ -104,6 +117,13 @@ def find_communities(
         InputError: if the similarity is none, or steps is negative.
 
     Source: upstream-downstream 3.2 and A.1, algorithms 2 and 3. Chapter: ``upstream-downstream``.
+
+    The last unit is similar to none:
+
+    >>> similarity = np.kron(np.diag([1, 1, 0]), np.ones((3, 3)))[:7, :7]
+    >>> found = find_communities(similarity, np.random.default_rng(0))
+    >>> found, found.labels.tolist()
+    (Communities(q=0.5, q_start=0.5, sizes=[3, 3], unused=1), [0, 0, 0, 1, 1, 1, -1])
     """
     if steps < 0:
         raise InputError(f"steps = {steps} arrived; expected at least 0")
@@ -134,6 +154,10 @@ def leiden(similarity: np.ndarray, rng: np.random.Generator) -> Communities:
         InputError: if the similarity is none.
 
     Source: none of the papers; Traag, Waltman and van Eck (2019). Chapter: ``upstream-downstream``.
+
+    >>> similarity = np.kron(np.eye(2), np.ones((3, 3)))  # units 0 to 2 are alike, and units 3 to 5
+    >>> leiden(similarity, np.random.default_rng(0)).labels.tolist()
+    [0, 0, 0, 1, 1, 1]
     """
     import igraph
     import leidenalg
@@ -162,6 +186,9 @@ def effective_number(labels: np.ndarray) -> float:
     label -1 counts among all units and is in no community; without any community the number is 0.
 
     Source: upstream-downstream 4.2, equation 8. Chapter: ``upstream-downstream``.
+
+    >>> [round(effective_number(np.repeat([0, 1], sizes)), 2) for sizes in ((6, 0), (5, 1), (3, 3))]
+    [1.0, 1.57, 2.0]
     """
     labels = np.asarray(labels)
     used = labels[labels != UNUSED]
@@ -180,6 +207,12 @@ def element_similarity(first: np.ndarray, second: np.ndarray) -> float:
         InputError: if the partitions differ in length.
 
     Source: upstream-downstream 4.4, after Gates et al. (2019). Chapter: ``upstream-downstream``.
+
+    Names of communities do not matter:
+
+    >>> first = [0, 0, 1, 1]
+    >>> [round(element_similarity(first, second), 2) for second in ([1, 1, 0, 0], [0, 1, 0, 1])]
+    [1.0, 0.5]
     """
     from clusim.clustering import Clustering
     from clusim.sim import element_sim
@@ -199,6 +232,13 @@ def transferability(
     """Mean Q of either similarity under the partition that was found for the other.
 
     Source: upstream-downstream 4.4, equation 9. Chapter: ``upstream-downstream``.
+
+    Communities of one layer fit a second one with the same blocks, and not one in which they are crossed:
+
+    >>> similarity = np.kron(np.eye(2), np.ones((3, 3)))  # units 0 to 2 are alike, and units 3 to 5
+    >>> blocks, crossed = [0, 0, 0, 1, 1, 1], [0, 1, 0, 1, 0, 1]
+    >>> [round(transferability(similarity, blocks, similarity, found), 2) for found in (blocks, crossed)]
+    [0.5, 0.17]
     """
     return (modularity(first_similarity, second) + modularity(second_similarity, first)) / 2
 

@@ -62,6 +62,14 @@ def similarities(
             submodule, or if labels are missing or no classes of the model.
 
     Source: upstream-downstream 3.1, equations 1 to 5. Chapter: ``upstream-downstream``.
+
+    Two units with the same weights do the same, and one with other inputs does not:
+
+    >>> from modlib.networks import from_arrays
+    >>> weights = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # units 0 and 1 see the first input
+    >>> (found,) = similarities(from_arrays([weights, weights.T]), np.eye(2)).values()
+    >>> found["normalised input sensitivity"].round(2).tolist()
+    [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     import torch
 
@@ -214,14 +222,19 @@ def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np
 
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
             seen.append(output if hidden is None else hidden)
-            return seen[-1]
+            return seen[-1].clone()  # the next function may work in place
 
         handle = submodule.register_forward_hook(hook)
         try:
             outputs = module(batch)
         finally:
             handle.remove()
-        return seen[-1], outputs
+        if len(seen) != 1:
+            raise InputError(
+                f"the {type(submodule).__name__} whose output was to be measured is called {len(seen)} times in a "
+                "pass; expected once: give every place of the network a module of its own"
+            )
+        return seen[0], outputs
 
     first, outputs = forward(x[:1])
     if first.ndim not in (2, 4) or outputs.ndim != 2:

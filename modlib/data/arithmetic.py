@@ -37,6 +37,10 @@ def add_or_multiply(
         InputError: if n is below 1 or the operation is not known.
 
     Source: weight-masks 3.1. Chapter: ``weight-masks``.
+
+    >>> inputs, targets = add_or_multiply(only="addition")
+    >>> inputs.shape, targets[99 * 100 + 1].tolist()  # 1 + 99 = 100, of which the last two digits are left
+    ((10000, 42), [0, 0])
     """
     if only is not None and only not in OPERATIONS:
         raise InputError(f"only = {only!r} arrived; expected one of {', '.join(OPERATIONS)}, or None for both")
@@ -67,6 +71,10 @@ def double_addition(rng: np.random.Generator, n: int, shown: Sequence[int] = PAI
         InputError: if n is below 1 or a pair is not known.
 
     Source: weight-masks 3.2. Chapter: ``weight-masks``.
+
+    >>> inputs, targets = double_addition(np.random.default_rng(0), n=5)
+    >>> inputs.shape, targets.shape
+    ((5, 80), (5, 4))
     """
     _check(n)
     if not set(shown) <= set(PAIRS) or not len(shown):

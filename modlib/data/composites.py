@@ -29,6 +29,9 @@ def load_composite(name: str, seed: int = 0) -> Images:
         DataError: as ``load_images``.
 
     Source: importance-coherence 3.1.1 and A.3. Chapter: ``coherence``.
+
+    >>> load_composite("digits halves-same")
+    Images(name=digits halves-same, x_train=(1437, 64) float32, x_test=(360, 64) float32, note=embedded in scikit-learn)
     """
     dataset, _, kind = name.partition(" ")
     if dataset not in NAMES or kind not in KINDS:
@@ -56,6 +59,10 @@ def compose(images: Images, kind: str, seed: int) -> Images:
         InputError: if the kind is not known, or the images are no such squares.
 
     Source: importance-coherence 3.1.1 and A.3. Chapter: ``coherence``.
+
+    >>> digits = load_images("digits")
+    >>> compose(digits, "stack-diff", seed=0).x_test.shape, compose(digits, "halves-diff", seed=0).x_test.shape
+    ((360, 2, 8, 8), (360, 64))
     """
     if kind not in KINDS:
         raise InputError(f"kind {kind!r} arrived; expected one of {', '.join(KINDS)}")

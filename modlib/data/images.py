@@ -12,12 +12,14 @@ import math
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
 
 from modlib.errors import DataError, InputError
 from modlib.files import data_folder, save_arrays
+from modlib.reprs import BriefRepr
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
@@ -31,8 +33,8 @@ KNOWN = {
 }
 
 
-@dataclass(frozen=True)
-class Images:
+@dataclass(frozen=True, eq=False, repr=False)
+class Images(BriefRepr):
     """Images and labels, split into training and test.
 
     Attributes:
@@ -51,6 +53,9 @@ class Images:
     checksum: str = ""
     note: str = ""
 
+    def _facts(self) -> dict[str, object]:
+        return {"name": self.name, "x_train": self.x_train, "x_test": self.x_test, "note": self.note}
+
 
 def load_images(name: str) -> Images:
     """Load a data set: ``digits``, ``mnist``, ``fashion_mnist``, or ``cifar10`` (grey, 28 x 28).
@@ -60,6 +65,9 @@ def load_images(name: str) -> Images:
         DataError: if the data cannot be downloaded, or a file is not what it should be.
 
     Source: pruned-modular 3. Chapter: ``clusterability``.
+
+    >>> load_images("digits")
+    Images(name=digits, x_train=(1437, 64) float32, x_test=(360, 64) float32, note=embedded in scikit-learn)
     """
     if name not in NAMES:
         raise InputError(f"data set {name!r} arrived; expected one of {', '.join(NAMES)}")
@@ -83,6 +91,9 @@ def load_colour_images(name: str) -> Images:
         DataError: as ``load_images``.
 
     Source: weight-masks C.7.1. Chapter: ``class-removal``.
+
+    >>> load_colour_images("digits").x_test.shape
+    (360, 3, 32, 32)
     """
     if name == "digits":
         small = _digits()
@@ -111,6 +122,9 @@ def smaller(images: Images, factor: int) -> Images:
         InputError: if the images are not flattened squares whose side the factor divides.
 
     Source: clusterability 4.1, and the authors' code. Chapter: ``promoting-clusterability``.
+
+    >>> smaller(load_images("digits"), 2).x_train.shape  # of 8 x 8 pixels before
+    (1437, 16)
     """
     from scipy.ndimage import gaussian_filter
 
@@ -172,13 +186,18 @@ def _read(name: str, path: Path) -> tuple[dict[str, np.ndarray], str, str]:
 def _download(name: str, path: Path) -> None:
     import torchvision
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"the folder {path.parent} cannot be made ({error}); set MODLIB_DATA to a folder that can be written"
+        ) from error
     arrays: dict[str, np.ndarray] = {"source": np.array("torchvision")}
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         for split, train in (("train", True), ("test", False)):
             try:
                 data = getattr(torchvision.datasets, TORCHVISION[name])(folder, train=train, download=True)
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, HTTPException) as error:
                 raise DataError(
                     f"{name} is not in {path.parent} and its download failed ({error}); check the network, "
                     f"or put a copy there as {path.name} with the arrays {', '.join(KEYS)}"

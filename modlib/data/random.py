@@ -27,6 +27,9 @@ def random_images(n: int, seed: int, pixels: int = 784, classes: int = 10, n_tes
         InputError: if a count is below 1.
 
     Source: pruned-modular 3.2. Chapter: ``random-datasets``.
+
+    >>> random_images(n=60, seed=0, pixels=16, n_test=10)
+    Images(name=random, x_train=(60, 16) float32, x_test=(10, 16) float32, note=uniform pixels, random labels)
     """
     if min(n, pixels, classes, n_test) < 1:
         raise InputError(f"n = {n}, pixels = {pixels}, classes = {classes}, n_test = {n_test}; all must be at least 1")

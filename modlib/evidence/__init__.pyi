@@ -8,7 +8,7 @@ from .metrics import (
     below_all_shuffles as below_all_shuffles,
     combined_by_network as combined_by_network,
     over_networks as over_networks,
-    statistic as statistic,
+    sample_of as sample_of,
 )
 from .papers import (
     paper_values as paper_values,

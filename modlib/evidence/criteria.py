@@ -6,7 +6,6 @@ has no counterpart among theirs, so all of them compare groups of networks. Chap
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -235,13 +234,6 @@ def _named(functions: Iterable[Criterion]) -> dict[str, Criterion]:
 
 CRITERIA = _named((*_OF_NUMBERS, *_OF_WORDS))
 IN_WORDS = frozenset(_named(_OF_WORDS))  # criteria of claims that print no number
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What to write instead of an unknown name, for an error message."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    return f"expected one of {', '.join(known)}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def combine(grades: Iterable[Grade]) -> Grade:

@@ -15,8 +15,7 @@ import pandas as pd
 
 from modlib.evidence.criteria import Sample
 
-NETWORK = ("dataset", "dropout", "seed")  # columns that identify a network
-Measured: TypeAlias = Callable[[pd.DataFrame, str], Sample | None]
+Measured: TypeAlias = Callable[[pd.DataFrame], Sample | None]
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,10 @@ class Metric:
 
     Attributes:
         label: its name for readers.
-        measure: its value over rows with one network each and null model, and whether standard deviations of shuffles
-            are ``pooled`` or ``averaged``; None if the rows it needs are not there.
+        measure: its value over rows of a table; None if the rows it needs are not there.
         digits: decimals to show.
         spread: whether its standard deviation is shown.
+        pooled: the same where a paper gives one standard deviation for the shuffles of all networks together.
         powers: whether what would round to nothing is shown as a power of ten.
         is_p: whether the papers print a p-value for each of several networks; what is compared is the share of them
             with a lower n-cut than each of their shuffles.
@@ -39,6 +38,7 @@ class Metric:
     measure: Measured
     digits: int = 3
     spread: bool = True
+    pooled: Measured | None = None
     powers: bool = False
     is_p: bool = False
     of_shuffles: bool = False
@@ -68,16 +68,18 @@ def share_below_all_shuffles(p: Iterable[float], n_shuffles: Iterable[int]) -> S
     return Sample(sum(below) / len(below), len(below))
 
 
+def sample_of(values: Sequence[float] | np.ndarray | pd.Series) -> Sample | None:
+    """``over_networks`` of the numbers that are there; None if none is."""
+    numbers = np.asarray(values, dtype=float)
+    numbers = numbers[~np.isnan(numbers)]
+    return over_networks(numbers) if numbers.size else None
+
+
 def over_networks(values: Sequence[float] | np.ndarray | pd.Series, shuffle_sd: float = math.nan) -> Sample:
     """One number a network, summarised."""
     numbers = np.asarray(values, dtype=float)
     sd = float(numbers.std(ddof=1)) if numbers.size > 1 else math.nan
     return Sample(float(numbers.mean()), numbers.size, sd, shuffle_sd, tuple(numbers.tolist()))
-
-
-def statistic(label: str, function: Callable[[pd.DataFrame], Sample | None], digits: int = 3) -> Metric:
-    """A metric of a claim in words: a function of its rows alone, whatever the shuffles."""
-    return Metric(label, lambda rows, _shuffles: function(rows), digits)
 
 
 def combined_by_network(

@@ -32,5 +32,6 @@ from .subclusters import (
     ISOLATED as ISOLATED,
     SubCluster as SubCluster,
     hidden_labels as hidden_labels,
+    layer_and_cluster as layer_and_cluster,
     sub_clusters as sub_clusters,
 )

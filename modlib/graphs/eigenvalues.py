@@ -36,6 +36,11 @@ def laplacian_eigenvalues(kernels: Sequence[np.ndarray], which: Sequence[int]) -
         InputError: if a number is below 1 or given twice.
 
     Source: clusterability 4.1. Chapter: ``promoting-clusterability``.
+
+    The weaker the edge that joins two parts, the nearer to 0 is the second eigenvalue:
+
+    >>> [laplacian_eigenvalues([np.array([[1, 0], [weak, 1]])], (1, 2)).round(3).tolist() for weak in (1, 0.1)]
+    [[0.0, 0.5], [0.0, 0.091]]
     """
     return eigenvalue_gradient(kernels, which)[0]
 
@@ -64,6 +69,12 @@ def eigenvalue_gradient(kernels: Sequence[np.ndarray], which: Sequence[int]) -> 
         InputError: if a number is below 1 or given twice.
 
     Source: clusterability 4.1, A.9. Chapter: ``promoting-clusterability``.
+
+    A weight between two parts raises the second eigenvalue, those within them lower it:
+
+    >>> values, gradient = eigenvalue_gradient([np.array([[1, 0], [0.1, 1]])], (2,))
+    >>> gradient[0].round(2).tolist()
+    [[-0.04, 0.0], [0.83, -0.04]]
     """
     if not len(which) or min(which) < 1 or len(set(which)) < len(which):
         raise InputError(f"which = {list(which)} arrived; expected different numbers of eigenvalues, counted from 1")

@@ -18,12 +18,13 @@ import scipy.sparse as sp
 
 from modlib.errors import GraphError
 from modlib.networks.network import as_network
+from modlib.reprs import BriefRepr
 
 Matrix: TypeAlias = np.ndarray | sp.sparray | sp.spmatrix
 
 
-@dataclass(frozen=True)
-class NeuronGraph:
+@dataclass(frozen=True, eq=False, repr=False)
+class NeuronGraph(BriefRepr):
     """An undirected weighted graph over the live neurons of a layered network.
 
     A neuron is live if at least one of its edges is not zero; the others have no place in a
@@ -40,6 +41,10 @@ class NeuronGraph:
     sizes: tuple[int, ...]
     edges: Mapping[tuple[int, int], Matrix]
     live: tuple[np.ndarray, ...]
+
+    def _facts(self) -> dict[str, object]:
+        edges = sum(sp.csr_array(block).count_nonzero() for block in self.edges.values())
+        return {"sizes": self.sizes, "live": f"{self.n_vertices} of {sum(self.sizes)}", "edges": edges}
 
     @cached_property
     def n_vertices(self) -> int:
@@ -127,6 +132,12 @@ def neuron_graph(network: object) -> NeuronGraph:
         GraphError: if a weight is NaN or infinite, if layers do not chain, or if all weights are 0.
 
     Source: pruned-modular 2.1, clusterability 1.1. Chapter: ``clusterability``.
+
+    A weight's sign does not matter, and the third unit of the second layer has no edge:
+
+    >>> graph = neuron_graph([np.array([[1.0, -2.0, 0.0], [0.0, 3.0, 0.0]])])
+    >>> graph, graph.degrees.tolist()
+    (NeuronGraph(sizes=[2, 3], live=4 of 5, edges=3), [3.0, 3.0, 1.0, 5.0])
     """
     if isinstance(network, Sequence):
         weights: Sequence = network
@@ -143,6 +154,9 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
 
     Raises:
         GraphError: if the shapes do not chain or no edge is left.
+
+    >>> chain_graph([np.ones((4, 3)), np.ones((3, 2))])
+    NeuronGraph(sizes=[4, 3, 2], live=9 of 9, edges=18)
     """
     if not len(edge_matrices):
         raise GraphError("no weight matrix arrived; pass at least one, of shape (fan-in, fan-out)")
@@ -189,9 +203,15 @@ def edge_weights(weight: Matrix, position: int = 0) -> Matrix:
         GraphError: if the array is neither, is empty, or holds NaN or infinite values.
 
     Source: clusterability 1.1. Chapter: ``clusterability``.
+
+    >>> edge_weights(np.array([[1.0, -2.0]])).tolist(), edge_weights(np.full((3, 3, 1, 2), -0.5)).tolist()
+    ([[1.0, 2.0]], [[4.5, 4.5]])
     """
+    if hasattr(weight, "detach"):  # a tensor that may need a gradient
+        weight = weight.detach().cpu()
     sparse = sp.issparse(weight)
-    array = weight if sparse else np.asarray(weight, dtype=float)
+    # whole numbers would overflow: abs(-128) of eight bits is -128
+    array = sp.csr_array(weight, dtype=float) if sparse else np.asarray(weight, dtype=float)
     if array.ndim == 4 and not sparse:
         return edge_weights(np.abs(array).sum(axis=(0, 1)), position)
     if array.ndim != 2 or 0 in array.shape:

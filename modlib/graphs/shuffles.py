@@ -16,14 +16,15 @@ import scipy.sparse as sp
 from modlib.errors import InputError
 from modlib.graphs.neurons import Matrix, NeuronGraph, chain_graph
 from modlib.graphs.spectral import N_INIT, Route, cluster_for_each_k
+from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
 
 Null: TypeAlias = Literal["layer", "layer-nonzero"]
 NULLS: tuple[str, ...] = get_args(Null)
 
 
-@dataclass(frozen=True)
-class ShuffleTest:
+@dataclass(frozen=True, eq=False, repr=False)
+class ShuffleTest(BriefRepr):
     """Outcome of a shuffle test at one k.
 
     Attributes:
@@ -39,6 +40,10 @@ class ShuffleTest:
     ncut: float
     shuffled: np.ndarray
     labels: np.ndarray
+
+    def _facts(self) -> dict[str, object]:
+        shuffled = mean_of(self.shuffled)
+        return {"k": self.k, "null": self.null, "ncut": self.ncut, "shuffled": shuffled, "p": self.p, "z": self.z}
 
     @property
     def p(self) -> float:
@@ -64,6 +69,15 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
         InputError: if the null model is not known.
 
     Source: pruned-modular 3 and 3.3. Chapter: ``topology-shuffles``.
+
+    Both keep the numbers, one keeps where the zeros are:
+
+    >>> matrix, rng = np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]), np.random.default_rng(0)
+    >>> for null in NULLS:
+    ...     shuffled = shuffle_matrix(matrix, null, rng)
+    ...     print(null, sorted(shuffled.ravel().tolist()), np.array_equal(shuffled == 0, matrix == 0))
+    layer [0.0, 0.0, 0.0, 1.0, 2.0, 3.0] False
+    layer-nonzero [0.0, 0.0, 0.0, 1.0, 2.0, 3.0] True
     """
     if null not in NULLS:
         raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
@@ -88,6 +102,11 @@ def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> N
 
     Raises:
         InputError: if the graph is not a chain of layers.
+
+    >>> from modlib.networks import planted_weights
+    >>> weights, _ = planted_weights((8, 6, 4), 2, seed=0, outside=0)
+    >>> shuffle_graph(chain_graph([abs(matrix) for matrix in weights]), "layer-nonzero", np.random.default_rng(0))
+    NeuronGraph(sizes=[8, 6, 4], live=18 of 18, edges=36)
     """
     pairs = [(i, i + 1) for i in range(len(graph.live) - 1)]
     if list(graph.edges) != pairs:
@@ -106,7 +125,13 @@ def shuffled_ncuts(
     route: Route = "auto",
     n_init: int = N_INIT,
 ) -> np.ndarray:
-    """n-cuts of one shuffle a seed, shape (len(seeds), len(ks)). A seed decides its own row alone."""
+    """n-cuts of one shuffle a seed, shape (len(seeds), len(ks)). A seed decides its own row alone.
+
+    >>> from modlib.networks import random_weights
+    >>> graph = chain_graph([abs(matrix) for matrix in random_weights((8, 6, 4), seed=0)])
+    >>> shuffled_ncuts(graph, (2, 3), "layer", np.random.SeedSequence(0).spawn(5)).shape
+    (5, 2)
+    """
     out = np.empty((len(seeds), len(ks)))
     for row, seed in enumerate(seeds):
         rng = np.random.default_rng(seed)
@@ -145,6 +170,14 @@ def shuffle_tests(
         GraphError: if the graph has fewer than k live neurons.
 
     Source: pruned-modular 3, clusterability 1.2. Chapter: ``dropout``.
+
+    >>> from modlib.graphs import neuron_graph
+    >>> from modlib.networks import planted_weights
+    >>> weights, _ = planted_weights((16, 16, 16), 2, seed=0)
+    >>> for test in shuffle_tests(neuron_graph(weights), (2, 4), n_shuffles=19, seed=0):
+    ...     print(test.k, test.p)
+    2 0.05
+    4 0.05
     """
     if n_shuffles < 1:
         raise InputError(f"n_shuffles = {n_shuffles} arrived; expected at least 1")
@@ -180,5 +213,15 @@ def shuffle_test(
     n_init: int = N_INIT,
     jobs: int = 1,
 ) -> ShuffleTest:
-    """Shuffle test at one k: is the n-cut lower than that of shuffled networks? See ``shuffle_tests``."""
+    """Shuffle test at one k: is the n-cut lower than that of shuffled networks? See ``shuffle_tests``.
+
+    Two planted modules are rarer than all 19 shuffles, a random network is not:
+
+    >>> from modlib.graphs import neuron_graph
+    >>> from modlib.networks import planted_weights, random_weights
+    >>> for weights in (planted_weights((16, 16, 16), 2, seed=0)[0], random_weights((16, 16, 16), seed=0)):
+    ...     shuffle_test(neuron_graph(weights), k=2, n_shuffles=19, seed=0).p <= 0.05
+    True
+    False
+    """
     return shuffle_tests(graph, (k,), n_shuffles, seed, null, route, n_init, jobs)[0]

@@ -15,12 +15,13 @@ from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import cluster
 from modlib.networks.network import Network
+from modlib.reprs import BriefRepr
 
 ISOLATED = -1  # label of a unit without an edge, which belongs to no cluster
 
 
-@dataclass(frozen=True)
-class SubCluster:
+@dataclass(frozen=True, eq=False, repr=False)
+class SubCluster(BriefRepr):
     """Units of one cluster in one hidden layer.
 
     Attributes:
@@ -36,6 +37,9 @@ class SubCluster:
     units: np.ndarray
     pool: np.ndarray
     width: int
+
+    def _facts(self) -> dict[str, object]:
+        return {"layer": self.layer, "cluster": self.cluster, "units": f"{len(self.units)} of {self.width}"}
 
     @property
     def name(self) -> str:
@@ -64,6 +68,16 @@ class SubCluster:
         return np.vstack([self.units, self.random(n, rng)])
 
 
+def layer_and_cluster(name: str) -> tuple[int, int]:
+    """Layer and cluster of a sub-cluster, from its name.
+
+    >>> layer_and_cluster("2-7")
+    (2, 7)
+    """
+    layer, cluster = name.split("-")
+    return int(layer), int(cluster)
+
+
 def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float = 1.0) -> list[SubCluster]:
     """All sub-clusters of a network, layer by layer.
 
@@ -77,6 +91,12 @@ def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float
         InputError: if no labels arrived, a label is not a whole number of at least -1, or nothing is returned.
 
     Source: importance-coherence 3; pruned-modular 4.1. Chapter: ``importance``.
+
+    >>> for part in sub_clusters([np.array([0, 1, 0, ISOLATED]), np.array([1, 1])]):
+    ...     print(part)
+    SubCluster(layer=1, cluster=0, units=2 of 4)
+    SubCluster(layer=1, cluster=1, units=1 of 4)
+    SubCluster(layer=2, cluster=1, units=2 of 2)
     """
     found = []
     for layer, of_layer in enumerate(labels, start=1):
@@ -115,6 +135,12 @@ def hidden_labels(network: Network, k: int, rng: np.random.Generator) -> list[np
         GraphError: if the network has fewer than k live neurons.
 
     Source: importance-coherence 2. Chapter: ``importance``.
+
+    >>> from modlib.networks import from_arrays, planted_weights
+    >>> weights, modules = planted_weights((8, 6, 6, 4), 2, seed=0)
+    >>> labels = hidden_labels(from_arrays(weights), 2, np.random.default_rng(0))
+    >>> [len(set(zip(*both))) for both in zip(labels, modules[1:-1])]  # pairs of a cluster and a module that occur
+    [2, 2]
     """
     graph = neuron_graph(network)
     labels = graph.labels_by_layer(cluster(graph, k, rng).labels)

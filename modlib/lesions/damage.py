@@ -21,11 +21,12 @@ from modlib.graphs.subclusters import SubCluster
 from modlib.lesions import sparse
 from modlib.lesions.kinds import MIN_DROP
 from modlib.networks.network import Network
+from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p
 
 
-@dataclass(frozen=True)
-class Damage:
+@dataclass(frozen=True, eq=False, repr=False)
+class Damage(BriefRepr):
     """What a lesion does to accuracy on a test set.
 
     Attributes:
@@ -48,8 +49,8 @@ class Damage:
         return float(spread / mean) if mean > 0 else (0.0 if spread == 0 else float("inf"))
 
 
-@dataclass(frozen=True)
-class LesionTest:
+@dataclass(frozen=True, eq=False, repr=False)
+class LesionTest(BriefRepr):
     """A sub-cluster against random sets of as many units of its layer.
 
     Attributes:
@@ -62,6 +63,9 @@ class LesionTest:
     damage: Damage
     random: tuple[Damage, ...]
 
+    def _facts(self) -> dict[str, object]:
+        return {"part": self.part.name, "drop": self.damage.drop, "random_drops": mean_of(self.random_drops)}
+
     @property
     def random_drops(self) -> np.ndarray:
         """(n,) drops in accuracy of the random sets."""
@@ -73,8 +77,8 @@ class LesionTest:
         return np.array([damage.class_range for damage in self.random])
 
 
-@dataclass(frozen=True)
-class DoubleLesion:
+@dataclass(frozen=True, eq=False, repr=False)
+class DoubleLesion(BriefRepr):
     """A sub-cluster lesioned on top of another one, against random sets in its place.
 
     Attributes:
@@ -88,6 +92,10 @@ class DoubleLesion:
     second: SubCluster
     delta: float
     random: np.ndarray
+
+    def _facts(self) -> dict[str, object]:
+        names = {"first": self.first.name, "second": self.second.name}
+        return {**names, "delta": self.delta, "random": mean_of(self.random), "p": self.p}
 
     @property
     def p(self) -> float:
@@ -161,6 +169,13 @@ def damages(
         InputError: if the network has no such hidden layer or unit, a set is empty, or images and labels do not fit.
 
     Source: importance-coherence 3.2; pruned-modular 4.1. Chapter: ``importance``.
+
+    The first module tells the first two classes apart; without it one of them is lost, without two of its units none:
+
+    >>> from modlib.networks import side_by_side
+    >>> network, images, classes, modules = side_by_side(copies=3, n=100, seed=0)
+    >>> damages(network, images, classes, 1, [np.flatnonzero(modules[0] == 0), [0, 1]])
+    [Damage(drop=0.25, class_drops=[0, 1, 0, 0]), Damage(drop=0, class_drops=[0, 0, 0, 0])]
     """
     labels = _checked(labels, images, network)
     if not len(sets):
@@ -213,6 +228,15 @@ def lesion_tests(
         InputError: as ``damages``, or if n_random is below 1.
 
     Source: importance-coherence 3.2; pruned-modular 4.1. Chapter: ``importance``.
+
+    A module is missed, as many random units are not:
+
+    >>> from modlib.graphs import sub_clusters
+    >>> from modlib.networks import side_by_side
+    >>> network, images, classes, modules = side_by_side(copies=3, n=100, seed=0)
+    >>> tests = lesion_tests(network, images, classes, sub_clusters(modules), 9, np.random.default_rng(0))
+    >>> [(test.part.name, bool(test.damage.drop > test.random_drops.mean())) for test in tests]
+    [('1-0', True), ('1-1', True), ('2-0', True), ('2-1', True)]
     """
     tests = []
     for layer, group in groupby(parts, key=attrgetter("layer")):
@@ -253,6 +277,15 @@ def double_lesions(
         InputError: as ``damages``, or if n_random is below 1.
 
     Source: importance-coherence A.10; pruned-modular 4.2. Chapter: ``dependencies``.
+
+    Once a module is gone in the first layer, its units in the second are of no use any more; the other module is:
+
+    >>> from modlib.graphs import sub_clusters
+    >>> from modlib.networks import side_by_side
+    >>> network, images, classes, modules = side_by_side(copies=3, n=100, seed=0)
+    >>> pairs = double_lesions(network, images, classes, sub_clusters(modules), 9, np.random.default_rng(0))
+    >>> [(pair.second.name, round(pair.delta, 2)) for pair in pairs if pair.first.name == "1-0"]
+    [('1-1', 0.5), ('2-0', 0.0), ('2-1', 0.5)]
     """
     pairs = []
     for first in parts:

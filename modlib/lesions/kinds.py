@@ -42,6 +42,10 @@ def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
         random_drops: (n,) accuracy lost by those of random sets.
 
     Source: importance-coherence 3.2, figure 2 and A.9. Chapter: ``importance``.
+
+    >>> part = SubCluster(layer=1, cluster=0, units=np.arange(4), pool=np.arange(20), width=20)
+    >>> [str(kind(part, drop, np.array([0.002, 0.004]))) for drop in (0.2, 0.005, 0.003, 0.001)]
+    ['important', 'sig-but-not-diff', 'other', 'prunable']
     """
     if len(part.units) == part.width:
         return Kind.COMPLETE
@@ -55,6 +59,10 @@ def kind_in_first_paper(part: SubCluster, drop: float, random_drops: np.ndarray)
     """The first paper's words for a sub-cluster: small, important, sig-but-not-diff or other, see ``kind``.
 
     Source: pruned-modular 4.1, figure 5 and table A.18. Chapter: ``importance``.
+
+    >>> part = SubCluster(layer=1, cluster=0, units=np.arange(4), pool=np.arange(20), width=20)
+    >>> [str(kind_in_first_paper(part, drop, np.array([0.002, 0.004]))) for drop in (0.2, 0.005, 0.003, 0.001)]
+    ['important', 'sig-but-not-diff', 'other', 'other']
     """
     if part.proportion < MIN_PROPORTION:
         return Kind.SMALL

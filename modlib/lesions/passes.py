@@ -52,10 +52,10 @@ class _Forward:
         weights = [node for node in self.nodes if node.op == "call_module" and self._layer_of(node)]
         self.place = {layer: self.nodes.index(node) for layer, node in enumerate(weights, start=1)}
         self.rest = {}  # pre-activation of a lesioned unit, by layer
-        for layer, (node, of) in enumerate(zip(weights, network.layers, strict=True), start=1):
+        for number, (node, layer) in enumerate(zip(weights, network.layers, strict=True), start=1):
             bias = self._layer_of(node).bias
-            value = torch.zeros(of.kernel.shape[-1]) if bias is None or zero_biases else bias.detach()
-            self.rest[layer] = value[:, None, None] if of.kind == "conv" else value
+            value = torch.zeros(layer.kernel.shape[-1]) if bias is None or zero_biases else bias.detach()
+            self.rest[number] = value[:, None, None] if layer.kind == "conv" else value
 
     def feeds_convolution(self, layer: int) -> bool:
         """Whether a convolution is the next layer, and every channel goes there on its own."""

@@ -31,7 +31,7 @@ def is_pruned_perceptron(network: Network) -> bool:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Weights:
     """Non-zero weights of a layer by output, its biases, and whether ReLU follows."""
 
@@ -63,11 +63,13 @@ def answers(
     Yields:
         For a block of images after the other, (sets, images) number of the largest output.
     """
-    layers = [_weights(of.kernel, of.bias, i < len(network.layers)) for i, of in enumerate(network.layers, start=1)]
+    relus = [True] * (len(network.layers) - 1) + [False]
+    layers = [_weights(one.kernel, one.bias, relu) for one, relu in zip(network.layers, relus, strict=True)]
     silent = np.zeros(len(images[0]), np.float32)  # for the images, which are never lesioned
-    said_at_rest = [silent, *(np.zeros_like(of.bias) if zero_biases else np.maximum(of.bias, 0) for of in layers[:-1])]
-    rest = [np.repeat(of[:, None], IMAGES_AT_ONCE, axis=1) for of in said_at_rest]
-    none = [np.zeros(len(of), dtype=bool) for of in rest]
+    biases = [weights.bias for weights in layers[:-1]]
+    at_rest = [silent, *(np.zeros_like(bias) if zero_biases else np.maximum(bias, 0) for bias in biases)]
+    rest = [np.repeat(values[:, None], IMAGES_AT_ONCE, axis=1) for values in at_rest]
+    none = [np.zeros(len(values), dtype=bool) for values in rest]
     gone = [common.get(at, none[at]) for at in range(len(layers))]
     for start in range(0, len(images), IMAGES_AT_ONCE):
         block = np.ascontiguousarray(images[start : start + IMAGES_AT_ONCE].T, dtype=np.float32)
@@ -89,9 +91,9 @@ def _weights(kernel: np.ndarray, bias: np.ndarray | None, relu: bool) -> _Weight
     return _Weights(by_output.indptr, by_output.indices, by_output.data, bias.astype(np.float32), relu)
 
 
-def _pass(of: _Weights, values: np.ndarray, gone: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    out = np.empty((len(of.bias), values.shape[1]), dtype=np.float32)
-    _layer(of.starts, of.inputs, of.values, of.bias, of.relu, values, gone, rest, out)
+def _pass(weights: _Weights, values: np.ndarray, gone: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    out = np.empty((len(weights.bias), values.shape[1]), dtype=np.float32)
+    _layer(weights.starts, weights.inputs, weights.values, weights.bias, weights.relu, values, gone, rest, out)
     return out
 
 

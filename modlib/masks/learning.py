@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
+from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Loss, check_loss
 
 KEPT_POINTS = 50  # at which the course of a mask is noted
@@ -60,8 +61,8 @@ class MaskSettings:
             raise InputError(f"keep = {self.keep} arrived; expected a probability between 0 and 1")
 
 
-@dataclass(frozen=True)
-class LearnedMask:
+@dataclass(frozen=True, eq=False, repr=False)
+class LearnedMask(BriefRepr):
     """A mask, and how it was learned.
 
     Attributes:
@@ -75,6 +76,10 @@ class LearnedMask:
     probabilities: Mapping[str, np.ndarray]
     losses: np.ndarray
     kept: Mapping[int, float]
+
+    def _facts(self) -> dict[str, object]:
+        kept = f"{self.mask.remaining()[TOTAL]} of {self.mask.size()[TOTAL]}"
+        return {"kept": kept, "steps": len(self.losses), "losses": self.losses[[0, -1]] if len(self.losses) else []}
 
     def course(self) -> dict[str, float | str]:
         """Has it settled? The first loss, the means of the last two tenths, and shares kept at every fifth point."""
@@ -125,6 +130,22 @@ def learn_mask(
             loss is not finite.
 
     Source: weight-masks 2 and A.1 to A.3. Chapter: ``weight-masks``.
+
+    Each output copies an input; asked for the first output, the mask keeps the weight that carries it:
+
+    >>> from modlib.training import draw_from
+    >>> network = nn.Linear(2, 2, bias=False)
+    >>> network.weight.data = torch.eye(2)
+    >>> inputs = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+    >>> found = learn_mask(
+    ...     network,
+    ...     draw_from(inputs, inputs[:, 0]),
+    ...     MaskSettings(steps=300, batch_size=32, learning_rate=0.05, beta=1.0),
+    ...     np.random.default_rng(0),
+    ...     loss=lambda outputs, targets: ((outputs[:, 0] - targets) ** 2).mean(),
+    ... )
+    >>> found.mask, found.mask.keep["weight"].tolist()
+    (Mask(weight=1 of 4, total=1 of 4), [[True, False], [False, False]])
     """
     parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
     names = parameter_names(module) if names is None else list(names)
@@ -228,6 +249,24 @@ def regularisation_curve(
         InputError: if there is no strength, or as ``learn_mask`` does.
 
     Source: weight-masks C.2. Chapter: ``weight-masks``.
+
+    A weak regulariser leaves the weights that are needed, a strong one leaves none:
+
+    >>> from modlib.training import draw_from
+    >>> network = nn.Linear(1, 2, bias=False)
+    >>> network.weight.data = torch.tensor([[4.0], [-4.0]])
+    >>> inputs = torch.randn(500, 1, generator=torch.Generator().manual_seed(0))
+    >>> targets = (inputs[:, 0] < 0).long()
+    >>> chosen, curve = regularisation_curve(
+    ...     network,
+    ...     draw_from(inputs, targets),
+    ...     lambda module: float((module(inputs).argmax(1) == targets).float().mean()),
+    ...     betas=(0.01, 100.0),
+    ...     settings=MaskSettings(steps=100, batch_size=32, learning_rate=0.1),
+    ...     seed=0,
+    ... )
+    >>> chosen, [point.kept for point in curve]
+    (0.01, [1.0, 0.0])
     """
     if not len(betas):
         raise InputError("no strength arrived; pass betas to try, such as numpy.logspace(-5, -3, 9)")

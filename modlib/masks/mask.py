@@ -20,6 +20,7 @@ import numpy as np
 
 from modlib.errors import DataError, InputError
 from modlib.files import replacing
+from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,8 +29,8 @@ PREFIX = "keep/"  # of the arrays in a file
 TOTAL = "total"  # what all parameters together are called beside their names
 
 
-@dataclass(frozen=True)
-class Mask:
+@dataclass(frozen=True, eq=False, repr=False)
+class Mask(BriefRepr):
     """Which weights of a network are kept.
 
     Attributes:
@@ -42,6 +43,9 @@ class Mask:
 
     keep: Mapping[str, np.ndarray]
     network: str
+
+    def _facts(self) -> dict[str, object]:
+        return {name: f"{kept} of {self.size()[name]}" for name, kept in self.remaining().items()}
 
     def __post_init__(self) -> None:
         wrong = [f"{name} ({kept.dtype})" for name, kept in self.keep.items() if kept.dtype != bool]
@@ -142,11 +146,14 @@ class Mask:
 
 def fingerprint(module: nn.Module) -> str:
     """A hash of all parameters and buffers of a network: names, shapes and values."""
+    import torch
+
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
-        array = np.ascontiguousarray(tensor.detach().cpu().numpy())
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
+        kind = str(tensor.dtype).removeprefix("torch.")
+        digest.update(f"{name} {kind} {tuple(tensor.shape)}".encode())
+        # as bytes, because numpy has no bfloat16
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -163,6 +170,11 @@ def parameter_names(module: nn.Module, masked: Sequence[str] = ("*",), unmasked:
         InputError: if a pattern matches no parameter, or none is left.
 
     Source: weight-masks C.6.1. Chapter: ``weight-masks``.
+
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> parameter_names(network, ["*.weight"]), parameter_names(network, unmasked=["2.*"])
+    (['0.weight', '2.weight'], ['0.weight', '0.bias'])
     """
     if isinstance(masked, str) or isinstance(unmasked, str):
         raise InputError(f"masked = {masked!r}, unmasked = {unmasked!r} arrived; expected lists of patterns")
@@ -196,6 +208,10 @@ def sharing(target: Mask, reference: Mask) -> dict[str, float]:
         InputError: if they belong to different networks or parameters.
 
     Source: weight-masks 2. Chapter: ``weight-masks``.
+
+    >>> target, reference = (Mask({"w": np.array(kept, dtype=bool)}, "") for kept in ([1, 1, 0, 0], [1, 1, 1, 1]))
+    >>> sharing(target, reference)["total"], sharing(reference, target)["total"]
+    (1.0, 0.5)
     """
     return _ratio((target & reference).remaining(), target.remaining())
 
@@ -207,6 +223,10 @@ def intersection_over_union(first: Mask, second: Mask) -> dict[str, float]:
         InputError: if they belong to different networks or parameters.
 
     Source: weight-masks B.1. Chapter: ``weight-masks``.
+
+    >>> first, second = (Mask({"w": np.array(kept, dtype=bool)}, "") for kept in ([1, 1, 1, 0], [0, 1, 1, 1]))
+    >>> intersection_over_union(first, second)
+    {'w': 0.5, 'total': 0.5}
     """
     return _ratio((first & second).remaining(), (first | second).remaining())
 
@@ -239,6 +259,13 @@ def chance_sharing(first: Mask, second: Mask) -> dict[str, ChanceSharing]:
         InputError: if they belong to different networks or parameters.
 
     Source: none; the paper has no null model for sharing. Chapter: ``weight-masks``.
+
+    Of 8 weights both masks keep the same 4, where chance would share 2:
+
+    >>> mask = Mask({"w": np.arange(8) < 4}, "")
+    >>> found = chance_sharing(mask, mask)["w"]
+    >>> found.shared, found.expected, round(found.p, 4)
+    (4, 2.0, 0.0286)
     """
     from scipy.stats import hypergeom, norm
 

@@ -9,6 +9,7 @@ from .network import (
     BatchNorm as BatchNorm,
     Layer as Layer,
     Network as Network,
+    answers as answers,
     as_network as as_network,
     fold_batch_norm as fold_batch_norm,
     from_arrays as from_arrays,

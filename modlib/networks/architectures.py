@@ -31,6 +31,9 @@ def perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
         InputError: if there are fewer than two sizes, or one is below 1.
 
     Source: weight-masks C.1 and C.3. Chapter: ``weight-masks``.
+
+    >>> [tuple(values.shape) for values in perceptron((784, 256, 10), np.random.default_rng(0)).parameters()]
+    [(256, 784), (256,), (10, 256), (10,)]
     """
     if len(sizes) < 2 or min(sizes) < 1:
         raise InputError(
@@ -79,6 +82,10 @@ def repeated_lstm(inputs: int, hidden: int, outputs: int, steps: int, rng: np.ra
         InputError: if a number is below 1.
 
     Source: weight-masks C.3 and C.4, and the authors' code. Chapter: ``weight-masks``.
+
+    >>> lstm = repeated_lstm(inputs=42, hidden=16, outputs=20, steps=3, rng=np.random.default_rng(0))
+    >>> lstm(torch.zeros(5, 42)).shape
+    torch.Size([5, 20])
     """
     if min(inputs, hidden, outputs, steps) < 1:
         raise InputError(f"{inputs} inputs, {hidden} units, {outputs} outputs, {steps} steps; all must be at least 1")
@@ -99,6 +106,9 @@ def simple_cnn(rng: np.random.Generator, dropout: bool = True, classes: int = 10
         classes: number of outputs.
 
     Source: weight-masks, table 2. Chapter: ``class-removal``.
+
+    >>> simple_cnn(np.random.default_rng(0))(torch.zeros(5, 3, 32, 32)).shape
+    torch.Size([5, 10])
     """
     rates = (0.25, 0.5) if dropout else (0.0, 0.0)
     with torch.device("meta"):
@@ -128,6 +138,9 @@ def small_cnn(rng: np.random.Generator, channels: int = 1, classes: int = 10, si
         InputError: if a number is below 1, or the side is no multiple of 4.
 
     Source: importance-coherence 3 and A.2; padding: the authors' code. Chapter: ``coherence``.
+
+    >>> small_cnn(np.random.default_rng(0))(torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5, 10])
     """
     if min(channels, classes, side) < 1 or side % 4:
         raise InputError(

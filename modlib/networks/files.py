@@ -29,6 +29,12 @@ def load_network(path: str | Path, activation: str = "relu") -> Network:
     Raises:
         InputError: if the format is not known, or the arrays do not make a perceptron.
         DataError: if the file is missing or damaged, or would need pickle.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/weights.npz", **{"kernel/0": np.ones((4, 3)), "kernel/1": np.ones((3, 2))})
+    ...     load_network(f"{folder}/weights.npz")
+    Network(layer_0=4 x 3 relu, layer_1=3 x 2 linear)
     """
     path = Path(path)
     match path.suffix:
@@ -73,13 +79,13 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.torch import load_file
 
     try:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} does not read as a safetensors file ({error}); save it again") from error
-    return {key: state[key] for key in sorted(state, key=_natural)}
+    return {key: to_array(state[key]) for key in sorted(state, key=_natural)}
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

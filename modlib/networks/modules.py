@@ -6,12 +6,16 @@ permuted once, before they are flattened. This module imports torch. Chapter: ``
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from modlib.errors import InputError
 
@@ -44,6 +48,38 @@ class LayerTracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """A module without parts is a layer."""
         return not list(m.children())
+
+
+def plain_copy(module: nn.Module) -> nn.Module:
+    """A copy in evaluation mode, in single precision, whose weights are those that the next pass would use.
+
+    Pruning, weight norm, spectral norm and other parametrisations compute a weight from other tensors at every pass,
+    and what lies in ``module.weight`` may be older, or part of a graph that cannot be copied. In the copy they are
+    carried out once and are gone.
+    """
+    computed = {
+        id(value): value.detach().clone()
+        for part in module.modules()
+        for value in vars(part).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+    copied = copy.deepcopy(module, computed).eval()
+    for part in list(copied.modules()):
+        for hook in list(part._forward_pre_hooks.values()):
+            if isinstance(hook, prune.BasePruningMethod):
+                prune.remove(part, hook._tensor_name)
+            elif isinstance(hook, WeightNorm):
+                remove_weight_norm(part, hook.name)
+            elif isinstance(hook, SpectralNorm):
+                remove_spectral_norm(part, hook.name)
+        if parametrize.is_parametrized(part):
+            # not by remove_parametrizations: a copy shares its class with the original, which it would change
+            weights = {name: getattr(part, name).detach() for name in part.parametrizations}  # type: ignore[union-attr]
+            part.__class__ = parametrize.type_before_parametrizations(part)
+            del part.parametrizations
+            for name, weight in weights.items():
+                part.register_parameter(name, nn.Parameter(weight))
+    return copied.float()
 
 
 def unsupported(name: str, what: str, supported: str) -> InputError:

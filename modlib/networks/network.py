@@ -7,7 +7,6 @@ a network that branches has no single order. Chapter: ``clusterability``.
 
 from __future__ import annotations
 
-import copy
 import operator
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modlib.errors import GraphError, InputError
+from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,11 +32,12 @@ PLAIN_FUNCTIONS = (
     *("flatten", "view", "reshape", "dropout"),
     *("max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"),
 )
+AT_ONCE = 500  # inputs that a forward pass takes
 TORCH_LAYERS = f"{', '.join((*WEIGHTED_MODULES, *PLAIN_MODULES))}, activations, and their functions"
 
 
-@dataclass(frozen=True)
-class BatchNorm:
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchNorm(BriefRepr):
     """Batch normalisation at inference: gamma (x - mean) / sqrt(variance + epsilon) + beta.
 
     Attributes:
@@ -51,8 +52,8 @@ class BatchNorm:
     epsilon: float
 
 
-@dataclass(frozen=True)
-class Layer:
+@dataclass(frozen=True, eq=False, repr=False)
+class Layer(BriefRepr):
     """A layer of weights, and what is applied to its output before the next one.
 
     Attributes:
@@ -75,8 +76,8 @@ class Layer:
         return "conv" if self.kernel.ndim == 4 else "dense"
 
 
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, eq=False, repr=False)
+class Network(BriefRepr):
     """A trained network in one form.
 
     Attributes:
@@ -89,6 +90,12 @@ class Network:
 
     layers: tuple[Layer, ...]
     module: nn.Module
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            layer.name or layer.kind: f"{' x '.join(map(str, layer.kernel.shape))} {layer.activation}"
+            for layer in self.layers
+        }
 
     def graph_weights(self) -> list[np.ndarray]:
         """Kernels that make the neuron graph, see ``modlib.graphs.neurons.neuron_graph``.
@@ -112,6 +119,50 @@ class Network:
             )
         return [_folded(layer) for layer in convolutions[1:]]
 
+    def answers(self, inputs: np.ndarray) -> np.ndarray:
+        """What the network says to every input: the number of its largest output, see ``answers``.
+
+        >>> from modlib.networks import side_by_side
+        >>> network, images, classes, _ = side_by_side(copies=3, n=5, seed=0)
+        >>> network.answers(images).tolist(), classes.tolist()
+        ([0, 3, 0, 2, 1], [0, 3, 0, 2, 1])
+        """
+        return answers(self.module, inputs)
+
+
+def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
+    """Number of the largest output for every input, in batches and without gradients.
+
+    Args:
+        module: a torch module, in the mode in which it is to be asked; it is not changed.
+        inputs: (n, ...), what the module takes; converted to the type of its parameters.
+
+    Returns:
+        (n,), or (n, ...) where an input has several outputs (n, ..., classes); whole numbers from 0.
+
+    Raises:
+        InputError: if there are no inputs, or they do not fit the module.
+
+    Chapters: ``importance``, ``class-removal``.
+
+    >>> import torch
+    >>> answers(torch.nn.Identity(), np.array([[0.1, 0.9], [0.8, 0.2]])).tolist()
+    [1, 0]
+    """
+    import torch
+
+    dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
+    if not len(inputs):
+        raise InputError(f"inputs of shape {np.shape(inputs)} arrived; expected at least one")
+    try:
+        with torch.no_grad():
+            batches = torch.as_tensor(inputs).to(dtype).split(AT_ONCE)
+            return torch.cat([module(batch).argmax(-1) for batch in batches]).numpy()
+    except RuntimeError as error:
+        raise InputError(
+            f"inputs of shape {np.shape(inputs)} do not fit the network ({error}); expected what its module takes"
+        ) from error
+
 
 def as_network(model: object) -> Network:
     """The network in a Keras 2 (``tf_keras``), Keras 3 or PyTorch model.
@@ -119,11 +170,16 @@ def as_network(model: object) -> Network:
     Args:
         model: a chain of layers with weights: a Keras Sequential or functional model, or a torch module
             whose ``forward`` can be traced. The model itself is not changed. A ``Network`` is returned as it is.
+            Weights are those of the next forward pass, pruning and weight norms included, in single precision.
 
     Raises:
         InputError: if it is no such model, branches, or has a layer that is not supported.
 
     Source: clusterability 1.1. Chapter: ``clusterability``.
+
+    >>> from torch import nn
+    >>> as_network(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)))
+    Network(0=4 x 3 tanh, 2=3 x 2 linear)
     """
     if isinstance(model, Network):
         return model
@@ -133,7 +189,9 @@ def as_network(model: object) -> Network:
         return _network(keras_module(model))
     # A torch module cannot exist before torch is imported.
     if "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module):
-        return _network(copy.deepcopy(model))
+        from modlib.networks.modules import plain_copy
+
+        return _network(plain_copy(model))
     raise InputError(
         f"a {type(model).__module__}.{type(model).__name__} arrived; expected a Keras or PyTorch model; "
         "neuron_graph also takes a list of weight matrices"
@@ -154,6 +212,9 @@ def from_arrays(
         InputError: if shapes do not fit or the activation is not known.
 
     Chapter: ``clusterability``.
+
+    >>> from_arrays([np.ones((4, 3)), np.ones((3, 2))])
+    Network(layer_0=4 x 3 relu, layer_1=3 x 2 linear)
     """
     from modlib.networks.modules import mlp_module
 
@@ -256,5 +317,8 @@ def fold_batch_norm(kernel: np.ndarray, gamma: np.ndarray, variance: np.ndarray,
         epsilon: the layer's epsilon.
 
     Source: clusterability 1.1. Chapter: ``convolutional-networks``.
+
+    >>> fold_batch_norm(np.ones((1, 2)), gamma=np.array([1, 3]), variance=np.array([1, 4]), epsilon=0.0).tolist()
+    [[1.0, 1.5]]
     """
     return kernel * (gamma / np.sqrt(variance + epsilon))

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from modlib.errors import InputError
-from modlib.networks.network import Network
-
-AT_ONCE = 500  # inputs
+from modlib.networks.network import AT_ONCE, Network
 
 
 def relu_names(network: Network) -> list[str]:
@@ -20,6 +18,10 @@ def relu_names(network: Network) -> list[str]:
 
     Raises:
         InputError: if not every layer of weights but the last is followed by an ``nn.ReLU`` module of its own.
+
+    >>> from modlib.networks import as_network
+    >>> relu_names(as_network(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))))
+    ['1']
     """
     names = [name for name, module in network.module.named_modules() if isinstance(module, nn.ReLU)]
     if len(names) != len(network.layers) - 1 or any(layer.activation != "relu" for layer in network.layers[:-1]):
@@ -44,6 +46,11 @@ def hidden_activities(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
         InputError: as ``relu_names``, or if inputs are not finite or do not fit the network.
 
     Source: importance-coherence 3.1.1. Chapter: ``coherence``.
+
+    >>> from modlib.networks import from_arrays
+    >>> network = from_arrays([np.array([[1.0, -1.0]]), np.ones((2, 1))])
+    >>> [activities.tolist() for activities in hidden_activities(network, np.array([[2.0], [-3.0]]))]
+    [[[2.0, 0.0], [0.0, 3.0]]]
     """
     names = relu_names(network)
     inputs = np.asarray(inputs, dtype=np.float32)

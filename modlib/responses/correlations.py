@@ -29,6 +29,12 @@ def spearman(activities: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         InputError: if there are fewer than two inputs, not as many of both, or a number is not finite.
 
     Source: importance-coherence 3.1.1. Chapter: ``coherence``.
+
+    Any increasing answer to a pixel counts as 1; a pixel that never changes as 0:
+
+    >>> pixels = np.array([[0.1, 0.9, 0.5], [0.2, 0.8, 0.5], [0.9, 0.1, 0.5]])
+    >>> spearman(np.exp(pixels[:, :1]), pixels).round(6).tolist()
+    [[1.0, -1.0, 0.0]]
     """
     shapes = np.shape(activities), np.shape(pixels)
     if any(len(shape) != 2 for shape in shapes) or shapes[0][0] != shapes[1][0] or shapes[0][0] < 2:
@@ -54,6 +60,12 @@ def align_signs(images: np.ndarray, rng: np.random.Generator, sweeps: int = SWEE
         InputError: if there is no image, or a number is not finite.
 
     Source: importance-coherence 3.1.1 and algorithm 2, after Watanabe (2019). Chapter: ``coherence``.
+
+    Which sign the images agree on is free, so only that of others to the first is told:
+
+    >>> signs = align_signs(np.array([[1.0, 2.0], [-1.0, -2.0], [2.0, 1.0]]), np.random.default_rng(0))
+    >>> (signs * signs[0]).tolist()
+    [1.0, -1.0, 1.0]
     """
     images = _images(images)
     length = np.linalg.norm(images, axis=1, keepdims=True)
@@ -86,6 +98,9 @@ def mean_image(images: np.ndarray, rng: np.random.Generator, sweeps: int = SWEEP
         InputError: as ``align_signs``.
 
     Source: importance-coherence 3.1.1; sign of the whole: the authors' code. Chapter: ``coherence``.
+
+    >>> mean_image(np.array([[0.5, 1.0], [-0.5, -1.0]]), np.random.default_rng(0)).tolist()
+    [-0.5, -1.0]
     """
     images = _images(images)
     mean = align_signs(images, rng, sweeps) @ images / len(images)
@@ -96,6 +111,9 @@ def contrast(image: np.ndarray) -> float:
     """Standard deviation of an image over its pixels: 0 if it shows nothing.
 
     Our measure for what the paper judges by eye. Chapter: ``coherence``.
+
+    >>> contrast(np.array([0.5, 0.5, 0.5])), contrast(np.array([-1.0, 1.0]))
+    (0.0, 1.0)
     """
     return float(np.std(image))
 
@@ -111,6 +129,10 @@ def halves(image: np.ndarray, stacked: bool) -> tuple[np.ndarray, np.ndarray]:
         InputError: if it has no two such halves.
 
     Source: importance-coherence 3.1.1 and A.3. Chapter: ``coherence``.
+
+    >>> left, right = halves(np.array([1, 2, 3, 4]), stacked=False)  # an image of 2 x 2
+    >>> left.tolist(), right.tolist()
+    ([1, 3], [2, 4])
     """
     side = int(np.sqrt(image.size // 2 if stacked else image.size))
     if image.ndim != 1 or image.size != (1 + stacked) * side**2 or not (stacked or side % 2 == 0):
@@ -124,6 +146,9 @@ def likeness(first: np.ndarray, second: np.ndarray) -> float:
     """Cosine of two halves; NaN if one of them is blank.
 
     Our measure for what the paper judges by eye. Chapter: ``coherence``.
+
+    >>> likeness(np.array([1.0, 0.0]), np.array([2.0, 0.0])), likeness(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+    (1.0, 0.0)
     """
     lengths = np.linalg.norm(first) * np.linalg.norm(second)
     return float(first @ second / lengths) if lengths > 0 else float("nan")
@@ -133,6 +158,9 @@ def one_sidedness(first: np.ndarray, second: np.ndarray) -> float:
     """|a - b| / (a + b), a and b the norms of two halves: 1 if one is blank, 0 if they are as strong; NaN if both are.
 
     Our measure for what the paper judges by eye. Chapter: ``coherence``.
+
+    >>> one_sidedness(np.array([3.0, 4.0]), np.array([0.0, 0.0])), one_sidedness(np.array([1.0]), np.array([-1.0]))
+    (1.0, 0.0)
     """
     a, b = np.linalg.norm(first), np.linalg.norm(second)
     return float(abs(a - b) / (a + b)) if a + b > 0 else float("nan")

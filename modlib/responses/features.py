@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from modlib.errors import InputError
 from modlib.networks.network import Network
+from modlib.reprs import BriefRepr
 from modlib.responses.activations import relu_names
 
 SCALES = 10  # steps to the largest and to the smallest scale
@@ -48,8 +49,8 @@ class ImageSettings:
             raise InputError(f"{self} arrived; expected a step, a positive rate, jitter >= 0 and scale between 1 and 2")
 
 
-@dataclass(frozen=True)
-class Visualisation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Visualisation(BriefRepr):
     """Optimised images of n sets of units, and what the network makes of them, untransformed.
 
     Activity is after the ReLU; that of a channel is the mean over its map.
@@ -97,6 +98,15 @@ def visualise(
             images of this shape do not fit the network.
 
     Source: importance-coherence 3.1.2 and A.8. Chapter: ``coherence``.
+
+    The first unit likes the left of an image, the second the right, and so do their images:
+
+    >>> from modlib.networks import from_arrays
+    >>> likes = np.array([[1.0, -1.0], [-1.0, 1.0]] * 2)  # (pixels of 2 x 2, units)
+    >>> network, still = from_arrays([likes, np.eye(2)]), ImageSettings(steps=8, jitter=0, scale=1)
+    >>> found = visualise(network, 1, [np.array([0]), np.array([1])], (1, 2, 2), seed=0, settings=still)
+    >>> (found.images > 0.5).astype(int).tolist()
+    [[[[1, 0], [1, 0]]], [[[0, 1], [0, 1]]]]
     """
     from lucent.optvis import param, render
 

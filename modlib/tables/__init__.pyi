@@ -1,15 +1,38 @@
-from .results import (
-    append_rows as append_rows,
-    caption as caption,
-    read_provenance as read_provenance,
-    read_table as read_table,
-)
-from .runner import (
-    PROFILES as PROFILES,
+from .experiment import (
     Cell as Cell,
     Experiment as Experiment,
     Row as Row,
-    describe_run as describe_run,
+)
+from .integrity import (
+    read_accounted as read_accounted,
+    read_provenance as read_provenance,
+    seal as seal,
+)
+from .provenance import describe_run as describe_run
+from .results import (
+    append_rows as append_rows,
+    caption as caption,
+    read_table as read_table,
+)
+from .runner import (
+    Difference as Difference,
+    Done as Done,
+    Stopped as Stopped,
+    missing_cells as missing_cells,
     run as run,
     verify as verify,
 )
+from .schema import (
+    PROFILE as PROFILE,
+    PROFILES as PROFILES,
+    SHARE as SHARE,
+    YES_NO as YES_NO,
+    Column as Column,
+    integer as integer,
+    number as number,
+    numbers as numbers,
+    optional as optional,
+    text as text,
+)
+from .words import in_words as in_words
+from .workers import Outcome as Outcome

@@ -6,151 +6,165 @@ two runners from losing each other's rows. Chapter: all of them show such tables
 
 from __future__ import annotations
 
-import csv
-import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from modlib.errors import ResultsError, TableMissing
+from modlib.errors import ResultsError
 from modlib.files import replace_file, results_folder
+from modlib.tables.experiment import Experiment, Row
+from modlib.tables.integrity import (
+    cell_digests,
+    next_provenance,
+    provenance_text,
+    read_accounted,
+    read_provenance,
+)
+from modlib.tables.schema import Record, as_text, read_stored, records_of, sort_key
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Those that a table has tell its networks apart.
-NETWORK = ("dataset", "task", "network", "dropout", "hidden", "sweep", "strength", "seed")
 
-
-def read_table(name: str, folder: Path | None = None) -> pd.DataFrame:
-    """Rows of a result table.
+def read_table(experiment: Experiment, folder: Path | None = None) -> pd.DataFrame:
+    """Rows of a result table, each column of the kind that the experiment says.
 
     Args:
-        name: which table, such as ``dropout``.
+        experiment: whose table.
         folder: where it lies; ``results_folder()`` by default.
 
     Raises:
         TableMissing: if there is no such table.
-        ResultsError: if the file does not parse.
+        ResultsError: naming line and column, if the file is not what the experiment would write.
     """
     import pandas as pd
 
-    path = (folder or results_folder()) / f"{name}.csv"
-    if not path.exists():
-        raise TableMissing(f"there is no table {path}; fill it with: modlib run {name} --grid paper")
-    remedy = f"restore it from git, or delete it and fill it again with: modlib run {name} --grid paper"
-    try:
-        with path.open(newline="") as file:
-            widths = {len(fields) for fields in csv.reader(file, strict=True)}
-        # only an empty field is missing: "none" and "no" are values
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError, csv.Error) as error:
-        raise ResultsError(f"{path} does not parse as a table ({error}); {remedy}") from error
-    if len(widths) != 1 or not path.read_bytes().endswith(b"\n"):
-        raise ResultsError(f"{path} is cut off: its lines have {sorted(widths)} fields; {remedy}")
-    return table
+    stored = read_stored(experiment, (folder or results_folder()) / f"{experiment.name}.csv")
+    fields = zip(*stored.records, strict=True) if stored.records else ((),) * len(experiment.columns)
+    kinds = {"text": "str", "numbers": "str", "integer": "int64", "number": "float64"}
+    series = {}
+    for (name, column), values in zip(experiment.columns.items(), fields, strict=True):
+        # pandas has no empty whole number
+        kind = "float64" if column.kind == "integer" and "" in values else kinds[column.kind]
+        series[name] = pd.Series([column.parse(value) for value in values], dtype=kind)
+    return pd.DataFrame(series)
 
 
-def read_provenance(name: str, folder: Path | None = None) -> dict[str, Any]:
-    """Where the rows of a table come from: a list ``runs`` with commit, date, versions, CPU, data, seconds.
-
-    Raises:
-        TableMissing: if there is no such file.
-        ResultsError: if it does not parse.
-    """
-    path = (folder or results_folder()) / f"{name}.json"
-    try:
-        found = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise TableMissing(f"there is no provenance {path}; restore it from git") from error
-    except ValueError as error:
-        raise ResultsError(f"{path} does not parse as JSON ({error}); restore it from git") from error
-    if not isinstance(found, dict) or not isinstance(found.get("runs"), list):
-        raise ResultsError(f"{path} holds no list 'runs'; restore it from git")
-    return found
-
-
-def append_rows(
-    name: str,
-    rows: Sequence[Mapping[str, Any]],
-    key: Sequence[str],
-    run: Mapping[str, Any],
-    folder: Path | None = None,
-) -> int:
+def append_rows(experiment: Experiment, rows: Sequence[Row], run: Mapping[str, Any], folder: Path | None = None) -> int:
     """Add rows to a table and account for them in its provenance; returns how many were new.
 
     A row whose key is there already is left as it is. Rows are kept in the order of their keys, so a table
-    does not depend on the order in which its rows were measured.
+    does not depend on the order in which its rows were measured. Either both files hold the rows in the end, or none.
 
     Args:
-        name: which table.
-        rows: mappings with the same columns, the key columns among them.
-        key: columns that identify a row.
+        experiment: whose table.
+        rows: mappings with the columns of the experiment.
         run: provenance of these rows; ``id`` and ``seconds`` are read, the rest is stored as it is.
         folder: where the table lies.
 
     Raises:
-        ResultsError: if the stored table is damaged or has other columns.
+        ResultsError: if the stored table is damaged, a row does not fit it, or it cannot be written.
     """
-    import pandas as pd
-
-    folder = folder or results_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = pd.DataFrame(list(rows))
-    path = folder / f"{name}.csv"
-    with FileLock(folder / f".{name}.lock"):
-        try:
-            stored = read_table(name, folder)
-        except TableMissing:
-            table = fresh
-        else:
-            if list(stored.columns) != list(fresh.columns):
-                raise ResultsError(
-                    f"{path} has the columns {list(stored.columns)}, but the rows have {list(fresh.columns)}; "
-                    "move the old table away and measure again"
-                )
-            known = set(stored[list(key)].astype(str).itertuples(index=False, name=None))
-            new = [row not in known for row in fresh[list(key)].astype(str).itertuples(index=False, name=None)]
-            fresh = fresh[new]
-            table = pd.concat([stored, fresh], ignore_index=True) if len(fresh) else stored
-        if not len(fresh):
-            return 0
-        table = table.sort_values(list(key), kind="stable", ignore_index=True)
-        replace_file(path, table.to_csv(index=False, lineterminator="\n"))
-        try:
-            provenance = read_provenance(name, folder)
-        except TableMissing:
-            provenance = {"table": name, "runs": []}
-        entry = next((r for r in provenance["runs"] if r["id"] == run["id"]), None)
-        if entry is None:
-            entry = {**run, "seconds": 0.0, "rows": 0}
-            provenance["runs"].append(entry)
-        entry["seconds"] = round(entry["seconds"] + float(run["seconds"]), 3)
-        entry["rows"] += len(fresh)
-        replace_file(folder / f"{name}.json", json.dumps(provenance, indent=1) + "\n")
+    folder, name = folder or results_folder(), experiment.name
+    arrived = records_of(experiment, rows)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{name}.lock"):
+            records, provenance = _stored(experiment, folder)
+            _sweep(name, folder)
+            known = {sort_key(experiment, record): record for record in records}
+            fresh = {key: record for record in arrived if (key := sort_key(experiment, record)) not in known}
+            if fresh:
+                lines = [record for _, record in sorted((known | fresh).items())]
+                _account(provenance, run, len(fresh), cell_digests(lines, len(experiment.cell_key)))
+                _replace_both(name, folder, as_text([tuple(experiment.columns), *lines]), provenance_text(provenance))
+    except OSError as error:
+        raise _cannot_write(experiment, folder, error) from error
     return len(fresh)
 
 
-def caption(name: str, rows: pd.DataFrame | None = None, folder: Path | None = None) -> str:
+def check_writable(experiment: Experiment, folder: Path | None = None) -> None:
+    """Refuse to measure for hours what cannot be stored.
+
+    Raises:
+        ResultsError: if no file can be written beside the table.
+    """
+    folder = folder or results_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _cannot_write(experiment, folder, error) from error
+
+
+def caption(experiment: Experiment, rows: pd.DataFrame | None = None, folder: Path | None = None) -> str:
     """What a shown table rests on: profile, number of networks if it has any, date and commit.
 
     Args:
-        name: which table.
+        experiment: whose table.
         rows: the rows shown; all of the table by default.
         folder: where it lies.
 
     Raises:
         ResultsError: if the table or its provenance is missing or damaged.
     """
-    table = read_table(name, folder) if rows is None else rows
-    runs = read_provenance(name, folder)["runs"]
-    columns = [column for column in NETWORK if column in table]
-    networks = len(table[columns].drop_duplicates())
+    table = read_table(experiment, folder) if rows is None else rows
+    runs = read_provenance(experiment.name, folder)["runs"]
+    networks = len(table[list(experiment.network_key)].drop_duplicates()) if experiment.network_key else 0
     profiles = "/".join(sorted(set(table["profile"]))) or "no"
     commits = ", ".join(sorted({run["commit"][:7] for run in runs}))
     dates = sorted({run["date"] for run in runs})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    counted = f"{networks} network{'s' if networks != 1 else ''}, " if "seed" in table else ""  # a simulation has none
+    counted = f"{networks} network{'s' if networks != 1 else ''}, " if experiment.network_key else ""
     return f"{profiles} profile, {counted}{when}, commit {commits}"
+
+
+def _stored(experiment: Experiment, folder: Path) -> tuple[list[Record], dict[str, Any]]:
+    """Lines and provenance to add to; the rows of a table that is not there are accounted for anew."""
+    if not (folder / f"{experiment.name}.csv").exists():
+        return [], {"table": experiment.name, "runs": []}
+    stored, provenance = read_accounted(experiment, folder, complete=False)
+    return stored.records, provenance
+
+
+def _account(provenance: dict[str, Any], run: Mapping[str, Any], rows: int, cells: Mapping[str, str]) -> None:
+    entry = next((known for known in provenance["runs"] if known["id"] == run["id"]), None)
+    if entry is None:
+        entry = {**run, "seconds": 0.0, "rows": 0}
+        provenance["runs"].append(entry)
+    entry["seconds"] = round(entry["seconds"] + float(run["seconds"]), 3)
+    entry["rows"] += rows
+    provenance["cells"] = dict(cells)
+
+
+def _replace_both(name: str, folder: Path, table: str, provenance: str) -> None:
+    """Replace a table and its provenance, see ``read_accounted``."""
+    coming = next_provenance(name, folder)
+    try:
+        replace_file(coming, provenance)
+        replace_file(folder / f"{name}.csv", table)
+    except OSError:
+        coming.unlink(missing_ok=True)
+        raise
+    coming.replace(folder / f"{name}.json")
+
+
+def _sweep(name: str, folder: Path) -> None:
+    """Remove what writers that were killed left behind; the lock is ours, so nobody else is writing."""
+    for left in (*folder.glob(f".{name}.*"), *folder.glob(f"..{name}.*")):
+        if left.name != f".{name}.lock":
+            left.unlink()
+
+
+def _cannot_write(experiment: Experiment, folder: Path, error: OSError) -> ResultsError:
+    return ResultsError(
+        f"rows of {experiment.name} cannot be stored in {folder} ({error.strerror or error}); the table is as it was: "
+        "make room, or the folder writable, and run again"
+    )

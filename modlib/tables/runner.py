@@ -7,56 +7,51 @@ goes on where it stopped.
 
 from __future__ import annotations
 
-import datetime
-import os
-import platform
-import subprocess
-import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
-from importlib.metadata import version
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from modlib.errors import CheckoutMissing, InputError, TableMissing
-from modlib.files import checkout, empty_cache
-from modlib.tables.results import append_rows, read_table
-
-Cell: TypeAlias = Mapping[str, Any]
-Row: TypeAlias = dict[str, Any]
-PROFILES = ("smoke", "quick", "paper")
-VERSIONS = (
-    *("numpy", "scipy", "scikit-learn", "tensorflow", "tf-keras", "tensorflow-model-optimization", "torch", "numba"),
-    *("igraph", "leidenalg", "clusim", "torch-lucent", "kornia"),
-)
+from modlib.errors import InputError, TableMissing, nearest
+from modlib.files import empty_cache, results_folder
+from modlib.tables.experiment import Cell, Experiment
+from modlib.tables.integrity import read_accounted
+from modlib.tables.provenance import describe_run
+from modlib.tables.results import append_rows, check_writable, read_table
+from modlib.tables.schema import PROFILES, read_stored
+from modlib.tables.workers import Outcome, measure_cell, measured_here, measured_on_dask
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """A grid of cells and the function that measures one.
+class Done:
+    """What a run did.
 
     Attributes:
-        name: chapter and table.
-        cells: the cells of a profile, in the order in which they are to be run; every cell has the columns
-            of ``cell_key``.
-        measure: rows of a cell; a module-level function, so that worker processes can import it.
-        cell_key: columns that identify a cell.
-        row_key: columns that identify a row within its cell.
-        tolerance: for every measured column, the absolute difference that ``verify`` allows.
-        full: columns that hold a number of steps, and the paper's number; a row with fewer is reduced.
+        rows: number of new rows.
+        failed: the cells that failed, with their errors.
     """
 
-    name: str
-    cells: Callable[[str], Sequence[Cell]]
-    measure: Callable[[Cell], list[Row]]
-    cell_key: tuple[str, ...]
-    row_key: tuple[str, ...]
-    tolerance: Mapping[str, float]
-    full: Mapping[str, int] = field(default_factory=dict)
+    rows: int
+    failed: tuple[Outcome, ...]
+
+
+class Stopped(KeyboardInterrupt):
+    """A run was stopped by Ctrl-C or a signal.
+
+    Attributes:
+        cells: how many it had stored.
+    """
+
+    def __init__(self, cells: int) -> None:
+        super().__init__(f"stopped; {cells} cells were stored")
+        self.cells = cells
 
 
 def missing_cells(experiment: Experiment, profile: str, folder: Path | None = None) -> list[Cell]:
@@ -70,11 +65,11 @@ def missing_cells(experiment: Experiment, profile: str, folder: Path | None = No
         raise InputError(f"profile {profile!r} arrived; expected one of {', '.join(PROFILES)}")
     cells = experiment.cells(profile)
     try:
-        table = read_table(experiment.name, folder)
+        stored = read_stored(experiment, (folder or results_folder()) / f"{experiment.name}.csv")
     except TableMissing:
         return list(cells)
-    done = set(table[list(experiment.cell_key)].astype(str).itertuples(index=False, name=None))
-    return [cell for cell in cells if tuple(str(cell[column]) for column in experiment.cell_key) not in done]
+    done = {record[: len(experiment.cell_key)] for record in stored.records}
+    return [cell for cell in cells if experiment.cell_fields(cell) not in done]
 
 
 def run(
@@ -84,8 +79,11 @@ def run(
     dask: str | None = None,
     folder: Path | None = None,
     only: Mapping[str, str] | None = None,
-) -> int:
-    """Measure the cells that are missing and append their rows; returns the number of new rows.
+    retry: int = 0,
+) -> Done:
+    """Measure the cells that are missing and append their rows.
+
+    A cell that fails, or whose process dies, is named; the others go on. SIGTERM and SIGHUP stop a run as Ctrl-C does.
 
     Args:
         experiment: what to measure.
@@ -94,43 +92,49 @@ def run(
         dask: address of a Dask scheduler that runs the cells instead.
         folder: where the table lies.
         only: restrict the cells, by column and value.
+        retry: how many more times a cell that failed is tried, after all others.
 
     Raises:
-        InputError: if the profile is not known or no cell has the values of ``only``.
-        ResultsError: if the table is damaged.
+        InputError: if the profile is not known, no cell has the values of ``only``, or a number is too small.
+        ResultsError: if the table is damaged, or cannot be written; it is then as it was.
+        Stopped: if it was stopped.
     """
-    from joblib import Parallel, delayed
-    from tqdm.auto import tqdm
+    if jobs < 1 or retry < 0:
+        raise InputError(f"jobs = {jobs}, retry = {retry} arrived; expected at least 1 worker and 0 more tries")
+    todo = _restricted(experiment, profile, missing_cells(experiment, profile, folder), only or {})
+    with suppress(TableMissing):
+        read_accounted(experiment, folder, complete=False)
+    if not todo:
+        return Done(0, ())
+    check_writable(experiment, folder)
+    provenance, rows, stored = describe_run(profile), 0, 0
+    failed: list[Outcome] = []
+    try:
+        with _stopped_by_signals():
+            for _ in range(1 + retry):
+                failed = []
+                with closing(_outcomes(experiment, todo, jobs, dask)) as outcomes:
+                    for outcome in outcomes:
+                        if outcome.error:
+                            failed.append(outcome)
+                            continue
+                        found = {**provenance, "seconds": outcome.seconds}
+                        rows += append_rows(experiment, outcome.rows, found, folder)
+                        stored += 1
+                todo = [outcome.cell for outcome in failed]
+                if not todo:
+                    break
+    except KeyboardInterrupt:
+        raise Stopped(stored) from None
+    return Done(rows, tuple(failed))
 
-    todo = missing_cells(experiment, profile, folder)
-    for column, value in (only or {}).items():
-        offered = sorted({str(cell.get(column)) for cell in experiment.cells(profile)})
-        if value not in offered:
-            raise InputError(f"{column} = {value} arrived; the cells of {experiment.name} have {', '.join(offered)}")
-        todo = [cell for cell in todo if str(cell[column]) == value]
-    provenance = describe_run(profile)
-    new = 0
-    with ExitStack() as stack:
-        stack.enter_context(_backend(jobs, dask))
-        calls = (delayed(measure_cell)(experiment, cell) for cell in todo)
-        # batch_size 1: a cell is long, and its rows are to be stored as soon as it is done
-        workers = Parallel(
-            n_jobs=jobs if dask is None else -1, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered"
-        )
-        key = (*experiment.cell_key, *experiment.row_key)
-        for rows, seconds in tqdm(workers(calls), total=len(todo), desc=experiment.name, unit="cell", disable=not todo):
-            new += append_rows(experiment.name, rows, key, {**provenance, "seconds": seconds}, folder)
-    return new
 
-
-def measure_cell(experiment: Experiment, cell: Cell) -> tuple[list[Row], float]:
-    """Rows of a cell, each with the columns of the cell first, and the seconds they took."""
-    from threadpoolctl import threadpool_limits
-
-    began = time.perf_counter()
-    with threadpool_limits(1):  # the order of a sum, and so the last digit, depends on the number of threads
-        rows = [{**cell, **row} for row in experiment.measure(cell)]
-    return rows, time.perf_counter() - began
+def command(experiment: Experiment, profile: str, cell: Cell, folder: Path | None = None) -> str:
+    """What to type to measure one cell."""
+    picked = [f"{name}={cell[name]}" for name in experiment.cell_key if name != "profile"]
+    words = ["modlib", "run", experiment.name, "--grid", profile]
+    words += [word for pair in picked for word in ("-p", pair)]
+    return shlex.join([*words, *(["--results", str(folder)] if folder else [])])
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def verify(experiment: Experiment, sample: int, seed: int = 0, folder: Path | No
         experiment: what was measured.
         sample: number of cells, at least 1; all if there are fewer.
         seed: decides the choice.
-        folder: where the table lies.
+        folder: where the table lies; nothing is written there.
 
     Returns:
         The differences beyond ``experiment.tolerance``; empty if all is well.
@@ -163,12 +167,12 @@ def verify(experiment: Experiment, sample: int, seed: int = 0, folder: Path | No
 
     if sample < 1:
         raise InputError(f"sample = {sample} arrived; expected at least 1 cell")
-    table = read_table(experiment.name, folder)
+    table = read_table(experiment, folder)
     columns = list(experiment.cell_key)
     keys = table[columns].drop_duplicates().reset_index(drop=True)
     chosen = np.random.default_rng(seed).choice(len(keys), size=min(sample, len(keys)), replace=False)
     differences = []
-    with empty_cache():
+    with _stopped_by_signals(), empty_cache():
         for number in tqdm(chosen, desc=f"verify {experiment.name}", unit="cell"):
             cell = {column: _plain(keys.at[number, column]) for column in columns}
             name = ", ".join(f"{column}={value}" for column, value in cell.items())
@@ -190,57 +194,50 @@ def verify(experiment: Experiment, sample: int, seed: int = 0, folder: Path | No
     return differences
 
 
-def describe_run(profile: str) -> Row:
-    """Provenance of a run: id, profile, date, commit, versions and machine."""
-    return {
-        "id": uuid.uuid4().hex[:8],
-        "profile": profile,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": commit(),
-        "python": platform.python_version(),
-        "versions": {package: version(package) for package in VERSIONS},
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-    }
+def _restricted(experiment: Experiment, profile: str, todo: Sequence[Cell], only: Mapping[str, str]) -> list[Cell]:
+    for column, value in only.items():
+        if column not in experiment.cell_key:
+            said = nearest(column, experiment.cell_key)
+            raise InputError(f"{column} = {value} arrived; cells of {experiment.name} have other columns: {said}")
+        offered = sorted({str(cell[column]) for cell in experiment.cells(profile)})
+        if value not in offered:
+            raise InputError(f"{column} = {value} arrived; the cells of {experiment.name} have {', '.join(offered)}")
+        todo = [cell for cell in todo if str(cell[column]) == value]
+    return list(todo)
 
 
-def commit() -> str:
-    """Commit of the checkout, with ``+`` if modlib has changes that are not committed; ``unknown`` without."""
+def _outcomes(
+    experiment: Experiment, todo: Sequence[Cell], jobs: int, dask: str | None
+) -> Generator[Outcome, None, None]:
+    """What comes of the cells, with a bar that shows how many are done."""
+    from tqdm.auto import tqdm
+
+    found = measured_here(experiment, todo, jobs) if dask is None else measured_on_dask(experiment, todo, dask)
+    with closing(found), tqdm(total=len(todo), desc=experiment.name, unit="cell") as bar:
+        for outcome in found:
+            if outcome.error:
+                bar.write(f"failed: {', '.join(map(str, outcome.cell.values()))}: {outcome.error}", file=sys.stderr)
+            yield outcome
+            bar.update()
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise KeyboardInterrupt in the block, unless they are ignored, as under nohup."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # which alone may set what signals do
+        yield
+        return
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        git = ["git", "-C", str(checkout())]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "-uno", "--", "modlib"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError, CheckoutMissing):
-        return "unknown"
-    return head + ("+" if changed.stdout.strip() else "")
-
-
-def cpu_name() -> str:
-    """Name of the processor, as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _backend(jobs: int, dask: str | None) -> AbstractContextManager[Any]:
-    from joblib import parallel_config
-
-    if dask is None:
-        return parallel_config(backend="loky", inner_max_num_threads=1) if jobs != 1 else ExitStack()
-    from distributed import Client
-
-    stack = ExitStack()
-    try:
-        stack.enter_context(Client(dask, timeout="20s"))
-    except (OSError, TimeoutError, ValueError) as error:
-        raise InputError(f"no Dask scheduler answers at {dask!r} ({error}); start one with: dask scheduler") from error
-    stack.enter_context(parallel_config(backend="dask"))
-    return stack
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _plain(value: Any) -> Any:

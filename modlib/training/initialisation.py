@@ -46,6 +46,9 @@ def draw_tags(widths: Sequence[int], start: Clusterable, rng: np.random.Generato
         (width,) integers for every hidden layer.
 
     Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
+
+    >>> draw_tags((4, 3), Clusterable(n_clusters=2), np.random.default_rng(0))
+    [array([1, 1, 1, 0]), array([0, 0, 0])]
     """
     return [rng.integers(start.n_clusters, size=(width,)) for width in widths]
 
@@ -68,6 +71,13 @@ def clusterable_kernels(
         InputError: if there is not one tag for every hidden neuron.
 
     Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
+
+    Two hidden layers with a neuron of each of two clusters; only the weights between these layers change:
+
+    >>> kernels = [np.ones((1, 2)), np.ones((2, 2)), np.ones((2, 1))]
+    >>> tags = [np.array([0, 1]), np.array([0, 1])]
+    >>> clusterable_kernels(kernels, tags, Clusterable(n_clusters=2, beta=0.5))[1].tolist()
+    [[1.5, 0.5], [0.5, 1.5]]
     """
     widths, tagged = [kernel.shape[-1] for kernel in kernels[:-1]], [len(layer) for layer in tags]
     if widths != tagged:

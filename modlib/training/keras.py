@@ -18,16 +18,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-import tensorflow_model_optimization as tfmot
-import tf_keras
 
 from modlib.data.images import Images
-from modlib.errors import InputError
+from modlib.errors import InputError, extra
 from modlib.graphs.eigenvalues import eigenvalue_gradient
+from modlib.reprs import BriefRepr
 from modlib.training.initialisation import Clusterable, clusterable_kernels, draw_tags
 from modlib.training.pruning import magnitude_mask
 from modlib.training.regularisers import EigenvaluePenalty, WeightPenalty, normalise_neurons
+
+with extra("keras", "training with Keras"):
+    import tensorflow as tf
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
 
 # One thread: the order of a sum is then always the same, and two processes beat two threads for small networks.
 tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -82,8 +85,8 @@ class Recipe:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-@dataclass(frozen=True)
-class Snapshot:
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot(BriefRepr):
     """A network at one moment of its training.
 
     Attributes:

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from modlib.data.images import Images
 from modlib.errors import InputError
+from modlib.reprs import BriefRepr
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # of Adam
 THRESHOLD = 1e-4  # of the loss: what the schedule counts as an improvement, as in torch.optim
@@ -75,8 +76,8 @@ class Regularisation:
             raise InputError(f"{self} arrived; expected strengths of at least 0 and a rate of at least 0 and below 1")
 
 
-@dataclass(frozen=True)
-class TrainedMLP:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainedMLP(BriefRepr):
     """A perceptron at the epoch with its lowest validation loss.
 
     Attributes:
@@ -115,6 +116,12 @@ def train_mlps(
 
     Raises:
         InputError: if there is no regularisation, or too few images to hold any out.
+
+    >>> from modlib.data import load_images
+    >>> settings = Settings(hidden=(32,), learning_rate=0.01, max_epochs=10)
+    >>> kinds = [Regularisation(), Regularisation(l2=1e-3)]
+    >>> [network.accuracy["test"] > 0.8 for network in train_mlps(load_images("digits"), settings, kinds, seed=0)]
+    [True, True]
     """
     if not regularisations:
         raise InputError("no regularisation arrived; pass one for every network")

@@ -15,6 +15,9 @@ def magnitude_mask(weights: np.ndarray, sparsity: float) -> np.ndarray:
         sparsity: share of weights to remove, in [0, 1).
 
     Source: pruned-modular A.2.
+
+    >>> magnitude_mask(np.array([0.1, -0.9, 0.5, 0.0]), sparsity=0.5).tolist()
+    [0.0, 1.0, 1.0, 0.0]
     """
     magnitudes = np.abs(weights).ravel()
     keep = max(1, int(np.round(np.float32(magnitudes.size) * np.float32(1 - np.float32(sparsity)))))

@@ -6,8 +6,7 @@ Chapters: ``weight-masks``, ``class-removal``, ``importance``.
 from __future__ import annotations
 
 import math
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from modlib.errors import DataError, InputError
-from modlib.files import save_arrays
+from modlib.files import load_cached, save_cached
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
 Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
@@ -46,6 +45,11 @@ def draw_from(inputs: Tensor, targets: Tensor) -> Draw:
 
     Raises:
         InputError: if there are none, or not as many targets as inputs.
+
+    >>> draw = draw_from(torch.eye(3), torch.arange(3))
+    >>> inputs, targets = draw(np.random.default_rng(0), 4)
+    >>> torch.equal(inputs.argmax(1), targets)
+    True
     """
     if len(inputs) != len(targets) or not len(inputs):
         raise InputError(f"{len(inputs)} inputs and {len(targets)} targets arrived; expected as many of both, and some")
@@ -107,6 +111,12 @@ def train_steps(
         InputError: if the loss is not finite.
 
     Source: weight-masks C.1. Chapter: ``weight-masks``.
+
+    >>> from modlib.networks import perceptron
+    >>> draw, settings = draw_from(torch.eye(3), torch.arange(3)), Steps(steps=50, batch_size=16, learning_rate=0.05)
+    >>> losses = train_steps(perceptron((3, 8, 3), np.random.default_rng(0)), draw, settings, np.random.default_rng(1))
+    >>> bool(losses[-1] < 0.1 < losses[0])
+    True
     """
     adam = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, fused=True)
     losses = np.empty(settings.steps, dtype=np.float32)
@@ -128,27 +138,40 @@ def train_steps(
     return losses
 
 
-def trained_once(module: nn.Module, train: Callable[[nn.Module], object], path: Path) -> nn.Module:
+def trained_once(
+    module: nn.Module, train: Callable[[nn.Module], object], path: Path, settings: Mapping[str, Any]
+) -> nn.Module:
     """A module with its parameters and buffers from a file if it is there; else it is trained and they are written.
 
     Args:
         module: what to fill or train, in place.
         train: trains it in place.
-        path: the file, ``.npz``.
+        path: the file, ``.npz``. One of an earlier version, which does not say what it holds, is written anew.
+        settings: all that the trained module depends on, as JSON can write it; stored with it and compared.
 
     Returns:
         The module, in evaluation mode.
 
     Raises:
-        DataError: if the file is damaged or holds another network.
+        DataError: if the file is damaged, holds another network, or cannot be written.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "linear.npz"
+    ...     for attempt in (1, 2):
+    ...         print("attempt", attempt)
+    ...         network = trained_once(nn.Linear(2, 1), lambda module: print("training"), path, {"seed": 0})
+    attempt 1
+    training
+    attempt 2
     """
-    if path.exists():
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                module.load_state_dict({name: torch.as_tensor(stored[name]) for name in stored.files})
-        except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
-    else:
+    stored = load_cached(path, settings)
+    if stored is None:
         train(module)
-        save_arrays(path, {name: tensor.numpy() for name, tensor in module.state_dict().items()})
+        save_cached(path, {name: tensor.numpy() for name, tensor in module.state_dict().items()}, settings)
+        return module.eval()
+    try:
+        module.load_state_dict({name: torch.as_tensor(array) for name, array in stored.items()})
+    except RuntimeError as error:
+        raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
     return module.eval()

@@ -12,22 +12,18 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from modlib.chapters import NAMES, find_experiment, findings
 from modlib.errors import BookError, TableMissing, nearest
 from modlib.evidence.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine
-from modlib.evidence.metrics import NETWORK
-from modlib.evidence.papers import STAGES, Place, Printed, printed_at
+from modlib.evidence.metrics import Metric
+from modlib.evidence.papers import Place, Printed, printed_at
+from modlib.evidence.written import WrittenClaim, written_claims
 from modlib.files import checkout, results_folder
 from modlib.tables.results import read_table
-
-if TYPE_CHECKING:
-    pass
 
 PROFILE = "paper"  # a reduced run never decides a claim
 PREFIX = {
@@ -51,15 +47,6 @@ KEYS = (
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
-DATASETS = {
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10 (JPEG copy)",
-    "initialisation": "untrained",
-    "mnist halves-same": "MNIST halves-same",
-    "mnist halves-diff": "MNIST halves-diff",
-    "mnist stack-diff": "MNIST stack-diff",
-}
 
 
 @dataclass(frozen=True)
@@ -96,23 +83,7 @@ class Claim:
     @property
     def what(self) -> str:
         """The networks that it is about, in words."""
-        rows, k = self.rows, self.rows.get("k", "")
-        if "dataset" not in rows or {"measure", "network"} & rows.keys():
-            spelt = {"dropout": {"yes": "dropout", "no": "no dropout"}, "dataset": DATASETS, "k": {k: f"k = {k}"}}
-            named = {column: value for column, value in rows.items() if column != "biases"}  # the chapter tells of them
-            order = sorted(named.items(), key=lambda row: (row[0] != "dataset", row[0] == "k"))
-            return ", ".join(spelt.get(column, {}).get(value, value) for column, value in order) or "all networks"
-        if "study" in rows:
-            ending = {"yes": ", dropout", "no": ", no dropout"}.get(rows.get("dropout", ""), "")
-            return f"{DATASETS[rows['dataset']]}, {rows['study']}{ending}"
-        if "k" not in rows:
-            hidden = f"({rows['hidden'].replace('-', ', ')})" if "hidden" in rows else "all architectures"
-            return f"{DATASETS.get(rows['dataset'], rows['dataset'])}, {hidden}"
-        dropout = {"yes": "dropout", "no": "no dropout"}.get(rows.get("dropout", ""))
-        words = [DATASETS.get(rows["dataset"], rows["dataset"])]
-        if rows.get("stage") in STAGES.values():
-            words += [*([dropout] if dropout else []), rows["stage"]]
-        return ", ".join([*words, f"k = {rows['k']}"])
+        return find_experiment(self.tables[0]).describe(self.rows)
 
 
 @dataclass(frozen=True)
@@ -163,15 +134,7 @@ def load(path: Path | None = None) -> list[Claim]:
             is not there, or leaves open what the paper fixes.
     """
     path = path or checkout() / "book" / "claims.yml"
-    try:
-        # Every scalar is text, as in the papers' files: `no` stays "no".
-        entries = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
-        pairs = [(entry, own) for entry in entries for own in entry["claims"]]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise BookError(
-            f"{path} does not parse as a list of entries with claims ({error!r}); compare with git"
-        ) from error
-    claims = [_claim(entry, own, path) for entry, own in pairs]
+    claims = [_claim(written, path) for written in written_claims(path)]
     ids = [claim.id for claim in claims]
     if doubled := sorted({name for name in ids if ids.count(name) > 1}):
         raise BookError(f"{path} has more than one claim {', '.join(doubled)}; give each its own id")
@@ -207,8 +170,8 @@ def judge(claim: Claim, folder: Path | None = None) -> Verdict:
     )
 
 
-def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Claim:
-    merged = {**entry, **own}
+def _claim(written: WrittenClaim, path: Path) -> Claim:
+    merged, tables, rows = written.keys, written.tables, written.rows
     where = f"{path.name}: {merged.get('item')}, {merged.get('id')}"
     for key in merged:
         expect(key, KEYS, f"{where}: key")
@@ -216,9 +179,6 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
         raise BookError(f"{where}: the claim has no {', '.join(missing)}; write it in its entry")
     expect(merged["paper"], PREFIX, f"{where}: paper")
     expect(merged.get("shuffles", "averaged"), SHUFFLES, f"{where}: shuffles")
-    rows = {**entry.get("decided_by", {}), **own.get("decided_by", {})}
-    named = rows.pop("table", [])
-    tables = (named,) if isinstance(named, str) else tuple(named)
     if not tables:
         raise BookError(f"{where}: decided_by is {rows}; expected a table at least")
     in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
@@ -243,7 +203,7 @@ def _claim(entry: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> Clai
         item=merged["item"],
         row=row,
         statement=merged["statement"],
-        chapter=merged.get("chapter", tables[0]),
+        chapter=written.chapter,
         criteria=merged["criteria"],
         shuffles=merged.get("shuffles", "averaged"),
         tables=tables,
@@ -268,7 +228,8 @@ def _rows(claim: Claim, folder: Path) -> pd.DataFrame:
     if not found:
         return pd.DataFrame()
     rows = pd.concat(found, ignore_index=True)
-    if "null" in rows and rows.duplicated([*NETWORK, "null"]).any():
+    network = find_experiment(claim.tables[0]).network_key
+    if "null" in rows and rows.duplicated([*network, "null"]).any():
         raise BookError(
             f"{claim.id} picks several rows of the same network with {_words(claim.rows)}; "
             "expected one for each null model: fix stage and k in its decided_by"
@@ -284,13 +245,13 @@ def _read(folder: Path, name: str) -> pd.DataFrame:
 
 @functools.lru_cache(maxsize=16)
 def _read_version(folder: Path, name: str, version: int) -> pd.DataFrame:
-    return read_table(name, folder)
+    return read_table(find_experiment(name), folder)
 
 
 def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     printed, name = claim.printed[metric], claim.criteria[metric]
     theirs = printed.sample
-    ours = None if rows.empty else findings()[metric].measure(rows, claim.shuffles)
+    ours = None if rows.empty else _measured(findings()[metric], rows, claim.shuffles)
     fewer_steps = ours is not None and any(
         (rows[column] < steps).any() for table in claim.tables for column, steps in find_experiment(table).full.items()
     )
@@ -304,6 +265,11 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
         grade, why = CRITERIA[name](ours, theirs)
     count = _count(ours, theirs) + (", fewer steps" if fewer_steps else "")
     return Detail(metric, name, printed.text, findings()[metric].text(ours), count, reduced, grade, why)
+
+
+def _measured(metric: Metric, rows: pd.DataFrame, shuffles: str) -> Sample | None:
+    measure = metric.pooled if shuffles == "pooled" and metric.pooled else metric.measure
+    return measure(rows)
 
 
 def _count(ours: Sample | None, theirs: Sample | None) -> str:

@@ -35,7 +35,7 @@ def stored_rows(name: str, folder: Path | None = None) -> pd.DataFrame:
     """
     experiment, folder = find_experiment(name), folder or results_folder()
     try:
-        table = read_table(name, folder)
+        table = read_table(experiment, folder)
     except TableMissing:
         return pd.DataFrame(columns=["table", *experiment.cell_key, *experiment.row_key])
     return table.query("profile == @PROFILE").assign(table=name)
@@ -62,7 +62,10 @@ def paper_rows(*names: str, folder: Path | None = None) -> pd.DataFrame:
 
 def rests_on(rows: pd.DataFrame, folder: Path | None = None) -> str:
     """What a figure or table of such rows rests on, in Markdown: the caption of every table that they come from."""
-    parts = [f"`{name}`: {caption(str(name), part, folder)}" for name, part in rows.groupby("table", sort=False)]
+    parts = [
+        f"`{name}`: {caption(find_experiment(str(name)), part, folder)}"
+        for name, part in rows.groupby("table", sort=False)
+    ]
     return f"*Stored rows. {'; '.join(parts)}.*" if parts else f"*No rows of the {PROFILE} profile are stored yet.*"
 
 

@@ -6,7 +6,7 @@ Chapter: ``class-removal``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import nn
 
 from modlib.data.images import load_colour_images
 from modlib.networks.architectures import simple_cnn
+from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Steps, draw_from, train_steps, trained_once
 
 CLASSES = 10
@@ -22,8 +23,8 @@ NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"
 HELD_OUT = 0.2  # share of the training images on which accuracy is measured
 
 
-@dataclass(frozen=True)
-class Split:
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(BriefRepr):
     """Standardised images for training, and those that are held out.
 
     Attributes:
@@ -67,15 +68,17 @@ def trained_cnn(data: Split, dropout: bool, settings: Steps, seed: int, path: Pa
         path: the file, ``.npz``.
 
     Raises:
-        DataError: if the file is damaged.
+        DataError: if the file is damaged, holds another network, or cannot be written.
 
     Source: weight-masks C.7.1. Chapter: ``class-removal``.
     """
     rng = np.random.default_rng([seed, 1, int(dropout)])
+    about = {"data": data.checksum, "dropout": dropout, "settings": asdict(settings), "seed": seed}
     return trained_once(
         simple_cnn(np.random.default_rng([seed, 0]), dropout),
         lambda module: train_steps(module, draw_classes(data, range(CLASSES)), settings, rng),
         path,
+        about,
     )
 
 

@@ -6,10 +6,8 @@ Chapters: ``clusterability``, ``dropout``, ``random-datasets``, ``topology-shuff
 from __future__ import annotations
 
 import time
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +15,8 @@ import numpy as np
 from modlib.data.composites import load_composite
 from modlib.data.images import Images, load_images, smaller
 from modlib.data.random import random_images
-from modlib.errors import DataError, InputError
-from modlib.files import cache_file, save_arrays
+from modlib.errors import InputError
+from modlib.files import cache_file, load_cached, save_cached
 
 if TYPE_CHECKING:
     from modlib.training.keras import Recipe, Snapshot
@@ -33,7 +31,7 @@ SMALLER = {
 DATASETS = ("digits", *IMAGE_DATASETS, *RANDOM_DATASETS, *HALVES, *SMALLER)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedPair:
     """A network right before pruning and at the end, and how many seconds its training took."""
 
@@ -106,24 +104,24 @@ def trained_mlp(
         on_epoch: progress, see ``modlib.training.keras.train_mlp``.
 
     Raises:
-        DataError: if the cached file is damaged.
+        DataError: if the cached file is damaged, holds another network, or cannot be written.
     """
     recipe = recipe or recipe_for(dataset, dropout)
     data = data_for(dataset)
     settings = {"data": data.checksum, "recipe": recipe.settings(), "seed": seed}
     path = cache_file(f"{dataset}-{'dropout' if dropout else 'plain'}-{seed}", settings)
-    if path.exists():
-        return _load(path)
+    if stored := load_cached(path, settings):
+        return _read_pair(stored)
     from modlib.training.keras import train_mlp
 
     began = time.perf_counter()
     unpruned, pruned = train_mlp(data, recipe, seed, on_epoch)
     pair = TrainedPair(unpruned, pruned, time.perf_counter() - began)
-    _save(path, pair)
+    save_cached(path, _arrays(pair), settings)
     return pair
 
 
-def _save(path: Path, pair: TrainedPair) -> None:
+def _arrays(pair: TrainedPair) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {"seconds": np.array(pair.seconds)}
     for snapshot in (pair.unpruned, pair.pruned):
         stage = snapshot.stage
@@ -131,24 +129,20 @@ def _save(path: Path, pair: TrainedPair) -> None:
             arrays |= {f"{stage}/{kind}/{i}": tensor for i, tensor in enumerate(tensors)}
         arrays |= {f"{stage}/accuracy/{split}": np.array(value) for split, value in snapshot.accuracy.items()}
         arrays[f"{stage}/losses"] = np.array(snapshot.losses)
-    save_arrays(path, arrays)
+    return arrays
 
 
-def _load(path: Path) -> TrainedPair:
+def _read_pair(stored: Mapping[str, np.ndarray]) -> TrainedPair:
     from modlib.training.keras import Snapshot
 
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            snapshots = {}
-            for stage in ("unpruned", "pruned"):
-                n = sum(key.startswith(f"{stage}/kernel/") for key in stored.files)
-                snapshots[stage] = Snapshot(
-                    stage,
-                    [stored[f"{stage}/kernel/{i}"] for i in range(n)],
-                    [stored[f"{stage}/bias/{i}"] for i in range(n)],
-                    {split: float(stored[f"{stage}/accuracy/{split}"]) for split in ("train", "test")},
-                    stored[f"{stage}/losses"].tolist(),
-                )
-            return TrainedPair(snapshots["unpruned"], snapshots["pruned"], float(stored["seconds"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
+    snapshots = {}
+    for stage in ("unpruned", "pruned"):
+        n = sum(key.startswith(f"{stage}/kernel/") for key in stored)
+        snapshots[stage] = Snapshot(
+            stage,
+            [stored[f"{stage}/kernel/{i}"] for i in range(n)],
+            [stored[f"{stage}/bias/{i}"] for i in range(n)],
+            {split: float(stored[f"{stage}/accuracy/{split}"]) for split in ("train", "test")},
+            stored[f"{stage}/losses"].tolist(),
+        )
+    return TrainedPair(snapshots["unpruned"], snapshots["pruned"], float(stored["seconds"]))

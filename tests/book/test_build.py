@@ -8,7 +8,9 @@ import nbformat
 import pytest
 import yaml
 
-from modlib.book import build as book, notebooks
+from modlib.book import build as book, execution, notebooks
+from modlib.book.dependencies import Dependencies
+from modlib.book.pages import Page, read_pages
 from modlib.book.reference import modules, with_modules
 from modlib.errors import BookError
 from modlib.files import checkout
@@ -22,6 +24,7 @@ CONFIG = {
 }
 CHAPTERS = [{"file": "notebooks/tiny"}, {"file": "notebooks/other"}, {"file": "book/card"}]
 TOC = {"format": "jb-book", "root": "book/index", "chapters": CHAPTERS}
+CLAIM = {"paper": "p", "item": "i", "decided_by": {"table": ["tiny"]}, "claims": [{"id": "c"}]}
 NOTEBOOK = """\
 ---
 kernelspec:
@@ -63,8 +66,13 @@ def green(tmp_path_factory) -> Path:
     write(root / "book" / "card.md", "# Card\n\n```{code-cell} ipython3\nprint('computed', 6 * 7)\n```\n")
     write(root / "modlib" / "__init__.py", "")
     write(root / "modlib" / "answer.py", "ANSWER = 'forty-two'\n")
-    write(root / "results" / "tiny.csv", "a\n1\n")
-    write(root / "book" / "claims.yml", "[]\n")
+    write(root / "modlib" / "more" / "__init__.py", "")
+    write(root / "modlib" / "more" / "__init__.pyi", "from .lazy import NUMBER as NUMBER\n")
+    write(root / "modlib" / "more" / "lazy.py", "NUMBER = 1\n")
+    for name in ("tiny", "other"):
+        write(root / "modlib" / "chapters" / name / "figures.py", "")
+        write(root / "results" / f"{name}.csv", "a\n1\n")
+    write(root / "book" / "claims.yml", yaml.safe_dump([CLAIM | {"chapter": name} for name in ("tiny", "other")]))
     write(root / "requirements.lock", "numpy==2.0\n")
     notebooks.sync(root=root)
     book.build(root=root)
@@ -77,8 +85,19 @@ def root(green, tmp_path) -> Path:
     return shutil.copytree(green, tmp_path / "copy")
 
 
-def page(root: Path, name: str = "tiny") -> book.Page:
-    return book.Page(f"notebooks/{name}", root / "notebooks" / f"{name}.ipynb")
+def page(root: Path, name: str = "tiny") -> Page:
+    return Page(f"notebooks/{name}", root / "notebooks" / f"{name}.ipynb")
+
+
+def changes(root: Path, name: str = "tiny") -> list[str]:
+    return execution.changes(page(root, name), Dependencies(root).stamp(page(root, name)), root)
+
+
+def execute(root: Path, code: str) -> None:
+    """Execute the notebook tiny with other code in its last cell, alone."""
+    edit(root / "notebooks" / "tiny.md", "print(word, ANSWER)", code)
+    notebooks.sync(root=root)
+    execution.execute_pages([page(root)], False, root)
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -102,41 +121,120 @@ def test_a_sound_book_is_green(green):
 
 
 def test_what_has_not_changed_is_not_executed_again(root, capsys, monkeypatch):
-    monkeypatch.setattr(book, "_execute_page", lambda *_: pytest.fail("a notebook ran"))
-    runs = book.execute_pages([page(root), page(root, "other")], False, root)
+    monkeypatch.setattr(execution, "_execute_page", lambda *_: pytest.fail("a notebook ran"))
+    runs = execution.execute_pages([page(root), page(root, "other")], False, root)
     assert [run.page for run in runs] == ["notebooks/tiny", "notebooks/other"]
     assert "notebooks/tiny: unchanged" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("file", "kind"),
+    ("file", "other_too"),
     [
-        ("modlib/answer.py", "modlib"),
-        ("notebooks/tiny.ipynb", "source"),
-        ("results/tiny.csv", "results"),
-        ("book/claims.yml", "claims"),
-        ("requirements.lock", "environment"),
+        ("modlib/__init__.py", True),
+        ("modlib/answer.py", True),
+        ("modlib/chapters/tiny/figures.py", False),
+        ("notebooks/tiny.ipynb", False),
+        ("results/tiny.csv", True),  # it decides the claims of both
+        ("requirements.lock", True),
     ],
 )
-def test_a_change_of_anything_behind_an_output_is_noticed(root, file, kind):
-    assert book.changes(page(root), root) == []
+def test_a_change_of_anything_behind_an_output_is_noticed_and_named(root, file, other_too):
+    assert changes(root) == changes(root, "other") == []
     with (root / file).open("a") as stream:
         stream.write("\n")
-    assert book.changes(page(root), root) == [kind]
+    assert changes(root) == [file]
+    assert changes(root, "other") == ([file] if other_too else [])
 
 
-def test_a_new_file_or_a_damaged_record_are_noticed(root):
-    write(root / "modlib" / "new" / "module.py", "")
-    assert book.changes(page(root), root) == ["modlib"]
+def test_a_change_of_what_only_another_chapter_needs_is_no_change(root):
+    for file in ("modlib/chapters/other/figures.py", "modlib/more/lazy.py", "results/other.csv"):
+        write(root / file, "changed")
+    claims = [CLAIM | {"chapter": "tiny"}, CLAIM | {"chapter": "other", "statement": "changed"}]
+    write(root / "book" / "claims.yml", yaml.safe_dump(claims))
+    assert changes(root) == []
+    assert changes(root, "other") == ["claims", "modlib/chapters/other/figures.py", "results/other.csv"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def number():\n    from modlib.more.lazy import NUMBER",
+        "from modlib.more import NUMBER",
+        "import modlib as ml\nml.more.NUMBER",
+        "from modlib import more as m\nm.NUMBER",
+        "from modlib import more\nwhole = more",
+    ],
+)
+@pytest.mark.parametrize("file", ["notebooks/tiny.ipynb", "modlib/answer.py"])
+def test_an_import_counts_however_it_is_written(root, code, file):
+    if file == "modlib/answer.py":
+        write(root / file, f"ANSWER = 42\n{code}\n")
+    else:
+        edit(root / "notebooks" / "tiny.md", "print(word, ANSWER)", code)
+        notebooks.sync(root=root)
+    assert {file, "modlib/more/lazy.py"} <= set(changes(root))
+
+
+def test_a_file_that_is_gone_and_a_damaged_record_are_noticed(root):
+    (root / "results" / "tiny.csv").unlink()
+    assert changes(root) == ["results/tiny.csv"]
     write(root / "_build" / "executed" / "notebooks" / "tiny.json", "{")
-    assert book.changes(page(root), root) == ["never executed"]
+    assert changes(root) == ["never executed"]
 
 
 def test_output_of_a_changed_library_is_not_left_stale(root, capsys):
     write(root / "modlib" / "answer.py", "ANSWER = 'forty-three'\n")
-    book.execute_pages([page(root)], False, root)
-    assert "executing (modlib)" in capsys.readouterr().out
+    execution.execute_pages([page(root)], False, root)
+    assert "executing (modlib/answer.py)" in capsys.readouterr().out
     assert executed_text(root) == "smoke forty-three\n"
+
+
+def test_of_many_changes_the_first_are_named(root, capsys, monkeypatch):
+    monkeypatch.setattr(execution, "_execute_page", lambda *_: ("notebooks/tiny", 0.0, None))
+    for file in ("modlib/__init__.py", "modlib/answer.py", "requirements.lock", "results/tiny.csv"):
+        write(root / file, "VALUE = 1\n")
+    execution.execute_pages([page(root)], False, root)
+    named = "modlib/__init__.py, modlib/answer.py, requirements.lock, and 1 more"
+    assert f"executing ({named})" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import sys\nsys.exit(0)", "code cell 2 of tiny ended with SystemExit 0"),
+        ("raise SystemExit", "code cell 2 of tiny ended with SystemExit"),
+        (
+            "import threading\nthread = threading.Thread(target=lambda: 1 / 0)\nthread.start()\nthread.join()",
+            "(?s)a thread died in code cell 2 of tiny.*ZeroDivisionError",
+        ),
+        ("print(1)\n```\n\n```{code-cell}\n:tags: [skip-execution]\nprint(2)", "code cell 3 of tiny was not executed"),
+        (
+            "import warnings\nwarnings.warn('mine')",
+            "code cell 2 of notebooks/tiny causes a warning.*\n.*UserWarning: mine",
+        ),
+        ("from modlib import noisy", r"(?s)causes a warning.*modlib/noisy\.py:3: RuntimeWarning: overflow"),
+    ],
+)
+def test_a_fault_that_does_not_stop_a_notebook_is_red(root, code, message):
+    write(root / "modlib" / "noisy.py", "import numpy\n\nnumpy.float32(1e30) ** 2\n")
+    with pytest.raises(BookError, match="1 of 1 notebooks failed"):
+        execute(root, code)
+    report = (root / "_build" / "reports" / "notebooks" / "tiny.log").read_text()
+    assert re.search(message, report), report
+    assert "notebooks/tiny.ipynb" in changes(root), "it counts as executed"
+
+
+def test_a_warning_of_another_library_is_none_of_ours(root):
+    write(root / "elsewhere" / "modlib_like.py", "import warnings\nwarnings.warn('theirs')\n")
+    execute(root, "import sys\nsys.path.append('elsewhere')\nimport modlib_like")
+    assert changes(root) == []
+
+
+@pytest.mark.parametrize("code", ["!false", "%run other.py", "answer = !ls", "%%bash\nfalse"])
+def test_a_command_that_might_fail_unseen_is_red_before_anything_runs(root, code, monkeypatch):
+    monkeypatch.setattr(execution, "_execute_page", lambda *_: pytest.fail("a notebook ran"))
+    with pytest.raises(BookError, match="notebooks/tiny has a cell that is not Python"):
+        execute(root, code)
 
 
 def test_an_exception_in_a_notebook_is_red_and_the_others_go_on(root):
@@ -149,8 +247,8 @@ def test_an_exception_in_a_notebook_is_red_and_the_others_go_on(root):
     assert str(report) in str(caught.value)
     assert "ZeroDivisionError" in report.read_text()
     assert report.with_suffix(".ipynb").exists()
-    assert book.changes(page(root, "other"), root) == []
-    assert book.changes(page(root), root) == ["source"]
+    assert changes(root, "other") == []
+    assert changes(root) == ["notebooks/tiny.ipynb"]
 
 
 def test_a_notebook_that_differs_from_its_text_twin_is_red(root):
@@ -202,10 +300,17 @@ def test_a_page_that_the_table_of_contents_names_but_nobody_wrote_is_red(root):
         book.build(root=root)
 
 
-def test_a_page_that_is_in_no_table_of_contents_is_red(root):
-    write(root / "book" / "forgotten.md", "# Forgotten\n")
-    with pytest.raises(BookError, match=r"book/forgotten\.md is not in"):
+@pytest.mark.parametrize("file", ["book/forgotten.md", "book/part/forgotten.md", "notebooks/part/forgotten.ipynb"])
+def test_a_page_that_is_in_no_table_of_contents_is_red(root, file):
+    write(root / file, "# Forgotten\n")
+    with pytest.raises(BookError, match=f"{re.escape(file)} is not in"):
         book.build(root=root)
+
+
+@pytest.mark.parametrize("file", ["book/papers/settings.md", "notebooks/.ipynb_checkpoints/tiny-checkpoint.ipynb"])
+def test_notes_on_papers_and_copies_of_an_editor_are_no_pages(root, file):
+    write(root / file, "# No page\n")
+    assert len(read_pages(root)) == 4
 
 
 def test_a_table_of_contents_that_does_not_parse_is_red(root):
@@ -215,7 +320,7 @@ def test_a_table_of_contents_that_does_not_parse_is_red(root):
 
 
 def test_a_page_missing_from_the_built_site_is_red(root):
-    pages = book.read_pages(root)
+    pages = read_pages(root)
     book.check_site(pages, root)
     (root / "_build" / "html" / "notebooks" / "tiny.html").unlink()
     with pytest.raises(BookError, match="lacks the pages notebooks/tiny"):
@@ -230,7 +335,7 @@ def test_a_page_that_the_configuration_excludes_is_red(root):
 
 def test_the_sources_of_this_book_are_sound():
     book.check_config(checkout())
-    book.read_pages(checkout())
+    read_pages(checkout())
 
 
 def test_the_api_reference_has_every_module():

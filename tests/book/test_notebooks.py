@@ -131,6 +131,12 @@ def test_a_chapter_runs_with_other_parameters_and_tells_how_long_it_will_take(tm
     assert "expect about" in notebooks.expected_time(tmp_path, "tiny", {"dataset": "mnist", "seed": 3})
 
 
+def test_a_run_that_ends_before_its_end_fails(tmp_path):
+    chapter(tmp_path, code="import sys\nsys.exit(0)")
+    with pytest.raises(BookError, match="code cell 2 of tiny ended with SystemExit 0"):
+        notebooks.run_chapter("tiny", {}, tmp_path / "out.ipynb", tmp_path)
+
+
 def test_a_cell_that_raises_fails_the_run_and_keeps_what_was_reached(tmp_path):
     chapter(tmp_path, code="1 / 0")
     with pytest.raises(BookError, match="failed in code cell 2 with ZeroDivisionError"):
@@ -150,6 +156,7 @@ def test_a_kernel_that_dies_as_it_starts_is_started_again(tmp_path, monkeypatch,
             raise DeadKernelError(message)
         if len(starts) <= deaths:
             raise RuntimeError("Kernel died before replying to kernel_info")
+        return nbformat.v4.new_notebook()
 
     monkeypatch.setattr("papermill.execute_notebook", execute_notebook)
     twin = chapter(tmp_path).with_suffix(".ipynb")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from made_up import write_table
 
 from modlib.chapters.class_removal.experiment import (
     CELL_KEY,
@@ -169,7 +170,7 @@ def table(paper_is_right: bool, steps: int = 20_000) -> pd.DataFrame:
 
 
 def judge(folder: Path, paper_is_right: bool) -> dict[str, Grade]:
-    table(paper_is_right).to_csv(folder / "class-removal.csv", index=False)
+    write_table("class-removal", table(paper_is_right), folder)
     return {claim.id: claims.judge(claim, folder).verdict for claim in CLAIMS}
 
 
@@ -191,7 +192,7 @@ def test_without_rows_nothing_is_tested(tmp_path: Path):
 
 @pytest.mark.parametrize(("steps", "marked"), [(20_000, False), (4000, True)])
 def test_masks_of_fewer_steps_than_the_papers_are_called_reduced(tmp_path: Path, steps: int, marked: bool):
-    table(True, steps).to_csv(tmp_path / "class-removal.csv", index=False)
+    write_table("class-removal", table(True, steps), tmp_path)
     for claim in CLAIMS:
         verdict = claims.judge(claim, tmp_path)
         assert ("fewer steps" in verdict.n) is marked

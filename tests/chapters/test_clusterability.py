@@ -35,9 +35,9 @@ def test_the_share_of_significant_networks_is_counted_and_the_nulls_are_kept_apa
     rows = pd.DataFrame(
         {"null": ["layer"] * 4 + ["layer-nonzero"], "p": [1 / 51, 1 / 51, 0.4, 1.0, 1 / 51], "n_shuffles": 50}
     )
-    assert FINDINGS["prop_sig"].measure(rows, "averaged").mean == 0.5
-    assert FINDINGS["p_value_nonzero"].measure(rows, "averaged").mean == 1
-    assert FINDINGS["prop_less_clusterable_than_all_shuffles"].measure(rows, "averaged").mean == 0.25
+    assert FINDINGS["prop_sig"].measure(rows).mean == 0.5
+    assert FINDINGS["p_value_nonzero"].measure(rows).mean == 1
+    assert FINDINGS["prop_less_clusterable_than_all_shuffles"].measure(rows).mean == 0.25
 
 
 @pytest.mark.parametrize("name", FINDINGS)
@@ -54,7 +54,7 @@ def test_no_rows_give_no_number(name: str) -> None:
         "shuffled_sd",
         "shuffled",
     ]
-    assert FINDINGS[name].measure(pd.DataFrame(columns=[*columns, "z"]), "averaged") is None
+    assert FINDINGS[name].measure(pd.DataFrame(columns=[*columns, "z"])) is None
 
 
 def test_the_papers_range_is_shaded_behind_our_networks() -> None:

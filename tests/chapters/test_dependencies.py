@@ -48,8 +48,8 @@ def test_pairs():
     found = dependent_pairs(rows).set_index("pair")
     assert found["dependent"].to_dict() == {"1-0|2-0": True, "1-0|2-1": False}
     assert found["same"].to_dict() == {"1-0|2-0": True, "1-0|2-1": False}
-    assert OF_PAIRS["given"].measure(rows, "averaged").mean == 0.75
-    assert OF_PAIRS["own_cluster"].measure(rows, "averaged").values == (1.0,)
+    assert OF_PAIRS["given"].measure(rows).mean == 0.75
+    assert OF_PAIRS["own_cluster"].measure(rows).values == (1.0,)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from modlib.chapters.clusterability.experiment import EXPERIMENT as WITHOUT
 from modlib.chapters.dropout.experiment import EXPERIMENT, cells
 from modlib.chapters.dropout.figures import uniform_check
-from modlib.tables.runner import PROFILES
+from modlib.tables import PROFILES
 
 
 @pytest.mark.parametrize("profile", PROFILES)

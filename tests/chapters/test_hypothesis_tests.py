@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
+from made_up import write_table
 from matplotlib.axes import Axes
 from scipy.stats import binom, chisquare
 
@@ -129,14 +130,14 @@ def test_fisher_rejects_as_often_as_all_outcomes_say() -> None:
 
 
 def test_the_grid_is_complete_and_a_batch_has_every_condition() -> None:
-    for profile, (_, _, networks, batches) in PLANS.items():
+    for profile, plan in PLANS.items():
         grid = pd.DataFrame(cells(profile))
         assert list(grid.columns) == list(CELL_KEY)
         assert not grid.duplicated().any()
         simulated = grid[grid["study"] != TABLE_1]
-        assert (simulated.drop(columns="batch").value_counts() == batches).all()
+        assert (simulated.drop(columns="batch").value_counts() == plan.batches).all()
         assert set(grid["ties"]) == {"no ties", "against", "for"}
-        assert networks % 5 == 0
+        assert plan.networks % 5 == 0
 
 
 def test_a_cell_gives_the_same_rows_every_time() -> None:
@@ -149,11 +150,11 @@ def test_a_cell_gives_the_same_rows_every_time() -> None:
 
 
 def test_a_table_is_filled_once_checked_again_and_captioned_without_networks(tmp_path: Path) -> None:
-    assert run(EXPERIMENT, "smoke", folder=tmp_path) > 0
+    assert run(EXPERIMENT, "smoke", folder=tmp_path).rows > 0
     assert not missing_cells(EXPERIMENT, "smoke", tmp_path)
-    assert run(EXPERIMENT, "smoke", folder=tmp_path) == 0
+    assert run(EXPERIMENT, "smoke", folder=tmp_path).rows == 0
     assert verify(EXPERIMENT, 3, folder=tmp_path) == []
-    assert "network" not in caption("hypothesis-tests", folder=tmp_path)
+    assert "network" not in caption(EXPERIMENT, folder=tmp_path)
 
 
 def test_cells_differ_in_their_draws() -> None:
@@ -179,7 +180,7 @@ def test_large_effects_are_found_by_the_test_that_looks_for_them() -> None:
 
 def test_a_median_of_five_is_counted_by_fives() -> None:
     rows = rows_of(effect="no effect", ties="no ties", study="simulation")
-    assert (rows[rows["rule"] == MEDIAN]["of"] == PLANS["smoke"][2] / 5).all()
+    assert (rows[rows["rule"] == MEDIAN]["of"] == PLANS["smoke"].networks / 5).all()
     assert set(rows["test"]) == set(P_VALUES)
 
 
@@ -273,7 +274,7 @@ def judged(tmp_path_factory) -> Callable[[bool], dict[str, Grade]]:
         folder = tmp_path_factory.mktemp("results")
         drawn = simulated(0.04, 0.047) if paper_is_right else simulated(0.06, 0.08)
         rows = pd.concat([table_1(paper_is_right), drawn])
-        rows.to_csv(folder / "hypothesis-tests.csv", index=False)
+        write_table("hypothesis-tests", rows, folder)
         return {claim.id: claims.judge(claim, folder).verdict for claim in CLAIMS}
 
     return judge
@@ -311,12 +312,12 @@ def test_rates_pool_the_counts_of_one_test_and_one_rule():
 @pytest.mark.parametrize("lost", ["mlp-mnist", "cnn-mnist", "cnn-fashion"])
 def test_one_network_that_is_otherwise_makes_it_partly(lost: str):
     rows = table_1(True).query("measure == 'accuracy-change'")
-    whole = FINDINGS["kept"].measure(rows, "")
+    whole = FINDINGS["kept"].measure(rows)
     assert whole is not None
     assert whole.mean == 1
     assert whole.n == len(KEEPS) + 2
     turned = rows["rejected"].where((rows["network"] != lost) | (rows["rule"] != BH), 1 - rows["rejected"])
-    found = FINDINGS["kept"].measure(rows.assign(rejected=turned), "")
+    found = FINDINGS["kept"].measure(rows.assign(rejected=turned))
     assert found is not None
     assert found.mean == 1 - 1 / found.n
 
@@ -324,10 +325,10 @@ def test_one_network_that_is_otherwise_makes_it_partly(lost: str):
 def test_a_tick_that_cannot_be_read_does_not_count():
     rows = table_1(True)
     half = rows.assign(printed=np.where(np.arange(len(rows)) % 2, "unclear", rows["printed"]))
-    found = FINDINGS["ticks"].measure(half, "")
+    found = FINDINGS["ticks"].measure(half)
     assert found is not None
     assert (found.mean, found.n) == (1, len(rows) / 2)
-    assert FINDINGS["ticks"].measure(rows.assign(printed="unclear"), "") is None
+    assert FINDINGS["ticks"].measure(rows.assign(printed="unclear")) is None
 
 
 # --- its figures

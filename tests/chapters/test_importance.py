@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import write_table
 
 from modlib.chapters.dependencies import experiment as dependencies
 from modlib.chapters.dependencies.experiment import cells as pair_cells
@@ -122,8 +123,8 @@ def pair_rows(paper_is_right: bool) -> pd.DataFrame:
 
 @pytest.mark.parametrize("paper_is_right", [True, False])
 def test_every_sentence_follows_its_rows(paper_is_right, tmp_path):
-    importance_rows(paper_is_right).to_csv(tmp_path / "importance.csv", index=False)
-    pair_rows(paper_is_right).to_csv(tmp_path / "dependencies.csv", index=False)
+    write_table("importance", importance_rows(paper_is_right), tmp_path)
+    write_table("dependencies", pair_rows(paper_is_right), tmp_path)
     assert len(CLAIMS) == 25
     in_words = [claim for claim in CLAIMS if not claim.row]
     assert {metric for claim in in_words for metric in claim.criteria} == (OF_PARTS | OF_PAIRS).keys() - {
@@ -152,7 +153,7 @@ def test_combined_p_values_are_those_of_the_networks():
 def test_no_rows_give_no_number(name):
     columns = [*importance_rows(True).columns, *pair_rows(True).columns]
     empty = pd.DataFrame(columns=list(dict.fromkeys(columns)))
-    assert (OF_PARTS | OF_PAIRS)[name].measure(empty, "averaged") is None
+    assert (OF_PARTS | OF_PAIRS)[name].measure(empty) is None
 
 
 # --- its figures

@@ -77,10 +77,10 @@ def test_the_effect_of_the_penalty_is_taken_between_networks_of_one_seed() -> No
         for seed in range(3)
         for method, ncut, mean, accuracy in (("none", 10.0 + seed, 10.0, 0.96), ("eigenvalues", 9.0, 8.0, 0.95))
     )
-    found = {name: FINDINGS[name].measure(rows, "averaged") for name in FINDINGS}
+    found = {name: FINDINGS[name].measure(rows) for name in FINDINGS}
     assert found["penalty_ncut"].values == (-1, -2, -3)  # type: ignore[union-attr]
     assert found["penalty_above_shuffles"].values == (1, 0, -1)  # type: ignore[union-attr]
     assert found["penalty_accuracy"].mean == pytest.approx(-0.01)  # type: ignore[union-attr]
     assert found["tags_kept"] is None
-    assert FINDINGS["tags_kept"].measure(rows.assign(tags_kept=[0.1] * 6), "averaged").mean == pytest.approx(0.1)  # type: ignore[union-attr]
-    assert FINDINGS["penalty_ncut"].measure(rows[rows["method"] == "none"], "averaged") is None
+    assert FINDINGS["tags_kept"].measure(rows.assign(tags_kept=[0.1] * 6)).mean == pytest.approx(0.1)  # type: ignore[union-attr]
+    assert FINDINGS["penalty_ncut"].measure(rows[rows["method"] == "none"]) is None

@@ -104,10 +104,10 @@ def test_what_faint_weights_do_is_taken_within_a_network() -> None:
         for faint, ncut, accuracy in (("kept", 9.0 + seed, 0.98), ("removed", 4.0, 0.97))
     )
     assert list(faint_effect(rows)["effect"]) == [5, 6, 7]
-    found = {name: FINDINGS[name].measure(rows, "averaged") for name in ("faint_effect", "faint_cost")}
+    found = {name: FINDINGS[name].measure(rows) for name in ("faint_effect", "faint_cost")}
     assert found["faint_effect"].mean == 6  # type: ignore[union-attr]
     assert found["faint_cost"].mean == pytest.approx(0.01)  # type: ignore[union-attr]
-    above = FINDINGS["above_shuffles"].measure(rows[rows["faint"] == "removed"], "averaged")
+    above = FINDINGS["above_shuffles"].measure(rows[rows["faint"] == "removed"])
     assert above is not None
     assert (above.mean, above.n) == (-1, 3)
-    assert FINDINGS["faint_effect"].measure(rows[rows["faint"] == "kept"], "averaged") is None
+    assert FINDINGS["faint_effect"].measure(rows[rows["faint"] == "kept"]) is None

@@ -10,7 +10,7 @@ import pytest
 from modlib.chapters import find_experiment
 from modlib.chapters.topology_shuffles import experiment, figures
 from modlib.networks.planted import random_weights
-from modlib.tables.runner import PROFILES
+from modlib.tables import PROFILES
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import write_table
 
 from modlib.chapters.upstream_downstream import findings
 from modlib.chapters.upstream_downstream.experiment import CELL_KEY, PLANS, ROW_KEY, TOLERANCE, cells, measure
@@ -36,7 +37,7 @@ EXPERIMENTS = {"64-64": "experiment-1", "256-256": "experiment-2", "64-64-64-64-
 def test_the_grid_is_that_of_table_s1():
     values = paper_values("upstream-downstream")
     table = values[values["item"] == "table-s1"].set_index(["row", "metric"])["value"]
-    plans = PLANS["paper"][1]
+    plans = PLANS["paper"].architectures
     assert set(plans) == set(EXPERIMENTS)
     for hidden, experiment in EXPERIMENTS.items():
         assert table[experiment, "hidden_widths"] == hidden
@@ -66,7 +67,7 @@ def test_a_cell_gives_the_same_rows_every_time():
     cell = cells("smoke")[0]
     rows = measure(cell)
     assert rows == measure(cell)
-    strengths = PLANS["smoke"][1][cell["hidden"]].strengths[cell["sweep"]]
+    strengths = PLANS["smoke"].architectures[cell["hidden"]].strengths[cell["sweep"]]
     keys = {tuple(row[column] for column in ROW_KEY) for row in rows}
     assert keys == {(s, layer, name) for s in strengths for layer in (1, 2) for name in MEASURES}
     for row in rows:
@@ -98,7 +99,7 @@ def table(effects: dict[str, float], paper_is_right: bool = True) -> pd.DataFram
             continue
         depth = len(cell["hidden"].split("-"))
         scale = {"64-64": 1.0, "256-256": 0.6, "64-64-64-64-64": 2.0}[cell["hidden"]]
-        strengths = PLANS["paper"][1][cell["hidden"]].strengths.get(cell["sweep"], (0.0,))
+        strengths = PLANS["paper"].architectures[cell["hidden"]].strengths.get(cell["sweep"], (0.0,))
         for rank, strength in enumerate(strengths):
             share = rank / max(len(strengths) - 1, 1) if cell["sweep"] != "dropout" else (rank + 1) / len(strengths)
             trained = cell["sweep"] != "untrained"
@@ -157,7 +158,7 @@ def judged(tmp_path_factory) -> Callable[[bool], dict[str, Grade]]:
     def judge(paper_is_right: bool) -> dict[str, Grade]:
         folder = tmp_path_factory.mktemp("results")
         effects = TRUE if paper_is_right else {"dropout": -0.1, "l2": -0.02, "l1": -0.3}
-        table(effects, paper_is_right).to_csv(folder / "upstream-downstream.csv", index=False)
+        write_table("upstream-downstream", table(effects, paper_is_right), folder)
         return {claim.id: claims.judge(claim, folder).verdict for claim in CLAIMS}
 
     return judge
@@ -234,5 +235,5 @@ def test_kinds_of_pairs_are_compared_where_half_of_the_seeds_are_accurate():
     strongest = more["strength"] == more["strength"].max()
     more.loc[strongest & (more["seed"] > 0), "test_accuracy"] = 0.5  # one seed in nine is left
     measure = FINDINGS["within_over_across"].measure
-    assert measure(more, None).n == 9
-    assert measure(more, None) == measure(more[~strongest], None)
+    assert measure(more).n == 9
+    assert measure(more) == measure(more[~strongest])

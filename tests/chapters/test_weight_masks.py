@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import write_table
 
 from modlib.chapters.weight_masks.experiment import BINS, CELL_KEY, ROW_KEY, TOLERANCE, cells, measure
 from modlib.chapters.weight_masks.findings import FINDINGS, confusion, inverse_drop, own_accuracy, share
@@ -64,7 +65,7 @@ def table(paper_is_right: bool) -> pd.DataFrame:
             answers = np.ravel([[1, 0, 0], wrong] if place == 0 else [wrong, [0, 1, 0]])
             histogram = np.zeros(BINS, dtype=int)
             histogram[[0, -1] if paper_is_right else [BINS // 2, BINS // 3]] = 500
-            drop = (0.8 if arithmetic is paper_is_right else 0.02) + 0.01 * rng.normal()
+            drop = abs((0.8 if arithmetic is paper_is_right else 0.02) + 0.01 * rng.normal())
             for layer in range(6):
                 kept = 3800 if arithmetic and place and paper_is_right else 1000
                 rows.append(
@@ -75,7 +76,9 @@ def table(paper_is_right: bool) -> pd.DataFrame:
                         "network_steps": 20_000,
                         "mask_steps": 20_000,
                         "kept": kept,
-                        "shared": kept * shared_part(cell, place, outer=layer in (1, 5), right=paper_is_right, rng=rng),
+                        "shared": round(
+                            kept * shared_part(cell, place, outer=layer in (1, 5), right=paper_is_right, rng=rng)
+                        ),
                         "histogram": " ".join(map(str, histogram)),
                         "confusion": " ".join(map(str, answers)) if arithmetic else "",
                         "whole_first": 1.0,
@@ -109,7 +112,7 @@ def shared_part(cell: dict, place: int, outer: bool, right: bool, rng: np.random
 def judged(tmp_path_factory) -> Callable[[bool], dict[str, Grade]]:
     def judge(paper_is_right: bool) -> dict[str, Grade]:
         folder = tmp_path_factory.mktemp("results")
-        table(paper_is_right).to_csv(folder / "weight-masks.csv", index=False)
+        write_table("weight-masks", table(paper_is_right), folder)
         return {claim.id: claims.judge(claim, folder).verdict for claim in CLAIMS}
 
     return judge
@@ -130,7 +133,7 @@ def test_sentences_that_are_false_are_not(judged):
 
 
 def test_fewer_networks_than_the_papers_are_called_reduced(tmp_path: Path):
-    table(True).to_csv(tmp_path / "weight-masks.csv", index=False)
+    write_table("weight-masks", table(True), tmp_path)
     for claim in CLAIMS:
         verdict = claims.judge(claim, tmp_path)
         assert verdict.reduced, claim.id

@@ -150,3 +150,20 @@ def test_every_error_is_a_modlib_error_and_a_value_error() -> None:
 def test_labels_of_the_wrong_number_are_refused() -> None:
     with pytest.raises(GraphError, match=r"labels have shape \(3,\), but the graph has 4 vertices"):
         neuron_graph([np.ones((2, 2))]).labels_by_layer(np.zeros(3))
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "lil_array", "dok_array", "coo_matrix", "dia_array"])
+def test_sparse_whole_numbers_do_not_overflow(kind: str) -> None:
+    """Of eight bits, abs(-128) is -128 and 100 + 100 is -56."""
+    weights = np.full((3, 3), 100, dtype=np.int8)
+    weights[0] = -128
+    graph = neuron_graph([getattr(sp, kind)(weights)])
+    np.testing.assert_array_equal(graph.degrees, neuron_graph([weights]).degrees)
+    np.testing.assert_array_equal(graph.degrees, [384, 300, 300, 328, 328, 328])
+
+
+def test_tensors_that_need_a_gradient_are_weights_too() -> None:
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Linear(4, 3)
+    graph = neuron_graph([layer.weight.T])
+    np.testing.assert_allclose(graph.degrees[:4], layer.weight.detach().abs().sum(0).numpy(), rtol=1e-6)

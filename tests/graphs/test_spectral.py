@@ -1,5 +1,6 @@
 """modlib.graphs.spectral: n-cut is what the papers define, and every route finds the same clusters."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import networkx as nx
@@ -12,6 +13,7 @@ from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_rand_score
 
 from modlib.errors import GraphError, InputError
+from modlib.graphs import eigenvectors
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.graphs.spectral import Route, cluster, cluster_for_each_k, ncut, spectral_embedding
 from modlib.networks.planted import planted_weights, random_weights
@@ -164,11 +166,9 @@ def test_a_graph_has_as_many_zero_eigenvalues_as_components(route: Route) -> Non
 
 
 def test_the_bipartite_route_iterates_where_a_dense_problem_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    from modlib.graphs import spectral
-
     graph = neuron_graph(random_weights((50, 40, 30), seed=5, density=0.4))
     dense = spectral_embedding(graph, 4, "bipartite")
-    monkeypatch.setattr(spectral, "DENSE_SIDE", 10)
+    monkeypatch.setattr(eigenvectors, "DENSE_SIDE", 10)
     np.testing.assert_allclose(spectral_embedding(graph, 4, "bipartite"), dense, atol=1e-6)
 
 
@@ -302,6 +302,10 @@ def test_every_neuron_its_own_cluster() -> None:
         (0, "auto", InputError, "k = 0 arrived; expected a whole number of clusters of at least 1"),
         (2.5, "auto", InputError, "k = 2.5 arrived"),
         (True, "auto", InputError, "k = True arrived"),
+        (np.nan, "auto", InputError, "k = nan arrived"),
+        (np.inf, "auto", InputError, "k = inf arrived"),
+        ("2", "auto", InputError, "k = '2' arrived"),
+        (None, "auto", InputError, "k = None arrived"),
         (2, "lanczos", InputError, "route 'lanczos' arrived; expected auto, bipartite, arpack or amg"),
     ],
 )
@@ -309,6 +313,105 @@ def test_a_question_that_has_no_answer_is_refused(k: int, route: Route, error: t
     graph = neuron_graph([np.ones((3, 2))])
     with pytest.raises(error, match=message):
         cluster(graph, k, np.random.default_rng(0), route)
+
+
+@pytest.mark.parametrize("k", [4.0, np.float64(4), np.int32(4)])
+def test_a_whole_number_of_any_type_is_a_k(k: int, noise: NeuronGraph) -> None:
+    first, second = (cluster(noise, number, np.random.default_rng(0)) for number in (4, k))
+    np.testing.assert_array_equal(first.labels, second.labels)
+    assert isinstance(second.k, int)
+
+
+SQUARE = np.array([[0, 1, 2, 0], [1, 0, 0, 0], [2, 0, 0, 3], [0, 0, 3, 0]], dtype=float)
+
+
+def changed(value: complex, *places: tuple[int, int]) -> np.ndarray:
+    matrix = SQUARE.astype(type(value))
+    for place in places:
+        matrix[place] = value
+    return matrix
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array, sp.coo_matrix])
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (changed(-1.0, (0, 1), (1, 0)), r"with 2 negative, NaN or infinite entries arrived; .* pass absolute values"),
+        (changed(np.nan, (0, 1)), "with 1 negative, NaN or infinite"),
+        (changed(np.inf, (0, 1), (1, 0)), "with 2 negative, NaN or infinite"),
+        (changed(5.0, (0, 1)), r"of shape \(4, 4\) arrived that is not symmetric; .* pass A \+ A\^T"),
+        (SQUARE[:2], r"of shape \(2, 4\) arrived; expected a neuron graph, or a square .* neuron_graph"),
+        (changed(1j, (0, 1)), r"of shape \(4, 4\) arrived; .* of numbers"),
+    ],
+)
+def test_what_is_no_adjacency_matrix_is_refused(form: Callable, matrix: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        cluster(form(matrix), 2, np.random.default_rng(0))
+    with pytest.raises(InputError, match=message):
+        ncut(form(matrix), np.zeros(len(matrix)))
+
+
+@pytest.mark.parametrize("matrix", [SQUARE.tolist(), "graph", None, SQUARE[0], np.zeros((0, 0)), SQUARE.astype(str)])
+def test_what_is_no_matrix_is_refused(matrix: object) -> None:
+    with pytest.raises(InputError, match=r"arrived; expected a neuron graph, or a square numpy or scipy\.sparse"):
+        spectral_embedding(matrix, 1)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="pass weights through neuron_graph"):
+        ncut(matrix, np.zeros(4))  # type: ignore[arg-type]
+
+
+def test_vertices_without_an_edge_are_refused_where_they_have_no_place() -> None:
+    """An embedding has no row for them. The n-cut of a partition ignores them."""
+    matrix = scipy.linalg.block_diag(SQUARE, 0, 0)
+    with pytest.raises(GraphError, match=r"2 of 6 vertices have no edge, the first is number 4; .* leave these out"):
+        cluster(matrix, 2, np.random.default_rng(0))
+    assert ncut(matrix, np.array([0, 0, 1, 1, 1, 2])) == ncut(SQUARE, np.array([0, 0, 1, 1]))
+
+
+def test_edges_that_are_not_finite_are_refused() -> None:
+    graph = NeuronGraph((2, 2), {(0, 1): np.array([[1, np.nan], [1, 1]])}, (np.arange(2),) * 2)
+    for measure in (lambda: ncut(graph, np.zeros(4)), lambda: spectral_embedding(graph, 2)):
+        with pytest.raises(GraphError, match="NaN or infinite edges; expected finite ones: make it by neuron_graph"):
+            measure()
+
+
+def test_a_matrix_that_single_precision_made_a_little_asymmetric_is_taken(noise: NeuronGraph) -> None:
+    matrix = noise.adjacency.toarray()
+    single = (matrix * np.random.default_rng(0).uniform(1 - 1e-7, 1 + 1e-7, matrix.shape)).astype(np.float32)
+    first, second = (cluster(m, 3, np.random.default_rng(0)) for m in (matrix, single))
+    np.testing.assert_array_equal(first.labels, second.labels)
+    assert first.ncut == pytest.approx(second.ncut, rel=1e-6)
+
+
+def test_an_adjacency_matrix_is_not_changed() -> None:
+    """Zeros that it stores are no edges, and stay where they are."""
+    matrix = sp.csr_array(SQUARE + (SQUARE == 0))
+    matrix.data[SQUARE.ravel() == 0] = 0
+    before = matrix.copy()
+    assert cluster(matrix, 2, np.random.default_rng(0)).ncut == cluster(SQUARE, 2, np.random.default_rng(0)).ncut
+    np.testing.assert_array_equal(matrix.data, before.data)
+    np.testing.assert_array_equal(matrix.indices, before.indices)
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_a_graph_and_its_adjacency_matrix_have_one_ncut_in_any_precision(precision: type) -> None:
+    """Sums of n positive numbers in double precision differ by n roundings at most: 2e-16 times 5600 edge ends."""
+    weights = [sp.csr_array(abs(w), dtype=precision) for w in random_weights((60, 40, 10), seed=0)]
+    graph = neuron_graph(weights)
+    labels = np.random.default_rng(0).integers(5, size=graph.n_vertices)
+    assert ncut(graph, labels) == pytest.approx(ncut(graph.adjacency, labels), rel=1.2e-12)
+    assert ncut(graph, np.zeros(graph.n_vertices)) == ncut(graph.adjacency, np.zeros(graph.n_vertices)) == 0
+
+
+def test_weights_near_the_largest_number_are_clustered_as_any_others() -> None:
+    """Sums of them are not finite. Scaled by a power of two, their digits stay."""
+    weights, _ = planted_weights((12, 12, 12), 3, seed=0)
+    scale = 2.0**1020
+    small, large = neuron_graph(weights), neuron_graph([scale * w for w in weights])
+    first, second = (cluster(graph, 3, np.random.default_rng(0)) for graph in (small, large))
+    np.testing.assert_array_equal(first.labels, second.labels)
+    assert first.ncut == second.ncut
+    np.testing.assert_array_equal(spectral_embedding(large, 3) * scale**0.5, spectral_embedding(small, 3))
+    assert cluster(small.adjacency * scale, 3, np.random.default_rng(0)).ncut == pytest.approx(first.ncut, rel=1e-12)
 
 
 def test_no_k_is_refused(noise: NeuronGraph) -> None:

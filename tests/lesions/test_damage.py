@@ -14,7 +14,7 @@ from modlib.lesions import passes as lesioned_passes, sparse as sparse_perceptro
 from modlib.lesions.damage import Damage, DoubleLesion, damages, double_lesions, lesion_tests
 from modlib.lesions.kinds import Kind, kind, kind_in_first_paper
 from modlib.lesions.sparse import is_pruned_perceptron
-from modlib.networks.network import Network, as_network, from_arrays
+from modlib.networks.network import answers, as_network, from_arrays
 from modlib.networks.planted import side_by_side
 from modlib.stats import monte_carlo_p
 
@@ -27,20 +27,15 @@ def perceptron(rng, sizes=(8, 12, 10, 9, 4), density=1.0):
 def questions(rng, network, n=300):
     """Images, and labels that the network mostly gives."""
     images = rng.normal(size=(n, network.layers[0].kernel.shape[-2])).astype(np.float32)
-    labels = said(network, images)
+    labels = network.answers(images)
     wrong = rng.random(n) < 0.2
     labels[wrong] = rng.integers(0, 4, wrong.sum())
     return images, labels
 
 
-def said(network: Network, images: np.ndarray) -> np.ndarray:
-    with torch.no_grad():
-        return network.module(torch.as_tensor(images)).argmax(-1).numpy()
-
-
 def edited(network, layer, units, zero_bias):
     """The network with zeros in its own arrays."""
-    kernels, biases = ([getattr(of, name).copy() for of in network.layers] for name in ("kernel", "bias"))
+    kernels, biases = ([getattr(layer, name).copy() for layer in network.layers] for name in ("kernel", "bias"))
     kernels[layer - 1][:, units] = 0
     if zero_bias:
         biases[layer - 1][units] = 0
@@ -56,9 +51,9 @@ def test_as_zeros_in_the_weights(density, zero_bias):
     images, labels = questions(rng, network)
     for layer in (1, 2, 3):
         units = rng.choice(9, size=4, replace=False)
-        lesioned = said(edited(network, layer, units, zero_bias), images)
+        lesioned = edited(network, layer, units, zero_bias).answers(images)
         damage = damages(network, images, labels, layer, [units], zero_biases=zero_bias)[0]
-        before = said(network, images) == labels
+        before = network.answers(images) == labels
         lost = before.astype(int) - (lesioned == labels)
         assert damage.drop == lost.mean()
         assert damage.class_drops == pytest.approx([lost[labels == label].mean() for label in range(4)], abs=1e-12)
@@ -68,13 +63,13 @@ def test_as_deleting_the_units():
     rng = np.random.default_rng(1)
     network = perceptron(rng)
     images, labels = questions(rng, network)
-    kernels, biases = [of.kernel for of in network.layers], [of.bias for of in network.layers]
+    kernels, biases = ([getattr(layer, name) for layer in network.layers] for name in ("kernel", "bias"))
     units = np.array([0, 3, 7])
     kernels[1], biases[1] = np.delete(kernels[1], units, axis=1), np.delete(biases[1], units)
     kernels[2] = np.delete(kernels[2], units, axis=0)
-    without = (said(from_arrays(kernels, biases), images) == labels).mean()
+    without = (from_arrays(kernels, biases).answers(images) == labels).mean()
     damage = damages(network, images, labels, 2, [units], zero_biases=True)[0]
-    assert damage.drop == pytest.approx((said(network, images) == labels).mean() - without, abs=1e-12)
+    assert damage.drop == pytest.approx((network.answers(images) == labels).mean() - without, abs=1e-12)
 
 
 @pytest.mark.parametrize("density", [1.0, 0.2])
@@ -125,7 +120,7 @@ def test_a_network_with_convolutions(of_second, zero_bias):
     network = convolutions(**of_second)
     rng = np.random.default_rng(4)
     images, labels = rng.normal(size=(120, 1, 8, 8)).astype(np.float32), rng.integers(0, 3, 120)
-    before = said(network, images) == labels
+    before = network.answers(images) == labels
     gone = {2: np.array([0, 5])}
     for layer, places, units, common in ((1, [0], [1, 3], {}), (2, [4], [1, 3], {}), (1, [0, 4], [2], gone)):
         copy = as_network(network.module).module
@@ -135,7 +130,7 @@ def test_a_network_with_convolutions(of_second, zero_bias):
                 step.weight[lesioned] = 0
                 if zero_bias and step.bias is not None:
                     step.bias[lesioned] = 0
-            after = copy(torch.as_tensor(images)).argmax(-1).numpy() == labels
+        after = answers(copy, images) == labels
         others = rng.integers(0, 5, 3)
         found = damages(network, images, labels, layer, [others, np.array(units)], common, zero_biases=zero_bias)[1]
         assert found.drop == pytest.approx(before.mean() - after.mean(), abs=1e-12)
@@ -175,9 +170,9 @@ def test_without_a_whole_layer_it_always_says_the_same(density):
     images, labels = questions(rng, network)
     for layer, width in ((1, 12), (2, 10), (3, 9)):
         damage = damages(network, images, labels, layer, [np.arange(width)])[0]
-        constant = said(edited(network, layer, np.arange(width), False), images)
+        constant = edited(network, layer, np.arange(width), False).answers(images)
         assert len(set(constant)) == 1
-        assert damage.drop == pytest.approx((said(network, images) == labels).mean() - (labels == constant[0]).mean())
+        assert damage.drop == pytest.approx((network.answers(images) == labels).mean() - (labels == constant[0]).mean())
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -242,7 +237,7 @@ def test_double_lesion_by_the_definition():
     pair = double_lesions(network, images, labels, parts, 1, rng)[0]
     once = edited(network, 3, parts[0].units, False)
     twice = edited(once, 1, parts[1].units, False)
-    right = [(said(net, images) == labels).mean() for net in (once, twice)]
+    right = [(net.answers(images) == labels).mean() for net in (once, twice)]
     assert (pair.first.name, pair.second.name) == ("3-0", "1-0")
     assert pair.delta == pytest.approx(right[0] - right[1], abs=1e-12)
 

@@ -23,7 +23,7 @@ from modlib.errors import DataError, GraphError, InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.networks.files import load_network
 from modlib.networks.modules import ACTIVATIONS
-from modlib.networks.network import Network, as_network, from_arrays
+from modlib.networks.network import AT_ONCE, Network, answers, as_network, from_arrays
 
 KERAS = pytest.mark.parametrize("K", [tf_keras, keras], ids=["keras2", "keras3"])
 
@@ -454,3 +454,24 @@ def test_the_library_is_light_and_a_torch_model_does_not_bring_tensorflow() -> N
         "assert not {'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_answers_are_the_largest_outputs_in_any_number_of_batches() -> None:
+    rng = np.random.default_rng(0)
+    weights, inputs = rng.normal(size=(6, 4)), rng.normal(size=(2 * AT_ONCE + 3, 6))
+    network = from_arrays([weights])
+    assert np.array_equal(network.answers(inputs), (inputs @ weights).argmax(axis=1))  # double precision arrives
+    assert np.array_equal(answers(network.module, inputs[:1]), network.answers(inputs)[:1])
+
+
+def test_answers_leave_the_module_as_it_is() -> None:
+    module = nn.Sequential(nn.Linear(6, 4), nn.Dropout(0.5)).train()
+    answers(module, np.zeros((3, 6)))
+    assert module.training
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("shape", [(0, 6), (3, 5)])
+def test_inputs_that_do_not_fit_have_no_answers(shape: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=rf"inputs of shape \({shape[0]}, {shape[1]}\)"):
+        from_arrays([np.ones((6, 4))]).answers(np.zeros(shape))

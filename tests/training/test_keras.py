@@ -62,7 +62,9 @@ def test_pruning_equals_the_wrapper_of_tensorflow_model_optimization(
         np.testing.assert_allclose(mine, reference, atol=2e-5)
 
 
-def test_penalties_stay_on_while_pruning_as_with_the_wrapper(tiny: Images, recipe: Recipe) -> None:
+def test_penalties_stay_on_while_pruning_as_with_the_wrapper(
+    tiny: Images, recipe: Recipe, trained: tuple[Snapshot, Snapshot]
+) -> None:
     import tensorflow_model_optimization as tfmot
     import tf_keras
 
@@ -81,8 +83,9 @@ def test_penalties_stay_on_while_pruning_as_with_the_wrapper(tiny: Images, recip
     for mine, layer in zip(pruned.kernels, stripped.layers, strict=True):
         np.testing.assert_allclose(mine, layer.kernel.numpy(), atol=2e-5)
     np.testing.assert_allclose(pruned.losses, heard.history["loss"], rtol=1e-4)
-    plain = train_mlp(tiny, replace(penalised, penalty=None), seed=3)[1]
-    assert sum((k**2).sum() for k in pruned.kernels) < 0.9 * sum((k**2).sum() for k in plain.kernels)
+    sizes = [sum((kernel**2).sum() for kernel in kernels) for kernels in (pruned.kernels, trained[1].kernels)]
+    print(sizes)
+    assert sizes[0] < 0.7 * sizes[1]
 
 
 @pytest.mark.parametrize(("kind", "first"), [("l1", "l1"), ("l2", "l2"), ("l2", "l1")])

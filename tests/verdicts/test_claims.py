@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import write_table
 from scipy.stats import norm
 
 from modlib.chapters import NAMES, find_experiment, findings
-from modlib.chapters.clusterability.findings import FINDINGS, below_all_shuffles
+from modlib.chapters.clusterability.findings import FINDINGS
 from modlib.errors import BookError, ResultsError
 from modlib.evidence import papers
 from modlib.evidence.criteria import CRITERIA, Grade, Sample, combine
-from modlib.evidence.metrics import NETWORK
+from modlib.evidence.metrics import below_all_shuffles
 from modlib.files import checkout
 from modlib.verdicts import cards, claims
 
@@ -125,12 +127,12 @@ def test_tests_of_sub_clusters_are_combined_network_by_network():
         [{"seed": seed, "p_ties_for": p, "n_random": 9} for seed, grid in enumerate(grids) for p in grid]
     )
     metric = findings()["fisher_p"]
-    found = metric.measure(rows, "averaged")
+    found = metric.measure(rows)
     assert found.n == 3
     assert found.mean == pytest.approx(fisher_combined(grids[0], 9))
     assert metric.text(Sample(3.2e-8, 5)) == "3.2e-08"
     assert metric.text(found) == f"{found.mean:.3f}"
-    assert metric.measure(rows.head(0), "averaged") is None
+    assert metric.measure(rows.head(0)) is None
 
 
 @pytest.mark.parametrize(("outside", "expected"), [(5, REPRODUCED), (20, PARTLY), (30, NOT)])
@@ -214,7 +216,11 @@ def test_every_claim_asks_for_networks_that_the_paper_grid_holds():
     for claim in claims.load():
         if claim.rows.get("network", "").startswith("vgg"):
             continue
-        wanted_cell = {column: claim.rows[column] for column in NETWORK if column in claim.rows}
+        wanted_cell = {
+            column: claim.rows[column]
+            for column in find_experiment(claim.tables[0]).network_key
+            if column in claim.rows
+        }
         planned = [cell for name in claim.tables for cell in find_experiment(name).cells("paper")]
         assert any(wanted_cell.items() <= cell.items() for cell in planned), claim.id
 
@@ -258,7 +264,7 @@ def network(seed: int, table: str = "dropout", shift: float = 0.0, **changed: ob
 
 
 def write(folder: Path, table: str, rows: list[dict[str, object]]) -> None:
-    pd.DataFrame(rows).to_csv(folder / f"{table}.csv", index=False)
+    write_table(table, pd.DataFrame(rows), folder)
 
 
 def verdict(id_: str, folder: Path) -> claims.Verdict:
@@ -367,9 +373,11 @@ def test_paper_and_here_stand_side_by_side(tmp_path):
 
 
 def test_a_claim_that_picks_a_network_twice_is_refused(tmp_path):
-    write(tmp_path, "dropout", [network(0), network(0)])
+    write(tmp_path, "dropout", [network(0), network(0, stage="unpruned")])
+    claim = next(claim for claim in claims.load() if claim.id == "pm-table-1-mnist-dropout")
+    of_both = replace(claim, rows={column: value for column, value in claim.rows.items() if column != "stage"})
     with pytest.raises(BookError, match="several rows of the same network"):
-        verdict("pm-table-1-mnist-dropout", tmp_path)
+        claims.judge(of_both, tmp_path)
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ import pytest
 
 from modlib.chapters import find_experiment
 from modlib.errors import ResultsError
-from modlib.tables.results import append_rows
+from modlib.tables import append_rows
 from modlib.verdicts import stored
 
-RUN = {"id": "1", "seconds": 1.0, "commit": "abc1234def", "date": "2026-01-02"}
+RUN = {"id": "1", "profile": "paper", "seconds": 1.0, "commit": "abc1234def", "date": "2026-01-02"}
+DROPOUT = find_experiment("dropout")
 KEY = ("profile", "dataset", "dropout", "seed", "stage", "null", "k")
 
 
@@ -19,7 +20,7 @@ def row(profile: str, seed: int) -> dict:
 
 
 def test_only_rows_of_the_paper_profile_are_shown(tmp_path):
-    append_rows("dropout", [row("paper", 0), row("paper", 1), row("quick", 2)], KEY, RUN, tmp_path)
+    append_rows(DROPOUT, [row("paper", 0), row("paper", 1), row("quick", 2)], RUN, tmp_path)
     rows = stored.paper_rows("clusterability", "dropout", folder=tmp_path)
     assert list(rows["seed"]) == [0, 1]
     assert set(rows["table"]) == {"dropout"}
@@ -42,7 +43,7 @@ def test_a_damaged_table_is_an_error_not_an_empty_one(tmp_path):
 
 
 def test_missing_networks_are_counted_by_data_set(tmp_path):
-    append_rows("dropout", [row("paper", 0)], KEY, RUN, tmp_path)
+    append_rows(DROPOUT, [row("paper", 0)], RUN, tmp_path)
     said = stored.still_missing(["dropout"], ["mnist", "cifar10"], tmp_path)
     cells = pd.DataFrame(find_experiment("dropout").cells("paper"))["dataset"].value_counts()
     assert f"{cells['mnist'] - 1} of mnist with dropout in `dropout`" in said
@@ -51,7 +52,7 @@ def test_missing_networks_are_counted_by_data_set(tmp_path):
 
 
 def test_a_table_has_all_its_columns_and_an_absent_one_those_of_its_key(tmp_path):
-    append_rows("dropout", [row("paper", 0), row("quick", 2)], KEY, RUN, tmp_path)
+    append_rows(DROPOUT, [row("paper", 0), row("quick", 2)], RUN, tmp_path)
     rows = stored.stored_rows("dropout", tmp_path)
     assert list(rows["seed"]) == [0]
     assert {"table", "ncut", "shuffled"} <= set(rows)

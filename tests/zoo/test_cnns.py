@@ -40,6 +40,29 @@ def test_a_network_is_trained_once_and_read_after(tmp_path: Path, monkeypatch):
         trained_small_cnn("digits", 0, epochs=1)
 
 
+def test_the_network_of_another_seed_under_the_right_name_is_refused(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
+    trained_small_cnn("digits", 0, epochs=0)
+    (right,) = tmp_path.iterdir()
+    trained_small_cnn("digits", 1, epochs=0)
+    (other,) = set(tmp_path.iterdir()) - {right}
+    other.replace(right)
+    with pytest.raises(DataError, match=r'"seed": 1, .*; expected .*"seed": 0, .*: delete it and run again'):
+        trained_small_cnn("digits", 0, epochs=0)
+
+
+def test_a_network_that_does_not_say_what_it_is_is_trained_again(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
+    network, _ = trained_small_cnn("digits", 0, epochs=0)
+    (path,) = tmp_path.iterdir()
+    written = path.read_bytes()
+    with np.load(path) as stored:  # as earlier versions wrote it
+        np.savez(path, **{name: 0 * stored[name] for name in stored.files if name not in ("settings", "digest")})
+    again, _ = trained_small_cnn("digits", 0, epochs=0)
+    assert np.array_equal(again.layers[0].kernel, network.layers[0].kernel)
+    assert path.read_bytes() == written
+
+
 def test_training_leaves_the_global_generator_alone(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
     before = torch.random.get_rng_state()

@@ -9,13 +9,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modlib.files import cache_file
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import (
+    PROFILE,
+    SHARE,
+    YES_NO,
+    Cell,
+    Experiment,
+    Row,
+    in_words,
+    integer,
+    number,
+    numbers,
+    optional,
+    text,
+)
 
 if TYPE_CHECKING:
     from modlib.zoo.colour_cnns import Split
@@ -43,6 +57,29 @@ TOLERANCE = {
     "kept_course": 0.05,
     "whole_confusion": 0.1,
     "confusion": 0.15,
+}
+COLUMNS = {
+    "profile": PROFILE,
+    "dataset": text(),
+    "study": text(REMOVAL, STABILITY, LONGER),
+    "dropout": YES_NO,
+    "seed": integer(),
+    "target": text(),
+    "mask": text(),
+    "network_steps": integer(1),
+    "mask_steps": integer(1),
+    "mask_rate": number(0),
+    "whole_accuracy": SHARE,
+    "accuracy": SHARE,
+    "kept": integer(),
+    "size": integer(1),
+    "iou": optional(SHARE),
+    "loss_first": number(),
+    "loss_before_last": number(),
+    "loss_last": number(),
+    "kept_course": numbers(0, 1),
+    "whole_confusion": numbers(0, 1),
+    "confusion": numbers(0, 1),
 }
 
 
@@ -152,4 +189,7 @@ def _cache_path(what: str, plan: Plan, data: Split, dropout: bool, seed: int) ->
     return cache_file(f"{what}-{plan.dataset}-{'dropout' if dropout else 'plain'}-{seed}", settings)
 
 
-EXPERIMENT = Experiment("class-removal", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL)
+EXPERIMENT = Experiment(
+    "class-removal", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL, columns=COLUMNS,
+    network_key=("dataset", "dropout", "seed"), describe=partial(in_words, first=("dataset", "study", "dropout")),
+)  # fmt: skip

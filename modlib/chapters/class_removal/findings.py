@@ -10,7 +10,7 @@ import pandas as pd
 
 from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, REMOVAL, STABILITY
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, sample_of
 
 # What the paper sees: a class removed, where its images go, and among how many of the most chosen classes.
 GOES_TO = ((0, 2, 2), (0, 8, 2), (3, 5, 1), (5, 3, 1), (9, 1, 1), (1, 9, 1))
@@ -58,21 +58,15 @@ def target_and_others(rows: pd.DataFrame) -> pd.DataFrame:
     return found[["dropout", "seed", "removed"]].assign(target=target, other=largest)
 
 
-def _sample(values: pd.Series | np.ndarray) -> Sample | None:
-    numbers = np.asarray(values, dtype=float)
-    numbers = numbers[~np.isnan(numbers)]
-    return over_networks(numbers) if numbers.size else None
-
-
 def _target_drop(rows: pd.DataFrame) -> Sample | None:
     """In percentage points, one a class, means over seeds."""
-    return _sample(100 * target_and_others(rows).groupby("removed")["target"].mean())
+    return sample_of(100 * target_and_others(rows).groupby("removed")["target"].mean())
 
 
 def _share_of_target(rows: pd.DataFrame) -> Sample | None:
     """Largest drop of another class as a share of that of the removed one, by class."""
     means = target_and_others(rows).groupby("removed")[["other", "target"]].mean()
-    return _sample(means["other"].clip(lower=0) / means["target"])
+    return sample_of(means["other"].clip(lower=0) / means["target"])
 
 
 def _controls(rows: pd.DataFrame) -> pd.DataFrame:
@@ -82,7 +76,7 @@ def _controls(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _control_loss(rows: pd.DataFrame) -> Sample | None:
     control = _controls(rows)
-    return _sample(control["whole_accuracy"] - control["accuracy"])
+    return sample_of(control["whole_accuracy"] - control["accuracy"])
 
 
 def _goes_where_the_paper_says(rows: pd.DataFrame) -> Sample | None:
@@ -108,28 +102,28 @@ def _cat_and_dog(rows: pd.DataFrame) -> Sample | None:
 def _dropout_drops_more(rows: pd.DataFrame) -> Sample | None:
     """Drop of the removed class with dropout less without, by class."""
     means = target_and_others(rows).groupby(["removed", "dropout"])["target"].mean().unstack("dropout")
-    return _sample(means["yes"] - means["no"]) if {"yes", "no"} <= set(means) else None
+    return sample_of(means["yes"] - means["no"]) if {"yes", "no"} <= set(means) else None
 
 
 def _dropout_helps(rows: pd.DataFrame) -> Sample | None:
     """Accuracy of the whole network with dropout less without, in percentage points, one a seed."""
     pairs = _controls(rows).pivot(index="seed", columns="dropout", values="whole_accuracy")
-    return _sample(100 * (pairs["yes"] - pairs["no"])) if {"yes", "no"} <= set(pairs) else None
+    return sample_of(100 * (pairs["yes"] - pairs["no"])) if {"yes", "no"} <= set(pairs) else None
 
 
 def _iou(rows: pd.DataFrame) -> Sample | None:
     """In percent, one a pair of masks."""
-    return _sample(100 * pd.to_numeric(rows.loc[rows["study"] == STABILITY, "iou"]))
+    return sample_of(100 * pd.to_numeric(rows.loc[rows["study"] == STABILITY, "iou"]))
 
 
 FINDINGS = {
-    "target_class_drop_min": statistic("accuracy lost by the removed class, in percent", _target_drop, 1),
-    "target_class_drop_max": statistic("accuracy lost by the removed class, in percent (upper end)", _target_drop, 1),
-    "share_of_target": statistic("largest drop of another class, as a share of its own", _share_of_target, 2),
-    "control_loss": statistic("accuracy lost by the control mask", _control_loss),
-    "goes_to": statistic("share of the paper's confusions found", _goes_where_the_paper_says, 2),
-    "cat_and_dog": statistic("share in which the other one of cat and dog gains", _cat_and_dog, 2),
-    "dropout_drops_more": statistic("drop of the removed class, with dropout less without", _dropout_drops_more),
-    "dropout_helps": statistic("accuracy with dropout less without, percentage points", _dropout_helps, 1),
-    "iou": statistic("intersection over union of two masks, in percent", _iou, 2),
+    "target_class_drop_min": Metric("accuracy lost by the removed class, in percent", _target_drop, 1),
+    "target_class_drop_max": Metric("accuracy lost by the removed class, in percent (upper end)", _target_drop, 1),
+    "share_of_target": Metric("largest drop of another class, as a share of its own", _share_of_target, 2),
+    "control_loss": Metric("accuracy lost by the control mask", _control_loss),
+    "goes_to": Metric("share of the paper's confusions found", _goes_where_the_paper_says, 2),
+    "cat_and_dog": Metric("share in which the other one of cat and dog gains", _cat_and_dog, 2),
+    "dropout_drops_more": Metric("drop of the removed class, with dropout less without", _dropout_drops_more),
+    "dropout_helps": Metric("accuracy with dropout less without, percentage points", _dropout_helps, 1),
+    "iou": Metric("intersection over union of two masks, in percent", _iou, 2),
 }

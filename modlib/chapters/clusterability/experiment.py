@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from modlib.chapters.rows import CELL_KEY, ROW_KEY, TOLERANCE, Tests, initial_rows, snapshot_rows
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.chapters.rows import Tests, initial_rows, ncut_experiment, snapshot_rows
+from modlib.tables import Cell, Row
 from modlib.zoo.perceptrons import recipe_for, trained_mlp
 
 # What every profile measures: data sets with their tests, networks a condition, untrained networks.
@@ -49,4 +49,4 @@ def measure(cell: Cell) -> list[Row]:
     return [row for snapshot in (pair.unpruned, pair.pruned) for row in snapshot_rows(snapshot, plan, seed)]
 
 
-EXPERIMENT = Experiment("clusterability", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = ncut_experiment("clusterability", cells, measure)

@@ -11,44 +11,50 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from modlib.chapters.rows import NETWORK_KEY
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import NETWORK, Metric, over_networks, share_below_all_shuffles
+from modlib.evidence.metrics import Metric, over_networks, share_below_all_shuffles
 from modlib.stats import cohens_d, pooled_mean_sd
 
 
-def _column(rows: pd.DataFrame, shuffles: str, name: str, nonzero: bool = False) -> Sample | None:
+def _column(rows: pd.DataFrame, name: str, nonzero: bool = False) -> Sample | None:
     rows = _of_null(rows, nonzero)
     return None if rows.empty else over_networks(rows[name])
 
 
-def _significant(rows: pd.DataFrame, shuffles: str, nonzero: bool = False) -> Sample | None:
+def _significant(rows: pd.DataFrame, nonzero: bool = False) -> Sample | None:
     rows = _of_null(rows, nonzero)
     return None if rows.empty else share_below_all_shuffles(rows["p"], rows["n_shuffles"])
 
 
-def _above_all_shuffles(rows: pd.DataFrame, shuffles: str) -> Sample | None:
+def _above_all_shuffles(rows: pd.DataFrame) -> Sample | None:
     rows = _of_null(rows, nonzero=False)
     return None if rows.empty else Sample(float((rows["p"] >= 1).mean()), len(rows))
 
 
-def _shuffled(rows: pd.DataFrame, shuffles: str, nonzero: bool = False) -> Sample | None:
+def _shuffled(rows: pd.DataFrame, nonzero: bool = False) -> Sample | None:
+    """Mean n-cut of shuffles, with the mean over networks of their standard deviations."""
     rows = _of_null(rows, nonzero)
+    return None if rows.empty else over_networks(rows["shuffled_mean"], float(rows["shuffled_sd"].to_numpy().mean()))
+
+
+def _pooled(rows: pd.DataFrame) -> Sample | None:
+    """Mean n-cut of shuffles, with the standard deviation of those of all networks together."""
+    rows = _of_null(rows, nonzero=False)
     if rows.empty:
         return None
     means, sds = rows["shuffled_mean"].to_numpy(), rows["shuffled_sd"].to_numpy()
-    if shuffles == "pooled":
-        return over_networks(means, pooled_mean_sd(means, sds, int(rows["n_shuffles"].iloc[0]))[1])
-    return over_networks(means, float(sds.mean()))
+    return over_networks(means, pooled_mean_sd(means, sds, int(rows["n_shuffles"].iloc[0]))[1])
 
 
-def _effect(rows: pd.DataFrame, shuffles: str) -> Sample | None:
-    pairs = _of_null(rows, False).merge(_of_null(rows, True), on=list(NETWORK), suffixes=("", "_nonzero"))
+def _effect(rows: pd.DataFrame) -> Sample | None:
+    pairs = _of_null(rows, False).merge(_of_null(rows, True), on=list(NETWORK_KEY), suffixes=("", "_nonzero"))
     texts = zip(pairs["shuffled"], pairs["shuffled_nonzero"], strict=True)
     effects = [cohens_d(*(np.array(text.split(), dtype=float) for text in both)) for both in texts]
     return over_networks(effects) if effects else None
 
 
-def _z_of_dropout(rows: pd.DataFrame, shuffles: str) -> Sample | None:
+def _z_of_dropout(rows: pd.DataFrame) -> Sample | None:
     """Welch's statistic: from the means and sds that table 1 prints, it gives the Z that footnote 11 prints."""
     from scipy.stats import ttest_ind
 
@@ -58,7 +64,7 @@ def _z_of_dropout(rows: pd.DataFrame, shuffles: str) -> Sample | None:
     return Sample(float(ttest_ind(without, with_dropout, equal_var=False).statistic), n) if n > 1 else None
 
 
-def _extreme(rows: pd.DataFrame, shuffles: str, function: Callable[[pd.Series], float]) -> Sample | None:
+def _extreme(rows: pd.DataFrame, function: Callable[[pd.Series], float]) -> Sample | None:
     values = rows["ncut"]
     return None if rows.empty else Sample(float(function(values)), len(values), values=tuple(values))
 
@@ -69,7 +75,7 @@ def _of_null(rows: pd.DataFrame, nonzero: bool) -> pd.DataFrame:
 
 FINDINGS = {
     "ncut": Metric("n-cut", partial(_column, name="ncut")),
-    "dist_ncut": Metric("shuffled n-cut", _shuffled, of_shuffles=True),
+    "dist_ncut": Metric("shuffled n-cut", _shuffled, pooled=_pooled, of_shuffles=True),
     "dist_ncut_nonzero": Metric("shuffled n-cut, topology kept", partial(_shuffled, nonzero=True), of_shuffles=True),
     "prop_sig": Metric("share significant", _significant, 2),
     "p_value": Metric("share significant", _significant, 2, is_p=True),

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from modlib.chapters.rows import beside_random
 from modlib.data.composites import KINDS
 from modlib.errors import InputError
 from modlib.graphs.subclusters import ISOLATED, SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import Network, as_network, from_arrays
-from modlib.stats import monte_carlo_p
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, integer, number, numbers, optional, text
 from modlib.zoo.cnns import EPOCHS, accuracy, cnn_images, untrained_small_cnn
 from modlib.zoo.perceptrons import recipe_for
 from modlib.zoo.trained import trained
@@ -61,6 +61,28 @@ TOLERANCE = {
     "p_ties_against": 0.0,
     "p_ties_for": 0.0,
     "images": 5.0,
+}
+COLUMNS = {
+    "profile": PROFILE,
+    "study": text(FEATURES, CORRELATIONS),
+    "network": text(),
+    "dataset": text(),
+    "dropout": YES_NO,
+    "k": integer(2),
+    "seed": integer(),
+    "layer": integer(1),
+    "cluster": integer(),
+    "measure": text(*SIDES),
+    "size": integer(AT_LEAST),
+    "width": integer(1),
+    "value": number(),
+    "n_random": integer(1),
+    "random": numbers(),
+    "p_ties_against": SHARE,
+    "p_ties_for": SHARE,
+    "images": optional(numbers(-HUNDREDTHS, HUNDREDTHS)),
+    "epochs": optional(number(0)),
+    "test_accuracy": optional(SHARE),
 }
 
 
@@ -304,10 +326,7 @@ def _row(part: SubCluster, name: str, values: np.ndarray, images: Sequence[np.nd
     """A row of a measure: the first value, and image, is the sub-cluster's, all others those of random sets."""
     value, null = float(values[0]), values[1:]
     finite = np.isfinite(values).all()  # a set whose units are all silent has no coefficient of variation
-    p = {
-        f"p_ties_{rule}": monte_carlo_p(value, null, SIDES[name], rule) if finite else None
-        for rule in ("against", "for")
-    }
+    found = beside_random(value, null, SIDES[name]) if finite else {}
     return {
         "layer": part.layer,
         "cluster": part.cluster,
@@ -317,9 +336,13 @@ def _row(part: SubCluster, name: str, values: np.ndarray, images: Sequence[np.nd
         "value": float(f"{value:.6g}"),
         "n_random": len(null),
         "random": " ".join(f"{one:.5g}" for one in null),
-        **p,
+        "p_ties_against": found.get("p_ties_against"),
+        "p_ties_for": found.get("p_ties_for"),
         "images": " ".join(f"{HUNDREDTHS * pixel:.0f}" for image in images[: 1 + BESIDE] for pixel in np.ravel(image)),
     }
 
 
-EXPERIMENT = Experiment("coherence", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL)
+EXPERIMENT = Experiment(
+    "coherence", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL, columns=COLUMNS,
+    network_key=("network", "dataset", "dropout", "seed"),
+)  # fmt: skip

@@ -11,12 +11,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.coherence.experiment import CONTRAST, CORRELATIONS, LIKENESS, ONE_SIDED, VARIATION
+from modlib.chapters.coherence.experiment import CONTRAST, CORRELATIONS, EXPERIMENT, LIKENESS, ONE_SIDED, VARIATION
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, over_networks, sample_of
 
 EARLY = 2  # hidden layers that count as early
-NETWORK = ["network", "dataset", "dropout", "seed"]  # columns that identify a network
+NETWORK = list(EXPERIMENT.network_key)
 ALIKE = 0.5  # cosine above which two halves count as similar
 
 
@@ -36,14 +36,9 @@ def _of(rows: pd.DataFrame, measure: str, network: str = "mlp") -> pd.DataFrame:
     return rows[(rows["measure"] == measure) & (rows["network"] == network)] if len(rows) else rows
 
 
-def _sample(values: pd.Series) -> Sample | None:
-    found = values.dropna().to_numpy(dtype=float)
-    return over_networks(found) if found.size else None
-
-
 def _more_contrast(rows: pd.DataFrame) -> Sample | None:
     found = _of(rows, CONTRAST)
-    return _sample(log_ratio(found)) if len(found) else None
+    return sample_of(log_ratio(found)) if len(found) else None
 
 
 def _halves_alike(rows: pd.DataFrame) -> Sample | None:
@@ -52,19 +47,19 @@ def _halves_alike(rows: pd.DataFrame) -> Sample | None:
     if not all(map(len, means)):
         return None
     trained, untrained = (found.groupby("seed")["value"].mean() for found in means)
-    return _sample(trained - untrained)
+    return sample_of(trained - untrained)
 
 
 def _share_alike(rows: pd.DataFrame) -> Sample | None:
     found = _of(rows, LIKENESS)
-    return _sample((found["value"] > ALIKE).astype(float).groupby(found["seed"]).mean()) if len(found) else None
+    return sample_of((found["value"] > ALIKE).astype(float).groupby(found["seed"]).mean()) if len(found) else None
 
 
 def _more_one_sided(rows: pd.DataFrame) -> Sample | None:
     """One-sidedness of sub-clusters in early layers less that of random sets like them, by seed."""
     found = _of(rows, ONE_SIDED)
     found = found[found["layer"] <= EARLY] if len(found) else found
-    return _sample((found["value"] - random_mean(found)).groupby(found["seed"]).mean()) if len(found) else None
+    return sample_of((found["value"] - random_mean(found)).groupby(found["seed"]).mean()) if len(found) else None
 
 
 def _less_than_perceptrons(rows: pd.DataFrame) -> Sample | None:
@@ -88,7 +83,7 @@ def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _test_accuracy(rows: pd.DataFrame) -> Sample | None:
     """In percent, one a network."""
-    return _sample(100 * accuracies(rows)["test_accuracy"]) if len(rows) else None
+    return sample_of(100 * accuracies(rows)["test_accuracy"]) if len(rows) else None
 
 
 def _dropout_costs(rows: pd.DataFrame) -> Sample | None:
@@ -96,7 +91,7 @@ def _dropout_costs(rows: pd.DataFrame) -> Sample | None:
     if rows.empty:
         return None
     found = accuracies(rows[rows["network"] == "mlp"]).pivot(index="seed", columns="dropout", values="test_accuracy")
-    return _sample(100 * (found["no"] - found["yes"])) if {"no", "yes"} <= set(found) else None
+    return sample_of(100 * (found["no"] - found["yes"])) if {"no", "yes"} <= set(found) else None
 
 
 def middle_network(rows: pd.DataFrame) -> pd.DataFrame:
@@ -121,25 +116,25 @@ def _quartile(rows: pd.DataFrame, q: float) -> Sample | None:
 
 def _share_of_variation(rows: pd.DataFrame, test: Callable[[pd.Series], pd.Series]) -> Sample | None:
     found = rows[rows["measure"] == VARIATION].dropna(subset=["value"]) if len(rows) else rows
-    return _sample(test(found["value"]).astype(float).groupby(found["seed"]).mean()) if len(found) else None
+    return sample_of(test(found["value"]).astype(float).groupby(found["seed"]).mean()) if len(found) else None
 
 
 FINDINGS = {
-    "more_contrast": statistic("log of the contrast of sub-clusters to that of random sets", _more_contrast),
-    "halves_alike": statistic("cosine of halves, trained less untrained", _halves_alike),
-    "share_alike": statistic("share of sub-clusters whose halves have a cosine above 0.5", _share_alike),
-    "more_one_sided": statistic("one-sidedness in early layers, sub-clusters less random sets", _more_one_sided),
-    "less_than_mlps": statistic("p, contrast ratio of CNNs below that of perceptrons", _less_than_perceptrons),
-    "dropout_costs": statistic("test accuracy lost to dropout, percentage points", _dropout_costs, 2),
-    "min_test_accuracy": statistic("test accuracy, percent", _test_accuracy, 1),
-    "cov_q1": statistic("coefficient of variation, lower quartile", partial(_quartile, q=0.25)),
-    "cov_median": statistic("coefficient of variation, median", partial(_quartile, q=0.5)),
-    "cov_q3": statistic("coefficient of variation, upper quartile", partial(_quartile, q=0.75)),
-    "cov_below_one": statistic(
+    "more_contrast": Metric("log of the contrast of sub-clusters to that of random sets", _more_contrast),
+    "halves_alike": Metric("cosine of halves, trained less untrained", _halves_alike),
+    "share_alike": Metric("share of sub-clusters whose halves have a cosine above 0.5", _share_alike),
+    "more_one_sided": Metric("one-sidedness in early layers, sub-clusters less random sets", _more_one_sided),
+    "less_than_mlps": Metric("p, contrast ratio of CNNs below that of perceptrons", _less_than_perceptrons),
+    "dropout_costs": Metric("test accuracy lost to dropout, percentage points", _dropout_costs, 2),
+    "min_test_accuracy": Metric("test accuracy, percent", _test_accuracy, 1),
+    "cov_q1": Metric("coefficient of variation, lower quartile", partial(_quartile, q=0.25)),
+    "cov_median": Metric("coefficient of variation, median", partial(_quartile, q=0.5)),
+    "cov_q3": Metric("coefficient of variation, upper quartile", partial(_quartile, q=0.75)),
+    "cov_below_one": Metric(
         "share of sub-clusters with a coefficient of variation below 1",
         partial(_share_of_variation, test=lambda v: v < 1),
     ),
-    "cov_above_one": statistic(
+    "cov_above_one": Metric(
         "share of sub-clusters with a coefficient of variation above 1",
         partial(_share_of_variation, test=lambda v: v > 1),
     ),

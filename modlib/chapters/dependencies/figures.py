@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from modlib.chapters.dependencies.findings import dependent_pairs, relevant_pairs
+from modlib.graphs.subclusters import layer_and_cluster
 from modlib.plots import PALETTE
 
 STAR = 0.05  # p-values below this have a star in the matrix of double lesions
@@ -26,7 +27,7 @@ def pair_matrix(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of ``dependencies``, one network.
     """
-    names = sorted(set(rows["first"]) | set(rows["second"]), key=lambda name: [int(part) for part in name.split("-")])
+    names = sorted(set(rows["first"]) | set(rows["second"]), key=layer_and_cluster)
     table = rows.pivot(index="first", columns="second", values="delta").reindex(index=names, columns=names)
     p = rows.pivot(index="first", columns="second", values="p").reindex(index=names, columns=names).to_numpy(float)
     figure, ax = plt.subplots(figsize=(9, 8), layout="constrained")
@@ -53,10 +54,10 @@ def dependency_graph(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
     pairs = relevant_pairs(rows)
-    names = sorted(set(pairs["first"]), key=lambda name: [int(part) for part in name.split("-")])
+    names = sorted(set(pairs["first"]), key=layer_and_cluster)
     place: dict[str, tuple[float, float]] = {}
-    for layer in sorted({name.split("-")[0] for name in names}):
-        of_layer = [name for name in names if name.split("-")[0] == layer]
+    for layer in sorted({layer_and_cluster(name)[0] for name in names}):
+        of_layer = [name for name in names if layer_and_cluster(name)[0] == layer]
         for i, name in enumerate(of_layer):
             place[name] = (float(layer), (i + 0.5) / len(of_layer))
     found = dependent_pairs(rows) if len(pairs) else pd.DataFrame(columns=["pair", "same", "dependent"])
@@ -68,7 +69,7 @@ def dependency_graph(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
             FancyArrowPatch(start, end, arrowstyle="-", connectionstyle=f"arc3,rad={bend}", color=colour, lw=width)
         )
     for name, (x, y) in place.items():
-        again, hue = divmod(int(name.split("-")[1]), len(PALETTE))
+        again, hue = divmod(layer_and_cluster(name)[1], len(PALETTE))
         dash = "--" if again else "-"
         ax.scatter([x], [y], s=420, color="white", edgecolor=PALETTE[hue], linestyle=dash, linewidth=2.5, zorder=3)
         ax.text(x, y, name, ha="center", va="center", fontsize="x-small", zorder=4)

@@ -5,10 +5,12 @@ They were written before any of the rows. Chapter: ``dependencies``.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, over_networks
+from modlib.graphs.subclusters import layer_and_cluster
 from modlib.lesions.kinds import Kind
 
 
@@ -22,10 +24,12 @@ def relevant_pairs(rows: pd.DataFrame) -> pd.DataFrame:
         The rows, with columns ``given`` (whether the second is important given the first) and ``same`` (whether both
         belong to one cluster).
     """
-    layer, cluster = ({side: rows[side].str.split("-").str[i] for side in ("first", "second")} for i in (0, 1))
-    rows = rows.assign(given=rows["important"] == "yes", same=cluster["first"] == cluster["second"])
+    pairs = zip(rows["first"].map(layer_and_cluster), rows["second"].map(layer_and_cluster), strict=True)
+    same = [(first[0] == second[0], first[1] == second[1]) for first, second in pairs]
+    same_layer, same_cluster = np.array(same, dtype=bool).reshape(-1, 2).T
+    rows = rows.assign(given=rows["important"] == "yes", same=same_cluster)
     important = (rows[["first_kind", "second_kind"]] == Kind.IMPORTANT).all(axis=1)
-    return rows[important & (layer["first"] != layer["second"])]
+    return rows[important & ~same_layer]
 
 
 def dependent_pairs(rows: pd.DataFrame) -> pd.DataFrame:
@@ -55,6 +59,6 @@ def _own_cluster(rows: pd.DataFrame) -> Sample | None:
 
 
 FINDINGS = {
-    "given": statistic("share of ordered pairs in which the second is important given the first", _given),
-    "own_cluster": statistic("share of dependent pairs within a cluster less that between clusters", _own_cluster),
+    "given": Metric("share of ordered pairs in which the second is important given the first", _given),
+    "own_cluster": Metric("share of dependent pairs within a cluster less that between clusters", _own_cluster),
 }

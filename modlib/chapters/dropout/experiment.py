@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from modlib.chapters.clusterability.experiment import measure, trained_cells
-from modlib.chapters.rows import CELL_KEY, ROW_KEY, TOLERANCE
-from modlib.tables.runner import Cell, Experiment
+from modlib.chapters.rows import ncut_experiment
+from modlib.tables import Cell
 
 
 def cells(profile: str) -> list[Cell]:
@@ -12,4 +12,4 @@ def cells(profile: str) -> list[Cell]:
     return trained_cells(profile, "yes")
 
 
-EXPERIMENT = Experiment("dropout", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = ncut_experiment("dropout", cells, measure)

@@ -7,6 +7,7 @@ cell of ``table 1`` corrects the p-values that importance-coherence prints there
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 
 from modlib.evidence.papers import paper_values
 from modlib.stats import benjamini_hochberg, holm
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, optional, text
 
 SIMULATION, TABLE_1 = "simulation", "table 1"
 LEVEL = 0.05
@@ -33,21 +34,57 @@ EFFECTS = {
 }
 TIES = ("no ties", "against", "for")
 TIED = (0.05, 0.2, 0.5)  # shares of the null distribution that are one value, the lowest
-# Of a profile: random sub-clusters, sub-clusters of a network, networks a batch, batches.
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is simulated in a profile.
+
+    Attributes:
+        n_random: numbers of random sub-clusters.
+        sub_clusters: numbers of sub-clusters of a network.
+        networks: of a batch.
+        batches: their number.
+    """
+
+    n_random: tuple[int, ...]
+    sub_clusters: tuple[int, ...]
+    networks: int
+    batches: int
+
+
 PLANS = {
-    "smoke": ((9,), (10,), 500, 1),
-    "quick": ((9, 20), (10, 60), 2000, 2),
-    "paper": ((9, 20, 50), (10, 30, 60), 10_000, 10),
+    "smoke": Plan((9,), (10,), 500, 1),
+    "quick": Plan((9, 20), (10, 60), 2000, 2),
+    "paper": Plan((9, 20, 50), (10, 30, 60), 10_000, 10),
 }
 CELL_KEY = ("profile", "study", "effect", "size", "ties", "tied", "batch")
 ROW_KEY = ("n_random", "sub_clusters", "network", "measure", "test", "rule")
 TOLERANCE = {"rejected": 0.0, "of": 0.0, "printed": 0.0}
+COLUMNS = {
+    "profile": PROFILE,
+    "study": text(SIMULATION, TABLE_1),
+    "effect": text(*EFFECTS),
+    "size": number(0),
+    "ties": text(*TIES),
+    "tied": SHARE,
+    "batch": integer(),
+    "n_random": integer(),
+    "sub_clusters": integer(),
+    "network": text(),
+    "measure": text(),
+    "test": text(FISHER, UNSHIFTED, CHI_SQUARED),
+    "rule": text(ALONE, MEDIAN, BH, HOLM),
+    "rejected": integer(),
+    "of": integer(1),
+    "printed": optional(text("yes", "no", "unclear")),
+}
 
 
 def cells(profile: str) -> list[Cell]:
     """The paper's own p-values first, then every condition of a batch before the next batch."""
     found: list[Cell] = [_cell(profile, TABLE_1)]
-    for batch in range(PLANS[profile][3]):
+    for batch in range(PLANS[profile].batches):
         for effect, sizes in EFFECTS.items():
             found += [_cell(profile, SIMULATION, effect=effect, size=size, batch=batch) for size in sizes]
         for tied in TIED:
@@ -195,15 +232,15 @@ def _corrected() -> list[Row]:
 
 
 def _simulated(cell: Cell) -> list[Row]:
-    numbers_random, numbers, networks, _ = PLANS[cell["profile"]]
+    plan = PLANS[cell["profile"]]
     condition = [list(EFFECTS).index(cell["effect"]), TIES.index(cell["ties"])]
     in_thousandths = [round(1000 * float(cell[column])) for column in ("size", "tied")]
     rows: list[Row] = []
-    for n_random in numbers_random:
-        for m in numbers:
+    for n_random in plan.n_random:
+        for m in plan.sub_clusters:
             rng = np.random.default_rng([int(cell["batch"]), *condition, *in_thousandths, n_random, m])
             above = shifts(cell["effect"], float(cell["size"]), m)
-            levels = draw_levels(above, float(cell["tied"]), cell["ties"], n_random, networks, rng)
+            levels = draw_levels(above, float(cell["tied"]), cell["ties"], n_random, plan.networks, rng)
             for test, function in P_VALUES.items():
                 p = function(levels, n_random)
                 for rule, values in {ALONE: p, MEDIAN: np.median(p.reshape(-1, REPLICATES), axis=1)}.items():
@@ -213,4 +250,4 @@ def _simulated(cell: Cell) -> list[Row]:
     return rows
 
 
-EXPERIMENT = Experiment("hypothesis-tests", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = Experiment("hypothesis-tests", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from modlib.chapters.hypothesis_tests.experiment import ALONE, BH, FISHER, HOLM, LEVEL
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, over_networks
 
 KEEPS = ("mlp-mnist", "mlp-fashion", "vgg-cifar-unreg", "vgg-cifar", "resnet-18-imagenet", "vgg-16-imagenet")
 KEEPS_LITTLE: dict[str, set[tuple[str, str]]] = {"cnn-fashion": set(), "cnn-mnist": {(BH, FISHER)}}
@@ -55,8 +55,8 @@ def _kept(rows: pd.DataFrame) -> Sample | None:
 
 
 FINDINGS = {
-    "conservative": statistic("0.05 less the share of significant networks without an effect", _conservative, 4),
-    "finer_grid": statistic("how much nearer to 0.05 the share comes on a finer grid", _nearer_on_a_finer_grid, 4),
-    "ticks": statistic("share of legible ticks that follow from table 1", _ticks),
-    "kept": statistic("share of networks whose importance tests are as it says", _kept),
+    "conservative": Metric("0.05 less the share of significant networks without an effect", _conservative, 4),
+    "finer_grid": Metric("how much nearer to 0.05 the share comes on a finer grid", _nearer_on_a_finer_grid, 4),
+    "ticks": Metric("share of legible ticks that follow from table 1", _ticks),
+    "kept": Metric("share of networks whose importance tests are as it says", _kept),
 }

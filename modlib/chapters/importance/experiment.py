@@ -7,22 +7,33 @@ or kept, as in their text.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from modlib.chapters.rows import clustered
+from modlib.chapters.rows import beside_random, clustered
 from modlib.lesions.damage import LesionTest, lesion_tests
-from modlib.lesions.kinds import kind, kind_in_first_paper
-from modlib.stats import monte_carlo_p
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.lesions.kinds import Kind, kind, kind_in_first_paper
+from modlib.tables import (
+    PROFILE,
+    SHARE,
+    YES_NO,
+    Cell,
+    Experiment,
+    Row,
+    in_words,
+    integer,
+    number,
+    numbers,
+    optional,
+    text,
+)
 from modlib.zoo.cnns import accuracy
 from modlib.zoo.trained import trained
 
 DROP, RANGE = "accuracy-change", "classwise-range"  # as the paper names what it measures
-INFINITE = 1e9
 ZERO, KEPT = "zero", "kept"  # biases of lesioned units
 CELL_KEY = ("profile", "network", "dataset", "dropout", "biases", "k", "seed")
 ROW_KEY = ("layer", "cluster", "measure")
@@ -43,6 +54,34 @@ TOLERANCE = {
     "class_drops": 1e-3,
     "random_class_mean": 1e-3,
     "random_class_sd": 1e-3,
+}
+COLUMNS = {
+    "profile": PROFILE,
+    "network": text("mlp", "cnn"),
+    "dataset": text(),
+    "dropout": YES_NO,
+    "biases": text(ZERO, KEPT),
+    "k": integer(2),
+    "seed": integer(),
+    "layer": integer(1),
+    "cluster": integer(),
+    "measure": text(DROP, RANGE),
+    "size": integer(1),
+    "width": integer(1),
+    "test_accuracy": SHARE,
+    "kind": text(*Kind),
+    "kind_in_first_paper": text(*Kind),
+    "value": number(),
+    "random_mean": number(),
+    "random_sd": number(0),
+    "random_min": number(),
+    "random_max": number(),
+    "n_random": integer(1),
+    "p_ties_for": SHARE,
+    "p_ties_against": SHARE,
+    "class_drops": optional(numbers(-1, 1)),
+    "random_class_mean": optional(numbers(-1, 1)),
+    "random_class_sd": optional(numbers(0, 1)),
 }
 
 
@@ -149,25 +188,16 @@ def lesion_rows(test: LesionTest, test_accuracy: float) -> list[Row]:
 
 def compared(value: float, random: np.ndarray) -> Row:
     """A measure of a sub-cluster beside that of random sets; larger is more extreme."""
-    finite = random[np.isfinite(random)]
-    mean, sd = (finite.mean(), finite.std(ddof=1)) if finite.size > 1 else (math.nan, math.nan)
-    # a range over a mean of zero is infinite: it stays larger than all others, as a number
-    first, *others = np.minimum([value, *random], INFINITE)
-    p = {ties: monte_carlo_p(first, np.array(others), side="large", ties=ties) for ties in ("for", "against")}
-    return {
-        "value": round(float(value), 5),
-        "random_mean": round(float(mean), 5),
-        "random_sd": round(float(sd), 5),
-        "random_min": round(float(random.min()), 5),
-        "random_max": round(float(random.max()), 5),
-        "n_random": len(random),
-        "p_ties_for": round(p["for"], 6),
-        "p_ties_against": round(p["against"], 6),
-    }
+    digits = {"p_ties_for": 6, "p_ties_against": 6}
+    found = {"value": float(value), **beside_random(value, random)}
+    return {name: round(number, digits.get(name, 5)) for name, number in found.items()}
 
 
 def _text(numbers: Sequence[float] | np.ndarray) -> str:
     return " ".join(f"{number:.4f}" for number in numbers)
 
 
-EXPERIMENT = Experiment("importance", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = Experiment(
+    "importance", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS,
+    network_key=("network", "dataset", "dropout", "seed"), describe=partial(in_words, untold=("biases",)),
+)  # fmt: skip

@@ -13,7 +13,7 @@ import pandas as pd
 
 from modlib.chapters.importance.experiment import DROP, RANGE
 from modlib.evidence.criteria import SIGNIFICANT, Sample
-from modlib.evidence.metrics import Metric, combined_by_network, over_networks, statistic
+from modlib.evidence.metrics import Metric, combined_by_network, over_networks
 from modlib.lesions.kinds import Kind
 from modlib.stats import chi_squared_uniform, fisher_combined, median_p
 
@@ -77,7 +77,7 @@ def _large_and_significant(rows: pd.DataFrame) -> Sample | None:
     return over_networks(significant.groupby(large["seed"]).mean()) if len(large) else None
 
 
-def _median_p(rows: pd.DataFrame, shuffles: str, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
+def _median_p(rows: pd.DataFrame, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
     """Median over networks of a test that combines the p-values of their sub-clusters."""
     if rows.empty:
         return None
@@ -88,21 +88,21 @@ def _median_p(rows: pd.DataFrame, shuffles: str, combine: Callable[[np.ndarray, 
 FINDINGS = {
     "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True),
     "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True),
-    "importance_fisher": statistic(
+    "importance_fisher": Metric(
         "share of kinds of network with a Fisher p below 0.05, importance",
         partial(_share_significant, measure=DROP, combine=fisher_combined),
     ),
-    "importance_chi2": statistic(
+    "importance_chi2": Metric(
         "share of kinds of network with a chi-squared p below 0.05, importance",
         partial(_share_significant, measure=DROP, combine=chi_squared_uniform),
     ),
-    "range_fisher": statistic(
+    "range_fisher": Metric(
         "share of kinds of network with a Fisher p below 0.05, class-wise range",
         partial(_share_significant, measure=RANGE, combine=fisher_combined),
     ),
-    "same_side": statistic("share of p-values on the side of 0.05 where that with 12 clusters is", _same_side),
-    "some_important": statistic("share of networks with some important sub-clusters, fewer than half", _some_important),
-    "large_significant": statistic(
+    "same_side": Metric("share of p-values on the side of 0.05 where that with 12 clusters is", _same_side),
+    "some_important": Metric("share of networks with some important sub-clusters, fewer than half", _some_important),
+    "large_significant": Metric(
         "share of sub-clusters with at least 5% of their layer that are worse than all random sets",
         _large_and_significant,
     ),

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modlib.chapters.rows import CELL_KEY, ROW_KEY, TOLERANCE, Tests, snapshot_rows
+from modlib.chapters.rows import CELL_KEY, COLUMNS, ROW_KEY, TOLERANCE, Tests, describe, snapshot_rows
 from modlib.graphs.eigenvalues import laplacian_eigenvalues
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import cluster
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import Cell, Experiment, Row, number, optional, text
 from modlib.training.initialisation import Clusterable
 from modlib.training.regularisers import EigenvaluePenalty
 from modlib.zoo.perceptrons import recipe_for, trained_mlp
@@ -38,6 +38,8 @@ PLANS: dict[str, tuple[dict[str, tuple[str, ...]], ...]] = {
 }
 NETWORKS = {"smoke": 1, "quick": 2, "paper": 10}
 TESTS = {"smoke": Tests((12,), 10), "quick": Tests((12,), 50), "paper": Tests((12,), 50)}
+
+KEY = (*CELL_KEY[:-1], "method", "seed")
 
 
 def cells(profile: str) -> list[Cell]:
@@ -94,7 +96,16 @@ EXPERIMENT = Experiment(
     "promoting-clusterability",
     cells,
     measure,
-    (*CELL_KEY[:-1], "method", "seed"),
+    KEY,
     ROW_KEY,
     {**TOLERANCE, "eigenvalues": 0.002, "loss": 1e-4, "tags_kept": 0.02},
+    columns={
+        **{name: COLUMNS.get(name, text(*METHODS)) for name in KEY},
+        **COLUMNS,
+        "eigenvalues": number(0),
+        "loss": number(0),
+        "tags_kept": optional(number(-1, 1)),
+    },
+    network_key=KEY[1:],
+    describe=describe,
 )

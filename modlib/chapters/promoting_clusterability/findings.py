@@ -5,11 +5,10 @@ Chapter: ``promoting-clusterability``.
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, over_networks, sample_of
 
 PAIR = ["dataset", "dropout", "seed", "stage", "k"]  # networks of one seed with different methods
 
@@ -27,17 +26,16 @@ def effect_of_penalty(rows: pd.DataFrame, column: str) -> Sample | None:
 
 def tags_kept(rows: pd.DataFrame) -> Sample | None:
     """Adjusted Rand index between the clusters found and those of the start."""
-    values = rows["tags_kept"].dropna().to_numpy(dtype=np.float64)
-    return over_networks(values) if len(values) else None
+    return sample_of(rows["tags_kept"])
 
 
 FINDINGS = {
-    "penalty_ncut": statistic("n-cut, with the penalty less without", lambda rows: effect_of_penalty(rows, "ncut")),
-    "penalty_above_shuffles": statistic(
+    "penalty_ncut": Metric("n-cut, with the penalty less without", lambda rows: effect_of_penalty(rows, "ncut")),
+    "penalty_above_shuffles": Metric(
         "n-cut above shuffles, with the penalty less without", lambda rows: effect_of_penalty(rows, "above")
     ),
-    "penalty_accuracy": statistic(
+    "penalty_accuracy": Metric(
         "test accuracy, with the penalty less without", lambda rows: effect_of_penalty(rows, "test_accuracy"), 4
     ),
-    "tags_kept": statistic("agreement with the start", tags_kept),
+    "tags_kept": Metric("agreement with the start", tags_kept),
 }

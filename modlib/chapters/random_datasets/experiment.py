@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from modlib.chapters.rows import CELL_KEY, ROW_KEY, TOLERANCE, Tests, snapshot_rows
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.chapters.rows import Tests, ncut_experiment, snapshot_rows
+from modlib.tables import Cell, Row
 from modlib.zoo.perceptrons import trained_mlp
 
 PLANS = {
@@ -37,4 +37,4 @@ def measure(cell: Cell) -> list[Row]:
     return [row for snapshot in (pair.unpruned, pair.pruned) for row in snapshot_rows(snapshot, plan, seed)]
 
 
-EXPERIMENT = Experiment("random-datasets", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = ncut_experiment("random-datasets", cells, measure)

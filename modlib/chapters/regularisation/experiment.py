@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from modlib.chapters.rows import CELL_KEY, ROW_KEY, TOLERANCE, Tests, snapshot_rows
+from modlib.chapters.rows import CELL_KEY, COLUMNS, ROW_KEY, TOLERANCE, Tests, describe, snapshot_rows
 from modlib.data.images import Images
 from modlib.graphs.neurons import neuron_graph
 from modlib.networks.network import from_arrays
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import SHARE, Cell, Experiment, Row, integer, number, numbers, optional, text
 from modlib.training.regularisers import WeightPenalty
 from modlib.zoo.cnns import accuracy
 from modlib.zoo.perceptrons import TrainedPair, data_for, recipe_for, trained_mlp
@@ -41,6 +41,8 @@ NEAR_ZERO = 0.5  # an n-cut below this at twelve clusters; the paper says "signi
 ATTEMPTS = 5  # networks trained at most, the last of which is kept whatever its n-cut
 FURTHER_SEED = 1000  # from one attempt to the next
 FAINT = 1e-3  # the size of one step of Adam
+
+KEY = (*CELL_KEY[:-1], "penalty", "seed")
 
 
 def cells(profile: str) -> list[Cell]:
@@ -93,7 +95,18 @@ EXPERIMENT = Experiment(
     "regularisation",
     cells,
     measure,
-    (*CELL_KEY[:-1], "penalty", "seed"),
+    KEY,
     (*ROW_KEY, "faint"),
     {**TOLERANCE, "faint_share": 1e-3, "n_components": 0, "loss": 1e-4, "rejected": 0.002},
+    columns={
+        **{name: COLUMNS.get(name, text(*PENALTIES)) for name in KEY},
+        **COLUMNS,
+        "faint": text("kept", "removed"),
+        "faint_share": SHARE,
+        "n_components": integer(1),
+        "loss": number(0),
+        "rejected": optional(numbers(0)),
+    },
+    network_key=KEY[1:],
+    describe=describe,
 )

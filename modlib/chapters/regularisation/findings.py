@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, over_networks
 
 PAIR = ["dataset", "dropout", "penalty", "seed", "stage", "k"]  # a network at one stage
 
@@ -37,7 +37,7 @@ def _of_faint(rows: pd.DataFrame, column: str) -> Sample | None:
 
 
 FINDINGS = {
-    "above_shuffles": statistic("n-cut above shuffles", above_shuffles),
-    "faint_effect": statistic("n-cut above shuffles, due to faint weights", lambda rows: _of_faint(rows, "effect")),
-    "faint_cost": statistic("accuracy lost with faint weights", lambda rows: _of_faint(rows, "cost"), 4),
+    "above_shuffles": Metric("n-cut above shuffles", above_shuffles),
+    "faint_effect": Metric("n-cut above shuffles, due to faint weights", lambda rows: _of_faint(rows, "effect")),
+    "faint_cost": Metric("accuracy lost with faint weights", lambda rows: _of_faint(rows, "cost"), 4),
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from modlib.chapters.clusterability.experiment import NETWORKS, PLANS
-from modlib.chapters.rows import CELL_KEY, ROW_KEY, TOLERANCE, Tests, snapshot_rows
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.chapters.rows import Tests, ncut_experiment, snapshot_rows
+from modlib.tables import Cell, Row
 from modlib.zoo.perceptrons import trained_mlp
 
 SHUFFLES = {"smoke": 10, "quick": 50, "paper": 320}
@@ -28,4 +28,4 @@ def measure(cell: Cell) -> list[Row]:
     return [row for snapshot in (pair.unpruned, pair.pruned) for row in snapshot_rows(snapshot, plan, seed)]
 
 
-EXPERIMENT = Experiment("topology-shuffles", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = ncut_experiment("topology-shuffles", cells, measure)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modlib.data.images import load_images
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, in_words, integer, number, numbers, text
 
 if TYPE_CHECKING:
     from modlib.training.perceptrons import Regularisation, TrainedMLP
@@ -45,6 +46,40 @@ TOLERANCE = {
     "transferability": 0.05,
     "labels": math.inf,  # another search, another partition
 }
+COLUMNS = {
+    "profile": PROFILE,
+    "dataset": text(),
+    "hidden": text(),
+    "sweep": text("dropout", "l1", "l2", "untrained"),
+    "seed": integer(),
+    "strength": number(0),
+    "layer": integer(1),
+    "measure": text(),
+    "epoch": integer(),
+    "train_accuracy": SHARE,
+    "test_accuracy": SHARE,
+    "l1_norm": number(0),
+    "l2_norm": number(0),
+    "sparsity": SHARE,
+    "q_start": number(-1, 1),
+    "q": number(-1, 1),
+    "q_from_one": number(-1, 1),
+    "q_leiden": number(-1, 1),
+    "n_communities": integer(),
+    "effective_number": number(0),
+    "n_unused": integer(),
+    "stability": SHARE,
+    "leiden_agreement": SHARE,
+    "element_similarity": numbers(),
+    "transferability": numbers(),
+    "labels": numbers(),
+}
+
+
+def describe(rows: Mapping[str, str]) -> str:
+    """Rows in words, such as ``MNIST, (64, 64)``."""
+    hidden = f"({rows['hidden'].replace('-', ', ')})" if "hidden" in rows else "all architectures"
+    return in_words({**rows, "hidden": hidden})
 
 
 @dataclass(frozen=True)
@@ -72,10 +107,25 @@ def sweeps(l2: int, l1: int, dropout: np.ndarray) -> dict[str, tuple[float, ...]
 
 
 _WIDE_OR_DEEP = sweeps(5, 4, np.linspace(0.1, 0.6, 6))
-PLANS: dict[str, tuple[str, dict[str, Plan]]] = {
-    "smoke": ("digits", {"16-16": Plan({"l2": (1e-5, 1e-3), "dropout": (0.2,)}, 1, 1)}),
-    "quick": ("mnist", {"64-64": Plan(sweeps(3, 2, np.array([0.1, 0.4])), 2, 10)}),
-    "paper": (
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is trained in a profile.
+
+    Attributes:
+        dataset: what all networks are trained on.
+        architectures: for the widths of hidden layers, such as ``64-64``, what is trained.
+    """
+
+    dataset: str
+    architectures: dict[str, Plan]
+
+
+PLANS = {
+    "smoke": Grid("digits", {"16-16": Plan({"l2": (1e-5, 1e-3), "dropout": (0.2,)}, 1, 1)}),
+    "quick": Grid("mnist", {"64-64": Plan(sweeps(3, 2, np.array([0.1, 0.4])), 2, 10)}),
+    "paper": Grid(
         "mnist",
         {
             "64-64": Plan(sweeps(9, 7, np.linspace(0.05, 0.7, 14)), 9, 100),
@@ -88,10 +138,10 @@ PLANS: dict[str, tuple[str, dict[str, Plan]]] = {
 
 def cells(profile: str) -> list[Cell]:
     """All regularisers of a seed before the next seed, so that an unfinished table has every condition."""
-    dataset, plans = PLANS[profile]
+    grid = PLANS[profile]
     found: list[Cell] = []
-    for hidden, plan in plans.items():
-        common = {"profile": profile, "dataset": dataset, "hidden": hidden}
+    for hidden, plan in grid.architectures.items():
+        common = {"profile": profile, "dataset": grid.dataset, "hidden": hidden}
         found += [{**common, "sweep": sweep, "seed": seed} for seed in range(plan.seeds) for sweep in plan.strengths]
         found += [{**common, "sweep": "untrained", "seed": seed} for seed in range(plan.untrained)]
     return found
@@ -107,7 +157,7 @@ def measure(cell: Cell) -> list[Row]:
         strengths: tuple[float, ...] = (0.0,)
         settings, regularisations = Settings(hidden, max_epochs=0), [Regularisation()]
     else:
-        strengths = PLANS[cell["profile"]][1][cell["hidden"]].strengths[cell["sweep"]]
+        strengths = PLANS[cell["profile"]].architectures[cell["hidden"]].strengths[cell["sweep"]]
         settings, regularisations = Settings(hidden), [_regularisation(cell["sweep"], value) for value in strengths]
     networks = train_mlps(images, settings, regularisations, int(cell["seed"]))
     rows = []
@@ -197,4 +247,7 @@ def _describe(network: TrainedMLP) -> Row:
     }
 
 
-EXPERIMENT = Experiment("upstream-downstream", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE)
+EXPERIMENT = Experiment(
+    "upstream-downstream", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS,
+    network_key=("dataset", "hidden", "sweep", "strength", "seed"), describe=describe,
+)  # fmt: skip

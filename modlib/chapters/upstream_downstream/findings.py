@@ -8,7 +8,7 @@ row was looked at. Chapter: ``upstream-downstream``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import partial
 from itertools import combinations, product
 from typing import TypeAlias
@@ -16,12 +16,12 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.upstream_downstream.experiment import LEAST_L2
+from modlib.chapters.upstream_downstream.experiment import EXPERIMENT, LEAST_L2
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, sample_of
 
-TRAINED = ["hidden", "sweep", "strength", "seed"]  # columns that identify a network
+TRAINED = [name for name in EXPERIMENT.network_key if name != "dataset"]  # there is only one
 LAYER = [*TRAINED, "layer"]  # columns that identify a layer of a network
 ACCURACY = 0.8  # networks below it are left out, as in the paper
 SIDES = ("within", "across")  # kinds of pairs: of one family, or one upstream and one downstream
@@ -116,11 +116,6 @@ def _at(means: pd.Series, hidden: str, sweep: str, strength: float) -> pd.Series
     return found.droplevel(["hidden", "sweep", "strength"]) if len(found) else pd.Series(dtype=float)
 
 
-def _sample(values: pd.Series | Sequence[float]) -> Sample | None:
-    numbers = np.asarray(values, dtype=float)
-    return over_networks(numbers) if numbers.size else None
-
-
 def _trained_less_untrained(values: pd.Series) -> Sample | None:
     """Trained networks, all strengths of a seed together, less the mean of untrained networks, by seed."""
     if values.empty:
@@ -128,7 +123,7 @@ def _trained_less_untrained(values: pd.Series) -> Sample | None:
     untrained = values.index.get_level_values("sweep") == "untrained"
     if untrained.all() or not untrained.any():
         return None
-    return _sample(values[~untrained].groupby(level="seed").mean() - values[untrained].mean())
+    return sample_of(values[~untrained].groupby(level="seed").mean() - values[untrained].mean())
 
 
 def _friedman(table: pd.DataFrame) -> Sample | None:
@@ -140,7 +135,7 @@ def _friedman(table: pd.DataFrame) -> Sample | None:
 
 
 def _q_effect(rows: pd.DataFrame, sweep: str, measures: Collection[str] = MEASURES, column: str = "q") -> Sample | None:
-    return _sample(effect(rows, per_layer(rows, column, measures), sweep, _only(rows)))
+    return sample_of(effect(rows, per_layer(rows, column, measures), sweep, _only(rows)))
 
 
 def _advantage(rows: pd.DataFrame, hidden: str, measures: Collection[str] = MEASURES) -> pd.Series:
@@ -151,23 +146,23 @@ def _advantage(rows: pd.DataFrame, hidden: str, measures: Collection[str] = MEAS
 
 
 def _dropout_over_others(rows: pd.DataFrame) -> Sample | None:
-    return _sample(_advantage(rows, _only(rows)))
+    return sample_of(_advantage(rows, _only(rows)))
 
 
 def _advantage_against_small(rows: pd.DataFrame, hidden: str, measures: Collection[str] = MEASURES) -> Sample | None:
     """The advantage of dropout in another architecture less that in (64, 64)."""
-    return _sample((_advantage(rows, hidden, measures) - _advantage(rows, "64-64", measures)).dropna())
+    return sample_of((_advantage(rows, hidden, measures) - _advantage(rows, "64-64", measures)).dropna())
 
 
 def _upstream_over_downstream(rows: pd.DataFrame) -> Sample | None:
     sides = [effect(rows, per_layer(rows, "q", side), "dropout", _only(rows)) for side in (UPSTREAM, DOWNSTREAM)]
-    return _sample((sides[0] - sides[1]).dropna())
+    return sample_of((sides[0] - sides[1]).dropna())
 
 
 def _first_over_second(rows: pd.DataFrame) -> Sample | None:
     values, hidden = per_layer(rows, "q"), _only(rows)
     layers = [effect(rows, values, "dropout", hidden, [layer]) for layer in (1, 2)]
-    return _sample((layers[0] - layers[1]).dropna())
+    return sample_of((layers[0] - layers[1]).dropna())
 
 
 def _slope_over_layers(rows: pd.DataFrame, measures: Collection[str]) -> Sample | None:
@@ -177,14 +172,14 @@ def _slope_over_layers(rows: pd.DataFrame, measures: Collection[str]) -> Sample 
     values, hidden = per_layer(rows, "q", measures), _only(rows)
     layers = sorted(rows["layer"].unique())
     effects = pd.DataFrame({layer: effect(rows, values, "dropout", hidden, [layer]) for layer in layers}).dropna()
-    return _sample([float(spearmanr(layers, line).statistic) for line in effects.to_numpy()])
+    return sample_of([float(spearmanr(layers, line).statistic) for line in effects.to_numpy()])
 
 
 def _l1_like_l2(rows: pd.DataFrame, column: str) -> Sample | None:
     """Effect of L1 less that of L2, as a share of that of dropout for Q and as it is for sparsity."""
     values, hidden = per_layer(rows, column), _only(rows)
     l1, l2, dropout = (effect(rows, values, sweep, hidden) for sweep in ("l1", "l2", "dropout"))
-    return _sample(((l1 - l2) / (dropout.mean() if column == "q" else 1)).dropna())
+    return sample_of(((l1 - l2) / (dropout.mean() if column == "q" else 1)).dropna())
 
 
 def _trends_differ(rows: pd.DataFrame, column: str) -> Sample | None:
@@ -202,11 +197,11 @@ def _difference_of_kinds(
     rows = accepted(rows)
     difference = (agreement(rows, more, column) - agreement(rows, less, column)).dropna()
     means = difference.groupby(level=TRAINED).mean()
-    return _sample(_at(means, _only(rows), sweep, strength))
+    return sample_of(_at(means, _only(rows), sweep, strength))
 
 
 def _agreement_effect(rows: pd.DataFrame, kind: str, sweep: str) -> Sample | None:
-    return _sample(effect(rows, agreement(rows, kind), sweep, _only(rows)))
+    return sample_of(effect(rows, agreement(rows, kind), sweep, _only(rows)))
 
 
 def _trained_over_untrained(rows: pd.DataFrame, kind: str) -> Sample | None:
@@ -226,7 +221,7 @@ def _never_lowered(rows: pd.DataFrame) -> Sample | None:
 def _spectral_over_single(rows: pd.DataFrame) -> Sample | None:
     """Q of the search from the spectral splitting less Q of the one from a single community, by network."""
     difference = rows.assign(gain=rows["q"] - rows["q_from_one"])
-    return _sample(difference.groupby(["sweep", "strength", "seed"])["gain"].mean())
+    return sample_of(difference.groupby(["sweep", "strength", "seed"])["gain"].mean())
 
 
 def _between_two_and_six(rows: pd.DataFrame) -> Sample | None:
@@ -277,7 +272,7 @@ def _same_by_every_index(rows: pd.DataFrame) -> Sample | None:
         for index in indices:
             within, across = (np.mean([index(parts[a], parts[b]) for a, b in kinds[kind]]) for kind in SIDES)
             out[seed][-1].append(float(within - across))
-    return _sample([float(np.mean(layers, axis=0).min()) for layers in out.values()])
+    return sample_of([float(np.mean(layers, axis=0).min()) for layers in out.values()])
 
 
 def _only(rows: pd.DataFrame) -> str:
@@ -285,54 +280,52 @@ def _only(rows: pd.DataFrame) -> str:
 
 
 FINDINGS = {
-    "dropout_over_others": statistic("effect of dropout on Q, less that of L1 or L2", _dropout_over_others),
-    "dropout_effect": statistic("effect of dropout on Q", partial(_q_effect, sweep="dropout")),
-    "l2_effect": statistic("effect of L2 on Q", partial(_q_effect, sweep="l2")),
-    "l1_effect_downstream": statistic(
+    "dropout_over_others": Metric("effect of dropout on Q, less that of L1 or L2", _dropout_over_others),
+    "dropout_effect": Metric("effect of dropout on Q", partial(_q_effect, sweep="dropout")),
+    "l2_effect": Metric("effect of L2 on Q", partial(_q_effect, sweep="l2")),
+    "l1_effect_downstream": Metric(
         "effect of L1 on Q, downstream", partial(_q_effect, sweep="l1", measures=DOWNSTREAM)
     ),
-    "dropout_effect_number": statistic(
+    "dropout_effect_number": Metric(
         "effect of dropout on the number of communities", partial(_q_effect, sweep="dropout", column="effective_number")
     ),
-    "upstream_over_downstream": statistic(
-        "effect of dropout on Q, upstream less downstream", _upstream_over_downstream
-    ),
-    "first_over_second": statistic("effect of dropout on Q, first layer less second", _first_over_second),
-    "l1_like_l2": statistic("L1 less L2, as a share of dropout's effect on Q", partial(_l1_like_l2, column="q"), 2),
-    "sparsity_l1_like_l2": statistic("sparsity, L1 less L2", partial(_l1_like_l2, column="sparsity")),
-    "trends_of_q_differ": statistic("p, equal effects on Q", partial(_trends_differ, column="q"), 4),
-    "trends_of_number_differ": statistic(
+    "upstream_over_downstream": Metric("effect of dropout on Q, upstream less downstream", _upstream_over_downstream),
+    "first_over_second": Metric("effect of dropout on Q, first layer less second", _first_over_second),
+    "l1_like_l2": Metric("L1 less L2, as a share of dropout's effect on Q", partial(_l1_like_l2, column="q"), 2),
+    "sparsity_l1_like_l2": Metric("sparsity, L1 less L2", partial(_l1_like_l2, column="sparsity")),
+    "trends_of_q_differ": Metric("p, equal effects on Q", partial(_trends_differ, column="q"), 4),
+    "trends_of_number_differ": Metric(
         "p, equal effects on the number", partial(_trends_differ, column="effective_number"), 4
     ),
-    "advantage_wide": statistic(
+    "advantage_wide": Metric(
         "advantage of dropout, wide less small", partial(_advantage_against_small, hidden="256-256")
     ),
-    "advantage_deep_upstream": statistic(
+    "advantage_deep_upstream": Metric(
         "advantage of dropout upstream, deep less small",
         partial(_advantage_against_small, hidden="64-64-64-64-64", measures=UPSTREAM),
     ),
-    "slope_upstream": statistic(
+    "slope_upstream": Metric(
         "dropout's effect against depth, upstream", partial(_slope_over_layers, measures=UPSTREAM), 2
     ),
-    "slope_downstream": statistic(
+    "slope_downstream": Metric(
         "dropout's effect against depth, downstream", partial(_slope_over_layers, measures=DOWNSTREAM), 2
     ),
-    "within_over_across": statistic(
+    "within_over_across": Metric(
         "agreement, within a family less across", partial(_difference_of_kinds, more="within", less="across")
     ),
-    "normalisation_over_type": statistic(
+    "normalisation_over_type": Metric(
         "agreement, of normalised forms less of covariance and gradient",
         partial(_difference_of_kinds, more="normalisation", less="covariance against gradient"),
     ),
-    "transfer_within_over_across": statistic(
+    "transfer_within_over_across": Metric(
         "transferability, within a family less across",
         partial(_difference_of_kinds, more="within", less="across", column="transferability"),
     ),
-    "untrained_downstream_over_upstream": statistic(
+    "untrained_downstream_over_upstream": Metric(
         "agreement in untrained networks, downstream less upstream",
         partial(_difference_of_kinds, more="downstream", less="upstream", sweep="untrained"),
     ),
-    "across_at_large_l1": statistic(
+    "across_at_large_l1": Metric(
         "agreement across at large L1, plain less normalised downstream",
         partial(
             _difference_of_kinds,
@@ -342,30 +335,30 @@ FINDINGS = {
         ),
     ),
     **{
-        f"upstream_agreement_{sweep}": statistic(
+        f"upstream_agreement_{sweep}": Metric(
             f"effect of {name} on agreement upstream", partial(_agreement_effect, kind="upstream", sweep=sweep)
         )
         for sweep, name in (("l1", "L1"), ("l2", "L2"), ("dropout", "dropout"))
     },
     **{
-        f"normalisation_downstream_{sweep}": statistic(
+        f"normalisation_downstream_{sweep}": Metric(
             f"effect of {name} on agreement of normalised forms, downstream",
             partial(_agreement_effect, kind="normalisation, downstream", sweep=sweep),
         )
         for sweep, name in (("l1", "L1"), ("l2", "L2"))
     },
-    "upstream_trained": statistic(
+    "upstream_trained": Metric(
         "agreement upstream, trained less untrained", partial(_trained_over_untrained, kind="upstream")
     ),
-    "across_trained": statistic(
+    "across_trained": Metric(
         "agreement across, trained less untrained", partial(_trained_over_untrained, kind="across")
     ),
-    "every_index": statistic("least difference within less across, over indices", _same_by_every_index),
-    "refined": statistic("share of partitions that the search improves", _refined),
-    "lowered": statistic("share of partitions that the search makes worse", _never_lowered),
-    "spectral_over_single": statistic("Q with spectral start less Q without", _spectral_over_single),
-    "number_two_to_six": statistic("share of layers with 2 to 6 communities", _between_two_and_six, 2),
-    "number_trained": statistic("number of communities, trained less untrained", _number_trained, 2),
-    "depth_matters": statistic("p, Q of untrained networks equal in all layers", _depth_matters, 4),
-    "failures_elsewhere": statistic("share below 80% accuracy at weaker regularisation", _failures_elsewhere),
+    "every_index": Metric("least difference within less across, over indices", _same_by_every_index),
+    "refined": Metric("share of partitions that the search improves", _refined),
+    "lowered": Metric("share of partitions that the search makes worse", _never_lowered),
+    "spectral_over_single": Metric("Q with spectral start less Q without", _spectral_over_single),
+    "number_two_to_six": Metric("share of layers with 2 to 6 communities", _between_two_and_six, 2),
+    "number_trained": Metric("number of communities, trained less untrained", _number_trained, 2),
+    "depth_matters": Metric("p, Q of untrained networks equal in all layers", _depth_matters, 4),
+    "failures_elsewhere": Metric("share below 80% accuracy at weaker regularisation", _failures_elsewhere),
 }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modlib.data.arithmetic import TASKS
-from modlib.tables.runner import Cell, Experiment, Row
+from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, numbers, optional, text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,6 +46,33 @@ TOLERANCE = {
     "histogram": math.inf,
     **{f"{network}_{place}": 0.05 for network in ("whole", "masked", "inverse") for place in ("first", "second")},
     "confusion": 0.1,
+}
+COLUMNS = {
+    "profile": PROFILE,
+    "task": text(*TASKS),
+    "network": text(),
+    "beta": number(0),
+    "seed": integer(),
+    "mask": text(),
+    "layer": integer(),
+    "parameter": text(),
+    "size": integer(1),
+    "kept": integer(),
+    "shared": integer(),
+    "union": integer(),
+    "by_chance": number(0),
+    "by_chance_sd": number(0),
+    "p": SHARE,
+    "network_steps": integer(1),
+    "mask_steps": integer(1),
+    "mask_rate": number(0),
+    "loss_first": number(0),
+    "loss_before_last": number(0),
+    "loss_last": number(0),
+    "kept_course": numbers(0, 1),
+    "histogram": numbers(0),
+    **{f"{network}_{place}": SHARE for network in ("whole", "masked", "inverse") for place in ("first", "second")},
+    "confusion": optional(numbers(0, 1)),
 }
 
 
@@ -187,4 +214,7 @@ def _histogram(found: LearnedMask) -> str:
     return " ".join(map(str, np.histogram(values, bins=BINS, range=(0, 1))[0]))
 
 
-EXPERIMENT = Experiment("weight-masks", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL)
+EXPERIMENT = Experiment(
+    "weight-masks", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL, columns=COLUMNS,
+    network_key=("task", "network", "seed"),
+)  # fmt: skip

@@ -15,7 +15,7 @@ import pandas as pd
 from modlib.chapters.weight_masks.experiment import paper_beta
 from modlib.data.arithmetic import TASKS
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import over_networks, statistic
+from modlib.evidence.metrics import Metric, sample_of
 
 ENDS = (0.1, 0.9)  # probabilities beyond these count as decided
 SMALL = "fnn 400-400-200"  # the smallest network of figure 9
@@ -38,11 +38,6 @@ def by_seed(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
     return values.groupby(rows["seed"]).mean()
 
 
-def _sample(values: pd.Series) -> Sample | None:
-    found = values.dropna().to_numpy(dtype=float)
-    return over_networks(found) if found.size else None
-
-
 def whole_masks(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a mask, of all its layers together, at the paper's strength."""
     rows = at_paper_beta(rows)
@@ -58,17 +53,17 @@ def _outer(rows: pd.DataFrame, inner: bool = False) -> pd.DataFrame:
 
 def _outer_over_inner(rows: pd.DataFrame) -> Sample | None:
     outer, inner = _outer(rows), _outer(rows, inner=True)
-    return _sample(by_seed(outer, share(outer)) - by_seed(inner, share(inner)))
+    return sample_of(by_seed(outer, share(outer)) - by_seed(inner, share(inner)))
 
 
 def _outer_shared(rows: pd.DataFrame) -> Sample | None:
     outer = _outer(rows)
-    return _sample(by_seed(outer, share(outer)))
+    return sample_of(by_seed(outer, share(outer)))
 
 
 def _shared(rows: pd.DataFrame) -> Sample | None:
     totals = whole_masks(rows)
-    return _sample(by_seed(totals, share(totals)))
+    return sample_of(by_seed(totals, share(totals)))
 
 
 def _of_masks(rows: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
@@ -79,13 +74,13 @@ def _of_masks(rows: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
 def _multiplication_to_addition(rows: pd.DataFrame) -> Sample | None:
     totals = whole_masks(rows)
     kept = _of_masks(totals, totals["kept"])
-    return _sample(kept["multiplication"] / kept["addition"]) if len(kept) else None
+    return sample_of(kept["multiplication"] / kept["addition"]) if len(kept) else None
 
 
 def _addition_shares_more(rows: pd.DataFrame) -> Sample | None:
     totals = whole_masks(rows)
     shares = _of_masks(totals, share(totals))
-    return _sample(shares["addition"] - shares["multiplication"]) if len(shares) else None
+    return sample_of(shares["addition"] - shares["multiplication"]) if len(shares) else None
 
 
 def confusion(rows: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +99,7 @@ def confusion(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _answers(rows: pd.DataFrame, answer: str) -> Sample | None:
     found = confusion(at_paper_beta(rows))
-    return _sample(found.groupby("seed")[answer].mean())
+    return sample_of(found.groupby("seed")[answer].mean())
 
 
 def inverse_drop(rows: pd.DataFrame) -> pd.Series:
@@ -117,13 +112,13 @@ def inverse_drop(rows: pd.DataFrame) -> pd.Series:
 def _inverse_drop(rows: pd.DataFrame, mask: str | None = None) -> Sample | None:
     totals = whole_masks(rows)
     totals = totals if mask is None else totals[totals["mask"] == mask]
-    return _sample(by_seed(totals, inverse_drop(totals)))
+    return sample_of(by_seed(totals, inverse_drop(totals)))
 
 
 def _difference_of_tasks(rows: pd.DataFrame, more: str, less: str) -> Sample | None:
     totals = whole_masks(rows)
     shares = share(totals).groupby([totals["seed"], totals["task"]]).mean().unstack("task")
-    return _sample(shares[more] - shares[less]) if {more, less} <= set(shares) else None
+    return sample_of(shares[more] - shares[less]) if {more, less} <= set(shares) else None
 
 
 def _size_p(rows: pd.DataFrame) -> Sample | None:
@@ -146,7 +141,7 @@ def _decided(rows: pd.DataFrame) -> Sample | None:
     counts = np.array([text.split() for text in totals["histogram"]], dtype=float)
     middles = (np.arange(counts.shape[1]) + 0.5) / counts.shape[1]
     ends = (middles < ENDS[0]) | (middles > ENDS[1])
-    return _sample(by_seed(totals, pd.Series(counts[:, ends].sum(1) / counts.sum(1), index=totals.index)))
+    return sample_of(by_seed(totals, pd.Series(counts[:, ends].sum(1) / counts.sum(1), index=totals.index)))
 
 
 def own_accuracy(rows: pd.DataFrame) -> pd.Series:
@@ -161,36 +156,34 @@ def _range_near_paper(rows: pd.DataFrame, column: Callable[[pd.DataFrame], pd.Se
     ratio = rows["beta"].astype(float) / paper
     near = rows[(ratio < NEAR) & (ratio > 1 / NEAR)]
     means = column(near).groupby([near["seed"], near["beta"]]).mean().unstack("beta").dropna()
-    return _sample(means.max(axis=1) - means.min(axis=1)) if means.shape[1] > 1 else None
+    return sample_of(means.max(axis=1) - means.min(axis=1)) if means.shape[1] > 1 else None
 
 
 FINDINGS = {
-    "weight_ratio_mul_to_add": statistic(
-        "weights for multiplication to those for addition", _multiplication_to_addition
-    ),
-    "outer_over_inner": statistic("sharing, first and last layer less those between", _outer_over_inner),
-    "addition_shares_more": statistic("sharing of addition less that of multiplication", _addition_shares_more),
-    "answers_own": statistic("other operation answered by the mask's own", partial(_answers, answer="own")),
-    "answers_neither": statistic("other operation answered by neither", partial(_answers, answer="neither")),
-    "shared": statistic("sharing, all layers", _shared),
-    "outer_shared": statistic("sharing, first and last layer", _outer_shared, 4),
-    "inverse_drop": statistic("accuracy lost on the other function by the inverse mask", _inverse_drop),
-    "inverse_drop_first": statistic(
+    "weight_ratio_mul_to_add": Metric("weights for multiplication to those for addition", _multiplication_to_addition),
+    "outer_over_inner": Metric("sharing, first and last layer less those between", _outer_over_inner),
+    "addition_shares_more": Metric("sharing of addition less that of multiplication", _addition_shares_more),
+    "answers_own": Metric("other operation answered by the mask's own", partial(_answers, answer="own")),
+    "answers_neither": Metric("other operation answered by neither", partial(_answers, answer="neither")),
+    "shared": Metric("sharing, all layers", _shared),
+    "outer_shared": Metric("sharing, first and last layer", _outer_shared, 4),
+    "inverse_drop": Metric("accuracy lost on the other function by the inverse mask", _inverse_drop),
+    "inverse_drop_first": Metric(
         "accuracy lost on pair 2 by the inverse mask of pair 1", partial(_inverse_drop, mask="pair 1")
     ),
-    "together_or_apart": statistic(
+    "together_or_apart": Metric(
         "sharing, one pair at a time less both", partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1])
     ),
-    "shared_io": statistic(
+    "shared_io": Metric(
         "sharing, addition and multiplication less double addition",
         partial(_difference_of_tasks, more=TASKS[0], less=TASKS[1]),
     ),
-    "size_p": statistic("p of a difference in sharing between small and large", _size_p),
-    "decided": statistic("share of probabilities below 0.1 or above 0.9", _decided),
-    "range_accuracy": statistic(
+    "size_p": Metric("p of a difference in sharing between small and large", _size_p),
+    "decided": Metric("share of probabilities below 0.1 or above 0.9", _decided),
+    "range_accuracy": Metric(
         "range of accuracy over strengths near the paper's", partial(_range_near_paper, column=own_accuracy)
     ),
-    "range_sharing": statistic(
+    "range_sharing": Metric(
         "range of sharing over strengths near the paper's", partial(_range_near_paper, column=share)
     ),
 }

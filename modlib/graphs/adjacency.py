@@ -1,0 +1,84 @@
+"""A graph as its adjacency matrix: what is accepted, and what every part that works on a graph needs of it.
+
+Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+
+from modlib.errors import GraphError, InputError
+from modlib.graphs.neurons import NeuronGraph
+
+Graph: TypeAlias = NeuronGraph | sp.csr_array
+SMALLER = 2.0**-100  # makes sums of any finite weights finite; a power of two leaves their digits as they are
+ASYMMETRY = 1e-6  # of an adjacency matrix that was computed in single precision
+
+
+def checked(graph: NeuronGraph | sp.sparray | np.ndarray) -> tuple[Graph, float]:
+    """The graph in double precision, times a factor that keeps the sums of its weights finite, and the factor.
+
+    Args:
+        graph: a neuron graph, or a symmetric non-negative adjacency matrix.
+
+    Raises:
+        GraphError: if a neuron graph has edges that are not finite.
+        InputError: if anything else is no such matrix.
+    """
+    if isinstance(graph, NeuronGraph):
+        with np.errstate(over="ignore"):
+            factor = 1.0 if np.isfinite(graph.degrees.sum()) else SMALLER
+        if factor != 1 or any(block.dtype != np.float64 for block in graph.edges.values()):
+            edges = {pair: block.astype(np.float64) * factor for pair, block in graph.edges.items()}
+            graph = NeuronGraph(graph.sizes, edges, graph.live)
+        if not np.isfinite(graph.degrees.sum()):
+            raise GraphError("the graph has NaN or infinite edges; expected finite ones: make it by neuron_graph")
+        return graph, factor
+    array = isinstance(graph, np.ndarray) or sp.issparse(graph)
+    if not (array and graph.ndim == 2 and graph.shape[0] == graph.shape[1] > 0 and graph.dtype.kind in "buif"):
+        raise InputError(
+            f"a {type(graph).__name__} of shape {getattr(graph, 'shape', None)} arrived; expected a neuron graph, or a "
+            "square numpy or scipy.sparse matrix of numbers, one row a vertex: pass weights through neuron_graph"
+        )
+    matrix = sp.csr_array(graph, dtype=np.float64, copy=True)
+    bad = np.count_nonzero(~np.isfinite(matrix.data) | (matrix.data < 0))
+    if bad:
+        raise InputError(
+            f"an adjacency matrix with {bad} negative, NaN or infinite entries arrived; expected finite weights of at "
+            "least 0: pass absolute values"
+        )
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    with np.errstate(over="ignore"):
+        factor = 1.0 if np.isfinite(matrix.sum()) else SMALLER
+    matrix = matrix * factor
+    if (abs(matrix - matrix.T) - ASYMMETRY * (matrix + matrix.T)).max() > 0:
+        raise InputError(
+            f"an adjacency matrix of shape {graph.shape} arrived that is not symmetric; expected the weight of an edge "
+            "at both of its ends: pass A + A^T if that is what you mean"
+        )
+    return (matrix + matrix.T) / 2, factor
+
+
+def degrees_of(graph: Graph) -> np.ndarray:
+    """Sum of the weights at every vertex.
+
+    Raises:
+        GraphError: if a vertex has no edge.
+    """
+    degrees = graph.degrees if isinstance(graph, NeuronGraph) else np.asarray(graph.sum(axis=1)).ravel()
+    isolated = np.flatnonzero(degrees <= 0)
+    if len(isolated):
+        raise GraphError(
+            f"{len(isolated)} of {len(degrees)} vertices have no edge, the first is number {isolated[0]}; expected one "
+            "at every vertex: leave these out, as neuron_graph does"
+        )
+    return degrees
+
+
+def adjacency_of(graph: Graph) -> sp.csr_array:
+    """The adjacency matrix of either kind of graph."""
+    return graph.adjacency if isinstance(graph, NeuronGraph) else graph

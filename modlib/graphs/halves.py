@@ -1,0 +1,120 @@
+"""The bipartite graph of a layered network, solved on half of its vertices.
+
+Every edge joins an even layer to an odd one. With A = [[0, B], [B^T, 0]] and N = D_e^{-1/2} B D_o^{-1/2}, a singular
+triple (s, u, v) of N is an eigenvector (u, v)/sqrt(2) of the normalised Laplacian with eigenvalue 1 - s. So its k
+smallest eigenvectors come from the k largest singular vectors of a matrix of half the size.
+Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg as sl
+import scipy.sparse as sp
+import scipy.sparse.linalg as ssl
+
+from modlib.graphs import eigenvectors
+from modlib.graphs.neurons import Matrix, NeuronGraph
+
+SQUARED = 1e-6  # a singular value below this is lost in the rounding of its square
+
+
+def smaller_side(graph: NeuronGraph) -> int:
+    """Number of vertices in the even or in the odd layers, whichever is smaller."""
+    sizes = [len(indices) for indices in graph.live]
+    return min(sum(sizes[0::2]), sum(sizes[1::2]))
+
+
+@dataclass(frozen=True, eq=False)
+class _HalfMatrix:
+    """N = D_e^{-1/2} B D_o^{-1/2} of a bipartite graph, block by block; its columns are the smaller side.
+
+    Attributes:
+        rows, columns: which vertices of the graph are on either side, (n_vertices,) booleans.
+        blocks: for a pair of layers, the rows and columns it fills, and the scaled edge weights.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    blocks: list[tuple[slice, slice, Matrix]]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return int(self.rows.sum()), int(self.columns.sum())
+
+    def times(self, vectors: np.ndarray) -> np.ndarray:
+        out = np.zeros((self.shape[0], *vectors.shape[1:]))
+        for row, column, block in self.blocks:
+            out[row] += block @ vectors[column]
+        return out
+
+    def transposed_times(self, vectors: np.ndarray) -> np.ndarray:
+        out = np.zeros((self.shape[1], *vectors.shape[1:]))
+        for row, column, block in self.blocks:
+            out[column] += block.T @ vectors[row]
+        return out
+
+    def gram(self) -> np.ndarray:
+        """N^T N, dense; most pairs of layers share no row, so most of its blocks are 0."""
+        product = np.zeros((self.shape[1], self.shape[1]))
+        for row, left, first in self.blocks:
+            for other_row, right, second in self.blocks:
+                if row == other_row and left.start >= right.start:
+                    part = first.T @ second
+                    product[left, right] += part if isinstance(part, np.ndarray) else part.toarray()
+                    if left != right:
+                        product[right, left] = product[left, right].T
+        return product
+
+
+def _half_matrix(graph: NeuronGraph) -> _HalfMatrix:
+    even = graph.layer % 2 == 0
+    rows, row_parity = (even, 0) if 2 * even.sum() >= len(even) else (~even, 1)
+    side = np.where(rows, np.cumsum(rows), np.cumsum(~rows)) - 1  # index of a vertex on its own side
+    scale = 1 / np.sqrt(graph.degrees)
+    blocks = []
+    for (i, j), block in graph.edges.items():
+        if i % 2 != row_parity:
+            i, j, block = j, i, block.T
+        here, there = (slice(graph.offsets[layer], graph.offsets[layer + 1]) for layer in (i, j))
+        if len(graph.live[i]) and len(graph.live[j]):
+            row, column = (slice(side[part.start], side[part.stop - 1] + 1) for part in (here, there))
+            blocks.append((row, column, _scale(block, scale[here], scale[there])))
+    return _HalfMatrix(rows, ~rows, blocks)
+
+
+def _scale(block: Matrix, left: np.ndarray, right: np.ndarray) -> Matrix:
+    if sp.issparse(block):
+        return sp.csr_array(sp.diags_array(left) @ block @ sp.diags_array(right))
+    scaled = block * left[:, None]
+    scaled *= right
+    return scaled
+
+
+def leading_of_halves(graph: NeuronGraph, k: int, rng: np.random.Generator) -> eigenvectors.Eigenpairs:
+    """The k largest eigenvalues of D^{-1/2} A D^{-1/2} of a connected bipartite graph, and their eigenvectors."""
+    half = _half_matrix(graph)
+    n = half.shape[1]
+    if n <= eigenvectors.DENSE_SIDE:
+        gram: eigenvectors.Symmetric = half.gram()
+    else:
+        gram = ssl.LinearOperator(
+            (n, n),
+            matvec=lambda v: half.transposed_times(half.times(v.ravel())),
+            matmat=lambda v: half.transposed_times(half.times(v)),
+            dtype=float,
+        )
+    right = eigenvectors.leading_eigenvectors(gram, k, rng, eigenvectors.arpack)[1]
+    left = half.times(right)
+    values = np.linalg.norm(left, axis=0)
+    if values.min() > SQUARED:
+        left = left / values
+    else:  # the product has lost their left vectors
+        left, values, turn = sl.svd(left, full_matrices=False)
+        right = right @ turn.T
+    vectors = np.empty((graph.n_vertices, k))
+    vectors[half.rows] = left
+    vectors[half.columns] = right
+    return values, vectors / np.sqrt(2)

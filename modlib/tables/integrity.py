@@ -1,0 +1,192 @@
+"""Whether a table holds just what its runs stored: results/NAME.json keeps a digest of the rows of every cell.
+
+A digit that was changed, rows that changed places or were lost are found by reading, not only by training again.
+Chapter: all with a result table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from modlib.errors import ResultsError, TableMissing
+from modlib.files import replace_file, results_folder
+from modlib.tables.experiment import Experiment
+from modlib.tables.schema import PROFILES, Record, Stored, as_text, read_stored, remedy
+
+RUN_FIELDS = ("id", "profile", "date", "commit")
+PROVENANCE = {
+    "type": "object",
+    "required": ["table", "runs"],
+    "properties": {
+        "table": {"type": "string"},
+        "cells": {"type": "object", "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{16}$"}},
+        "runs": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": [*RUN_FIELDS, "seconds", "rows"],
+                "properties": {
+                    **{name: {"type": "string", "minLength": 1} for name in RUN_FIELDS},
+                    "profile": {"enum": list(PROFILES)},
+                    "seconds": {"type": "number", "minimum": 0},
+                    "rows": {"type": "integer", "minimum": 1},
+                },
+            },
+        },
+    },
+}
+
+
+def read_provenance(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """Where the rows of a table come from.
+
+    Returns:
+        ``runs``, a list with commit, date, versions, machine, seconds and rows of each; and ``cells``, for the fields
+        with which the lines of a cell begin the digest of these lines. Tables of earlier versions lack ``cells``.
+
+    Raises:
+        TableMissing: if there is no such file.
+        ResultsError: if it is damaged.
+    """
+    return _read(name, (folder or results_folder()) / f"{name}.json")
+
+
+def cell_digests(lines: list[Record], width: int) -> dict[str, str]:
+    """For every cell, SHA-256 of its lines, the first 16 digits.
+
+    Args:
+        lines: fields of the lines of a table, those of a cell one after the other.
+        width: number of fields that identify a cell, the first ones.
+    """
+    cells = groupby(lines, key=lambda fields: fields[:width])
+    return {_cell_text(cell): hashlib.sha256(as_text(rows).encode()).hexdigest()[:16] for cell, rows in cells}
+
+
+def read_accounted(
+    experiment: Experiment, folder: Path | None = None, complete: bool = True
+) -> tuple[Stored, dict[str, Any]]:
+    """A table and its provenance, which say the same, though a run may store rows at this moment.
+
+    Provenance is written first, under another name; the moment in which the table is replaced decides; then provenance
+    gets its name. So of the two files one belongs to the table, wherever a run was killed.
+
+    Args:
+        experiment: whose table.
+        folder: where it lies; ``results_folder()`` by default.
+        complete: whether every cell that was stored must be there, and its digest. A run measures lost cells again,
+            and writes the digests of a table of an earlier version.
+
+    Raises:
+        TableMissing: if there is no table or no provenance.
+        ResultsError: naming the cells that were changed, added or lost, or if a file is damaged.
+    """
+    folder, name = folder or results_folder(), experiment.name
+    path = folder / f"{name}.csv"
+    while True:
+        version = _version(path)
+        stored = read_stored(experiment, path)
+        found = cell_digests(stored.lines, _width(experiment, stored))
+        with suppress(TableMissing):
+            coming = _read(name, next_provenance(name, folder))
+            if coming["cells"] == found:
+                return stored, coming
+        provenance = read_provenance(name, folder)
+        faults = list(_differences(found, provenance.get("cells"), complete))
+        if not faults:
+            return stored, provenance
+        if _version(path) == version:  # nobody replaced it meanwhile
+            more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+            raise ResultsError(
+                f"{path} is not what its runs stored: {'; '.join(faults[:3])}{more}; {remedy(experiment)}, "
+                f"or, if it was changed on purpose, take it as it is with: modlib check {name} --seal"
+            )
+
+
+def seal(experiment: Experiment, folder: Path | None = None) -> int:
+    """Take a table as it is, after a change on purpose: the digests of its cells are written anew.
+
+    Returns:
+        The number of cells.
+
+    Raises:
+        TableMissing: if there is no table or no provenance.
+        ResultsError: if a file is damaged or cannot be written.
+    """
+    folder = folder or results_folder()
+    stored = read_stored(experiment, folder / f"{experiment.name}.csv")
+    provenance = read_provenance(experiment.name, folder)
+    provenance["cells"] = cell_digests(stored.lines, _width(experiment, stored))
+    path = folder / f"{experiment.name}.json"
+    try:
+        replace_file(path, provenance_text(provenance))
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be written ({error.strerror}); make room, or the folder writable") from error
+    return len(provenance["cells"])
+
+
+def next_provenance(name: str, folder: Path) -> Path:
+    """Where provenance waits until the table that it belongs to is in its place."""
+    return folder / f".{name}.next.json"
+
+
+def provenance_text(provenance: Mapping[str, Any]) -> str:
+    """Provenance as it is stored."""
+    return json.dumps(provenance, indent=1) + "\n"
+
+
+def _read(name: str, path: Path) -> dict[str, Any]:
+    from jsonschema import Draft202012Validator
+
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TableMissing(f"there is no provenance {path}; restore it from git") from error
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read ({error.strerror}); make it a readable file") from error
+    except ValueError as error:
+        raise ResultsError(f"{path} does not parse as JSON ({error}); restore it from git") from error
+    fault = next(Draft202012Validator(PROVENANCE).iter_errors(found), None)
+    if fault is not None:
+        raise ResultsError(f"{path}, {fault.json_path}: {fault.message[:200]}; restore it from git")
+    ids = [run["id"] for run in found["runs"]]
+    if found["table"] != name or len(set(ids)) != len(ids):
+        what = f"is that of {found['table']}" if found["table"] != name else "names a run twice"
+        raise ResultsError(f"{path} {what}; restore it from git")
+    return dict(found)
+
+
+def _differences(found: Mapping[str, str], recorded: Mapping[str, str] | None, complete: bool) -> Iterator[str]:
+    if recorded is None:
+        if complete:
+            yield "there are no digests of its cells, as in earlier versions"
+        return
+    for cell, digest in found.items():
+        if cell not in recorded:
+            yield f"no run stored the cell {cell}"
+        elif digest != recorded[cell]:
+            yield f"the rows of the cell {cell} were changed"
+    if complete:
+        yield from (f"the cell {cell} is lost" for cell in recorded if cell not in found)
+
+
+def _width(experiment: Experiment, stored: Stored) -> int:
+    return sum(name in stored.columns for name in experiment.cell_key)
+
+
+def _cell_text(fields: Record) -> str:
+    return as_text([fields]).rstrip("\n")
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return ()
+    return about.st_ino, about.st_mtime_ns, about.st_size

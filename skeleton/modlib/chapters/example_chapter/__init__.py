@@ -1,0 +1,1 @@
+"""Chapter ``example-chapter``: are planted modules more clusterable than none?"""

@@ -1,0 +1,26 @@
+"""Tables of made-up rows, to see what is concluded from them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from modlib.chapters import find_experiment
+from modlib.tables import Column, append_rows
+
+RUN = {"id": "made-up", "profile": "paper", "date": "2026-01-02", "commit": "abc1234def", "seconds": 1.0}
+
+
+def write_table(name: str, rows: pd.DataFrame, folder: Path) -> None:
+    """The table of a chapter; columns that the rows lack are filled with something that they may hold."""
+    experiment = find_experiment(name)
+    (folder / f"{name}.csv").unlink(missing_ok=True)
+    filled = rows.assign(**{c: _something(column) for c, column in experiment.columns.items() if c not in rows})
+    append_rows(experiment, filled.to_dict("records"), RUN, folder)
+
+
+def _something(column: Column) -> object:
+    if column.empty:
+        return ""
+    if column.kind == "text":
+        return column.values[0] if column.values else "something"
+    return max(column.least, 1) if column.most >= 1 else column.most

@@ -1,0 +1,119 @@
+"""Networks whose weights are computed at every pass: what is read is what the next pass would use."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
+
+from modlib.communities import similarities
+from modlib.errors import InputError
+from modlib.graphs import neuron_graph
+from modlib.networks import as_network
+
+
+def perceptron() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(8, 7), nn.ReLU(), nn.Linear(7, 4))
+
+
+def pruned(module: nn.Sequential) -> nn.Sequential:
+    prune.l1_unstructured(module[0], "weight", 0.5)
+    return module
+
+
+def normed(module: nn.Sequential) -> nn.Sequential:
+    weight_norm(module[0])
+    return module
+
+
+def spectral(module: nn.Sequential) -> nn.Sequential:
+    spectral_norm(module[0])
+    return module.eval()
+
+
+def parametrised(module: nn.Sequential) -> nn.Sequential:
+    parametrizations.weight_norm(module[0])
+    return module
+
+
+MAKERS = pytest.mark.parametrize("make", [pruned, normed, spectral, parametrised])
+
+
+@MAKERS
+def test_the_network_computes_what_the_module_does(make) -> None:  # type: ignore[no-untyped-def]
+    module, x = make(perceptron()), torch.randn(20, 8)
+    network = as_network(module)
+    with torch.no_grad():
+        torch.testing.assert_close(network.module(x), module.eval()(x), rtol=1e-5, atol=1e-6)
+    assert neuron_graph(module).n_vertices <= 8 + 7 + 4
+
+
+@MAKERS
+def test_weights_that_were_loaded_after_the_last_pass_are_the_ones_that_are_read(make) -> None:  # type: ignore[no-untyped-def]
+    """``module.weight`` is what the last pass computed; a checkpoint changes only what it is computed from."""
+    module, x = make(perceptron()), torch.randn(20, 8)
+    with torch.no_grad():
+        module(x)
+    module.load_state_dict(
+        {name: 2 * value if value.is_floating_point() else value for name, value in module.state_dict().items()}
+    )
+    network = as_network(module)
+    with torch.no_grad():
+        torch.testing.assert_close(network.module(x), module.eval()(x), rtol=1e-5, atol=1e-5)
+
+
+@MAKERS
+def test_the_module_of_the_user_stays_as_it_is(make) -> None:  # type: ignore[no-untyped-def]
+    module = make(perceptron())
+    x = torch.randn(5, 8)
+    before, mode, outputs = copy.deepcopy(module.state_dict()), module.training, module(x)
+    as_network(module)
+    assert module.training is mode
+    assert torch.equal(module(x), outputs)
+    assert before.keys() == module.state_dict().keys()
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+def test_pruned_weights_leave_the_graph() -> None:
+    module = pruned(perceptron())
+    zeros = int((module[0].weight == 0).sum())
+    first = neuron_graph(module).edges[0, 1]
+    assert (np.asarray(first) == 0).sum() <= zeros
+    assert int((as_network(module).layers[0].kernel == 0).sum()) == zeros == 28
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_other_precisions_are_read_in_single_precision(dtype: torch.dtype) -> None:
+    module = perceptron()
+    network = as_network(copy.deepcopy(module).to(dtype))
+    assert network.layers[0].kernel.dtype == np.float32
+    assert next(network.module.parameters()).dtype == torch.float32
+    np.testing.assert_allclose(network.layers[0].kernel, module[0].weight.detach().numpy().T, atol=2e-3)
+
+
+def test_an_activation_in_place_gives_the_same_similarities() -> None:
+    module, rng = perceptron(), np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 8)).astype(np.float32), rng.integers(4, size=30)
+    in_place = nn.Sequential(module[0], nn.ReLU(inplace=True), module[2])
+    for layer in ("0", "1"):
+        (first,), (second,) = (similarities(m, x, y, layers=[layer]).values() for m in (module, in_place))
+        for name, matrix in first.items():
+            np.testing.assert_array_equal(matrix, second[name], err_msg=f"{layer} {name}")
+
+
+def test_a_module_that_is_called_twice_is_refused() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.relu = nn.Linear(8, 6), nn.Linear(6, 6), nn.ReLU()
+            self.last = nn.Linear(6, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.relu(self.second(self.relu(self.first(x)))))
+
+    x, y = np.random.default_rng(0).normal(size=(10, 8)).astype(np.float32), np.arange(10) % 4
+    with pytest.raises(InputError, match="the ReLU whose output was to be measured is called 2 times"):
+        similarities(Twice(), x, y, layers=["relu"])
