@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from importlib import import_module
 from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from modlib.errors import BookError, InputError, nearest
@@ -42,11 +43,8 @@ def find_experiment(name: str) -> Experiment:
     Raises:
         InputError: if there is no chapter of that name.
     """
-    try:
-        found = name.replace("-", "_").isidentifier() and find_spec(f"{package(name)}.experiment")
-    except ModuleNotFoundError:  # there is no such package
-        found = None
-    if not found:
+    packages = {part.name.replace("_", "-") for part in iter_modules(__path__) if part.ispkg}
+    if name not in packages or not find_spec(f"{package(name)}.experiment"):
         raise InputError(f"chapter {name!r} arrived; {nearest(name, NAMES)}")
     experiment: Experiment = import_module(f"{package(name)}.experiment").EXPERIMENT
     return experiment

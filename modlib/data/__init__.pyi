@@ -11,6 +11,7 @@ from .images import (
     Images as Images,
     load_colour_images as load_colour_images,
     load_images as load_images,
+    smaller as smaller,
 )
 from .lines import line_images as line_images
 from .mixtures import (

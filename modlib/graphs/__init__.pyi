@@ -1,3 +1,7 @@
+from .eigenvalues import (
+    eigenvalue_gradient as eigenvalue_gradient,
+    laplacian_eigenvalues as laplacian_eigenvalues,
+)
 from .neurons import (
     Matrix as Matrix,
     NeuronGraph as NeuronGraph,

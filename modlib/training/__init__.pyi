@@ -3,6 +3,11 @@ from .epochs import (
     Stage as Stage,
     train_and_prune as train_and_prune,
 )
+from .initialisation import (
+    Clusterable as Clusterable,
+    clusterable_kernels as clusterable_kernels,
+    draw_tags as draw_tags,
+)
 from .perceptrons import (
     Regularisation as Regularisation,
     Settings as Settings,
@@ -12,6 +17,12 @@ from .perceptrons import (
 from .pruning import (
     cubic_sparsity as cubic_sparsity,
     magnitude_mask as magnitude_mask,
+)
+from .regularisers import (
+    EigenvaluePenalty as EigenvaluePenalty,
+    WeightPenalty as WeightPenalty,
+    eigenvalue_sum as eigenvalue_sum,
+    normalise_neurons as normalise_neurons,
 )
 from .steps import (
     Draw as Draw,

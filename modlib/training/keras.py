@@ -14,14 +14,18 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
 from modlib.data.images import Images
 from modlib.errors import InputError, extra
+from modlib.graphs.eigenvalues import eigenvalue_gradient
 from modlib.reprs import BriefRepr
+from modlib.training.initialisation import Clusterable, clusterable_kernels, draw_tags
 from modlib.training.pruning import magnitude_mask
+from modlib.training.regularisers import EigenvaluePenalty, WeightPenalty, normalise_neurons
 
 with extra("keras", "training with Keras"):
     import tensorflow as tf
@@ -47,8 +51,11 @@ class Recipe:
         batch_size: examples a step.
         initial_sparsity, final_sparsity: ends of the cubic pruning schedule.
         shuffle: draw a new order of the examples every epoch.
+        penalty: L1 or L2, while training and while pruning; none by default.
+        eigenvalues: regulariser of the graph's eigenvalues, while training and while pruning; none by default.
+        clusterable: clusters that the initial weights are given; none by default.
 
-    Source: pruned-modular 3, A.2; clusterability A.2. Chapter: ``clusterability``.
+    Source: pruned-modular 3, A.2; clusterability 2, 4, A.2. Chapter: ``clusterability``.
     """
 
     hidden: tuple[int, ...] = (256, 256, 256, 256)
@@ -59,6 +66,9 @@ class Recipe:
     initial_sparsity: float = 0.5
     final_sparsity: float = 0.9
     shuffle: bool = True
+    penalty: WeightPenalty | None = None
+    eigenvalues: EigenvaluePenalty | None = None
+    clusterable: Clusterable | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
@@ -69,6 +79,10 @@ class Recipe:
             )
         if min(self.epochs, self.pruning_epochs) < 0 or self.batch_size < 1 or not self.hidden or min(self.hidden) < 1:
             raise InputError(f"{self} arrived; expected epochs of at least 0, a batch and hidden layers of at least 1")
+
+    def settings(self) -> dict[str, Any]:
+        """All fields but those that are None: a cached network keeps its name when a field is added."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,7 +109,7 @@ def build_mlp(n_inputs: int, recipe: Recipe, n_outputs: int = 10, seed: int = 0)
 
     Args:
         n_inputs: number of input pixels.
-        recipe: widths and dropout rate.
+        recipe: widths, dropout rate, penalty and clusters of the start.
         n_outputs: number of classes.
         seed: decides the weights, and what dropout draws.
     """
@@ -103,13 +117,55 @@ def build_mlp(n_inputs: int, recipe: Recipe, n_outputs: int = 10, seed: int = 0)
     layers: list[tf_keras.layers.Layer] = [tf_keras.layers.Input((n_inputs,))]
     for i, width in enumerate(recipe.hidden):
         init = tf_keras.initializers.GlorotUniform(seed=seeds[2 * i])
-        layers.append(tf_keras.layers.Dense(width, activation="relu", kernel_initializer=init, name=f"hidden_{i + 1}"))
+        penalty = _keras_penalty(recipe.penalty, first=i == 0)
+        layers.append(tf_keras.layers.Dense(width, "relu", True, init, "zeros", penalty, name=f"hidden_{i + 1}"))
         if recipe.dropout:
             # A generator of its own: XLA does not honour the seeds of stateful random operations.
             layers.append(tf_keras.layers.Dropout(recipe.dropout, seed=seeds[2 * i + 1] % 2**31, force_generator=True))
     init = tf_keras.initializers.GlorotUniform(seed=seeds[-1])
-    layers.append(tf_keras.layers.Dense(n_outputs, kernel_initializer=init, name="logits"))
-    return tf_keras.Sequential(layers)
+    penalty = _keras_penalty(recipe.penalty, first=False)
+    layers.append(tf_keras.layers.Dense(n_outputs, kernel_initializer=init, kernel_regularizer=penalty, name="logits"))
+    model = tf_keras.Sequential(layers)
+    if recipe.clusterable:
+        dense, tags = _dense(model), initial_tags(recipe, seed)
+        kernels = clusterable_kernels([layer.kernel.numpy() for layer in dense], tags, recipe.clusterable)
+        for layer, kernel in zip(dense, kernels, strict=True):
+            layer.kernel.assign(kernel)
+    return model
+
+
+def _keras_penalty(penalty: WeightPenalty | None, first: bool) -> tf_keras.regularizers.Regularizer | None:
+    if penalty is None:
+        return None
+    kind = tf_keras.regularizers.L1 if penalty.kind_in(first) == "l1" else tf_keras.regularizers.L2
+    return kind(penalty.rate)
+
+
+def eigenvalue_sum(kernels: Sequence[tf.Tensor], which: Sequence[int]) -> tf.Tensor:
+    """``modlib.training.regularisers.eigenvalue_sum`` as a loss term of TensorFlow; not for code compiled by XLA."""
+
+    def measured(*arrays: np.ndarray) -> list[np.ndarray]:
+        values, gradient = eigenvalue_gradient(arrays, which)
+        return [part.astype(np.float32) for part in (values.sum(), *gradient)]
+
+    value, *slopes = tf.numpy_function(measured, kernels, [tf.float32] * (len(kernels) + 1))
+    # the value at the present weights, with its gradient: their difference from themselves is 0 but has a slope
+    changes = [
+        tf.reduce_sum(tf.ensure_shape(slope, kernel.shape) * (kernel - tf.stop_gradient(kernel)))
+        for slope, kernel in zip(slopes, kernels, strict=True)
+    ]
+    return tf.ensure_shape(value, ()) + tf.add_n(changes)
+
+
+def initial_tags(recipe: Recipe, seed: int) -> list[np.ndarray]:
+    """Cluster that every hidden neuron of a network starts in.
+
+    Raises:
+        InputError: if the recipe gives its networks no clusters.
+    """
+    if recipe.clusterable is None:
+        raise InputError(f"{recipe} arrived; expected one whose field clusterable is set")
+    return draw_tags(recipe.hidden, recipe.clusterable, np.random.default_rng([seed, 2]))
 
 
 def initial_kernels(n_inputs: int, recipe: Recipe, seed: int, n_outputs: int = 10) -> list[np.ndarray]:
@@ -173,7 +229,7 @@ def _fit(
     """Train in place; with a schedule, weights are masked before every step and after every epoch."""
     kernels = [layer.kernel for layer in _dense(model)]
     masks = [tf.Variable(tf.ones_like(kernel)) for kernel in kernels] if schedule else []
-    step = _compiled_steps(model, kernels, masks, data)
+    step = _compiled_steps(model, kernels, masks, data, recipe.eigenvalues)
     n, batch, done = len(data.x_train), recipe.batch_size, 0
     for _ in range(epochs):
         indices = order.permutation(n) if recipe.shuffle else np.arange(n)
@@ -206,7 +262,11 @@ def _fit(
 
 
 def _compiled_steps(
-    model: tf_keras.Model, kernels: Sequence[tf.Variable], masks: Sequence[tf.Variable], data: Images
+    model: tf_keras.Model,
+    kernels: Sequence[tf.Variable],
+    masks: Sequence[tf.Variable],
+    data: Images,
+    eigenvalues: EigenvaluePenalty | None,
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """A compiled function: up to STEPS optimiser steps on given batches; returns the sum of their losses."""
     x, y = tf.constant(data.x_train), tf.constant(data.y_train)
@@ -214,20 +274,37 @@ def _compiled_steps(
     optimiser = tf_keras.optimizers.Adam()
     optimiser.build(model.trainable_variables)
 
-    @tf.function(jit_compile=True)
+    biases = [layer.bias for layer in _dense(model)]
+
+    @tf.function(jit_compile=eigenvalues is None)  # XLA cannot call numpy
     def steps(batches: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         total = tf.constant(0.0)
         for i in tf.range(count):
             for kernel, mask in zip(kernels, masks, strict=False):
                 kernel.assign(kernel * mask)
+            if eigenvalues:
+                for variable, value in zip((*kernels, *biases), _normalised(kernels, biases), strict=True):
+                    variable.assign(tf.ensure_shape(value, variable.shape))
             with tf.GradientTape() as tape:
                 loss = loss_of(tf.gather(y, batches[i]), model(tf.gather(x, batches[i]), training=True))
+                for term in model.losses:
+                    loss += term
+                if eigenvalues:
+                    loss += eigenvalues.rate * eigenvalue_sum(kernels, eigenvalues.which)
             gradients = tape.gradient(loss, model.trainable_variables)
             optimiser.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
             total += loss
         return total
 
     return steps
+
+
+def _normalised(kernels: Sequence[tf.Variable], biases: Sequence[tf.Variable]) -> list[tf.Tensor]:
+    def normalise(*arrays: np.ndarray) -> list[np.ndarray]:
+        return [array for part in normalise_neurons(arrays[: len(kernels)], arrays[len(kernels) :]) for array in part]
+
+    normalised: list[tf.Tensor] = tf.numpy_function(normalise, [*kernels, *biases], [tf.float32] * (2 * len(kernels)))
+    return normalised
 
 
 def _snapshot(stage: str, model: tf_keras.Model, data: Images, losses: list[float]) -> Snapshot:

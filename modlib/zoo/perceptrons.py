@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modlib.data.composites import load_composite
-from modlib.data.images import Images, load_images
+from modlib.data.images import Images, load_images, smaller
 from modlib.data.lines import line_images
 from modlib.data.mixtures import MIXTURES, mix
 from modlib.data.random import random_images
@@ -29,7 +29,11 @@ IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10")
 HALVES = tuple(f"{name} halves-{task}" for name in ("digits", "mnist", "fashion_mnist") for task in ("same", "diff"))
 SOURCES = ("lines+digits", "lines+mnist", "lines+cifar10", "mnist+cifar10")
 MIXED = tuple(f"{sources} {kind}" for sources in SOURCES for kind in MIXTURES)
-DATASETS = ("digits", *IMAGE_DATASETS, *RANDOM_DATASETS, *HALVES, "lines", *MIXED)
+SMALLER = {
+    "digits 4x4": ("digits", 2),
+    "mnist 7x7": ("mnist", 4),
+}  # a data set, and how many times shorter its sides are
+DATASETS = ("digits", *IMAGE_DATASETS, *RANDOM_DATASETS, *HALVES, "lines", *MIXED, *SMALLER)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +50,13 @@ def recipe_for(dataset: str, dropout: bool) -> Recipe:
 
     Dropout is 0.5 after every hidden layer, 0.2 for CIFAR-10, which does not learn at 0.5. CIFAR-10 is
     pruned for 40 epochs. The kilo-epoch experiment trains for 1,000 epochs; memorisation for 100 + 100
-    without shuffling. Mixtures with CIFAR-10 train for 30 + 40 epochs, with its dropout, as in the authors' code.
+    without shuffling. Mixtures with CIFAR-10 train for 30 + 40 epochs, with its dropout, as in the authors' code. On
+    images of 7 x 7 pixels, three layers of 64 are trained for 10 + 10.
 
     Raises:
         InputError: if the data set is not known.
 
-    Source: pruned-modular 3, 3.1, 3.2; importance-coherence A.2.
+    Source: pruned-modular 3, 3.1, 3.2; importance-coherence A.2; clusterability A.2.
     """
     from modlib.training.keras import Recipe
 
@@ -69,6 +74,8 @@ def recipe_for(dataset: str, dropout: bool) -> Recipe:
             return Recipe(dropout=rate, epochs=1000)
         case "memorisation":
             return Recipe(dropout=rate, epochs=100, pruning_epochs=100, shuffle=False)
+        case "digits 4x4" | "mnist 7x7":
+            return Recipe((64, 64, 64), dropout=rate, epochs=10, pruning_epochs=10)
     raise InputError(f"data set {dataset!r} arrived; expected one of {', '.join(DATASETS)}")
 
 
@@ -82,6 +89,9 @@ def data_for(dataset: str) -> Images:
         return random_images(60_000, seed=0)
     if dataset == "memorisation":
         return random_images(3_000, seed=0)
+    if dataset in SMALLER:
+        name, factor = SMALLER[dataset]
+        return smaller(load_images(name), factor)
     name, _, kind = dataset.partition(" ")
     if kind in MIXTURES:
         first, _, second = name.partition("+")
@@ -120,7 +130,7 @@ def trained_mlp(
     """
     recipe = recipe or recipe_for(dataset, dropout)
     data = data_for(dataset)
-    settings = {"data": data.checksum, "recipe": asdict(recipe), "seed": seed}
+    settings = {"data": data.checksum, "recipe": recipe.settings(), "seed": seed}
     path = cache_file(f"{dataset}-{'dropout' if dropout else 'plain'}-{seed}", settings)
     if stored := load_cached(path, settings):
         return _read_pair(stored)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modlib.data import images
-from modlib.data.images import KEYS, load_images
+from modlib.data.images import KEYS, Images, load_images, smaller
 from modlib.errors import DataError, InputError
 from modlib.files import data_folder
 
@@ -161,3 +161,28 @@ def test_the_known_checksums_are_those_of_the_real_files(name: str, monkeypatch:
     assert data.checksum in images.KNOWN[name]
     with np.load(SHARED / f"{name}.npz") as stored:
         assert set(KEYS) <= set(stored.files)
+
+
+def test_smaller_images_are_blurred_and_sampled_at_the_centres_of_their_pixels() -> None:
+    spot = np.zeros((1, 28, 28), np.float32)
+    spot[0, 13, 9] = 1
+    flat, y = np.full((1, 28, 28), 0.5, np.float32), np.zeros(1, np.int32)
+    images = Images("spot", spot.reshape(1, -1), y, flat.reshape(1, -1), y)
+    small = smaller(images, 4)
+    assert (small.name, small.x_train.shape, small.x_train.dtype) == ("spot 7x7", (1, 49), np.float32)
+    np.testing.assert_allclose(small.x_test, 0.5, rtol=1e-5)
+    weights = np.exp(-(np.arange(-20, 21) ** 2) / (2 * 1.5**2))
+    weights /= weights.sum()
+    centres = 1.5 + 4 * np.arange(7)  # of the new pixels
+    row, column = (
+        np.array([(weights[20 + int(c - 0.5) - at] + weights[20 + int(c + 0.5) - at]) / 2 for c in centres])
+        for at in (13, 9)
+    )
+    np.testing.assert_allclose(small.x_train.reshape(7, 7), np.outer(row, column), atol=2e-3)  # the filter is cut off
+    assert smaller(images, 1).x_train == pytest.approx(images.x_train)
+
+
+@pytest.mark.parametrize("factor", [0, 3])
+def test_a_factor_that_does_not_divide_the_side_is_refused(factor: int) -> None:
+    with pytest.raises(InputError, match="a factor that divides their side"):
+        smaller(load_images("digits"), factor)

@@ -1,12 +1,18 @@
 """modlib.training.keras: the recipe of the papers, held against the wrapper of tensorflow-model-optimization."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from modlib.data.images import Images, load_images
 from modlib.errors import InputError
+from modlib.files import cache_file
+from modlib.graphs.eigenvalues import laplacian_eigenvalues
+from modlib.training.initialisation import Clusterable
 from modlib.training.keras import Recipe, Snapshot, build_mlp, initial_kernels, magnitude_mask, train_mlp
+from modlib.training.regularisers import EigenvaluePenalty, Kind, WeightPenalty
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +60,83 @@ def test_pruning_equals_the_wrapper_of_tensorflow_model_optimization(
     for mine, reference in zip(trained[1].kernels, pruned, strict=True):
         assert ((mine == 0) == (reference == 0)).all()
         np.testing.assert_allclose(mine, reference, atol=2e-5)
+
+
+def test_penalties_stay_on_while_pruning_as_with_the_wrapper(
+    tiny: Images, recipe: Recipe, trained: tuple[Snapshot, Snapshot]
+) -> None:
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
+
+    # without L1: its slope jumps where a weight passes 0, and then rounding decides what follows
+    penalised = replace(recipe, epochs=0, penalty=WeightPenalty("l2", first="l2", rate=1e-2))
+    pruned = train_mlp(tiny, penalised, seed=3)[1]
+    model = build_mlp(64, penalised, seed=3)
+    schedule = tfmot.sparsity.keras.PolynomialDecay(0.5, 0.9, begin_step=0, end_step=11 * 12, frequency=10)
+    wrapped = tfmot.sparsity.keras.prune_low_magnitude(model, pruning_schedule=schedule)
+    wrapped.compile(tf_keras.optimizers.Adam(), tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    callbacks = [tfmot.sparsity.keras.UpdatePruningStep()]
+    heard = wrapped.fit(
+        tiny.x_train, tiny.y_train, batch_size=32, epochs=12, shuffle=False, verbose=0, callbacks=callbacks
+    )
+    stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
+    for mine, layer in zip(pruned.kernels, stripped.layers, strict=True):
+        np.testing.assert_allclose(mine, layer.kernel.numpy(), atol=2e-5)
+    np.testing.assert_allclose(pruned.losses, heard.history["loss"], rtol=1e-4)
+    sizes = [sum((kernel**2).sum() for kernel in kernels) for kernels in (pruned.kernels, trained[1].kernels)]
+    assert sizes[0] < 0.8 * sizes[1]
+
+
+@pytest.mark.parametrize(("kind", "first"), [("l1", "l1"), ("l2", "l2"), ("l2", "l1")])
+def test_a_penalty_is_added_over_all_weights_and_no_bias(kind: Kind, first: Kind) -> None:
+    model = build_mlp(6, Recipe(hidden=(5, 4), penalty=WeightPenalty(kind, first, rate=0.1)), 3)
+    kernels = [layer.kernel.numpy() for layer in model.layers]
+    for layer in model.layers:
+        layer.bias.assign_add(np.ones(layer.bias.shape))
+    kinds = [first, kind, kind]
+    expected = [0.1 * (np.abs(k) if name == "l1" else k**2).sum() for k, name in zip(kernels, kinds, strict=True)]
+    np.testing.assert_allclose([float(term) for term in model.losses], expected, rtol=1e-5)
+    assert not build_mlp(6, Recipe(hidden=(5, 4)), 3).losses
+
+
+def test_the_eigenvalue_penalty_lowers_eigenvalues_and_keeps_neurons_at_one_norm(tiny: Images) -> None:
+    recipe = Recipe(hidden=(16, 12), epochs=15, pruning_epochs=2, batch_size=32)
+    penalty = EigenvaluePenalty(weight=1.0)
+    found = {}
+    for name, settings in (("none", recipe), ("penalised", replace(recipe, eigenvalues=penalty))):
+        unpruned, pruned = train_mlp(tiny, settings, seed=0)
+        found[name] = laplacian_eigenvalues(unpruned.kernels, penalty.which).sum()
+    assert found["penalised"] < 0.9 * found["none"]
+    for kernel, bias in zip(unpruned.kernels[:-1], unpruned.biases[:-1], strict=True):
+        np.testing.assert_allclose((kernel**2).sum(axis=0) + bias**2, 2, rtol=0.05)  # after one step
+    for kernel in pruned.kernels:
+        assert np.count_nonzero(kernel) < 0.2 * kernel.size
+
+
+def test_a_network_may_start_with_clusters(tiny: Images) -> None:
+    start = Clusterable(3, 0.5)
+    plain = initial_kernels(64, Recipe(hidden=(16, 12)), seed=4)
+    clustered = initial_kernels(64, Recipe(hidden=(16, 12), clusterable=start), seed=4)
+    np.testing.assert_array_equal(plain[0], clustered[0])
+    np.testing.assert_array_equal(plain[2], clustered[2])
+    np.testing.assert_allclose(np.unique((clustered[1] / plain[1]).round(4)), [0.5, 2])
+
+
+def test_fields_that_are_none_are_not_in_the_settings_that_name_a_cached_network() -> None:
+    old = [
+        "hidden",
+        "epochs",
+        "pruning_epochs",
+        "dropout",
+        "batch_size",
+        "initial_sparsity",
+        "final_sparsity",
+        "shuffle",
+    ]
+    assert list(Recipe().settings()) == old
+    assert "penalty" in Recipe(penalty=WeightPenalty("l1", "l1")).settings()
+    name = cache_file("digits-plain-0", {"data": "", "recipe": Recipe().settings(), "seed": 0}).name
+    assert name == "digits-plain-0-377d42e7de2a.npz"
 
 
 def test_a_tenth_of_every_kernel_is_left(trained: tuple[Snapshot, Snapshot]) -> None:

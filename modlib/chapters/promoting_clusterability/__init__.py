@@ -1,0 +1,1 @@
+"""Chapter ``promoting-clusterability``: can networks be made clusterable on purpose?"""

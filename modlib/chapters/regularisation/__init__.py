@@ -1,0 +1,1 @@
+"""Chapter ``regularisation``: do L1 and L2 make networks more clusterable?"""

@@ -1,0 +1,88 @@
+"""Initial weights that have clusters. Chapter: ``promoting-clusterability``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modlib.errors import InputError
+
+
+@dataclass(frozen=True)
+class Clusterable:
+    """Clusters that a network's initial weights are given.
+
+    Attributes:
+        n_clusters: c, how many.
+        beta: factor of weights between clusters; those within one grow by 1 + (1 - beta)(c - 1).
+
+    Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
+    """
+
+    n_clusters: int = 10
+    beta: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.n_clusters < 1 or not 0 < self.beta <= 1:
+            raise InputError(f"{self} arrived; expected at least 1 cluster and 0 < beta <= 1")
+
+    @property
+    def within(self) -> float:
+        """Factor of weights within a cluster, 1 + (1 - beta)(c - 1)."""
+        return 1 + (1 - self.beta) * (self.n_clusters - 1)
+
+
+def draw_tags(widths: Sequence[int], start: Clusterable, rng: np.random.Generator) -> list[np.ndarray]:
+    """A cluster for every hidden neuron, uniform in 0..c-1 and independent.
+
+    Args:
+        widths: of the hidden layers.
+        start: how many clusters.
+        rng: decides the tags.
+
+    Returns:
+        (width,) integers for every hidden layer.
+
+    Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
+
+    >>> draw_tags((4, 3), Clusterable(n_clusters=2), np.random.default_rng(0))
+    [array([1, 1, 1, 0]), array([0, 0, 0])]
+    """
+    return [rng.integers(start.n_clusters, size=(width,)) for width in widths]
+
+
+def clusterable_kernels(
+    kernels: Sequence[np.ndarray], tags: Sequence[np.ndarray], start: Clusterable
+) -> list[np.ndarray]:
+    """Weights with clusters: those between hidden neurons of different tags shrink, others grow.
+
+    A weight within a cluster is multiplied by 1 + (1 - beta)(c - 1), one between clusters by beta. A weight is within
+    a cluster with probability 1/c, so its expected size stays: [1 + (1 - beta)(c - 1) + (c - 1) beta] / c = 1.
+    Weights from inputs and to outputs stay as they are. (In the authors' code, output i of a perceptron has tag i.)
+
+    Args:
+        kernels: (fan-in, fan-out) each, or kernels (height, width, in, out) whose channels are the neurons.
+        tags: cluster of every neuron of each hidden layer, see ``draw_tags``.
+        start: how strong the clusters are.
+
+    Raises:
+        InputError: if there is not one tag for every hidden neuron.
+
+    Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
+
+    Two hidden layers with a neuron of each of two clusters; only the weights between these layers change:
+
+    >>> kernels = [np.ones((1, 2)), np.ones((2, 2)), np.ones((2, 1))]
+    >>> tags = [np.array([0, 1]), np.array([0, 1])]
+    >>> clusterable_kernels(kernels, tags, Clusterable(n_clusters=2, beta=0.5))[1].tolist()
+    [[1.5, 0.5], [0.5, 1.5]]
+    """
+    widths, tagged = [kernel.shape[-1] for kernel in kernels[:-1]], [len(layer) for layer in tags]
+    if widths != tagged:
+        raise InputError(f"tags of {tagged} neurons arrived for hidden layers of {widths}; pass one for every neuron")
+    changed = [kernel.copy() for kernel in kernels]
+    for kernel, before, after in zip(changed[1:-1], tags[:-1], tags[1:], strict=True):
+        kernel *= np.where(before[:, None] == after, start.within, start.beta).astype(kernel.dtype)
+    return changed
