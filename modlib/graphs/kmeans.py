@@ -90,9 +90,9 @@ def _start(points, columns, n, k, uniforms):  # type: ignore[no-untyped-def]
     """Greedy k-means++: of a few candidates drawn by squared distance, keep the one that helps most."""
     padded, d = points.shape
     centres = np.empty((k, d), dtype=np.float32)
-    closest = np.empty(padded, dtype=np.float32)
-    candidate, chosen = np.empty_like(closest), np.empty_like(closest)
-    cumulative = np.empty(n)
+    closest, trials = np.empty(padded, dtype=np.float32), uniforms.shape[1]
+    candidates, picks = np.empty((trials, padded), dtype=np.float32), np.empty(trials, dtype=np.int64)
+    totals, cumulative = np.empty(trials, dtype=np.float32), np.empty(n)
     centres[0] = points[min(int(uniforms[0, 0] * n), n - 1)]
     _distances(columns, centres[0], closest)
     for c in range(1, k):
@@ -100,19 +100,23 @@ def _start(points, columns, n, k, uniforms):  # type: ignore[no-untyped-def]
         for i in range(n):
             running += closest[i]
             cumulative[i] = running
-        best_total = np.inf
-        for t in range(uniforms.shape[1]):
-            pick = min(np.searchsorted(cumulative, uniforms[c, t] * running, side="right"), n - 1)
-            _distances(columns, points[pick], candidate)
-            total = np.float32(0)
-            for i in range(n):
+        for t in range(trials):
+            picks[t] = min(np.searchsorted(cumulative, uniforms[c, t] * running, side="right"), n - 1)
+            _distances(columns, points[picks[t]], candidates[t])
+            candidate = candidates[t]
+            for i in range(padded):
                 candidate[i] = min(candidate[i], closest[i])
-            total = candidate[:n].sum()
-            if total < best_total:
-                best_total = total
-                centres[c] = points[pick]
-                chosen, candidate = candidate, chosen
-        closest, chosen = chosen, closest
+        for t in range(0, trials, 2):  # two sums at a time, as an addition waits for the last one of its own sum only
+            u = min(t + 1, trials - 1)
+            one, other = candidates[t], candidates[u]
+            total, other_total = np.float32(0), np.float32(0)
+            for i in range(n):
+                total += one[i]
+                other_total += other[i]
+            totals[t], totals[u] = total, other_total
+        best = np.argmin(totals)
+        centres[c] = points[picks[best]]
+        closest[:] = candidates[best]
     return centres
 
 
