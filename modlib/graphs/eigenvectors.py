@@ -43,7 +43,7 @@ def leading_eigenvectors(matrix: Symmetric, k: int, rng: np.random.Generator, it
     Returns:
         (k,) eigenvalues, largest first, and (n, k) orthonormal columns.
 
-    Source: none of the papers; Parlett, The Symmetric Eigenvalue Problem (1998), 11.7. Chapter: ``clusterability``.
+    Source: none of the papers; the bound of the proof is that of Davis and Kahan (1970). Chapter: ``clusterability``.
     """
     n = matrix.shape[0]
     if 4 * k < n:
@@ -61,7 +61,13 @@ def leading_eigenvectors(matrix: Symmetric, k: int, rng: np.random.Generator, it
 
 
 def arpack(matrix: Symmetric, k: int, rng: np.random.Generator) -> Eigenpairs:
-    """Candidates by ARPACK, from one random start."""
+    """Candidates by ARPACK, from one random start, largest eigenvalue first, see ``leading_eigenvectors``.
+
+    Raises:
+        ArpackError: of scipy, if it does not converge.
+
+    Source: the papers' authors use it through scikit-learn. Chapter: ``clusterability``.
+    """
     start = rng.uniform(-1, 1, matrix.shape[0])
     operator = ssl.LinearOperator(matrix.shape, matvec=matrix.dot, dtype=float)  # scipy's own takes longer to call
     values, vectors = ssl.eigsh(operator, k=k, which="LA", v0=start, tol=TOLERANCE)
@@ -70,7 +76,15 @@ def arpack(matrix: Symmetric, k: int, rng: np.random.Generator) -> Eigenpairs:
 
 
 def multigrid(matrix: Symmetric, k: int, rng: np.random.Generator) -> Eigenpairs:
-    """Candidates by LOBPCG with an algebraic multigrid preconditioner, for a sparse matrix of norm 2."""
+    """Candidates by LOBPCG with an algebraic multigrid preconditioner, see ``leading_eigenvectors``.
+
+    Args:
+        matrix: (n, n), sparse, with 2 as its largest eigenvalue.
+        k: number of eigenvectors.
+        rng: start vectors.
+
+    Source: pruned-modular. Chapter: ``clusterability``.
+    """
     import pyamg
 
     n = matrix.shape[0]
@@ -148,7 +162,8 @@ def _probed_below(matrix: Symmetric, found: Eigenpairs, bound: float, rng: np.ra
 def _block_iteration(matrix: Symmetric, k: int, rng: np.random.Generator) -> Eigenpairs:
     """Block Lanczos iteration with restarts, from more random starts than eigenvectors asked for.
 
-    They have as many independent shares in an eigenspace as can be asked of it, so it is met in full.
+    They have as many independent shares in an eigenspace as can be asked of it, so it is met in full. It ends when
+    residuals are below ``RESOLUTION``, or after ``STEPS`` with the best that it has.
     """
     n, width = matrix.shape[0], k + SPARE
     fresh = rng.normal(size=(n, width))
