@@ -113,12 +113,15 @@ def _narrow_keeps_more(rows: pd.DataFrame) -> Sample | None:
 
 
 FINDINGS = {
-    **{
-        f"control_over_{split}": Metric(
-            f"accuracy on {split}, mask for all less mask for the split", partial(_control_over_split, split=split)
-        )
-        for split in SYSTEMATIC
-    },
+    "control_over_length": Metric(
+        "accuracy on length, mask for all less mask for the split", partial(_control_over_split, split="length")
+    ),
+    "control_over_jump": Metric(
+        "accuracy on jump, mask for all less mask for the split", partial(_control_over_split, split="jump")
+    ),
+    "control_over_turn_left": Metric(
+        "accuracy on turn_left, mask for all less mask for the split", partial(_control_over_split, split="turn_left")
+    ),
     "split_over_direct": Metric("accuracy on a split, mask less training directly", _split_over_direct),
     "output_differs_most": Metric("share of networks whose output layer differs most", _output_differs_most, 2),
     "removed_weight_fraction_approx": Metric("output weights of I_JUMP removed", _jump_removed),
