@@ -29,6 +29,8 @@ NAMES = (
     "weight-masks",
     "class-removal",
     "hypothesis-tests",
+    "structured-tasks",
+    "convolutional-networks",
 )
 
 

@@ -76,6 +76,7 @@ FINDINGS = {
     "p_value_nonzero": Metric("share significant, topology kept", partial(_significant, nonzero=True), 2, is_p=True),
     "prop_less_clusterable_than_all_shuffles": Metric("share above all shuffles", _above_all_shuffles, 2),
     "cohens_d": Metric("Cohen's d", _effect, 2),
+    "z": Metric("Z", partial(_column, name="z"), 2),
     "z_nonzero": Metric("Z, topology kept", partial(_column, name="z", nonzero=True), 2),
     "z_dropout_vs_no_dropout": Metric("Z of dropout", _z_of_dropout, 1),
     "ncut_init_min": Metric("least n-cut", partial(_extreme, function=min)),
