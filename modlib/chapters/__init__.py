@@ -28,6 +28,8 @@ NAMES = (
     "upstream-downstream",
     "weight-masks",
     "class-removal",
+    "transfer",
+    "systematic-generalisation",
     "hypothesis-tests",
 )
 
