@@ -116,15 +116,17 @@ def learn_with_weights(
     prefer = settings.keep if keep_used is None else keep_used
     if not 0 < prefer < 1:
         raise InputError(f"keep_used = {prefer} arrived; expected a probability between 0 and 1")
-    frozen = {name: torch.as_tensor(kept) for name, kept in used.items()}
+    frozen = {name: torch.as_tensor(kept, device=parameters[name].device) for name, kept in used.items()}
     weights = [laid_out(parameter.detach().clone()).requires_grad_() for parameter in parameters.values()]
     logits = []
     for name, weight in zip(parameters, weights, strict=True):
-        logit = torch.full_like(weight, _logit(settings.keep), requires_grad=False)
+        logit = torch.full_like(weight, _logit(settings.keep))
         if name in frozen:
             logit[frozen[name]] = _logit(prefer)
         logits.append(logit.requires_grad_())
     learnt = [*weights, *logits]
+    for tensor in learnt:
+        tensor.grad = torch.empty_like(tensor)
     adam = torch.optim.Adam(learnt, lr=settings.learning_rate, fused=True)
     alpha = settings.beta / settings.batch_size
     n_weights = sum(weight.numel() for weight in weights)
@@ -138,10 +140,11 @@ def learn_with_weights(
             of_task = loss_of_all(dict(zip(parameters, sampler.draw(), strict=True)), inputs, targets)
             losses[step - 1] = value = of_task.item()
             check_loss(value, step)
-            adam.zero_grad()
+            for weight, logit in zip(weights, logits, strict=True):
+                weight.grad.zero_()  # type: ignore[union-attr]
+                logit.grad.fill_(alpha)  # type: ignore[union-attr]
             of_task.backward()
-            for name, weight, logit in zip(parameters, weights, logits, strict=True):
-                logit.grad.add_(alpha)  # type: ignore[union-attr]
+            for name, weight in zip(parameters, weights, strict=True):
                 if name in frozen:
                     weight.grad.masked_fill_(frozen[name], 0)  # type: ignore[union-attr]
             nn.utils.clip_grad_norm_(learnt, settings.clip)
@@ -152,8 +155,8 @@ def learn_with_weights(
         for parameter, weight in zip(parameters.values(), weights, strict=True):
             parameter.copy_(weight)
     found = dict(zip(parameters, (logit.detach() for logit in logits), strict=True))
-    keep = {name: (logit > 0).numpy() for name, logit in found.items()}
-    probabilities = {name: torch.sigmoid(logit).numpy() for name, logit in found.items()}
+    keep = {name: (logit > 0).cpu().numpy() for name, logit in found.items()}
+    probabilities = {name: torch.sigmoid(logit).cpu().numpy() for name, logit in found.items()}
     return LearnedMask(Mask(keep, fingerprint(module)), probabilities, losses, course)
 
 
@@ -189,8 +192,8 @@ def _start_anew(module: nn.Module, fresh: nn.Module, used: Kept) -> None:
     start = dict(fresh.named_parameters())
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            free = ~torch.as_tensor(used[name]) if name in used else torch.ones_like(parameter, dtype=torch.bool)
-            parameter[free] = start[name][free]
+            kept = torch.as_tensor(used.get(name, False), device=parameter.device)
+            parameter.copy_(torch.where(kept, parameter, start[name]))
 
 
 def _check_used(used: Kept, parameters: Mapping[str, Tensor]) -> None:
