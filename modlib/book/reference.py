@@ -23,7 +23,7 @@ def with_modules(text: str, root: Path) -> str:
     Raises:
         BookError: if there is no such module or package.
     """
-    return PLACE.sub(lambda place: "\n".join(_section(name) for name in modules(place[1], root)), text)
+    return PLACE.sub(lambda place: "\n".join(_section(name, root) for name in modules(place[1], root)), text)
 
 
 def modules(name: str, root: Path) -> list[str]:
@@ -42,5 +42,7 @@ def modules(name: str, root: Path) -> list[str]:
     return sorted(names)
 
 
-def _section(name: str) -> str:
-    return f"## `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```\n"
+def _section(name: str, root: Path) -> str:
+    """A package that only gives names of its modules is shown without them: they have their place already."""
+    members = "" if root.joinpath(*name.split("."), "__init__.pyi").exists() else "   :members:\n"
+    return f"## `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n{members}```\n"
