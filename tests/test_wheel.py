@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -63,6 +64,7 @@ def installed(wheel: Path, folder: Path, packages: str) -> Path:
     python = folder / "bin" / "python"
     [site] = folder.glob("lib/python*/site-packages")
     (site / "others.pth").write_text(f"{packages}\n")  # after modlib; a .pth file in there is not read
+    shutil.copy(Path(packages) / "distutils-precedence.pth", site)  # but for that of setuptools
     install = ["-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
     subprocess.run([sys.executable, *install], check=True, env=PLAIN)
     return python

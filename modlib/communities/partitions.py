@@ -285,7 +285,7 @@ def _spectral_split(weights: np.ndarray) -> np.ndarray:
             continue
         # Only the pairs that the cut separates are lost, each counted from both sides.
         if part[np.ix_(positive, ~positive)].sum() < 0:
-            labels[members[~positive]] = labels.max() + 1
+            labels[members[~positive]] = np.max(labels) + 1
             waiting += [members[positive], members[~positive]]
     return labels
 
@@ -367,7 +367,7 @@ def _monte_carlo(weights, start, units, uniforms, target):  # type: ignore[no-un
             m += 1
         stay = 2 * (toward[i, own] - degrees[i] * totals[own]) if sizes[own] > 0 else 0.0
         temperature = _temperature(gains, m, target, temperature)
-        highest = gains[:m].max()
+        highest = np.max(gains[:m])
         total = 0.0
         for c in range(m):
             chances[c] = np.exp((gains[c] - highest) / temperature)

@@ -73,7 +73,7 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
     n = known.n_vertices if isinstance(known, NeuronGraph) else known.shape[0]
     if labels.shape != (n,):
         raise InputError(f"{labels.shape} labels arrived for {n} vertices; pass one label for every vertex")
-    k = int(labels.max()) + 1
+    k = int(np.max(labels)) + 1
     if isinstance(known, NeuronGraph):
         between = np.zeros((k, k))
         onehot = np.eye(k)[labels]

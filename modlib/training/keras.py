@@ -146,7 +146,7 @@ def eigenvalue_sum(kernels: Sequence[tf.Tensor], which: Sequence[int]) -> tf.Ten
 
     def measured(*arrays: np.ndarray) -> list[np.ndarray]:
         values, gradient = eigenvalue_gradient(arrays, which)
-        return [part.astype(np.float32) for part in (values.sum(), *gradient)]
+        return [np.asarray(part, dtype=np.float32) for part in (values.sum(), *gradient)]
 
     value, *slopes = tf.numpy_function(measured, kernels, [tf.float32] * (len(kernels) + 1))
     # the value at the present weights, with its gradient: their difference from themselves is 0 but has a slope

@@ -223,7 +223,8 @@ def _rows(claim: Claim, folder: Path) -> pd.DataFrame:
         except TableMissing:
             continue
         wanted = {"profile": PROFILE, **claim.rows}
-        found.append(rows[np.logical_and.reduce([rows[key].astype(str) == wanted[key] for key in wanted])])
+        fits = [(rows[key].astype(str) == value).to_numpy() for key, value in wanted.items()]
+        found.append(rows[np.all(fits, axis=0)])
     found = [rows for rows in found if len(rows)]
     if not found:
         return pd.DataFrame()

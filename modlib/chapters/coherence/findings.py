@@ -28,7 +28,7 @@ def random_mean(rows: pd.DataFrame) -> pd.Series:
 def log_ratio(rows: pd.DataFrame) -> pd.Series:
     """How much more contrast has a sub-cluster than random sets like it? Logarithm of the ratio, mean by network."""
     rows = rows[rows["measure"] == CONTRAST]
-    ratio = (rows["value"] / random_mean(rows)).map(np.log)
+    ratio: pd.Series = (rows["value"] / random_mean(rows)).map(np.log)
     return ratio.groupby([rows[column] for column in NETWORK]).mean()
 
 

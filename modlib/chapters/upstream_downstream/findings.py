@@ -272,7 +272,7 @@ def _same_by_every_index(rows: pd.DataFrame) -> Sample | None:
         for index in indices:
             within, across = (np.mean([index(parts[a], parts[b]) for a, b in kinds[kind]]) for kind in SIDES)
             out[seed][-1].append(float(within - across))
-    return sample_of([float(np.mean(layers, axis=0).min()) for layers in out.values()])
+    return sample_of([float(np.min(np.mean(layers, axis=0))) for layers in out.values()])
 
 
 def _only(rows: pd.DataFrame) -> str:
