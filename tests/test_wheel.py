@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -63,8 +62,8 @@ def installed(wheel: Path, folder: Path, packages: str) -> Path:
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
     [site] = folder.glob("lib/python*/site-packages")
-    (site / "others.pth").write_text(f"{packages}\n")  # after modlib; a .pth file in there is not read
-    shutil.copy(Path(packages) / "distutils-precedence.pth", site)  # but for that of setuptools
+    setuptools = (Path(packages) / "distutils-precedence.pth").read_text()  # a .pth file in there is not read
+    (site / "others.pth").write_text(f"{packages}\n{setuptools}\n")  # after modlib
     install = ["-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
     subprocess.run([sys.executable, *install], check=True, env=PLAIN)
     return python
