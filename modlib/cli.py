@@ -146,10 +146,10 @@ def book(
     force: Annotated[bool, typer.Option("--force", help="Execute every chapter, changed or not.")] = False,
 ) -> None:
     """Execute every chapter that changed and build the site."""
-    from modlib.book.build import build
+    from modlib.book.build import build_book
 
     check()
-    console.print(f"the book is built: {build(force)}")
+    console.print(f"the book is built: {build_book(force)}")
 
 
 @app.command("new-chapter")

@@ -1,5 +1,6 @@
 """The files around the library: they say the same thing, and the gates they describe can turn red."""
 
+import ast
 import pkgutil
 import re
 import shutil
@@ -148,7 +149,7 @@ def test_tensorflow_and_torch_share_a_process(order: str) -> None:
         ("networks/network", "modlib.graphs.spectral"),
         ("graphs/shuffles", "modlib.zoo.perceptrons"),
         ("graphs/shuffles", "modlib.tables.results"),
-        ("training/steps", "modlib.zoo.trained"),
+        ("training/steps", "modlib.zoo.kinds"),
         ("masks/learning", "modlib.training.perceptrons"),
         ("chapters/coherence/experiment", "modlib.chapters.importance.findings"),
         ("graphs/spectral", "tensorflow"),
@@ -174,6 +175,17 @@ def test_the_five_lines_of_the_readme_run(capsys: pytest.CaptureFixture[str]) ->
     ncut, p = capsys.readouterr().out.split()[:2]
     assert 0 < float(ncut) < 4
     assert 0 < float(p) <= 1
+
+
+def test_no_function_has_the_name_of_its_module() -> None:
+    """``from modlib.zoo import name`` would give one or the other, by what was imported before."""
+    same = []
+    for path in (ROOT / "modlib").rglob("*.py"):
+        names = {
+            node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        same += [path] if path.stem in names else []
+    assert not same
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])

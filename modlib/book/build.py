@@ -34,7 +34,7 @@ from modlib.files import checkout
 STATUS_TABLE = "<!-- the status table goes here -->"
 
 
-def build(force: bool = False, root: Path | None = None, jobs: int = 2) -> Path:
+def build_book(force: bool = False, root: Path | None = None, jobs: int = 2) -> Path:
     """Execute what has changed, with the notebooks' own parameters, and build the site; returns its index.html.
 
     Args:

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from modlib.book.imports import REGISTRY, Library
 from modlib.book.pages import Page
-from modlib.book.reads import ANY, Reads, reads
+from modlib.book.reads import ANY, Reads, names_read
 from modlib.evidence.written import WrittenClaim, written_claims
 from modlib.files import checkout, results_folder
 
@@ -52,7 +52,7 @@ class Dependencies:
         self.library = Library(root)
         self.claims = written_claims(root / "book" / "claims.yml")
         self._reads = {
-            module: reads(tree, self.library, module)
+            module: names_read(tree, self.library, module)
             for module, tree in self.library.trees.items()
             if not f"{module}.".startswith(SERVANTS)
         }
@@ -80,7 +80,7 @@ class Dependencies:
         """Modules that a page depends on, and what they and its code read; either may call for more of the other."""
         own = self.library.below(_package(page.chapter)) if page.chapter else set()
         modules = self.library.reach(self.library.modules(code) | own)
-        by_page = reads(code, self.library)
+        by_page = names_read(code, self.library)
         while True:
             found = by_page
             for module in modules & self._reads.keys():

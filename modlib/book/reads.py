@@ -68,7 +68,7 @@ class Reads:
         )
 
 
-def reads(tree: ast.AST, library: Library, inside: str = "") -> Reads:
+def names_read(tree: ast.AST, library: Library, inside: str = "") -> Reads:
     """What code reads.
 
     Args:

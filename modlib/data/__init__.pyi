@@ -22,7 +22,7 @@ from .polynomials import (
     COEFFICIENTS as COEFFICIENTS,
     MONOMIALS as MONOMIALS,
     Regression as Regression,
-    polynomials as polynomials,
+    polynomial_values as polynomial_values,
 )
 from .random import random_images as random_images
 from .scan import (

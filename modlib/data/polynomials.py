@@ -37,7 +37,7 @@ class Regression(BriefRepr):
     checksum: str
 
 
-def polynomials(n: int, seed: int, n_test: int = 10_000) -> Regression:
+def polynomial_values(n: int, seed: int, n_test: int = 10_000) -> Regression:
     """Values of the 512 polynomials p(x, y) = sum_{a, b in {0, 1, 2}} c_ab x^a y^b, c_ab in {0, 1}.
 
     x and y are independent standard normals. Output i has the coefficients ``COEFFICIENTS[i]`` of the monomials
@@ -53,7 +53,7 @@ def polynomials(n: int, seed: int, n_test: int = 10_000) -> Regression:
 
     Source: clusterability A.7; numbers of examples: the authors' code. Chapter: ``structured-tasks``.
 
-    >>> data = polynomials(2, seed=0)
+    >>> data = polynomial_values(2, seed=0)
     >>> x, y = data.x_train.T
     >>> np.allclose(data.y_train[:, -1], (1 + x + x**2) * (1 + y + y**2), atol=1e-5)
     True

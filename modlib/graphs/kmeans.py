@@ -17,7 +17,7 @@ TOLERANCE = 1e-4  # of the mean variance of a coordinate, as scikit-learn stops 
 BLOCK = 64
 
 
-def kmeans(points: np.ndarray, k: int, rng: np.random.Generator, n_init: int = 25) -> np.ndarray:
+def kmeans_labels(points: np.ndarray, k: int, rng: np.random.Generator, n_init: int = 25) -> np.ndarray:
     """Labels of the best of ``n_init`` k-means runs, by inertia.
 
     Minimises sum_i ||x_i - c_{label(i)}||^2 by Lloyd's iterations from greedy k-means++ starts.

@@ -18,7 +18,7 @@ from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
 from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of
 from modlib.graphs.halves import leading_of_halves, smaller_side
-from modlib.graphs.kmeans import kmeans
+from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph
 from modlib.reprs import BriefRepr
 
@@ -205,7 +205,7 @@ def cluster_for_each_k(
     embedding = spectral_embedding(graph, max(ks), route, rng)
     out = []
     for k in ks:
-        labels = kmeans(embedding[:, :k], k, rng, n_init)
+        labels = kmeans_labels(embedding[:, :k], k, rng, n_init)
         out.append(Clustering(labels, ncut(graph, labels), k))
     return out
 

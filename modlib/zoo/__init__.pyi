@@ -13,6 +13,7 @@ from .colour_cnns import (
     split_images as split_images,
     trained_cnn as trained_cnn,
 )
+from .kinds import trained as trained
 from .perceptrons import (
     RANDOM_DATASETS as RANDOM_DATASETS,
     TrainedPair as TrainedPair,
@@ -42,6 +43,4 @@ from .scan import (
     token_loss as token_loss,
     tokens as tokens,
     trained_on_scan as trained_on_scan,
-    untrained as untrained,
 )
-from .trained import trained as trained

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample, mse_loss
 
 from modlib.data.images import Images, load_colour_images
-from modlib.data.polynomials import INPUTS, polynomials
+from modlib.data.polynomials import INPUTS, polynomial_values
 from modlib.errors import DataError, InputError
 from modlib.files import cache_file, load_cached, save_cached
 from modlib.networks.architectures import glorot_perceptron, small_cnn, vgg16
@@ -109,7 +109,7 @@ def pruned_regression(
     Source: clusterability A.7. Chapter: ``structured-tasks``.
     """
     recipe = _with_penalty(recipe, penalty, STRENGTH)
-    data = polynomials(n, seed=0)
+    data = polynomial_values(n, seed=0)
     module = glorot_perceptron((INPUTS, *HIDDEN, data.y_train.shape[1]), np.random.default_rng([seed, 0]))
     x_train, y_train, x_test, y_test = _tensors(data.x_train, data.y_train, data.x_test, data.y_test)
 

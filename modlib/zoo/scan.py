@@ -59,7 +59,7 @@ def tokens(known: Sequence[str]) -> Tokens:
     return Tokens(_padded(commands, WIDTH), _padded(answers, LENGTH))
 
 
-def untrained(network: str, rng: np.random.Generator) -> EncoderDecoder:
+def untrained_seq2seq(network: str, rng: np.random.Generator) -> EncoderDecoder:
     """A network for SCAN at its start.
 
     Args:
@@ -161,7 +161,7 @@ def trained_on_scan(network: str, data: Scan, settings: Steps, seed: int, path: 
     rng = np.random.default_rng([seed, 1])
     about = {"network": network, "data": data.checksum, "settings": asdict(settings), "seed": seed}
     return trained_once(
-        untrained(network, np.random.default_rng([seed, 0])),
+        untrained_seq2seq(network, np.random.default_rng([seed, 0])),
         lambda module: train_steps(module, draw, settings, rng, token_loss),
         path,
         about,

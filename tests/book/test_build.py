@@ -75,7 +75,7 @@ def green(tmp_path_factory) -> Path:
     write(root / "book" / "claims.yml", yaml.safe_dump([CLAIM | {"chapter": name} for name in ("tiny", "other")]))
     write(root / "requirements.lock", "numpy==2.0\n")
     notebooks.sync(root=root)
-    book.build(root=root)
+    book.build_book(root=root)
     return root
 
 
@@ -242,7 +242,7 @@ def test_an_exception_in_a_notebook_is_red_and_the_others_go_on(root):
     edit(root / "notebooks" / "other.md", "print(word, ANSWER)", "print('other')")
     notebooks.sync(root=root)
     with pytest.raises(BookError, match="1 of 3 notebooks failed") as caught:
-        book.build(root=root)
+        book.build_book(root=root)
     report = root / "_build" / "reports" / "notebooks" / "tiny.log"
     assert str(report) in str(caught.value)
     assert "ZeroDivisionError" in report.read_text()
@@ -254,7 +254,7 @@ def test_an_exception_in_a_notebook_is_red_and_the_others_go_on(root):
 def test_a_notebook_that_differs_from_its_text_twin_is_red(root):
     edit(root / "notebooks" / "tiny.md", "# tiny", "# Tiny")
     with pytest.raises(BookError, match="text twin"):
-        book.build(root=root)
+        book.build_book(root=root)
 
 
 @pytest.mark.parametrize(
@@ -273,14 +273,14 @@ def test_a_notebook_that_differs_from_its_text_twin_is_red(root):
 def test_a_key_that_jupyter_book_would_ignore_is_red(root, config, message):
     write(root / "_config.yml", yaml.safe_dump(CONFIG | config))
     with pytest.raises(BookError, match=message):
-        book.build(root=root)
+        book.build_book(root=root)
 
 
 @pytest.mark.parametrize("text", ["- a list\n", "title: [\n"])
 def test_a_config_that_does_not_parse_is_red(root, text):
     write(root / "_config.yml", text)
     with pytest.raises(BookError, match="correct it"):
-        book.build(root=root)
+        book.build_book(root=root)
 
 
 def test_warnings_of_sphinx_are_red(root):
@@ -289,7 +289,7 @@ def test_warnings_of_sphinx_are_red(root):
     with (root / "book" / "index.md").open("a") as stream:
         stream.write("\n{term}`no such term`\n")
     with pytest.raises(BookError, match="Jupyter Book failed") as caught:
-        book.build(root=root)
+        book.build_book(root=root)
     assert "unknown config value 'nitpick'" in str(caught.value)
     assert "no such term" in str(caught.value)
 
@@ -297,14 +297,14 @@ def test_warnings_of_sphinx_are_red(root):
 def test_a_page_that_the_table_of_contents_names_but_nobody_wrote_is_red(root):
     write(root / "_toc.yml", yaml.safe_dump(TOC | {"chapters": [*CHAPTERS, {"file": "book/nowhere"}]}))
     with pytest.raises(BookError, match=r"names book/nowhere, but there is no book/nowhere\.md"):
-        book.build(root=root)
+        book.build_book(root=root)
 
 
 @pytest.mark.parametrize("file", ["book/forgotten.md", "book/part/forgotten.md", "notebooks/part/forgotten.ipynb"])
 def test_a_page_that_is_in_no_table_of_contents_is_red(root, file):
     write(root / file, "# Forgotten\n")
     with pytest.raises(BookError, match=f"{re.escape(file)} is not in"):
-        book.build(root=root)
+        book.build_book(root=root)
 
 
 @pytest.mark.parametrize("file", ["book/papers/settings.md", "notebooks/.ipynb_checkpoints/tiny-checkpoint.ipynb"])
@@ -316,7 +316,7 @@ def test_notes_on_papers_and_copies_of_an_editor_are_no_pages(root, file):
 def test_a_table_of_contents_that_does_not_parse_is_red(root):
     write(root / "_toc.yml", "format: jb-book\nchapters: []\n")
     with pytest.raises(BookError, match="does not parse as a table of contents"):
-        book.build(root=root)
+        book.build_book(root=root)
 
 
 def test_a_page_missing_from_the_built_site_is_red(root):
@@ -330,7 +330,7 @@ def test_a_page_missing_from_the_built_site_is_red(root):
 def test_a_page_that_the_configuration_excludes_is_red(root):
     write(root / "_config.yml", yaml.safe_dump(CONFIG | {"exclude_patterns": ["notebooks/other*"]}))
     with pytest.raises(BookError, match="notebooks/other"):
-        book.build(root=root)
+        book.build_book(root=root)
 
 
 def test_the_sources_of_this_book_are_sound():

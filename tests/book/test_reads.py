@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from modlib.book.imports import Library
-from modlib.book.reads import Reads, reads
+from modlib.book.reads import Reads, names_read
 from modlib.files import checkout
 
 
@@ -59,8 +59,8 @@ ANYTHING = Reads({"*"}, {"*"}, {("*", "*")}, {"*"})
     ],
 )
 def test_names_are_followed_to_the_functions_that_read_them(library, code, expected):
-    assert reads(ast.parse(IMPORTS + code), library) == expected
+    assert names_read(ast.parse(IMPORTS + code), library) == expected
 
 
 def test_a_module_that_only_hands_tables_on_reads_none(library):
-    assert reads(library.trees["modlib.evidence.metrics"], library, "modlib.evidence.metrics") == Reads()
+    assert names_read(library.trees["modlib.evidence.metrics"], library, "modlib.evidence.metrics") == Reads()

@@ -5,12 +5,12 @@ import pytest
 import scipy.stats
 import sympy
 
-from modlib.data.polynomials import COEFFICIENTS, MONOMIALS, polynomials
+from modlib.data.polynomials import COEFFICIENTS, MONOMIALS, polynomial_values
 from modlib.errors import InputError
 
 
 def test_labels_are_the_values_that_sympy_gives() -> None:
-    data = polynomials(8, seed=3, n_test=5)
+    data = polynomial_values(8, seed=3, n_test=5)
     x, y = sympy.symbols("x y")
     for output in (0, 1, 17, 300, 511, *np.random.default_rng(0).integers(512, size=12)):
         terms = {powers: int(c) for powers, c in zip(MONOMIALS, COEFFICIENTS[output], strict=True) if c}
@@ -29,14 +29,14 @@ def test_the_outputs_are_all_sums_of_the_nine_monomials_each_once() -> None:
 
 
 def test_inputs_are_independent_standard_normals() -> None:
-    x = polynomials(4000, seed=1, n_test=10).x_train
+    x = polynomial_values(4000, seed=1, n_test=10).x_train
     for column in x.T:
         assert scipy.stats.kstest(column, "norm").pvalue > 0.01
     assert scipy.stats.pearsonr(*x.T).pvalue > 0.01
 
 
 def test_the_seed_decides_every_example() -> None:
-    first, again, other = (polynomials(20, seed=seed, n_test=5) for seed in (1, 1, 2))
+    first, again, other = (polynomial_values(20, seed=seed, n_test=5) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.y_train, again.y_train)
     assert not np.array_equal(first.x_test, other.x_test)
     assert first.checksum == again.checksum != other.checksum
@@ -45,4 +45,4 @@ def test_the_seed_decides_every_example() -> None:
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n_test": 0}])
 def test_a_count_below_one_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match="at least 1 each"):
-        polynomials(**{"n": 5, "seed": 0, **wrong})
+        polynomial_values(**{"n": 5, "seed": 0, **wrong})

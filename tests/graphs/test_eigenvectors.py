@@ -12,7 +12,7 @@ from sklearn.cluster import SpectralClustering
 
 from modlib.graphs import eigenvectors
 from modlib.graphs.eigenvectors import Eigenpairs, Symmetric, arpack, leading_eigenvectors
-from modlib.graphs.kmeans import kmeans
+from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.graphs.spectral import Route, cluster, ncut, spectral_embedding
 
@@ -196,7 +196,7 @@ def test_all_routes_and_a_dense_reference_agree_on_repeated_eigenvalues(
                 number += 1
                 graph, part, half = hierarchy(kind, parts, seed, 4 if dense_side > 10 else 30 // parts)
                 expected, embedding = reference(graph, k)
-                best = ncut(graph, kmeans(embedding, k, np.random.default_rng(0)))
+                best = ncut(graph, kmeans_labels(embedding, k, np.random.default_rng(0)))
                 for k_true, truth in ((parts, part), (2 * parts, half)):
                     assert k != k_true or best == pytest.approx(ncut(graph, truth), rel=1e-9, abs=0)
                 slack = ncut(graph, part) if k < parts and kind in ("1e-9", "1e-12") else 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from modlib.data.polynomials import polynomials
+from modlib.data.polynomials import polynomial_values
 from modlib.errors import DataError, InputError
 from modlib.training.epochs import PrunedRecipe
 from modlib.zoo.cnns import accuracy, cnn_images
@@ -37,7 +37,7 @@ def test_a_cnn_is_trained_once_and_read_after(tmp_path: Path, monkeypatch: pytes
 
 def test_the_loss_of_a_regression_is_its_error_and_its_penalty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
-    data = polynomials(300, seed=0)
+    data = polynomial_values(300, seed=0)
     for penalty, power in (("none", 0), ("l1", 1), ("l2", 2)):
         _, scored = pruned_regression(penalty, 0, n=300, recipe=replace(SHORT, batch_size=128))
         kernels = [layer.kernel.astype(float) for layer in scored.network.layers]

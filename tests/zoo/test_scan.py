@@ -20,7 +20,7 @@ from modlib.zoo.scan import (
     token_loss,
     tokens,
     trained_on_scan,
-    untrained,
+    untrained_seq2seq,
 )
 
 
@@ -109,8 +109,8 @@ def test_the_loss_is_a_sum_over_tokens_and_a_mean_over_answers():
 def test_an_lstm_is_taught_half_of_the_time_and_unknown_networks_are_refused():
     assert (taught_for("lstm"), taught_for("lstm 200"), taught_for("transformer")) == (0.5, 0.5, 1.0)
     with pytest.raises(InputError, match="expected one of lstm"):
-        untrained("gru", np.random.default_rng(0))
+        untrained_seq2seq("gru", np.random.default_rng(0))
     with pytest.raises(InputError, match="no command"):
         tokens([])
-    wide = untrained("lstm 200", np.random.default_rng(0))
+    wide = untrained_seq2seq("lstm 200", np.random.default_rng(0))
     assert wide.source_embedding.embedding_dim == 200

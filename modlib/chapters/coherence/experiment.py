@@ -22,8 +22,8 @@ from modlib.graphs.subclusters import ISOLATED, SubCluster, hidden_labels, sub_c
 from modlib.networks.network import Network, as_network, from_arrays
 from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, integer, number, numbers, optional, text
 from modlib.zoo.cnns import EPOCHS, accuracy, cnn_images, untrained_small_cnn
+from modlib.zoo.kinds import trained
 from modlib.zoo.perceptrons import recipe_for
-from modlib.zoo.trained import trained
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from modlib.lesions.damage import DoubleLesion, double_lesions, lesion_tests
 from modlib.lesions.kinds import Kind, kind
 from modlib.networks.network import Network
 from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, in_words, integer, number, text
-from modlib.zoo.trained import trained
+from modlib.zoo.kinds import trained
 
 CELL_KEY = ("profile", "dataset", "dropout", "k", "seed")
 ROW_KEY = ("first", "second")

@@ -31,7 +31,7 @@ from modlib.tables import (
     text,
 )
 from modlib.zoo.cnns import accuracy
-from modlib.zoo.trained import trained
+from modlib.zoo.kinds import trained
 
 DROP, RANGE = "accuracy-change", "classwise-range"  # as the paper names what it measures
 ZERO, KEPT = "zero", "kept"  # biases of lesioned units
