@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 START, PENALTY = Clusterable(n_clusters=10, beta=0.6), EigenvaluePenalty(weight=0.1, which=(2, 3, 4))
 METHODS = {
     "none": {},
+    "normalisation": {"eigenvalues": replace(PENALTY, weight=0)},  # neurons as the penalty needs them, but no penalty
     "eigenvalues": {"eigenvalues": PENALTY},
     "initialisation": {"clusterable": START},
 }
 # What every profile measures: groups of data sets with their methods, of which one is finished before the next.
-SMALL, LARGE = ("none", "eigenvalues"), ("initialisation",)
+SMALL, LARGE = ("none", "eigenvalues", "normalisation"), ("initialisation",)
 PLANS: dict[str, tuple[dict[str, tuple[str, ...]], ...]] = {
     "smoke": ({"digits 4x4": SMALL, "digits": LARGE},),
     "quick": ({"mnist 7x7": SMALL, "mnist": LARGE},),
