@@ -1,6 +1,7 @@
 """Tables of made-up rows, to see what is concluded from them."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
