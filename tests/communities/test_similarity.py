@@ -186,9 +186,9 @@ def test_normalisation_of_small_similarities():
 
 def test_bad_input_is_refused():
     model, (x, y) = perceptron(), data()
-    with pytest.raises(InputError, match="at least two, all of them finite"):
+    with pytest.raises(InputError, match="at least two"):
         similarities(model, x[:1])
-    with pytest.raises(InputError, match="all of them finite"):
+    with pytest.raises(InputError, match="expected finite real numbers"):
         similarities(model, np.full_like(x, np.nan))
     with pytest.raises(InputError, match="for a network with 9 inputs"):
         similarities(model, x[:, :5])
