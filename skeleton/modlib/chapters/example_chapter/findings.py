@@ -1,4 +1,4 @@
-"""Statistics that decide what the paper says, and what was found in three sentences. Chapter: ``example-chapter``."""
+"""What the rows say: a statistic a claim, and in three sentences. Chapter: ``example-chapter``."""
 
 from __future__ import annotations
 
