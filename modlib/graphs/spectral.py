@@ -103,7 +103,7 @@ def spectral_embedding(
         graph: a neuron graph, or a symmetric non-negative adjacency matrix without isolated vertices.
         k: number of eigenvectors, at most the number of vertices.
         route: ``bipartite`` (singular vectors of the half-size matrix), ``arpack``, ``amg`` (LOBPCG
-            with an algebraic multigrid preconditioner, as in the first paper), or ``auto``:
+            with an algebraic multigrid preconditioner, as in pruned-modular), or ``auto``:
             bipartite where it holds, ARPACK otherwise.
         rng: start vectors of the iterations.
 
