@@ -17,12 +17,12 @@ from scipy.sparse.csgraph import connected_components
 from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
 from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of
-from modlib.graphs.halves import leading_of_halves, smaller_side
+from modlib.graphs.halves import leading_of_halves, leading_within_layers, smaller_side
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph
 from modlib.reprs import BriefRepr
 
-Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg"]
+Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg", "within-layers"]
 
 N_INIT = 25  # k-means starts, as in the authors' code
 TIE = 9  # decimals to which eigenvalues of different parts are compared; those of equal parts must tie
@@ -105,7 +105,10 @@ def spectral_embedding(
         k: number of eigenvectors, at most the number of vertices.
         route: ``bipartite`` (singular vectors of the half-size matrix), ``arpack``, ``amg`` (LOBPCG
             with an algebraic multigrid preconditioner, as in the first paper), or ``auto``:
-            bipartite where it holds, ARPACK otherwise.
+            bipartite where it holds, ARPACK otherwise. These find the same. ``within-layers`` does not, and
+            is not the papers' measure: behind the constant vector come the best ones whose mean over
+            every layer, weighted by degree, is 0. Clusters then run along a deep network, of which
+            the papers' measure sees the layers alone, see ``share_between_layers``.
         rng: start vectors of the iterations.
 
     Returns:
@@ -135,11 +138,11 @@ def spectral_embedding(
             "ask for at most as many clusters as there are neurons with an edge"
         )
     if route not in get_args(Route):
-        raise InputError(f"route {route!r} arrived; expected auto, bipartite, arpack or amg")
+        raise InputError(f"route {route!r} arrived; expected {', '.join(get_args(Route))}")
     halves = isinstance(known, NeuronGraph) and known.is_bipartite and smaller_side(known) >= k
-    if route == "bipartite" and not halves:
+    if route in ("bipartite", "within-layers") and not halves:
         raise GraphError(
-            "the bipartite route needs a layered graph with k vertices in its even and in its odd "
+            f"the route {route} needs a layered graph with k vertices in its even and in its odd "
             "layers; use route='arpack' for any other graph"
         )
     if route == "auto":
@@ -199,15 +202,80 @@ def cluster_for_each_k(
     >>> [round(found.ncut, 2) for found in cluster_for_each_k(graph, (2, 3), np.random.default_rng(0))]
     [0.03, 0.93]
     """
-    if not len(ks):
-        raise InputError("no k arrived; pass at least one number of clusters")
-    ks = [_whole(k) for k in ks]
-    embedding = spectral_embedding(graph, max(ks), route, rng)
+    ks = numbers_of_clusters(ks)
+    return clusters_of(graph, spectral_embedding(graph, max(ks), route, rng), ks, rng, n_init)
+
+
+def clusters_of(
+    graph: NeuronGraph | sp.sparray | np.ndarray,
+    embedding: np.ndarray,
+    ks: Sequence[int],
+    rng: np.random.Generator,
+    n_init: int = N_INIT,
+) -> list[Clustering]:
+    """Partitions of a graph by k-means of the rows of its embedding, for several k.
+
+    Args:
+        graph: whose n-cuts are wanted.
+        embedding: (n_vertices, at least max(ks)), see ``spectral_embedding``.
+        ks: numbers of clusters; k uses the first k columns.
+        rng: source of the k-means starts.
+        n_init: number of k-means starts.
+
+    >>> path = np.diag([3, 1, 2], 1) + np.diag([3, 1, 2], -1)  # four vertices in a row, the middle edge is the weakest
+    >>> clusters_of(path, spectral_embedding(path, 2), (2,), np.random.default_rng(0))[0].labels.tolist()
+    [0, 0, 1, 1]
+    """
     out = []
     for k in ks:
         labels = kmeans_labels(embedding[:, :k], k, rng, n_init)
         out.append(Clustering(labels, ncut(graph, labels), k))
     return out
+
+
+def share_between_layers(graph: NeuronGraph, embedding: np.ndarray) -> np.ndarray:
+    """Share of the variance of every column of an embedding, but the first, that is between layers.
+
+    sum_l vol(l) (m_l - m)^2 / sum_v d_v (x_v - m)^2, m_l the mean of layer l and m that of all, weighted by degree.
+
+    Args:
+        graph: a neuron graph.
+        embedding: (n_vertices, k), see ``spectral_embedding``; its first column is constant.
+
+    Returns:
+        (k - 1,) numbers in [0, 1]: 1 for a vector that is constant on every layer, and tells them apart.
+
+    Source: none of the papers. Chapter: ``clusterability``.
+
+    In a chain of single neurons there is nothing but layers:
+
+    >>> from modlib.graphs import chain_graph
+    >>> chain = chain_graph([np.ones((1, 1))] * 3)
+    >>> share_between_layers(chain, spectral_embedding(chain, 2)).round(6).tolist()
+    [1.0]
+    """
+    volume = np.bincount(graph.layer, weights=graph.degrees, minlength=len(graph.live))
+    volume[volume == 0] = 1  # of a layer without live neurons, whose mean is not asked for
+    shares = []
+    for vector in np.asarray(embedding, dtype=float)[:, 1:].T:
+        centred = vector - graph.degrees @ vector / graph.degrees.sum()
+        means = np.bincount(graph.layer, weights=graph.degrees * centred, minlength=len(volume)) / volume
+        shares.append(float(volume @ means**2 / (graph.degrees @ centred**2)))
+    return np.array(shares)
+
+
+def numbers_of_clusters(ks: Sequence[object]) -> list[int]:
+    """Numbers of clusters as integers, also where they came as 4.0.
+
+    Raises:
+        InputError: if there are none, or one is no whole number of at least 1.
+
+    >>> numbers_of_clusters((2, 4.0))
+    [2, 4]
+    """
+    if not len(ks):
+        raise InputError("no k arrived; pass at least one number of clusters")
+    return [_whole(k) for k in ks]
 
 
 def _whole(k: object) -> int:
@@ -218,6 +286,10 @@ def _whole(k: object) -> int:
 
 def _leading(graph: Graph, k: int, route: Route, rng: np.random.Generator) -> np.ndarray:
     """Eigenvectors of D^{-1/2} A D^{-1/2} for its k largest eigenvalues, (n_vertices, k)."""
+    if isinstance(graph, NeuronGraph) and route == "within-layers":
+        root = np.sqrt(graph.degrees)
+        within = [leading_within_layers(graph, k - 1, rng)[1]] if k > 1 else []
+        return np.hstack([(root / np.linalg.norm(root))[:, None], *within])
     if isinstance(graph, NeuronGraph) and _is_plainly_connected(graph):
         return _leading_of_part(graph, k, route, rng)[1]
     n_parts, part = connected_components(adjacency_of(graph), directed=False)
