@@ -6,22 +6,35 @@ in random places. Chapters: ``dropout`` and ``topology-shuffles``.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import scipy.sparse as sp
 
 from modlib.checks import array, choice, generator, instance, items, real_sparse, seed_number, whole, wholes
-from modlib.errors import InputError
+from modlib.errors import InputError, ModlibWarning
 from modlib.graphs.neurons import Matrix, NeuronGraph, chained
-from modlib.graphs.spectral import N_INIT, Route, cluster_for_each_k
+from modlib.graphs.spectral import (
+    N_INIT,
+    Route,
+    cluster_for_each_k,
+    clusters_of,
+    share_between_layers,
+    spectral_embedding,
+)
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
 
 Null: TypeAlias = Literal["layer", "layer-nonzero"]
 NULLS: tuple[str, ...] = get_args(Null)
+MOSTLY = 0.5  # share between layers of an eigenvector that tells them apart; most are near 0 or near 1
+BLIND = (
+    "all eigenvectors tell layers apart and nothing else, so modules that run along the network are not seen; ask for "
+    "a larger k, take some of the layers, or use route='within-layers'"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +47,8 @@ class ShuffleTest(BriefRepr):
         ncut: n-cut of the network.
         shuffled: (n_shuffles,) n-cuts of its shuffles.
         labels: (n_vertices,) clusters of the network's live neurons.
+        between_layers: (k - 1,) share of each eigenvector of the network, but the constant one, that is between
+            layers, see ``share_between_layers``.
     """
 
     k: int
@@ -41,10 +56,20 @@ class ShuffleTest(BriefRepr):
     ncut: float
     shuffled: np.ndarray
     labels: np.ndarray
+    between_layers: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def _facts(self) -> dict[str, object]:
-        shuffled = mean_of(self.shuffled)
-        return {"k": self.k, "null": self.null, "ncut": self.ncut, "shuffled": shuffled, "p": self.p, "z": self.z}
+        facts: dict[str, object] = {"k": self.k, "null": self.null, "ncut": self.ncut}
+        facts |= {"shuffled": mean_of(self.shuffled), "p": self.p, "z": self.z}
+        return facts | {"blind": BLIND} if self.blind else facts
+
+    @property
+    def blind(self) -> bool:
+        """Whether all eigenvectors tell layers apart, and so all clusters are runs of layers, which no shuffle changes.
+
+        Then p says nothing about modules that run along the network.
+        """
+        return bool((self.between_layers > MOSTLY).all()) and len(self.between_layers) > 0
 
     @property
     def p(self) -> float:
@@ -192,7 +217,10 @@ def shuffle_tests(
     choice(null, NULLS, "null")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed_number(seed))
     own, *children = np.random.SeedSequence(sequence.entropy, spawn_key=sequence.spawn_key).spawn(n_shuffles + 1)
-    found = cluster_for_each_k(graph, ks, np.random.default_rng(own), route, n_init)
+    rng = np.random.default_rng(own)
+    embedding = spectral_embedding(graph, max(ks), route, rng)
+    found = clusters_of(graph, embedding, ks, rng, n_init)
+    shares = share_between_layers(graph, embedding)
     if jobs == 1:
         shuffled = shuffled_ncuts(graph, ks, null, children, route, n_init)
     else:
@@ -205,7 +233,7 @@ def shuffle_tests(
             )
         )
     return [
-        ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels)
+        ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels, shares[: k - 1])
         for column, (k, clustering) in enumerate(zip(ks, found, strict=True))
     ]
 
@@ -222,6 +250,9 @@ def shuffle_test(
 ) -> ShuffleTest:
     """Shuffle test at one k: is the n-cut lower than that of shuffled networks? See ``shuffle_tests``.
 
+    Warns:
+        ModlibWarning: if the test is ``blind``, as it is for most deep networks.
+
     Two planted modules are rarer than all 19 shuffles, a random network is not:
 
     >>> from modlib.graphs import neuron_graph
@@ -231,4 +262,7 @@ def shuffle_test(
     True
     False
     """
-    return shuffle_tests(graph, (whole(k, "k"),), n_shuffles, seed, null, route, n_init, jobs)[0]
+    test = shuffle_tests(graph, (whole(k, "k"),), n_shuffles, seed, null, route, n_init, jobs)[0]
+    if test.blind:
+        warnings.warn(f"a shuffle test at k = {k} of {len(graph.live)} layers is blind: {BLIND}", ModlibWarning, 2)
+    return test
