@@ -184,10 +184,10 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def empty_cache() -> Iterator[None]:
+def empty_cache() -> Iterator[Path]:
     """An empty folder of trained networks for the time of the block, so that every network is trained again."""
     with tempfile.TemporaryDirectory() as folder, environment({"MODLIB_CACHE": folder}):
-        yield
+        yield Path(folder)
 
 
 def _as_json(settings: Mapping[str, Any]) -> str:

@@ -179,8 +179,10 @@ def shuffle_tests(
     2 0.05
     4 0.05
     """
-    if n_shuffles < 1:
-        raise InputError(f"n_shuffles = {n_shuffles} arrived; expected at least 1")
+    if n_shuffles < 1 or n_shuffles % 1:
+        raise InputError(f"n_shuffles = {n_shuffles} arrived; expected a whole number of at least 1")
+    if not isinstance(jobs, int) or jobs == 0:
+        raise InputError(f"jobs = {jobs!r} arrived; expected a number of processes, or -1 for one a processor")
     if null not in NULLS:
         raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)

@@ -177,6 +177,7 @@ def damages(
     >>> damages(network, images, classes, 1, [np.flatnonzero(modules[0] == 0), [0, 1]])
     [Damage(drop=0.25, class_drops=[0, 1, 0, 0]), Damage(drop=0, class_drops=[0, 0, 0, 0])]
     """
+    images = np.asarray(images)
     labels = _checked(labels, images, network)
     if not len(sets):
         raise InputError("no set of units arrived; expected at least one lesion")
@@ -309,8 +310,11 @@ def _mask(network: Network, layer: int, units: np.ndarray) -> np.ndarray:
     if not 1 <= layer <= hidden:
         raise InputError(f"layer {layer} arrived; the network has the hidden layers 1 to {hidden}")
     width, units = network.layers[layer - 1].kernel.shape[-1], np.asarray(units)
-    if not units.size or units.min() < 0 or units.max() >= width:
-        raise InputError(f"units {units.tolist()} arrived for layer {layer}; expected at least one of 0 to {width - 1}")
+    if not units.size or not np.issubdtype(units.dtype, np.integer) or units.min() < 0 or units.max() >= width:
+        raise InputError(
+            f"units {units.tolist()} arrived for layer {layer}; expected at least one of 0 to {width - 1}, as whole "
+            "numbers"
+        )
     mask = np.zeros(width, dtype=bool)
     mask[units] = True
     return mask
@@ -319,10 +323,11 @@ def _mask(network: Network, layer: int, units: np.ndarray) -> np.ndarray:
 def _checked(labels: np.ndarray, images: np.ndarray, network: Network) -> np.ndarray:
     labels, outputs = np.asarray(labels), network.layers[-1].kernel.shape[-1]
     wanted = network.layers[0].kernel.shape[-2]
-    if images.ndim not in (2, 4) or images.shape[1] != wanted or not np.isfinite(images).all():
+    numbers = images.dtype.kind in "buif"
+    if not numbers or images.ndim not in (2, 4) or images.shape[1] != wanted or not np.isfinite(images).all():
         raise InputError(
-            f"images of shape {images.shape} arrived, {np.count_nonzero(~np.isfinite(images))} values of which are not "
-            f"finite; expected finite (n, {wanted}), or (n, {wanted}, height, width) for convolutions"
+            f"images of shape {images.shape} and type {images.dtype} arrived; expected finite numbers (n, {wanted}), "
+            f"or (n, {wanted}, height, width) for convolutions"
         )
     if labels.shape != (len(images),) or not len(labels):
         raise InputError(

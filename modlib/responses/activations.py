@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from modlib.errors import InputError
-from modlib.networks.network import AT_ONCE, Network
+from modlib.networks.network import AT_ONCE, Network, chain
 
 
 def relu_names(network: Network) -> list[str]:
@@ -23,7 +23,12 @@ def relu_names(network: Network) -> list[str]:
     >>> relu_names(as_network(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))))
     ['1']
     """
-    names = [name for name, module in network.module.named_modules() if isinstance(module, nn.ReLU)]
+    names = [name for name, _, module in chain(network.module) if isinstance(module, nn.ReLU)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"the nn.ReLU module {', '.join(twice)} is used more than once in a pass; expected a ReLU module of its "
+            "own after every layer but the last"
+        )
     if len(names) != len(network.layers) - 1 or any(layer.activation != "relu" for layer in network.layers[:-1]):
         raise InputError(
             f"{len(names)} nn.ReLU modules and {len(network.layers)} layers of weights arrived; expected a ReLU module "
