@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Task: TypeAlias = "Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]"
+EXAMPLES = 16  # by which a task is known
 CHANNELS = (1, 3)  # of images; so many in the last place, and not in the second, are channels last
 
 
@@ -167,14 +168,14 @@ class Subject(BriefRepr):
         weights = {}
         if self.network:
             weights = {name: value.cpu().numpy() for name, value in self.network.module.state_dict().items()}
-        task = getattr(self.task, "__qualname__", "") if self.task else ""
+        drawn = self.task(np.random.default_rng(seed), EXAMPLES) if self.task else ()
         return {
             "modlib": modlib.__version__,
             "network": hashlib.sha256(f"{self.network!r} {self.graph!r}".encode()).hexdigest(),
             "weights": digest_of(weights | edges),
             "data": digest_of({name: array for name, array in arrays.items() if array is not None}),
             "classes": list(self.classes),
-            "task": task,
+            "task": digest_of({str(place): np.asarray(part) for place, part in enumerate(drawn)}),
             "settings": asdict(settings) | {"ks": list(settings.ks)},
             "seed": seed,
         }
