@@ -160,8 +160,11 @@ def _advantage_against_small(rows: pd.DataFrame, hidden: str, measures: Collecti
     return sample_of((_advantage(rows, hidden, measures) - _advantage(rows, "64-64", measures)).dropna())
 
 
-def _upstream_over_downstream(rows: pd.DataFrame) -> Sample | None:
-    sides = [effect(rows, per_layer(rows, "q", side), "dropout", _only(rows)) for side in (UPSTREAM, DOWNSTREAM)]
+def _difference_of_families(
+    rows: pd.DataFrame, sweep: str, more: Collection[str], less: Collection[str]
+) -> Sample | None:
+    """Effect of a regulariser on Q, for one family of similarities less that for the other."""
+    sides = [effect(rows, per_layer(rows, "q", side), sweep, _only(rows)) for side in (more, less)]
     return sample_of((sides[0] - sides[1]).dropna())
 
 
@@ -293,10 +296,17 @@ FINDINGS = {
     "l1_effect_downstream": Metric(
         "effect of L1 on Q, downstream", partial(_q_effect, sweep="l1", measures=DOWNSTREAM)
     ),
+    "l1_downstream_over_upstream": Metric(
+        "effect of L1 on Q, downstream less upstream",
+        partial(_difference_of_families, sweep="l1", more=DOWNSTREAM, less=UPSTREAM),
+    ),
     "dropout_effect_number": Metric(
         "effect of dropout on the number of communities", partial(_q_effect, sweep="dropout", column="effective_number")
     ),
-    "upstream_over_downstream": Metric("effect of dropout on Q, upstream less downstream", _upstream_over_downstream),
+    "upstream_over_downstream": Metric(
+        "effect of dropout on Q, upstream less downstream",
+        partial(_difference_of_families, sweep="dropout", more=UPSTREAM, less=DOWNSTREAM),
+    ),
     "first_over_second": Metric("effect of dropout on Q, first layer less second", _first_over_second),
     "l1_like_l2": Metric("L1 less L2, as a share of dropout's effect on Q", partial(_l1_like_l2, column="q"), 2),
     "sparsity_l1_like_l2": Metric("sparsity, L1 less L2", partial(_l1_like_l2, column="sparsity")),
