@@ -13,8 +13,9 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import scipy.sparse as sp
 
+from modlib.checks import array, choice, generator, instance, items, real_sparse, seed_number, whole, wholes
 from modlib.errors import InputError
-from modlib.graphs.neurons import Matrix, NeuronGraph, chain_graph
+from modlib.graphs.neurons import Matrix, NeuronGraph, chained
 from modlib.graphs.spectral import N_INIT, Route, cluster_for_each_k
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
@@ -66,7 +67,7 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
         rng: source of the permutation.
 
     Raises:
-        InputError: if the null model is not known.
+        InputError: if the null model is not known, or it is no matrix of finite numbers.
 
     Source: pruned-modular 3 and 3.3. Chapter: ``topology-shuffles``.
 
@@ -79,16 +80,18 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
     layer [0.0, 0.0, 0.0, 1.0, 2.0, 3.0] False
     layer-nonzero [0.0, 0.0, 0.0, 1.0, 2.0, 3.0] True
     """
-    if null not in NULLS:
-        raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
+    choice(null, NULLS, "null")
+    rng = generator(rng)
     if sp.issparse(matrix):
-        coo = sp.coo_array(matrix)
+        coo = sp.coo_array(real_sparse(matrix, "matrix"))
+        coo.sum_duplicates()
         coo.eliminate_zeros()
         if null == "layer-nonzero":
             return sp.csr_array((rng.permutation(coo.data), (coo.row, coo.col)), shape=coo.shape)
         places = rng.choice(coo.shape[0] * coo.shape[1], size=coo.nnz, replace=False)
         return sp.csr_array((coo.data, np.divmod(places, coo.shape[1])), shape=coo.shape)
-    flat = np.asarray(matrix, dtype=float).ravel()
+    matrix = array(matrix, "matrix", ("rows", "columns"), dtype=np.float64)
+    flat = matrix.ravel()
     held = np.flatnonzero(flat)
     # Random places in random order for the values that are not zero: the same as a permutation, and faster.
     places = rng.choice(flat.size, size=held.size, replace=False) if null == "layer" else rng.permutation(held)
@@ -103,18 +106,20 @@ def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> N
     Raises:
         InputError: if the graph is not a chain of layers.
 
+    >>> from modlib.graphs import neuron_graph
     >>> from modlib.networks import planted_weights
     >>> weights, _ = planted_weights((8, 6, 4), 2, seed=0, outside=0)
-    >>> shuffle_graph(chain_graph([abs(matrix) for matrix in weights]), "layer-nonzero", np.random.default_rng(0))
+    >>> shuffle_graph(neuron_graph(weights), "layer-nonzero", np.random.default_rng(0))
     NeuronGraph(sizes=[8, 6, 4], live=18 of 18, edges=36)
     """
+    graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
     pairs = [(i, i + 1) for i in range(len(graph.live) - 1)]
     if list(graph.edges) != pairs:
         raise InputError(
             f"the graph joins the layers {sorted(graph.edges)}; a shuffle needs a chain {pairs}, "
             "as neuron_graph makes of a list of weights"
         )
-    return chain_graph([shuffle_matrix(graph.edges[pair], null, rng) for pair in pairs])
+    return chained([shuffle_matrix(graph.edges[pair], null, rng) for pair in pairs])
 
 
 def shuffled_ncuts(
@@ -127,13 +132,16 @@ def shuffled_ncuts(
 ) -> np.ndarray:
     """n-cuts of one shuffle a seed, shape (len(seeds), len(ks)). A seed decides its own row alone.
 
+    >>> from modlib.graphs import neuron_graph
     >>> from modlib.networks import random_weights
-    >>> graph = chain_graph([abs(matrix) for matrix in random_weights((8, 6, 4), seed=0)])
+    >>> graph = neuron_graph(random_weights((8, 6, 4), seed=0))
     >>> shuffled_ncuts(graph, (2, 3), "layer", np.random.SeedSequence(0).spawn(5)).shape
     (5, 2)
     """
+    seeds, ks = items(seeds, "seeds"), wholes(ks, "ks")
     out = np.empty((len(seeds), len(ks)))
     for row, seed in enumerate(seeds):
+        seed = instance(seed, np.random.SeedSequence, "a seed", "pass numpy.random.SeedSequence(0).spawn(n)")
         rng = np.random.default_rng(seed)
         found = cluster_for_each_k(shuffle_graph(graph, null, rng), ks, rng, route, n_init)
         out[row] = [clustering.ncut for clustering in found]
@@ -166,7 +174,7 @@ def shuffle_tests(
         jobs: worker processes.
 
     Raises:
-        InputError: if there is no shuffle to draw or the null model is not known.
+        InputError: if an argument is not of its kind: a count below 1, another null model, no seed.
         GraphError: if the graph has fewer than k live neurons.
 
     Source: pruned-modular 3, clusterability 1.2. Chapter: ``dropout``.
@@ -179,11 +187,10 @@ def shuffle_tests(
     2 0.05
     4 0.05
     """
-    if n_shuffles < 1:
-        raise InputError(f"n_shuffles = {n_shuffles} arrived; expected at least 1")
-    if null not in NULLS:
-        raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
-    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
+    ks, n_shuffles, jobs = wholes(ks, "ks"), whole(n_shuffles, "n_shuffles"), whole(jobs, "jobs")
+    choice(null, NULLS, "null")
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed_number(seed))
     own, *children = np.random.SeedSequence(sequence.entropy, spawn_key=sequence.spawn_key).spawn(n_shuffles + 1)
     found = cluster_for_each_k(graph, ks, np.random.default_rng(own), route, n_init)
     if jobs == 1:
@@ -191,7 +198,7 @@ def shuffle_tests(
     else:
         from joblib import Parallel, delayed
 
-        parts = np.array_split(np.arange(n_shuffles), min(n_shuffles, 8 * abs(jobs)))
+        parts = np.array_split(np.arange(n_shuffles), min(n_shuffles, 8 * jobs))
         shuffled = np.concatenate(
             Parallel(n_jobs=jobs)(
                 delayed(shuffled_ncuts)(graph, ks, null, [children[i] for i in part], route, n_init) for part in parts
@@ -224,4 +231,4 @@ def shuffle_test(
     True
     False
     """
-    return shuffle_tests(graph, (k,), n_shuffles, seed, null, route, n_init, jobs)[0]
+    return shuffle_tests(graph, (whole(k, "k"),), n_shuffles, seed, null, route, n_init, jobs)[0]

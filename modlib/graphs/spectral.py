@@ -14,7 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from modlib.errors import GraphError, InputError
+from modlib.checks import choice, generator, labels as whole_labels, whole, wholes
+from modlib.errors import GraphError
 from modlib.graphs import eigenvectors
 from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of
 from modlib.graphs.halves import leading_of_halves, smaller_side
@@ -69,10 +70,8 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
     (0.343, 2.0)
     """
     known, _ = checked(graph)
-    labels = np.unique(np.asarray(labels), return_inverse=True)[1]
     n = known.n_vertices if isinstance(known, NeuronGraph) else known.shape[0]
-    if labels.shape != (n,):
-        raise InputError(f"{labels.shape} labels arrived for {n} vertices; pass one label for every vertex")
+    labels = np.unique(whole_labels(labels, "labels", n), return_inverse=True)[1]
     k = int(np.max(labels)) + 1
     if isinstance(known, NeuronGraph):
         between = np.zeros((k, k))
@@ -104,7 +103,7 @@ def spectral_embedding(
         graph: a neuron graph, or a symmetric non-negative adjacency matrix without isolated vertices.
         k: number of eigenvectors, at most the number of vertices.
         route: ``bipartite`` (singular vectors of the half-size matrix), ``arpack``, ``amg`` (LOBPCG
-            with an algebraic multigrid preconditioner, as in the first paper), or ``auto``:
+            with an algebraic multigrid preconditioner, as in pruned-modular), or ``auto``:
             bipartite where it holds, ARPACK otherwise.
         rng: start vectors of the iterations.
 
@@ -126,7 +125,8 @@ def spectral_embedding(
     >>> spectral_embedding(path, 2).round(2).tolist()
     [[0.29, -0.29], [0.29, -0.2], [0.29, 0.29], [0.29, 0.41]]
     """
-    k = _whole(k)
+    k, rng = whole(k, "k"), np.random.default_rng(0) if rng is None else generator(rng)
+    choice(route, get_args(Route), "route")
     known, factor = checked(graph)
     degrees = degrees_of(known)
     if len(degrees) < k:
@@ -134,8 +134,6 @@ def spectral_embedding(
             f"k = {k} clusters were asked of a graph with {len(degrees)} live neurons; "
             "ask for at most as many clusters as there are neurons with an edge"
         )
-    if route not in get_args(Route):
-        raise InputError(f"route {route!r} arrived; expected auto, bipartite, arpack or amg")
     halves = isinstance(known, NeuronGraph) and known.is_bipartite and smaller_side(known) >= k
     if route == "bipartite" and not halves:
         raise GraphError(
@@ -144,7 +142,7 @@ def spectral_embedding(
         )
     if route == "auto":
         route = "bipartite" if halves else "arpack"
-    vectors = _leading(known, k, route, np.random.default_rng(0) if rng is None else rng)
+    vectors = _leading(known, k, route, rng)
     embedding = vectors / np.sqrt(degrees)[:, None] * np.sqrt(factor)
     signs = np.sign(embedding[np.abs(embedding).argmax(axis=0), np.arange(k)])
     return embedding * signs
@@ -179,7 +177,7 @@ def cluster(
     >>> cluster(graph, 2, np.random.default_rng(0))
     Clustering(k=2, ncut=0.02897, sizes=[9, 9])
     """
-    return cluster_for_each_k(graph, (k,), rng, route, n_init)[0]
+    return cluster_for_each_k(graph, (whole(k, "k"),), rng, route, n_init)[0]
 
 
 def cluster_for_each_k(
@@ -199,21 +197,13 @@ def cluster_for_each_k(
     >>> [round(found.ncut, 2) for found in cluster_for_each_k(graph, (2, 3), np.random.default_rng(0))]
     [0.03, 0.93]
     """
-    if not len(ks):
-        raise InputError("no k arrived; pass at least one number of clusters")
-    ks = [_whole(k) for k in ks]
+    ks, n_init, rng = wholes(ks, "ks"), whole(n_init, "n_init"), generator(rng)
     embedding = spectral_embedding(graph, max(ks), route, rng)
     out = []
     for k in ks:
         labels = kmeans_labels(embedding[:, :k], k, rng, n_init)
         out.append(Clustering(labels, ncut(graph, labels), k))
     return out
-
-
-def _whole(k: object) -> int:
-    if isinstance(k, bool) or not isinstance(k, int | float | np.integer | np.floating) or k % 1 != 0 or k < 1:
-        raise InputError(f"k = {k!r} arrived; expected a whole number of clusters of at least 1")
-    return int(k)
 
 
 def _leading(graph: Graph, k: int, route: Route, rng: np.random.Generator) -> np.ndarray:
