@@ -60,6 +60,35 @@ def monte_carlo_p(
     return float((np.count_nonzero(extreme) + 1) / (null.size + 1))
 
 
+def monte_carlo_interval(p: float, n_random: int, level: float = 0.95) -> tuple[float, float]:
+    """Where a Monte Carlo p-value would lie if the null samples never ended: an interval by Clopper and Pearson.
+
+    Of n null samples, r = p (n + 1) - 1 are at least as extreme as the value, a binomial number. The interval holds its
+    probability at least as often as ``level`` says.
+
+    Args:
+        p: a p-value of ``monte_carlo_p``, in {1/(n+1), ..., 1}.
+        n_random: n, null samples behind it, at least 1.
+        level: how often the interval is right, between 0 and 1.
+
+    Raises:
+        InputError: if the p-value does not lie on the grid, or the level is not between 0 and 1.
+
+    Source: Clopper and Pearson (1934). Chapter: ``your-network``.
+
+    None of 39 shuffles is as extreme, so fewer than one in eleven of all are:
+
+    >>> [round(end, 3) for end in monte_carlo_interval(1 / 40, 39)]
+    [0.0, 0.09]
+    """
+    from scipy.stats import binomtest
+
+    p, n_random, level = real(p, "p"), whole(n_random, "n_random"), real(level, "level", above=0, below=1)
+    extreme = int(_levels(np.array([p]), n_random)[0]) - 1
+    interval = binomtest(extreme, n_random).proportion_ci(level)
+    return float(interval.low), float(interval.high)
+
+
 def ranks_behind(printed: str, n: int) -> list[int]:
     """Ranks r in 0..n whose p-value (r + 1) / (n + 1), rounded as it is printed, is the printed one.
 

@@ -18,6 +18,7 @@ from modlib.stats import (
     fisher_combined,
     holm,
     median_p,
+    monte_carlo_interval,
     monte_carlo_p,
     pooled_mean_sd,
     ranks_behind,
@@ -297,3 +298,26 @@ def test_ranks_behind_rounded_p_values() -> None:
     assert ranks_behind("1.000", 320) == [320]
     assert ranks_behind("0.03", 320) == [8, 9, 10]  # 9/321 = 0.028, 11/321 = 0.034
     assert ranks_behind("0.002", 320) == []  # below the least that 320 shuffles allow
+
+
+def test_the_interval_of_a_p_value_is_that_of_clopper_and_pearson() -> None:
+    low, high = monte_carlo_interval(1 / 100, 99)  # none of 99 is as extreme
+    assert (low, high) == pytest.approx((0, 1 - 0.025 ** (1 / 99)))
+    low, high = monte_carlo_interval(1.0, 99)  # all are
+    assert (low, high) == pytest.approx((0.025 ** (1 / 99), 1))
+    low, high = monte_carlo_interval(21 / 100, 99)  # 20 are
+    assert scipy.stats.binom.sf(19, 99, low) == pytest.approx(0.025)
+    assert scipy.stats.binom.cdf(20, 99, high) == pytest.approx(0.025)
+
+
+def test_the_interval_of_a_p_value_holds_it_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    for p in (0.01, 0.05, 0.5):
+        drawn = [monte_carlo_interval((r + 1) / 40, 39, level=0.9) for r in rng.binomial(39, p, size=400)]
+        assert np.mean([low <= p <= high for low, high in drawn]) > 0.87
+
+
+@pytest.mark.parametrize(("p", "n", "level"), [(0.013, 39, 0.95), (0.5, 39, 1.0), (0.5, 0, 0.95)])
+def test_an_interval_of_no_p_value_is_refused(p: float, n: int, level: float) -> None:
+    with pytest.raises(InputError):
+        monte_carlo_interval(p, n, level)

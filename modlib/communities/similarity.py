@@ -186,9 +186,9 @@ def _of_module(
     """The definitions, by torch.func: vector-Jacobian products, and Hessian-vector products of the loss."""
     import torch
 
-    names = _hidden_layers(module) if layers is None else items(layers, "layers")
     known = dict(module.named_modules())
-    if not names or not set(names) <= set(known):
+    names = None if layers is None else items(layers, "layers")
+    if names is not None and not (names and set(names) <= set(known)):
         raise InputError(
             f"hidden layers {names} arrived for a {type(module).__name__} with the submodules "
             f"{', '.join(filter(None, known))}; pass names of submodules whose outputs are hidden activities"
@@ -198,22 +198,39 @@ def _of_module(
     training = module.training
     module.eval()
     try:
+        names = _hidden_layers(module, x[:1]) if names is None else names
         return {name: _of_submodule(module, known[name], x, labels) for name in names}
     finally:
         module.train(training)
 
 
-def _hidden_layers(module: nn.Module) -> list[str]:
-    """Activation functions with a layer of weights before and after them, in the order of registration."""
+def _hidden_layers(module: nn.Module, x: Tensor) -> list[str]:
+    """Activation functions with a layer of weights before and after them, in the order of a pass of the input."""
     from modlib.networks.modules import ACTIVATIONS
 
-    leaves = [(name, m) for name, m in module.named_modules() if name and not list(m.children())]
+    leaves: list[tuple[str, nn.Module]] = []
+    hooks = [
+        part.register_forward_hook(lambda part, *_, name=name: leaves.append((name, part)))
+        for name, part in module.named_modules()
+        if name and not list(part.children())
+    ]
+    try:
+        module(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
     weighted = [i for i, (_, m) in enumerate(leaves) if list(m.parameters())]
-    return [
+    found = [
         name
         for i, (name, m) in enumerate(leaves)
         if type(m).__name__ in ACTIVATIONS.values() and weighted and weighted[0] < i < weighted[-1]
     ]
+    if not found:
+        raise InputError(
+            f"the {type(module).__name__} calls no activation module between two layers of weights; pass layers, names "
+            "of submodules whose outputs are hidden activities"
+        )
+    return list(dict.fromkeys(found))  # one that is called twice is refused where it is measured
 
 
 def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np.ndarray | None) -> list[np.ndarray]:

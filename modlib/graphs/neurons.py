@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.checks import arrived, items, labels as whole_numbers, real_numbers, real_sparse, whole
+from modlib.checks import arrived, choice, items, labels as whole_numbers, real_numbers, real_sparse, whole
 from modlib.errors import GraphError, InputError
-from modlib.networks.network import as_network
+from modlib.networks.network import BatchNormUse, as_network
 from modlib.reprs import BriefRepr
 
 Matrix: TypeAlias = np.ndarray | sp.sparray | sp.spmatrix
+Layout: TypeAlias = Literal["keras", "torch"]
+LAYOUTS: tuple[str, ...] = get_args(Layout)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +37,7 @@ class NeuronGraph(BriefRepr):
         sizes: number of neurons of every layer, isolated ones included.
         edges: for a pair of layers (i, j), the non-negative (live of i) x (live of j) weights.
         live: for every layer, the indices of its live neurons, ascending.
+        batch_norm: what was done with the network's batch normalisation, ``fold`` or ``ignore``; None if it has none.
 
     Chapter: ``clusterability``.
     """
@@ -42,10 +45,12 @@ class NeuronGraph(BriefRepr):
     sizes: tuple[int, ...]
     edges: Mapping[tuple[int, int], Matrix]
     live: tuple[np.ndarray, ...]
+    batch_norm: BatchNormUse | None = None
 
     def _facts(self) -> dict[str, object]:
         edges = sum(sp.csr_array(block).count_nonzero() for block in self.edges.values())
-        return {"sizes": self.sizes, "live": f"{self.n_vertices} of {sum(self.sizes)}", "edges": edges}
+        facts = {"sizes": self.sizes, "live": f"{self.n_vertices} of {sum(self.sizes)}", "edges": edges}
+        return facts if self.batch_norm is None else {**facts, "batch_norm": self.batch_norm}
 
     @cached_property
     def n_vertices(self) -> int:
@@ -114,7 +119,7 @@ class NeuronGraph(BriefRepr):
         return out
 
 
-def neuron_graph(network: object) -> NeuronGraph:
+def neuron_graph(network: object, batch_norm: BatchNormUse = "fold", layout: Layout = "keras") -> NeuronGraph:
     """Neuron graph of weights, or of a Keras or PyTorch model.
 
     A_{uv} = |w_{uv}| for neurons u, v of adjacent layers, 0 otherwise. Isolated neurons are dropped.
@@ -123,10 +128,15 @@ def neuron_graph(network: object) -> NeuronGraph:
         network: a list of weight matrices, each (fan-in, fan-out), dense or sparse, of any sign; a
             convolution kernel (height, width, in, out) stands for its channels; or a ``Network``,
             a Keras 2 or 3 model, or a torch module, which ``modlib.networks.network.as_network`` reads.
+        batch_norm: ``fold`` scales the weights of a layer by the batch normalisation that follows it, as the network
+            computes; ``ignore`` leaves them as they are.
+        layout: of the arrays in a list: ``keras`` as above, or ``torch``, (fan-out, fan-in) and (out, in, height,
+            width). Shapes alone do not tell: a square matrix fits both.
 
     Raises:
         GraphError: if a weight is NaN or infinite, if layers do not chain, or if all weights are 0.
-        InputError: if there are no weights, they are no real numbers, or it is no such model.
+        InputError: if there are no weights, they are no real numbers, the model cannot be read, or ``batch_norm`` or
+            ``layout`` is not known.
 
     Source: pruned-modular 2.1, clusterability 1.1. Chapter: ``clusterability``.
 
@@ -136,11 +146,20 @@ def neuron_graph(network: object) -> NeuronGraph:
     >>> graph, graph.degrees.tolist()
     (NeuronGraph(sizes=[2, 3], live=4 of 5, edges=3), [3.0, 3.0, 1.0, 5.0])
     """
+    choice(layout, LAYOUTS, "layout")
+    if layout != "keras" and not isinstance(network, Sequence):
+        raise InputError(
+            f"layout = {layout!r} arrived for a {type(network).__name__}; expected a list of arrays, or no "
+            "layout: that of a model is known"
+        )
     if isinstance(network, Sequence):
-        weights: Sequence = items(network, "network")
-    else:
-        weights = as_network(network).graph_weights()
-    return chained([edge_weights(weight, position) for position, weight in enumerate(weights)])
+        network = items(network, "network")
+        ordered = network if layout == "keras" else [_as_keras(weight) for weight in network]
+        return chained([edge_weights(weight, position) for position, weight in enumerate(ordered)])
+    read = as_network(network)
+    graph = chained([edge_weights(w, position) for position, w in enumerate(read.graph_weights(batch_norm))])
+    normalised = any(layer.batch_norm is not None for layer in read.layers)
+    return replace(graph, batch_norm=batch_norm) if normalised else graph
 
 
 def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
@@ -172,7 +191,8 @@ def chained(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
         if left.shape[1] != right.shape[0]:
             raise GraphError(
                 f"layers do not chain: matrix {position} has shape {left.shape} and matrix {position + 1} "
-                f"has shape {right.shape}; the columns of one must be the rows of the next (fan-in, fan-out)"
+                f"has shape {right.shape}; the columns of one must be the rows of the next (fan-in, fan-out); for "
+                "arrays as PyTorch keeps them, (fan-out, fan-in), pass layout='torch'"
             )
     sizes = (edge_matrices[0].shape[0], *(matrix.shape[1] for matrix in edge_matrices))
     alive = [np.zeros(size, dtype=bool) for size in sizes]
@@ -197,6 +217,13 @@ def chained(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
         else:
             edges[position, position + 1] = sp.csr_array(matrix)[rows][:, columns]
     return NeuronGraph(sizes, edges, live)
+
+
+def _as_keras(weight: Any) -> Any:
+    """A weight as PyTorch keeps it, in the order of Keras; what is neither matrix nor kernel is refused later."""
+    if hasattr(weight, "detach"):
+        weight = weight.detach().cpu().numpy()
+    return weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T
 
 
 def edge_weights(weight: Matrix, position: int = 0) -> Matrix:
@@ -231,7 +258,7 @@ def _matrix(weight: Matrix, position: int) -> Matrix:
     if array.ndim != 2 or 0 in array.shape:
         raise GraphError(
             f"weight {position} has shape {array.shape}; expected a non-empty matrix (fan-in, fan-out) "
-            "or a kernel (height, width, in, out)"
+            "or a kernel (height, width, in, out); PyTorch's (out, in, height, width) needs layout='torch'"
         )
     values = array.data if sparse else array
     if not np.isfinite(values).all():

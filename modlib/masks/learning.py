@@ -22,6 +22,7 @@ from modlib.checks import generator, instance, items, real, seed_number, whole
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
+from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Loss, check_loss
 
@@ -94,7 +95,7 @@ class LearnedMask(BriefRepr):
 
 
 def learn_mask(
-    module: nn.Module,
+    model: object,
     draw: Draw,
     settings: MaskSettings,
     rng: np.random.Generator,
@@ -116,19 +117,20 @@ def learn_mask(
     normalisation by its running statistics.
 
     Args:
-        module: the network, any torch module; it is left as it was, see ``at_inference``.
+        model: the network, any torch module, which is left as it was, see ``at_inference``; or a Keras model or
+            ``Network``, of which the torch form is taken.
         draw: returns ``n`` examples of the task, inputs (n, ...) and targets (n, ...), for a generator and ``n``.
-            See ``from_arrays``.
+            See ``draw_from``. Numbers are converted to the precision of the network.
         settings: how.
         rng: decides batches and masks.
-        loss: mean loss over examples, of outputs and targets.
+        loss: mean loss over examples, of what the network returns and targets.
         names: parameters to mask, see ``parameter_names``; all by default.
         fixed: a mask whose parameters are applied and not learned, such as that of an output layer.
         on_step: called after every step with its number, from 1, and its loss.
 
     Raises:
         InputError: if a parameter is not known, nothing is left to learn, ``fixed`` belongs to another network, or the
-            loss is not finite.
+            loss is not finite, or the network returns no tensor and the loss is the default.
 
     Source: weight-masks 2 and A.1 to A.3. Chapter: ``weight-masks``.
 
@@ -148,8 +150,14 @@ def learn_mask(
     >>> found.mask, found.mask.keep["weight"].tolist()
     (Mask(weight=1 of 4, total=1 of 4), [[True, False], [False, False]])
     """
-    module, rng = instance(module, nn.Module, "module", "pass a torch module"), generator(rng)
+    module, rng = torch_module(model), generator(rng)
     settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
+    sparse = [name for name, part in module.named_modules() if getattr(part, "sparse", False)]
+    if sparse:
+        raise InputError(
+            f"the embedding {', '.join(sparse)} has sparse gradients, in which no mask is learned; expected "
+            "sparse=False: set it on a copy"
+        )
     parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
     names = parameter_names(module) if names is None else items(names, "names")
     if unknown := [name for name in names if name not in parameters]:
@@ -175,9 +183,11 @@ def learn_mask(
     network = fingerprint(module)
     sampler = Sampler(weights, logits, settings.samples, rng)
     loss_of_all = loss_of_samples(module, parameters, loss)
-    with at_inference(module):
+    with at_inference(module), torch.enable_grad():
         for step in range(1, settings.steps + 1):
             inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in draw(rng, settings.batch_size))
+            if inputs.is_floating_point():
+                inputs = inputs.to(weights[0].dtype)
             of_task = loss_of_all(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
             losses[step - 1] = value = of_task.item()
             check_loss(value, step)
@@ -313,7 +323,13 @@ def loss_of_samples(
     """
 
     def of_one(sampled: Mapping[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-        return loss(functional_call(module, {**frozen, **sampled}, (inputs,)), targets)
+        outputs = functional_call(module, {**frozen, **sampled}, (inputs,))
+        if loss is cross_entropy and not isinstance(outputs, Tensor):
+            raise InputError(
+                f"the network returns a {type(outputs).__name__}; expected a tensor of class scores, or a loss that "
+                "takes what it returns: pass loss=lambda outputs, targets: ..."
+            )
+        return loss(outputs, targets)
 
     at_once = vmap(of_one)
     batched = True

@@ -21,6 +21,7 @@ import numpy as np
 from modlib.checks import instance, items, mapping
 from modlib.errors import DataError, InputError
 from modlib.files import replacing
+from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
@@ -83,31 +84,32 @@ class Mask(BriefRepr):
         counts = {name: kept.size for name, kept in self.keep.items()}
         return {**counts, TOTAL: sum(counts.values())}
 
-    def apply(self, module: nn.Module) -> nn.Module:
+    def apply(self, model: object) -> nn.Module:
         """A copy of the network without the weights that are removed; the network itself is not changed.
 
         Args:
-            module: the network that the mask was learned on.
+            model: the network that the mask was learned on.
 
         Raises:
             InputError: if it is another network, see ``check``.
         """
         import torch
 
-        self.check(module)
-        masked = copy.deepcopy(module)
+        self.check(model)
+        masked = copy.deepcopy(torch_module(model))
         parameters = dict(masked.named_parameters())
         with torch.no_grad():
             for name, kept in self.keep.items():
                 parameters[name].mul_(torch.as_tensor(kept, device=parameters[name].device))
         return masked
 
-    def check(self, module: nn.Module) -> None:
+    def check(self, model: object) -> None:
         """Refuse a network that the mask does not belong to.
 
         Raises:
             InputError: if names, shapes or values of its parameters are others than those of the mask's network.
         """
+        module = torch_module(model)
         shapes = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
         for name, kept in self.keep.items():
             if shapes.get(name) != kept.shape:

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -33,6 +34,8 @@ PLAIN_FUNCTIONS = (
     *("flatten", "view", "reshape", "dropout"),
     *("max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"),
 )
+BatchNormUse: TypeAlias = Literal["fold", "ignore"]
+BATCH_NORM_USES: tuple[str, ...] = get_args(BatchNormUse)
 AT_ONCE = 500  # inputs that a forward pass takes
 TORCH_LAYERS = f"{', '.join((*WEIGHTED_MODULES, *PLAIN_MODULES))}, activations, and their functions"
 
@@ -98,27 +101,35 @@ class Network(BriefRepr):
             for layer in self.layers
         }
 
-    def graph_weights(self) -> list[np.ndarray]:
+    def graph_weights(self, batch_norm: BatchNormUse = "fold") -> list[np.ndarray]:
         """Kernels that make the neuron graph, see ``modlib.graphs.neurons.neuron_graph``.
 
         All kernels of a perceptron. Of a network with convolutions, the kernels from the second to the
-        last one, each scaled by the batch normalisation that follows it: the vertices are the channels
-        of the convolutions; the image, and the dense layers at the end, are left out.
+        last one: the vertices are the channels of the convolutions; the image, and the dense layers at the
+        end, are left out. The batch normalisation that follows a layer scales its kernel, as the network computes.
+        The paper says so of convolutions and is silent about dense layers.
+
+        Args:
+            batch_norm: ``fold`` or ``ignore``.
 
         Raises:
             GraphError: if there is one convolution only, so that no two of them are joined.
+            InputError: if ``batch_norm`` is neither.
 
         Source: clusterability 1.1. Chapter: ``clusterability``.
         """
+        if batch_norm not in BATCH_NORM_USES:
+            raise InputError(f"batch_norm = {batch_norm!r} arrived; expected one of {', '.join(BATCH_NORM_USES)}")
+        kernel_of = _folded if batch_norm == "fold" else attrgetter("kernel")
         convolutions = [layer for layer in self.layers if layer.kind == "conv"]
         if not convolutions:
-            return [layer.kernel for layer in self.layers]
+            return [kernel_of(layer) for layer in self.layers]
         if len(convolutions) == 1:
             raise GraphError(
                 f"the network has one convolution, {convolutions[0].name}, but edges join the channels of "
                 "consecutive ones; expected at least two, or pass a list of weights yourself"
             )
-        return [_folded(layer) for layer in convolutions[1:]]
+        return [kernel_of(layer) for layer in convolutions[1:]]
 
     def hidden_layer(self, layer: int) -> int:
         """The number of a hidden layer, from 1, if there is one of that number.
@@ -209,6 +220,24 @@ def as_network(model: object) -> Network:
     )
 
 
+def torch_module(model: object) -> nn.Module:
+    """The torch module of a model of either framework: that of the user itself, not a copy, if it is one.
+
+    Raises:
+        InputError: as ``as_network``.
+
+    >>> torch_module(from_arrays([np.ones((4, 3))]))
+    Sequential(
+      (layer_0): Linear(in_features=4, out_features=3, bias=False)
+    )
+    """
+    if "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module):
+        from modlib.networks.modules import unwrapped
+
+        return unwrapped(model)
+    return as_network(model).module
+
+
 def from_arrays(
     kernels: Sequence[np.ndarray], biases: Sequence[np.ndarray | None] | None = None, activation: str = "relu"
 ) -> Network:
@@ -248,7 +277,7 @@ def _network(module: nn.Module) -> Network:
 
     module.eval()
     layers: list[Layer] = []
-    for name, kind, step in _chain(module):
+    for name, kind, step in chain(module):
         activation = next((name for name, cls in ACTIVATIONS.items() if kind in (name, cls)), None)
         if kind in ("Linear", "Conv2d"):
             if kind == "Conv2d" and step.groups != 1:
@@ -272,8 +301,12 @@ def _network(module: nn.Module) -> Network:
     return Network(tuple(layers), module)
 
 
-def _chain(module: nn.Module) -> list[tuple[str, str, Any]]:
-    """Name, kind and module (None for a function) of every step of a forward pass that is a chain."""
+def chain(module: nn.Module) -> list[tuple[str, str, Any]]:
+    """Name, kind and module (None for a function) of every step of a forward pass that is a chain.
+
+    Raises:
+        InputError: if the pass cannot be traced, branches or joins.
+    """
     from modlib.networks.modules import LayerTracer, unsupported
 
     if not list(module.children()):  # a bare layer: tracing would look inside it

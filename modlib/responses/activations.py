@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from modlib.checks import array, arrived, instance
 from modlib.errors import InputError
-from modlib.networks.network import AT_ONCE, Network
+from modlib.networks.network import AT_ONCE, Network, chain
 
 
 def relu_names(network: Network) -> list[str]:
@@ -25,7 +25,12 @@ def relu_names(network: Network) -> list[str]:
     ['1']
     """
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
-    names = [name for name, module in network.module.named_modules() if isinstance(module, nn.ReLU)]
+    names = [name for name, _, module in chain(network.module) if isinstance(module, nn.ReLU)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"the nn.ReLU module {', '.join(twice)} is used more than once in a pass; expected a ReLU module of its "
+            "own after every layer but the last"
+        )
     if len(names) != len(network.layers) - 1 or any(layer.activation != "relu" for layer in network.layers[:-1]):
         raise InputError(
             f"{len(names)} nn.ReLU modules and {len(network.layers)} layers of weights arrived; expected a ReLU module "

@@ -37,7 +37,7 @@ def check_loss(loss: float, step: int) -> None:
         )
 
 
-def draw_from(inputs: Tensor, targets: Tensor) -> Draw:
+def draw_from(inputs: Tensor | np.ndarray, targets: Tensor | np.ndarray) -> Draw:
     """Examples drawn from a data set, with replacement.
 
     Args:
@@ -52,6 +52,7 @@ def draw_from(inputs: Tensor, targets: Tensor) -> Draw:
     >>> torch.equal(inputs.argmax(1), targets)
     True
     """
+    inputs, targets = torch.as_tensor(inputs), torch.as_tensor(targets)
     if len(inputs) != len(targets) or not len(inputs):
         raise InputError(f"{len(inputs)} inputs and {len(targets)} targets arrived; expected as many of both, and some")
 

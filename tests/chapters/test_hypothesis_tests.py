@@ -153,7 +153,7 @@ def test_a_table_is_filled_once_checked_again_and_captioned_without_networks(tmp
     assert run(EXPERIMENT, "smoke", folder=tmp_path).rows > 0
     assert not missing_cells(EXPERIMENT, "smoke", tmp_path)
     assert run(EXPERIMENT, "smoke", folder=tmp_path).rows == 0
-    assert verify(EXPERIMENT, 3, folder=tmp_path) == []
+    assert verify(EXPERIMENT, 3, folder=tmp_path).differences == ()
     assert "network" not in caption(EXPERIMENT, folder=tmp_path)
 
 

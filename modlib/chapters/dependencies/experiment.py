@@ -148,5 +148,6 @@ def _row(pair: DoubleLesion, kinds: Mapping[str, str], drops: Mapping[str, float
 
 EXPERIMENT = Experiment(
     "dependencies", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS,
-    network_key=("dataset", "dropout", "seed"), describe=partial(in_words, untold=("dropout",)),
+    network_key=("dataset", "dropout", "seed"), parts=("first", "second"),
+    describe=partial(in_words, untold=("dropout",)),
 )  # fmt: skip

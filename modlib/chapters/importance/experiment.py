@@ -199,5 +199,6 @@ def _text(numbers: Sequence[float] | np.ndarray) -> str:
 
 EXPERIMENT = Experiment(
     "importance", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS,
-    network_key=("network", "dataset", "dropout", "seed"), describe=partial(in_words, untold=("biases",)),
+    network_key=("network", "dataset", "dropout", "seed"), parts=("cluster",),
+    describe=partial(in_words, untold=("biases",)),
 )  # fmt: skip
