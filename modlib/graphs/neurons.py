@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.checks import arrived, items, labels as whole_numbers, real_numbers, real_sparse, whole
+from modlib.checks import arrived, choice, items, labels as whole_numbers, real_numbers, real_sparse, whole
 from modlib.errors import GraphError, InputError
 from modlib.networks.network import BatchNormUse, as_network
 from modlib.reprs import BriefRepr
@@ -135,7 +135,7 @@ def neuron_graph(network: object, batch_norm: BatchNormUse = "fold", layout: Lay
 
     Raises:
         GraphError: if a weight is NaN or infinite, if layers do not chain, or if all weights are 0.
-        InputError: if there are no weights, they are no real numbers, it is no such model, or ``batch_norm`` or
+        InputError: if there are no weights, they are no real numbers, the model cannot be read, or ``batch_norm`` or
             ``layout`` is not known.
 
     Source: pruned-modular 2.1, clusterability 1.1. Chapter: ``clusterability``.
@@ -146,14 +146,15 @@ def neuron_graph(network: object, batch_norm: BatchNormUse = "fold", layout: Lay
     >>> graph, graph.degrees.tolist()
     (NeuronGraph(sizes=[2, 3], live=4 of 5, edges=3), [3.0, 3.0, 1.0, 5.0])
     """
-    if layout not in LAYOUTS or (layout != "keras" and not isinstance(network, Sequence)):
+    choice(layout, LAYOUTS, "layout")
+    if layout != "keras" and not isinstance(network, Sequence):
         raise InputError(
-            f"layout = {layout!r} arrived for a {type(network).__name__}; expected one of {', '.join(LAYOUTS)} for a "
-            "list of arrays; the layout of a model is known"
+            f"layout = {layout!r} arrived for a {type(network).__name__}; expected a list of arrays, or no "
+            "layout: that of a model is known"
         )
     if isinstance(network, Sequence):
-        weights: Sequence = items(network, "network")
-        ordered = weights if layout == "keras" else [_as_keras(weight) for weight in weights]
+        network = items(network, "network")
+        ordered = network if layout == "keras" else [_as_keras(weight) for weight in network]
         return chained([edge_weights(weight, position) for position, weight in enumerate(ordered)])
     read = as_network(network)
     graph = chained([edge_weights(w, position) for position, w in enumerate(read.graph_weights(batch_norm))])

@@ -213,7 +213,9 @@ def shuffle_tests(
     4 0.05
     """
     graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
-    ks, n_shuffles, jobs = wholes(ks, "ks"), whole(n_shuffles, "n_shuffles"), whole(jobs, "jobs")
+    ks, n_shuffles, jobs = wholes(ks, "ks"), whole(n_shuffles, "n_shuffles"), whole(jobs, "jobs", least=-1)
+    if jobs == 0:
+        raise InputError("jobs = 0 arrived; expected a number of processes, or -1 for one a processor")
     choice(null, NULLS, "null")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed_number(seed))
     own, *children = np.random.SeedSequence(sequence.entropy, spawn_key=sequence.spawn_key).spawn(n_shuffles + 1)
@@ -226,7 +228,7 @@ def shuffle_tests(
     else:
         from joblib import Parallel, delayed
 
-        parts = np.array_split(np.arange(n_shuffles), min(n_shuffles, 8 * jobs))
+        parts = np.array_split(np.arange(n_shuffles), min(n_shuffles, 8 * abs(jobs)))
         shuffled = np.concatenate(
             Parallel(n_jobs=jobs)(
                 delayed(shuffled_ncuts)(graph, ks, null, [children[i] for i in part], route, n_init) for part in parts

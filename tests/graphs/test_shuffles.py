@@ -56,7 +56,7 @@ def test_every_permutation_is_equally_likely(form: type, null: Null, places: int
 def test_an_unknown_null_model_is_refused(noise: NeuronGraph) -> None:
     with pytest.raises(InputError, match="null = 'rows' arrived; expected one of layer, layer-nonzero"):
         shuffle_matrix(np.eye(2), "rows", np.random.default_rng(0))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="null = 'rows' arrived; expected one of layer"):
+    with pytest.raises(InputError, match="null = 'rows'"):
         shuffle_test(noise, 2, 1, 0, null="rows")  # type: ignore[arg-type]
 
 
