@@ -22,6 +22,7 @@ NAMES = (
     "dropout",
     "random-datasets",
     "topology-shuffles",
+    "promoting-clusterability",
     "importance",
     "dependencies",
     "coherence",

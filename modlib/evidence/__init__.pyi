@@ -14,3 +14,8 @@ from .papers import (
     paper_values as paper_values,
     settings as settings,
 )
+from .sentences import (
+    interval as interval,
+    told as told,
+    which_way as which_way,
+)
