@@ -1,16 +1,61 @@
-"""Results in sentences: a mean with its confidence interval, and which way it goes.
-
-Chapters: all that say what was found.
-"""
+"""Numbers as plain sentences: what a chapter says was found. Chapter: every chapter opens with three of them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from modlib.evidence.criteria import Sample
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Sentences: TypeAlias = tuple[str | None, str | None, str | None]  # None: the rows that it needs are not there
 CONFIDENCE = 0.95
 MINUS = "\N{MINUS SIGN}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Parts as a sentence lists them.
+
+    >>> listed(["MNIST", "Fashion-MNIST", "CIFAR-10"])
+    'MNIST, Fashion-MNIST and CIFAR-10'
+    """
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def by_verb(cases: Iterable[tuple[str, str]]) -> str | None:
+    """What happens in several cases, those with the same verb together; None if there is no case.
+
+    Args:
+        cases: the verb of each, with its object, and the case.
+
+    >>> by_verb([("lowers it on", "A"), ("raises it on", "B"), ("lowers it on", "C")])
+    'lowers it on A and C but raises it on B'
+    """
+    together: dict[str, list[str]] = {}
+    for verb, case in cases:
+        together.setdefault(verb, []).append(case)
+    return " but ".join(f"{verb} {listed(of_verb)}" for verb, of_verb in together.items()) or None
+
+
+def changed(before: float, after: float, digits: int = 3) -> str:
+    """Two numbers, one after the other.
+
+    >>> changed(2.0094, 1.8461)
+    'from 2.009 to 1.846'
+    """
+    return f"from {before:.{digits}f} to {after:.{digits}f}"
+
+
+def share_of(values: Sequence[bool] | pd.Series) -> str | None:
+    """How many of some cases are so; None if there is no case.
+
+    >>> share_of([True, True, False])
+    '2 of 3'
+    """
+    return f"{sum(map(bool, values))} of {len(values)}" if len(values) else None
 
 
 def interval(sample: Sample) -> tuple[float, float]:

@@ -1,3 +1,7 @@
+from .found import (
+    found_box as found_box,
+    sentences as sentences,
+)
 from .stored import (
     paper_rows as paper_rows,
     rests_on as rests_on,

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from modlib.chapters.promoting_clusterability import experiment, figures
-from modlib.chapters.promoting_clusterability.findings import FINDINGS, effect, found as what_was_found
+from modlib.chapters.promoting_clusterability.findings import FINDINGS, effect, found
 from modlib.networks.planted import planted_weights, random_weights
 from modlib.training.keras import Recipe, Snapshot, initial_tags
 from modlib.zoo.perceptrons import recipe_for
@@ -96,9 +96,9 @@ def table(ncut: dict[str, float], kept: float = 0.8) -> pd.DataFrame:
 def test_an_effect_is_taken_between_networks_of_one_seed() -> None:
     rows = table({"none": 10.0, "normalisation": 9.5, "eigenvalues": 9.0})
     rows = rows[rows["stage"] == "pruned"]
-    found = {name: FINDINGS[name].measure(rows) for name in FINDINGS}
-    assert found["penalty_ncut"].values == (-1, -2, -3)  # type: ignore[union-attr]
-    assert found["penalty_above_shuffles"].values == (-1, -2, -3)  # type: ignore[union-attr]
+    measured = {name: FINDINGS[name].measure(rows) for name in FINDINGS}
+    assert measured["penalty_ncut"].values == (-1, -2, -3)  # type: ignore[union-attr]
+    assert measured["penalty_above_shuffles"].values == (-1, -2, -3)  # type: ignore[union-attr]
     shuffled = rows.assign(shuffled_mean=rows["ncut"].where(rows["method"] == "eigenvalues", 10.0))
     assert FINDINGS["penalty_above_shuffles"].measure(shuffled).values == (0, -1, -2)  # type: ignore[union-attr]
     assert effect(rows, "ncut", base="normalisation").mean == pytest.approx(-0.5)  # type: ignore[union-attr]
@@ -106,24 +106,32 @@ def test_an_effect_is_taken_between_networks_of_one_seed() -> None:
     assert FINDINGS["penalty_ncut"].measure(rows[rows["method"] == "none"]) is None
 
 
+def both(own: pd.DataFrame, usual: pd.DataFrame) -> pd.DataFrame:
+    """Rows of this chapter, and of networks that start as usual."""
+    return pd.concat([own.assign(table="promoting-clusterability"), usual.assign(table="clusterability", null="layer")])
+
+
 def test_what_was_found_turns_with_the_rows() -> None:
     usual = table({"none": 9.0}).assign(dataset="mnist")
     lower = table({"none": 20.0, "normalisation": 15.0, "eigenvalues": 10.0, "initialisation": 5.0})
     higher = table({"none": 5.0, "normalisation": 8.0, "eigenvalues": 12.0, "initialisation": 20.0})
-    for rows, ease, chance in ((lower, "easier to cut", "more"), (higher, "harder to cut", "less")):
-        penalty, relative, start = what_was_found(rows, usual)
-        assert f"with the eigenvalue penalty are {ease} than" in penalty
-        assert f"pruned networks {ease}, by" in penalty
-        assert f"with the penalty are {chance} clusterable" in relative
-        assert f"started with clusters are {ease}" in start
-    assert "agree with those of the start to 0.81 (0.79 to 0.83, n = 3)" in start
+    for rows, ease, chance in ((lower, "easier", "more"), (higher, "harder", "less")):
+        penalty, relative, cost = found(both(rows, usual))
+        assert None not in (penalty, relative, cost)
+        assert f"pruned networks are {ease} to cut" in str(penalty)
+        assert f"with the penalty are {chance} clusterable than without" in str(relative)
+    assert "by 4.00 (4.00 to 4.00, n = 3) beyond what normalised neurons do alone" in str(penalty)
+    assert "with a start in clusters it changes by 10.00" in str(penalty)
+    assert "the clusters of their start to 0.81 (0.79 to 0.83, n = 3)" in str(cost)
 
 
-def test_what_is_not_measured_is_said_to_be_so() -> None:
-    usual = table({"none": 9.0})
-    for sentence in what_was_found(usual.head(0), usual.head(0)):
-        assert "not measured yet" in sentence
-        assert "nan" not in sentence
+def test_what_is_not_measured_is_not_told() -> None:
+    usual, own = table({"none": 9.0}).assign(dataset="mnist"), table({"none": 9.0, "eigenvalues": 8.0})
+    assert found(both(own[own["method"] == "none"], usual)) == (None, None, None)
+    penalty, _, cost = found(both(own, usual.head(0)))
+    assert not {"beyond", "start"} & set(str(penalty).split())
+    assert "start" not in str(cost)
+    assert None not in (penalty, cost)
 
 
 def test_the_figure_joins_the_networks_of_a_seed_and_needs_no_full_table() -> None:

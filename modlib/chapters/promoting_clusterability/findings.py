@@ -9,10 +9,10 @@ import pandas as pd
 
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, over_networks, sample_of
-from modlib.evidence.sentences import told, which_way
+from modlib.evidence.sentences import Sentences, listed, told, which_way
 
 PAIR = ["dataset", "dropout", "seed", "stage", "k"]  # networks of one seed with different methods
-EASE = ("easier to cut", "harder to cut", "not clearly easier to cut")
+TABLES = ("promoting-clusterability", "clusterability")  # what is told rests on; networks that start as usual
 
 
 def effect(rows: pd.DataFrame, column: str, method: str = "eigenvalues", base: str = "none") -> Sample | None:
@@ -30,35 +30,61 @@ def effect(rows: pd.DataFrame, column: str, method: str = "eigenvalues", base: s
     return over_networks(pairs[column] - pairs[f"{column}_base"]) if len(pairs) else None
 
 
-def found(rows: pd.DataFrame, usual: pd.DataFrame) -> tuple[str, str, str]:
-    """What the rows say, in three sentences: of the penalty, of relative clusterability, of the start.
+def found(rows: pd.DataFrame) -> Sentences:
+    """What makes networks easier to cut, whether relative to their shuffles too, and what it costs.
 
     Args:
-        rows: of this chapter.
-        usual: of perceptrons without dropout that start as usual, from the table of ``clusterability``, with k = 12 and
-            one null model.
+        rows: of ``TABLES``.
     """
-    small, started = (rows[rows["method"].ne("initialisation") == is_small] for is_small in (True, False))
+    own, usual = rows[rows["table"] == TABLES[0]], rows[rows["table"] == TABLES[1]]
+    usual = usual[(usual["k"] == 12) & (usual["null"] == "layer")].assign(method="none")
+    small, started = (own[own["method"].ne("initialisation") == is_small] for is_small in (True, False))
     before, after = (small[small["stage"] == stage] for stage in ("unpruned", "pruned"))
-    start = pd.concat([usual.assign(method="none"), started])
-    start, kept = start[start["stage"] == "pruned"], started[started["stage"] == "pruned"]["tags_kept"]
-    penalty, above = effect(after, "ncut"), effect(after, "above")
-    beyond = effect(after, "ncut", base="normalisation")
-    from_start = effect(start, "ncut", "initialisation")
-    clusterable = which_way(above, "more clusterable", "less clusterable", "not clearly more clusterable")
+    start = pd.concat([usual, started])
+    return _easier(after, start[start["stage"] == "pruned"]), _relative(before, after), _cost(after, started, start)
+
+
+def _easier(after: pd.DataFrame, start: pd.DataFrame) -> str | None:
+    penalty, beyond = effect(after, "ncut"), effect(after, "ncut", base="normalisation")
+    started = effect(start, "ncut", "initialisation")
+    if not penalty:
+        return None
+    ease = which_way(penalty, "easier", "harder", "not clearly easier")
+    parts = [f"With the eigenvalue penalty pruned networks are {ease} to cut, their n-cut changes by {told(penalty)}"]
+    if beyond:
+        parts.append(f"by {told(beyond)} beyond what normalised neurons do alone")
+    if started:
+        parts.append(f"with a start in clusters it changes by {told(started)}")
+    return "; ".join(parts) + "."
+
+
+def _relative(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
+    above = {stage: effect(rows, "above") for stage, rows in (("after", after), ("before", before))}
+    told_of = [f"by {told(sample)} {stage} pruning" for stage, sample in above.items() if sample]
+    if not told_of:
+        return None
+    side = which_way(above["after"], "more", "less", "not clearly more")
     return (
-        f"Pruned networks with the eigenvalue penalty are {which_way(penalty, *EASE)} than networks without: the "
-        f"n-cut changes by {told(penalty)} after pruning and by {told(effect(before, 'ncut'))} before; beyond what "
-        f"normalised neurons do alone, the penalty makes pruned networks {which_way(beyond, *EASE)}, by {told(beyond)}, "
-        f"and those before pruning by {told(effect(before, 'ncut', base='normalisation'))}.",
-        f"Measured against their shuffles, pruned networks with the penalty are {clusterable}: the n-cut less the mean "
-        f"of the shuffles changes by {told(above)}, and by {told(effect(before, 'above'))} before pruning; test "
-        f"accuracy after pruning changes by {told(effect(after, 'test_accuracy'), 4)}.",
-        f"Pruned networks that started with clusters are {which_way(from_start, *EASE)} than others: the n-cut changes "
-        f"by {told(from_start)}, test accuracy by {told(effect(start, 'test_accuracy', 'initialisation'), 4)}, and the "
-        f"clusters found agree with those of the start to {told(sample_of(kept) if len(kept) else None)}, where 1 is "
-        "the same and 0 is chance.",
+        f"Relative to their shuffles, pruned networks with the penalty are {side} clusterable than without: the n-cut "
+        f"less the mean of the shuffles changes {listed(told_of)}."
     )
+
+
+def _cost(after: pd.DataFrame, started: pd.DataFrame, start: pd.DataFrame) -> str | None:
+    kept = sample_of(started[started["stage"] == "pruned"]["tags_kept"]) if len(started) else None
+    costs = {
+        "with the penalty": effect(after, "test_accuracy"),
+        "with a start in clusters": effect(start[start["stage"] == "pruned"], "test_accuracy", "initialisation"),
+    }
+    told_of = [f"by {told(sample, 4)} {name}" for name, sample in costs.items() if sample]
+    if not told_of:
+        return None
+    tags = (
+        f"; pruned networks have the clusters of their start to {told(kept)}, where 1 is all and 0 chance"
+        if kept
+        else ""
+    )
+    return f"Test accuracy after pruning changes {listed(told_of)}{tags}."
 
 
 FINDINGS = {
