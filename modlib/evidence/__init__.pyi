@@ -5,6 +5,7 @@ from .criteria import (
 )
 from .metrics import (
     Metric as Metric,
+    are_below_all_shuffles as are_below_all_shuffles,
     below_all_shuffles as below_all_shuffles,
     combined_by_network as combined_by_network,
     over_networks as over_networks,
@@ -15,7 +16,14 @@ from .papers import (
     settings as settings,
 )
 from .sentences import (
+    Sentences as Sentences,
+    by_verb as by_verb,
+    changed as changed,
     interval as interval,
+    listed as listed,
+    more_or_less as more_or_less,
+    share_of as share_of,
+    span as span,
     told as told,
     which_way as which_way,
 )

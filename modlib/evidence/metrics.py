@@ -62,6 +62,11 @@ def below_all_shuffles(p: float, n_shuffles: int) -> bool:
     return p * (n_shuffles + 1) < 1.5
 
 
+def are_below_all_shuffles(rows: pd.DataFrame) -> pd.Series:
+    """The same for every row, from its columns ``p`` and ``n_shuffles``."""
+    return pd.Series(list(map(below_all_shuffles, rows["p"], rows["n_shuffles"])), rows.index, dtype=bool)
+
+
 def share_below_all_shuffles(p: Iterable[float], n_shuffles: Iterable[int]) -> Sample:
     """Share of networks with a lower n-cut than each of their shuffles."""
     below = [below_all_shuffles(*pair) for pair in zip(p, n_shuffles, strict=True)]

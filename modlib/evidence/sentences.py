@@ -58,6 +58,30 @@ def share_of(values: Sequence[bool] | pd.Series) -> str | None:
     return f"{sum(map(bool, values))} of {len(values)}" if len(values) else None
 
 
+def span(values: Iterable[float], form: str) -> str:
+    """The least and the largest of some numbers; one of them if they look the same.
+
+    Args:
+        values: at least one.
+        form: how a number is written, as ``format`` has it.
+
+    >>> span([0.012, 0.3, 0.2], ".0%"), span([0.301, 0.299], ".0%")
+    ('1% to 30%', '30%')
+    """
+    numbers = sorted(values)
+    least, most = format(numbers[0], form), format(numbers[-1], form)
+    return least if least == most else f"{least} to {most}"
+
+
+def more_or_less(change: float) -> str:
+    """A relative change in words.
+
+    >>> more_or_less(0.15), more_or_less(-0.02)
+    ('15% more', '2% less')
+    """
+    return f"{abs(change):.0%} {'more' if change > 0 else 'less'}"
+
+
 def interval(sample: Sample) -> tuple[float, float]:
     """Confidence interval of a mean over networks: mean plus and minus t s / sqrt(n), t of n - 1 degrees of freedom.
 

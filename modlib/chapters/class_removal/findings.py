@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, REMOVAL, STABILITY
+from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, LONGER, REMOVAL, STABILITY
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
+from modlib.evidence.sentences import Sentences, changed, listed, share_of
 
 # What the paper sees: a class removed, where its images go, and among how many of the most chosen classes.
 GOES_TO = ((0, 2, 2), (0, 8, 2), (3, 5, 1), (5, 3, 1), (9, 1, 1), (1, 9, 1))
@@ -127,3 +128,45 @@ FINDINGS = {
     "dropout_helps": Metric("accuracy with dropout less without, percentage points", _dropout_helps, 1),
     "iou": Metric("intersection over union of two masks, in percent", _iou, 2),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """What a removed class loses and the worst other one, what dropout changes, and how alike two masks are."""
+    return _told_removed(target_and_others(rows)), _told_dropout(target_and_others(rows)), _told_stable(rows)
+
+
+def _told_removed(lost: pd.DataFrame) -> str | None:
+    if lost.empty:
+        return None
+    most = lost["target"] > lost["other"]
+    told = []
+    for value, words in (("yes", "with dropout"), ("no", "without")):
+        target, other = 100 * lost.loc[lost["dropout"] == value, ["target", "other"]].mean()
+        if not np.isnan(target):
+            told.append(f"{target:.0f} points of accuracy {words} (the worst other class {other:.0f})")
+    return (
+        f"{'Yes, many' if most.mean() > 0.5 else 'Hardly any'}: a class for which a mask was not learned loses "
+        f"{listed(told)}; it loses most of all classes with {share_of(most)} masks."
+    )
+
+
+def _told_dropout(lost: pd.DataFrame) -> str | None:
+    means = lost.groupby(["removed", "dropout"])["target"].mean().unstack().reindex(columns=["no", "yes"]).dropna()
+    if means.empty:
+        return None
+    return (
+        f"With dropout {share_of(means['yes'] > means['no'])} classes lose more than without; no class loses more than "
+        f"{100 * lost['target'].max():.0f} points or less than {100 * lost['target'].min():.0f}."
+    )
+
+
+def _told_stable(rows: pd.DataFrame) -> str | None:
+    both = rows[rows["study"] == STABILITY].merge(rows[rows["study"] == LONGER], on=["dropout", "seed", "target"])
+    pairs = rows[rows["study"] == STABILITY]
+    if both.empty or pairs.empty:
+        return None
+    before, after = (100 * pd.to_numeric(both[f"iou_{side}"]).mean() for side in ("x", "y"))
+    return (
+        f"Two masks learned for the same two classes agree in {100 * pd.to_numeric(pairs['iou']).mean():.0f}% of what "
+        f"either keeps; longer learning {'raises' if after > before else 'lowers'} that {changed(before, after, 0)}%."
+    )

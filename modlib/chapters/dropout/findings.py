@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from modlib.evidence.metrics import below_all_shuffles
+from modlib.evidence.metrics import are_below_all_shuffles
 from modlib.evidence.sentences import Sentences, by_verb, changed, share_of
 from modlib.tables.words import DATASETS
 
@@ -18,23 +18,22 @@ def found(rows: pd.DataFrame) -> Sentences:
     return _ncut(rows), _below_all_shuffles(rows), _accuracy(rows)
 
 
-def _means(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Means without and with dropout (``no``, ``yes``) by data set, where there are both."""
-    means = rows.groupby(["dataset", "dropout"])[column].mean().unstack()
-    means.index = means.index.map(DATASETS)
-    return means.reindex(columns=["no", "yes"]).dropna()
+def _means(rows: pd.DataFrame, column: str) -> list[tuple[str, float, float]]:
+    """Data sets that have networks of both kinds, with the mean without dropout and with it."""
+    means = rows.groupby(["dataset", "dropout"])[column].mean().unstack().reindex(columns=["no", "yes"]).dropna()
+    return [(words, *means.loc[name, ["no", "yes"]]) for name, words in DATASETS.items() if name in means.index]
 
 
 def _ncut(rows: pd.DataFrame) -> str | None:
     told = by_verb(
         ("lowers the mean n-cut of" if yes < no else "raises the mean n-cut of", f"{data} networks {changed(no, yes)}")
-        for data, no, yes in _means(rows, "ncut").itertuples()
+        for data, no, yes in _means(rows, "ncut")
     )
     return told and f"Dropout {told}, at {K} clusters and after pruning."
 
 
 def _below_all_shuffles(rows: pd.DataFrame) -> str | None:
-    below = pd.Series(list(map(below_all_shuffles, rows["p"], rows["n_shuffles"])), rows.index, dtype=bool)
+    below = are_below_all_shuffles(rows)
     with_dropout, without = (share_of(below[rows["dropout"] == value]) for value in ("yes", "no"))
     if not with_dropout or not without:
         return None
@@ -47,6 +46,6 @@ def _below_all_shuffles(rows: pd.DataFrame) -> str | None:
 def _accuracy(rows: pd.DataFrame) -> str | None:
     told = by_verb(
         ("costs" if yes < no else "adds", f"{100 * abs(no - yes):.1f} points on {data}")
-        for data, no, yes in _means(rows, "test_accuracy").itertuples()
+        for data, no, yes in _means(rows, "test_accuracy")
     )
-    return told and f"In test accuracy dropout {told}, in percent."
+    return told and f"In test accuracy, in percent, dropout {told}."

@@ -11,11 +11,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.importance.experiment import DROP, RANGE
+from modlib.chapters.importance.experiment import DROP, RANGE, ZERO
 from modlib.evidence.criteria import SIGNIFICANT, Sample
 from modlib.evidence.metrics import Metric, combined_by_network, over_networks
-from modlib.lesions.kinds import Kind
+from modlib.evidence.sentences import Sentences, listed, share_of, span
+from modlib.lesions.kinds import MIN_PROPORTION, Kind
 from modlib.stats import chi_squared_uniform, fisher_combined, median_p
+from modlib.tables.words import DATASETS
+
+K = 12  # clusters, of what is told of all networks
 
 KIND = ("network", "dataset", "dropout", "k")  # columns that the replicates of one kind of network share
 
@@ -107,3 +111,49 @@ FINDINGS = {
         _large_and_significant,
     ),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """Networks without dropout, neurons silenced: how many sub-clusters matter, how much, and to which classes."""
+    rows = rows[(rows["dropout"] == "no") & (rows["biases"] == ZERO) & (rows["k"] == K)]
+    rows = rows[rows["size"] >= MIN_PROPORTION * rows["width"]]
+    drops, ranges = (rows[rows["measure"] == measure] for measure in (DROP, RANGE))
+    return _told_worse(drops[drops["network"] == "mlp"]), _told_lost(drops), _told_ranges(ranges)
+
+
+def _told_worse(rows: pd.DataFrame) -> str | None:
+    if rows.empty:
+        return None
+    worse, chance = rows["value"] > rows["random_max"], float((1 / (rows["n_random"] + 1)).mean())
+    answer = "Many do" if worse.mean() > 2 * chance else "Hardly more than chance has it"
+    return (
+        f"{answer}: silencing a sub-cluster of a perceptron costs more accuracy than silencing each of {_random(rows)} "
+        f"random sets of as many neurons of its layer in {share_of(worse)} cases, {worse.mean():.0%}, where clusters "
+        f"without a meaning would in at most {chance:.0%}."
+    )
+
+
+def _random(rows: pd.DataFrame) -> str:
+    return span(rows["n_random"], ".0f")
+
+
+def _told_lost(rows: pd.DataFrame) -> str | None:
+    told = []
+    for kind, words in (("mlp", "perceptrons"), ("cnn", "small convolutional networks")):
+        means = 100 * rows[rows["network"] == kind].groupby("dataset")[["value", "random_mean"]].mean()
+        if len(means):
+            own = [f"{lost:.2g} on {DATASETS[str(name)]}" for name, lost in means["value"].items()]
+            random = [f"{lost:.2g}" for lost in means["random_mean"]]
+            told.append(f"{listed(own)} in {words} (random sets {listed(random)})")
+    return f"In percentage points of accuracy a sub-cluster costs {listed(told)}." if told else None
+
+
+def _told_ranges(rows: pd.DataFrame) -> str | None:
+    if rows.empty:
+        return None
+    uneven = rows["value"] > rows["random_mean"]
+    words = "mostly more" if uneven.mean() > 0.5 else "mostly no more"
+    return (
+        f"What they cost is {words} unevenly spread over the classes than what random sets cost: {share_of(uneven)} "
+        "have a larger range over classes, relative to their mean, than random sets have on average."
+    )

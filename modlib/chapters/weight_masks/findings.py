@@ -16,6 +16,7 @@ from modlib.chapters.weight_masks.experiment import paper_beta
 from modlib.data.arithmetic import TASKS
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
+from modlib.evidence.sentences import Sentences, span
 
 ENDS = (0.1, 0.9)  # probabilities beyond these count as decided
 SMALL = "fnn 400-400-200"  # the smallest network of figure 9
@@ -187,3 +188,51 @@ FINDINGS = {
         "range of sharing over strengths near the paper's", partial(_range_near_paper, column=share)
     ),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """What masks of two operations keep and share, what masks of one operation share, and what a network then loses."""
+    totals = whole_masks(rows)
+    operations, same = (totals[totals["task"] == task] for task in TASKS[:2])
+    return _told_operations(operations), _told_same(same, _outer(rows[rows["task"] == TASKS[1]])), _told_lost(totals)
+
+
+def _by_network(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
+    return values.groupby(rows["network"]).mean().dropna()
+
+
+def _told_operations(rows: pd.DataFrame) -> str | None:
+    ratio = _by_network(rows, rows["shared"] / rows["by_chance"])
+    if ratio.empty:
+        return None
+    kept = (rows["kept"] / rows["size"]).groupby([rows["network"], rows["mask"]]).mean()
+    words = "a small part" if kept.max() < 0.5 else "a large part"
+    partly = "often the same ones" if ratio.min() > 1 else "not the same ones"
+    return (
+        f"Each needs {words}, and two functions {partly}: a mask for addition or multiplication keeps "
+        f"{span(kept, '.1%')} of the weights, by network, and the two masks share {span(ratio, '.1f')} times as many "
+        "as random masks of their sizes."
+    )
+
+
+def _told_same(rows: pd.DataFrame, outer: pd.DataFrame) -> str | None:
+    shared = _by_network(rows, share(rows))
+    if shared.empty or outer.empty:
+        return None
+    words = "mostly by other weights" if shared.max() < 0.5 else "mostly by the same weights"
+    return (
+        f"The same function of two pairs of numbers is computed {words}: masks for the two share {span(shared, '.0%')} "
+        f"of what they keep, by network, and {span(_by_network(outer, share(outer)), '.0%')} in first and last layers."
+    )
+
+
+def _told_lost(rows: pd.DataFrame) -> str | None:
+    lost = 100 * inverse_drop(rows).groupby([rows["task"], rows["network"]]).mean().dropna()
+    operations, same = (lost[lost.index.get_level_values("task") == task] for task in TASKS[:2])
+    if operations.empty or same.empty:
+        return None
+    words = "more" if operations.mean() > same.mean() else "no more"
+    return (
+        f"Without the weights of one operation, the other loses {span(operations, '.0f')} points of accuracy, {words} "
+        f"than one pair of numbers loses without those of the other pair ({span(same, '.0f')} points)."
+    )
