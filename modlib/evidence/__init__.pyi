@@ -9,6 +9,7 @@ from .metrics import (
     below_all_shuffles as below_all_shuffles,
     combined_by_network as combined_by_network,
     over_networks as over_networks,
+    paired as paired,
     sample_of as sample_of,
 )
 from .papers import (
@@ -19,7 +20,6 @@ from .sentences import (
     Sentences as Sentences,
     by_verb as by_verb,
     changed as changed,
-    interval as interval,
     listed as listed,
     more_or_less as more_or_less,
     share_of as share_of,

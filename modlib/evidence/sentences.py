@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from modlib.evidence.criteria import Sample
+from modlib.evidence.intervals import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Sentences: TypeAlias = tuple[str | None, str | None, str | None]  # None: the rows that it needs are not there
-CONFIDENCE = 0.95
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -82,30 +82,8 @@ def more_or_less(change: float) -> str:
     return f"{abs(change):.0%} {'more' if change > 0 else 'less'}"
 
 
-def interval(sample: Sample) -> tuple[float, float]:
-    """Confidence interval of a mean over networks: mean plus and minus t s / sqrt(n), t of n - 1 degrees of freedom.
-
-    Args:
-        sample: one number a network, summarised.
-
-    Returns:
-        The ends of the 95% interval; NaN with fewer than two networks, which have no spread.
-
-    Chapter: ``promoting-clusterability``.
-
-    >>> [round(end, 2) for end in interval(Sample(-1.0, n=4, sd=0.5))]
-    [-1.8, -0.2]
-    """
-    from scipy.stats import t
-
-    if sample.n < 2 or math.isnan(sample.sd):
-        return math.nan, math.nan
-    half = float(t.ppf((1 + CONFIDENCE) / 2, sample.n - 1)) * sample.sd / math.sqrt(sample.n)
-    return sample.mean - half, sample.mean + half
-
-
 def told(sample: Sample | None, digits: int = 2) -> str:
-    """A mean as a sentence says it, with its interval and the number of networks.
+    """A mean as a sentence says it, with its 90% interval and the number of networks.
 
     Args:
         sample: one number a network, summarised; None where nothing is measured yet.
@@ -113,30 +91,30 @@ def told(sample: Sample | None, digits: int = 2) -> str:
 
     Chapter: ``promoting-clusterability``.
 
-    >>> told(Sample(-1.0, n=4, sd=0.5))
-    '−1.00 (−1.80 to −0.20, n = 4)'
-    >>> told(Sample(0.5, n=1))
+    >>> told(Sample(-1.0, n=3, values=(-0.5, -1.0, -1.5)))
+    '−1.00 (−1.84 to −0.16, n = 3)'
+    >>> told(Sample(0.5, n=1, values=(0.5,)))
     '0.50 (n = 1)'
     """
     if sample is None:
         return "– (not measured yet)"
-    ends = " to ".join(_number(end, digits) for end in interval(sample) if not math.isnan(end))
+    ends = " to ".join(_number(end, digits) for end in interval_of_mean(sample.values) if math.isfinite(end))
     return f"{_number(sample.mean, digits)} ({ends}{', ' if ends else ''}n = {sample.n})"
 
 
 def which_way(sample: Sample | None, below: str, above: str, neither: str) -> str:
-    """The word that fits: ``below`` if the whole interval lies below 0, ``above`` if above it, else ``neither``.
+    """The word that fits: ``below`` if the whole 90% interval lies below 0, ``above`` if above it, else ``neither``.
 
     Also ``neither`` where nothing is measured yet, or one network only.
 
     Chapter: ``promoting-clusterability``.
 
-    >>> which_way(Sample(-1.0, n=4, sd=0.5), "lowers", "raises", "does not clearly change")
+    >>> which_way(Sample(-1.0, n=3, values=(-0.5, -1.0, -1.5)), "lowers", "raises", "does not clearly change")
     'lowers'
     """
     if sample is None:
         return neither
-    low, high = interval(sample)
+    low, high = interval_of_mean(sample.values)
     return below if high < 0 else above if low > 0 else neither
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from IPython.display import HTML
 
 # Verdicts are told apart by sign and word; their colours are Okabe and Ito's, safe for the colour-blind.
-ICONS = dict(zip(Grade, "✔◐✘○–", strict=True))
-COLOURS = dict(zip(Grade, ("#0072B2", "#E69F00", "#D55E00", "#BBBBBB", "#EEEEEE"), strict=True))
+ICONS = dict(zip(Grade, "✔◐✘?○–", strict=True))
+COLOURS = dict(zip(Grade, ("#0072B2", "#E69F00", "#D55E00", "#999999", "#D0D0D0", "#EEEEEE"), strict=True))
 
 
 def table(

@@ -43,11 +43,14 @@ KEYS = (
     "criteria",
     "networks",
     "shuffles",
+    "effect",
+    "whatever",
     "decided_by",
     "chapter",
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
+WHATEVER = ("regulariser", "training", "network", "mask")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Claim:
         chapter: where it is shown.
         criteria: for every metric the name of its criterion.
         shuffles: how standard deviations of shuffles are summarised, ``pooled`` or ``averaged``.
+        whatever: what the paper claims it regardless of, some of ``WHATEVER``.
         tables: result tables that decide it.
         rows: for every column that picks their rows, its value.
         printed: for every metric that the paper prints in this row, what it prints; the main metric first, values that
@@ -77,6 +81,7 @@ class Claim:
     chapter: str
     criteria: Mapping[str, str]
     shuffles: str
+    whatever: tuple[str, ...]
     tables: tuple[str, ...]
     rows: Mapping[str, str]
     printed: Mapping[str, Printed] = field(repr=False)
@@ -106,7 +111,7 @@ class Verdict:
     """What the results say about a claim.
 
     Attributes:
-        verdict: the grades of all its numbers, combined.
+        verdict: that of its main number, or partly if another one is not reproduced.
         ours: our number of the main metric.
         theirs: the paper's.
         n: our number of networks, and the paper's where it differs.
@@ -161,7 +166,7 @@ def judge(claim: Claim, folder: Path | None = None) -> Verdict:
     else:
         explanation = "; ".join(f"{findings()[d.metric].label} {d.grade}: {d.why}" for d in short)
     return Verdict(
-        verdict=combine(detail.grade for detail in details),
+        verdict=combine([detail.grade for detail in details]),
         ours=details[0].ours,
         theirs=details[0].theirs,
         n=details[0].n,
@@ -182,6 +187,11 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
     expect(merged.get("shuffles", "averaged"), SHUFFLES, f"{where}: shuffles")
     if not tables:
         raise BookError(f"{where}: decided_by is {rows}; expected a table at least")
+    effect = merged.get("effect", {})
+    if effect and (not isinstance(effect, dict) or not {"item"} <= set(effect) <= {"item", "row"}):
+        raise BookError(f"{where}: effect is {effect}; expected an item of the paper, and its row if it is another")
+    for changed in merged.get("whatever", ()):
+        expect(changed, WHATEVER, f"{where}: whatever")
     in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
     for name in tables:
         expect(name, NAMES, f"{where}: table")
@@ -207,9 +217,16 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
         chapter=written.chapter,
         criteria=merged["criteria"],
         shuffles=merged.get("shuffles", "averaged"),
+        whatever=tuple(merged.get("whatever", ())),
         tables=tables,
         rows=rows,
-        printed=printed_at(merged["paper"], Place(merged["item"], row, rows), metrics, path.parent / "papers")
+        printed=printed_at(
+            merged["paper"],
+            Place(merged["item"], row, rows),
+            metrics,
+            path.parent / "papers",
+            Place(effect["item"], effect.get("row", row), {}) if effect else None,
+        )
         if row
         else dict.fromkeys(metrics, Printed("in words", Sample(math.nan, int(merged.get("networks", 0))))),
     )

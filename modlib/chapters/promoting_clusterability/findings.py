@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import Metric, over_networks, sample_of
+from modlib.evidence.metrics import Metric, paired, sample_of
 from modlib.evidence.sentences import Sentences, listed, told, which_way
 
 PAIR = ["dataset", "dropout", "seed", "stage", "k"]  # networks of one seed with different methods
@@ -26,8 +26,7 @@ def effect(rows: pd.DataFrame, column: str, method: str = "eigenvalues", base: s
     """
     rows = rows.assign(above=rows["ncut"] - rows["shuffled_mean"])
     without, with_method = (rows[rows["method"] == name] for name in (base, method))
-    pairs = with_method.merge(without, on=PAIR, suffixes=("", "_base"))
-    return over_networks(pairs[column] - pairs[f"{column}_base"]) if len(pairs) else None
+    return paired(with_method, without, column, PAIR)
 
 
 def found(rows: pd.DataFrame) -> Sentences:

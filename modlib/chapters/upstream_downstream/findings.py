@@ -8,7 +8,7 @@ row was looked at. Chapter: ``upstream-downstream``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from itertools import combinations, product
 from operator import gt, lt
@@ -142,6 +142,12 @@ def _q_effect(rows: pd.DataFrame, sweep: str, measures: Collection[str] = MEASUR
     return sample_of(effect(rows, per_layer(rows, column, measures), sweep, _only(rows)))
 
 
+def _l2_over_dropout(rows: pd.DataFrame) -> Sample | None:
+    values, hidden = per_layer(rows, "q"), _only(rows)
+    l2, dropout = (effect(rows, values, sweep, hidden) for sweep in ("l2", "dropout"))
+    return sample_of((l2 / dropout.mean()).dropna())
+
+
 def _advantage(rows: pd.DataFrame, hidden: str, measures: Collection[str] = MEASURES) -> pd.Series:
     """By how much dropout raises Q more than the better of L1 and L2."""
     values = per_layer(rows, "q", measures)
@@ -213,9 +219,13 @@ def _trained_over_untrained(rows: pd.DataFrame, kind: str) -> Sample | None:
     return _trained_less_untrained(agreement(accepted(rows), kind))
 
 
-def _share_of_searches(rows: pd.DataFrame, compare: Callable[[pd.Series, pd.Series], pd.Series]) -> Sample | None:
-    """Share of partitions whose Q the search raises (``gt``) or lowers (``lt``)."""
-    return Sample(float(compare(rows["q"], rows["q_start"]).mean()), len(rows)) if len(rows) else None
+def _refined(rows: pd.DataFrame) -> Sample | None:
+    """Share of partitions whose Q the search raises, by network."""
+    return sample_of((rows["q"] > rows["q_start"]).astype(float).groupby([rows[c] for c in TRAINED]).mean())
+
+
+def _never_lowered(rows: pd.DataFrame) -> Sample | None:
+    return sample_of((rows["q"] < rows["q_start"]).astype(float).groupby([rows[c] for c in TRAINED]).mean())
 
 
 def _spectral_over_single(rows: pd.DataFrame) -> Sample | None:
@@ -226,7 +236,7 @@ def _spectral_over_single(rows: pd.DataFrame) -> Sample | None:
 
 def _between_two_and_six(rows: pd.DataFrame) -> Sample | None:
     rows = accepted(rows)
-    return Sample(float(rows["effective_number"].between(2, 6).mean()), len(rows)) if len(rows) else None
+    return sample_of(rows["effective_number"].between(2, 6).astype(float).groupby([rows[c] for c in TRAINED]).mean())
 
 
 def _number_trained(rows: pd.DataFrame) -> Sample | None:
@@ -282,6 +292,7 @@ def _only(rows: pd.DataFrame) -> str:
 FINDINGS = {
     "dropout_over_others": Metric("effect of dropout on Q, less that of L1 or L2", _dropout_over_others),
     "dropout_effect": Metric("effect of dropout on Q", partial(_q_effect, sweep="dropout")),
+    "l2_over_dropout": Metric("effect of L2 on Q, as a share of dropout's", _l2_over_dropout, 2),
     "l2_effect": Metric("effect of L2 on Q", partial(_q_effect, sweep="l2")),
     "l1_effect_downstream": Metric(
         "effect of L1 on Q, downstream", partial(_q_effect, sweep="l1", measures=DOWNSTREAM)
