@@ -38,7 +38,7 @@ def _below_all_shuffles(rows: pd.DataFrame) -> str | None:
     if not with_dropout or not without:
         return None
     return (
-        f"With dropout {with_dropout} networks have a lower n-cut than each of their shuffles, the same weights in "
+        f"With dropout {with_dropout} pruned networks have a lower n-cut than each of their shuffles, the same weights in "
         f"other places; without dropout {without} have."
     )
 
