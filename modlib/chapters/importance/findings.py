@@ -127,9 +127,9 @@ def _told_worse(rows: pd.DataFrame) -> str | None:
     worse, chance = rows["value"] > rows["random_max"], float((1 / (rows["n_random"] + 1)).mean())
     answer = "Many do" if worse.mean() > 2 * chance else "Hardly more than chance has it"
     return (
-        f"{answer}: silencing a sub-cluster with at least {MIN_PROPORTION:.0%} of a layer costs perceptrons more accuracy "
-        f"than each of {span(rows['n_random'], '.0f')} random sets of as many neurons in {share_of(worse)} cases, "
-        f"{worse.mean():.0%}, where clusters without a meaning would in at most {chance:.0%}."
+        f"{answer}: silencing a sub-cluster with at least {MIN_PROPORTION:.0%} of a layer costs perceptrons more "
+        f"accuracy than each of {span(rows['n_random'], '.0f')} random sets of as many neurons in {share_of(worse)} "
+        f"cases, {worse.mean():.0%}, where clusters without a meaning would in at most {chance:.0%}."
     )
 
 
