@@ -26,6 +26,7 @@ NAMES = (
     "dropout",
     "random-datasets",
     "topology-shuffles",
+    "promoting-clusterability",
     "importance",
     "dependencies",
     "coherence",

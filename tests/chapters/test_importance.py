@@ -113,7 +113,7 @@ def pair_rows(paper_is_right: bool) -> pd.DataFrame:
                 if first == second:
                     continue
                 same = first[-1] == second[-1]
-                given = rng.random() < ((0.3 if same else 0.95) if paper_is_right else 0.2)
+                given = rng.random() < ((0.5 if same else 1.0) if paper_is_right else 0.2)
                 kinds = {"first_kind": "important", "second_kind": "important"}
                 rows.append(
                     dict(cell) | kinds | {"first": first, "second": second, "important": "yes" if given else "no"}
@@ -133,7 +133,10 @@ def test_every_sentence_follows_its_rows(paper_is_right, tmp_path):
     }
     verdicts = {claim.id: claims.judge(claim, tmp_path).verdict for claim in in_words}
     if paper_is_right:
-        assert not {name for name, verdict in verdicts.items() if verdict is not Grade.REPRODUCED}
+        # What is said of small networks includes CNNs, of which the grid has two.
+        cannot_tell = {f"ic-finding-{i}-small-networks" for i in (4, 5, 6)}
+        assert {name for name, verdict in verdicts.items() if verdict is Grade.INCONCLUSIVE} == cannot_tell
+        assert not {name for name, verdict in verdicts.items() if verdict is not Grade.REPRODUCED} - cannot_tell
     else:
         assert Grade.REPRODUCED not in verdicts.values()
 

@@ -41,15 +41,18 @@ def combined(
 
 
 def _share_significant(rows: pd.DataFrame, measure: str, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
-    """Share of the kinds of network whose median p-value is below 0.05."""
+    """Share of the kinds of network whose median p-value is below 0.05; as many networks as the rarest kind has."""
     if rows.empty:
         return None
     below = combined(rows, measure, combine) < SIGNIFICANT
-    return Sample(float(below.mean()), len(below))
+    return Sample(float(below.mean()), _fewest(rows))
 
 
 def _same_side(rows: pd.DataFrame) -> Sample | None:
-    """Share of p-values with 8 or 18 clusters that lie on the same side of 0.05 as those with 12."""
+    """Share of p-values with 8 or 18 clusters that lie on the same side of 0.05 as those with 12.
+
+    As many networks as the rarest kind has.
+    """
     rows = rows[rows["k"].isin([8, 12, 18])]
     if rows["k"].nunique() < 3:
         return None
@@ -59,7 +62,11 @@ def _same_side(rows: pd.DataFrame) -> Sample | None:
             below = (combined(rows, measure, combine) < SIGNIFICANT).unstack("k").dropna()
             same += [(below[k] == below[12]).to_numpy() for k in (8, 18)]
     agree = np.concatenate(same)
-    return Sample(float(agree.mean()), agree.size) if agree.size else None
+    return Sample(float(agree.mean()), _fewest(rows)) if agree.size else None
+
+
+def _fewest(rows: pd.DataFrame) -> int:
+    return int(rows.groupby(list(KIND))["seed"].nunique().min())
 
 
 def _drops(rows: pd.DataFrame) -> pd.DataFrame:
@@ -90,8 +97,8 @@ def _median_p(rows: pd.DataFrame, combine: Callable[[np.ndarray, int], float]) -
 
 
 FINDINGS = {
-    "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True),
-    "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True),
+    "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True, no_effect=0.5),
+    "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True, no_effect=0.5),
     "importance_fisher": Metric(
         "share of kinds of network with a Fisher p below 0.05, importance",
         partial(_share_significant, measure=DROP, combine=fisher_combined),
