@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 from itertools import combinations, product
-from operator import gt, lt
 from typing import TypeAlias
 
 import numpy as np
@@ -362,8 +361,8 @@ FINDINGS = {
         "agreement across, trained less untrained", partial(_trained_over_untrained, kind="across")
     ),
     "every_index": Metric("least difference within less across, over indices", _same_by_every_index),
-    "refined": Metric("share of partitions that the search improves", partial(_share_of_searches, compare=gt)),
-    "lowered": Metric("share of partitions that the search makes worse", partial(_share_of_searches, compare=lt)),
+    "refined": Metric("share of partitions that the search improves", _refined),
+    "lowered": Metric("share of partitions that the search makes worse", _never_lowered),
     "spectral_over_single": Metric("Q with spectral start less Q without", _spectral_over_single),
     "number_two_to_six": Metric("share of layers with 2 to 6 communities", _between_two_and_six, 2),
     "number_trained": Metric("number of communities, trained less untrained", _number_trained, 2),
