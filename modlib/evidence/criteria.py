@@ -22,7 +22,7 @@ from modlib.evidence.intervals import Interval, interval_of_difference, interval
 VERSION = 2
 SIGNIFICANT = 0.05
 MARGIN = 0.35  # share of the paper's effect that a difference may reach
-SHARE = 0.35  # by which the share of networks may differ
+SHARE = 0.25  # by which the share of networks may differ
 ACCURACY = 0.01  # by which accuracies may differ
 FACTOR = 2.0  # by which the standard deviation of shuffles may differ
 SIZE = 1.5  # by which a Z may differ
@@ -106,10 +106,12 @@ def shuffles_agree(ours: Sample, theirs: Sample) -> Judgement:
 
 
 def share_agrees(ours: Sample, theirs: Sample) -> Judgement:
-    """The shares of networks are equivalent: our 90% interval (Wilson) lies within 0.35 of the paper's share.
+    """The shares of networks are equivalent: our 90% interval (Wilson) lies within 0.25 of the paper's share.
 
     Not reproduced if Fisher's exact test tells them apart (0.05); a binomial test where the paper's n is not known.
     """
+    if ours.n < FEWEST:
+        return _too_few(ours)
     low, high = _interval(ours)
     p = _fisher(ours, theirs)
     why = f"90% interval {low:.2f} to {high:.2f}, may differ by {SHARE:g}; p = {p:.2g}"

@@ -25,7 +25,9 @@ from .spectral import (
     Route as Route,
     cluster as cluster,
     cluster_for_each_k as cluster_for_each_k,
+    clusters_of as clusters_of,
     ncut as ncut,
+    share_between_layers as share_between_layers,
     spectral_embedding as spectral_embedding,
 )
 from .subclusters import (

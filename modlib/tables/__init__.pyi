@@ -15,12 +15,10 @@ from .results import (
     read_table as read_table,
 )
 from .runner import (
-    Difference as Difference,
     Done as Done,
     Stopped as Stopped,
     missing_cells as missing_cells,
     run as run,
-    verify as verify,
 )
 from .schema import (
     PROFILE as PROFILE,
@@ -33,6 +31,12 @@ from .schema import (
     numbers as numbers,
     optional as optional,
     text as text,
+)
+from .verification import (
+    Difference as Difference,
+    Redrawn as Redrawn,
+    Verified as Verified,
+    verify as verify,
 )
 from .words import in_words as in_words
 from .workers import Outcome as Outcome

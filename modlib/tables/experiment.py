@@ -30,6 +30,8 @@ class Experiment:
         full: columns that hold a number of steps, and the paper's number; a row with fewer is reduced.
         columns: what every column may hold, in the order of the table.
         network_key: columns that identify a network within a profile; empty for a simulation.
+        parts: columns of ``row_key`` that number the parts of one network, such as its clusters: number 3 of another
+            network is something else.
         added: columns that earlier versions of the table lack, and what their rows have there.
         describe: the rows that a claim picks, by column and value, in words.
 
@@ -47,11 +49,20 @@ class Experiment:
     full: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[str, Column] = field(kw_only=True)
     network_key: tuple[str, ...] = field(default=(), kw_only=True)
+    parts: tuple[str, ...] = field(default=(), kw_only=True)
     added: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     describe: Callable[[Mapping[str, str]], str] = field(default=in_words, kw_only=True)
 
     def __post_init__(self) -> None:
-        named = (*self.cell_key, *self.row_key, *self.tolerance, *self.full, *self.network_key, *self.added)
+        named = (
+            *self.cell_key,
+            *self.row_key,
+            *self.tolerance,
+            *self.full,
+            *self.network_key,
+            *self.parts,
+            *self.added,
+        )
         if unknown := sorted(set(named) - set(self.columns)):
             raise InputError(f"{self.name} names {', '.join(unknown)}; expected columns of its table: add them there")
         if tuple(self.columns)[: len(self.cell_key)] != self.cell_key:

@@ -37,6 +37,7 @@ PROVENANCE = {
                     "profile": {"enum": list(PROFILES)},
                     "seconds": {"type": "number", "minimum": 0},
                     "rows": {"type": "integer", "minimum": 1},
+                    "cells": {"type": "array", "items": {"type": "string"}},
                 },
             },
         },
@@ -48,14 +49,20 @@ def read_provenance(name: str, folder: Path | None = None) -> dict[str, Any]:
     """Where the rows of a table come from.
 
     Returns:
-        ``runs``, a list with commit, date, versions, machine, seconds and rows of each; and ``cells``, for the fields
-        with which the lines of a cell begin the digest of these lines. Tables of earlier versions lack ``cells``.
+        ``runs``, a list with commit, date, versions, machine, kernels, seconds, rows and cells of each; and ``cells``,
+        for the fields with which the lines of a cell begin the digest of these lines. Runs and tables of earlier
+        versions lack their cells, runs their kernels.
 
     Raises:
         TableMissing: if there is no such file.
         ResultsError: if it is damaged.
     """
     return _read(name, (folder or results_folder()) / f"{name}.json")
+
+
+def cell_text(fields: Record) -> str:
+    """A cell, as provenance names it: the fields with which its lines begin."""
+    return as_text([fields]).rstrip("\n")
 
 
 def cell_digests(lines: list[Record], width: int) -> dict[str, str]:
@@ -66,7 +73,7 @@ def cell_digests(lines: list[Record], width: int) -> dict[str, str]:
         width: number of fields that identify a cell, the first ones.
     """
     cells = groupby(lines, key=lambda fields: fields[:width])
-    return {_cell_text(cell): hashlib.sha256(as_text(rows).encode()).hexdigest()[:16] for cell, rows in cells}
+    return {cell_text(cell): hashlib.sha256(as_text(rows).encode()).hexdigest()[:16] for cell, rows in cells}
 
 
 def read_accounted(
@@ -178,10 +185,6 @@ def _differences(found: Mapping[str, str], recorded: Mapping[str, str] | None, c
 
 def _width(experiment: Experiment, stored: Stored) -> int:
     return sum(name in stored.columns for name in experiment.cell_key)
-
-
-def _cell_text(fields: Record) -> str:
-    return as_text([fields]).rstrip("\n")
 
 
 def _version(path: Path) -> tuple[int, ...]:

@@ -7,19 +7,19 @@ import os
 import platform
 import subprocess
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from modlib.errors import CheckoutMissing
 from modlib.files import checkout
+from modlib.processor import cpu_name, kernels
 
 VERSIONS = (
     *("numpy", "scipy", "scikit-learn", "tensorflow", "tf-keras", "tensorflow-model-optimization", "torch", "numba"),
     *("igraph", "leidenalg", "clusim", "torch-lucent", "kornia"),
 )
-INSTRUCTIONS = ("avx2", "fma", "avx512f", "asimd", "sve")  # sets with which sums are rounded otherwise
 
 
 def describe_run(profile: str) -> dict[str, Any]:
@@ -32,10 +32,26 @@ def describe_run(profile: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": _versions(),
         "cpu": cpu_name(),
-        "instructions": instructions(),
-        "blas": blas_kernels(),
+        **kernels(),
         "cores": os.cpu_count(),
     }
+
+
+def other_kernels(run: Mapping[str, Any]) -> str:
+    """Why a network that is trained here may differ from that of a stored run, in words; empty if it must be equal."""
+    here = {"python": platform.python_version(), "versions": _versions(), **kernels()}
+    if unknown := [name for name in here if name not in run]:
+        return f"its run did not record: {', '.join(unknown)}"
+    differ = [name for name in here if run[name] != here[name]]
+    return "; ".join(f"{name}: {_told(run[name], here[name])}" for name in differ)
+
+
+def _told(there: Any, here: Any) -> str:
+    if isinstance(there, Mapping):  # only what differs
+        names = sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
+        there, here = ([f"{name} {found.get(name, 'none')}" for name in names] for found in (there, here))
+    there, here = (found if isinstance(found, str) else ", ".join(found) for found in (there, here))
+    return f"{there} then, {here} here"
 
 
 def _versions() -> dict[str, str]:
@@ -58,35 +74,3 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError, CheckoutMissing):
         return "unknown"
     return head + ("+" if changed.stdout.strip() else "")
-
-
-def cpu_name() -> str:
-    """Name of the processor, as the system gives it."""
-    return next(iter(_cpuinfo("model name")), "") or platform.processor() or platform.machine()
-
-
-def instructions() -> list[str]:
-    """Those of ``INSTRUCTIONS`` that the processor has; none where the system does not say."""
-    flags = set(" ".join([*_cpuinfo("flags")[:1], *_cpuinfo("Features")[:1]]).split())
-    return [name for name in INSTRUCTIONS if name in flags]
-
-
-def blas_kernels() -> list[str]:
-    """Library, version and kernels of the linear algebra of NumPy and SciPy, such as ``openblas 0.3.30 Zen``.
-
-    With other kernels the last digits of sums are others, and so is what a network has learned in the end.
-    """
-    import numpy  # noqa: F401  # loads its library
-    import scipy.linalg  # noqa: F401
-    from threadpoolctl import threadpool_info
-
-    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    return sorted({f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".rstrip() for b in loaded})
-
-
-def _cpuinfo(name: str) -> list[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return []
-    return [line.split(":", 1)[1].strip() for line in lines if line.partition(":")[0].strip() == name]

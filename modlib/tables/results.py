@@ -80,7 +80,9 @@ def append_rows(experiment: Experiment, rows: Sequence[Row], run: Mapping[str, A
             fresh = {key: record for record in arrived if (key := sort_key(experiment, record)) not in known}
             if fresh:
                 lines = [record for _, record in sorted((known | fresh).items())]
-                _account(provenance, run, len(fresh), cell_digests(lines, len(experiment.cell_key)))
+                width = len(experiment.cell_key)
+                new = [*cell_digests(list(fresh.values()), width)]
+                _account(provenance, run, len(fresh), new, cell_digests(lines, width))
                 _replace_both(name, folder, as_text([tuple(experiment.columns), *lines]), provenance_text(provenance))
     except OSError as error:
         raise _cannot_write(experiment, folder, error) from error
@@ -134,13 +136,16 @@ def _stored(experiment: Experiment, folder: Path) -> tuple[list[Record], dict[st
     return stored.records, provenance
 
 
-def _account(provenance: dict[str, Any], run: Mapping[str, Any], rows: int, cells: Mapping[str, str]) -> None:
+def _account(
+    provenance: dict[str, Any], run: Mapping[str, Any], rows: int, new: list[str], cells: Mapping[str, str]
+) -> None:
     entry = next((known for known in provenance["runs"] if known["id"] == run["id"]), None)
     if entry is None:
-        entry = {**run, "seconds": 0.0, "rows": 0}
+        entry = {**run, "seconds": 0.0, "rows": 0, "cells": []}
         provenance["runs"].append(entry)
     entry["seconds"] = round(entry["seconds"] + float(run["seconds"]), 3)
     entry["rows"] += rows
+    entry["cells"] += new
     provenance["cells"] = dict(cells)
 
 

@@ -15,18 +15,15 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from modlib.errors import InputError, TableMissing, nearest
-from modlib.files import empty_cache, results_folder
+from modlib.files import results_folder
 from modlib.tables.experiment import Cell, Experiment
 from modlib.tables.integrity import read_accounted
 from modlib.tables.provenance import describe_run
-from modlib.tables.results import append_rows, check_writable, read_table
+from modlib.tables.results import append_rows, check_writable
 from modlib.tables.schema import PROFILES, read_stored
-from modlib.tables.workers import Outcome, measure_cell, measured_here, measured_on_dask
+from modlib.tables.workers import Outcome, measured_here, measured_on_dask
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ def run(
     provenance, rows, stored = describe_run(profile), 0, 0
     failed: list[Outcome] = []
     try:
-        with _stopped_by_signals():
+        with stopped_by_signals():
             for _ in range(1 + retry):
                 failed = []
                 with closing(_outcomes(experiment, todo, jobs, dask)) as outcomes:
@@ -135,63 +132,6 @@ def command(experiment: Experiment, profile: str, cell: Cell, folder: Path | Non
     words = ["modlib", "run", experiment.name, "--grid", profile]
     words += [word for pair in picked for word in ("-p", pair)]
     return shlex.join([*words, *(["--results", str(folder)] if folder else [])])
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A stored value that measuring again did not give."""
-
-    cell: str
-    column: str
-    stored: Any
-    measured: Any
-
-
-def verify(experiment: Experiment, sample: int, seed: int = 0, folder: Path | None = None) -> list[Difference]:
-    """Measure stored cells again, picked at random, and compare every column with what is stored.
-
-    Args:
-        experiment: what was measured.
-        sample: number of cells, at least 1; all if there are fewer.
-        seed: decides the choice.
-        folder: where the table lies; nothing is written there.
-
-    Returns:
-        The differences beyond ``experiment.tolerance``; empty if all is well.
-
-    Raises:
-        InputError: if the sample is empty.
-        ResultsError: if there is no table, or it is damaged.
-    """
-    from tqdm.auto import tqdm
-
-    if sample < 1:
-        raise InputError(f"sample = {sample} arrived; expected at least 1 cell")
-    table = read_table(experiment, folder)
-    columns = list(experiment.cell_key)
-    keys = table[columns].drop_duplicates().reset_index(drop=True)
-    chosen = np.random.default_rng(seed).choice(len(keys), size=min(sample, len(keys)), replace=False)
-    differences = []
-    with _stopped_by_signals(), empty_cache():
-        for number in tqdm(chosen, desc=f"verify {experiment.name}", unit="cell"):
-            cell = {column: _plain(keys.at[number, column]) for column in columns}
-            name = ", ".join(f"{column}={value}" for column, value in cell.items())
-            stored = table[(table[columns] == keys.loc[number]).all(axis=1)]
-            measured, _ = measure_cell(experiment, cell)
-            wanted = {tuple(str(row[c]) for c in experiment.row_key): row for row in measured}
-            found = {tuple(str(row[c]) for c in experiment.row_key): row for row in stored.to_dict("records")}
-            for key in sorted(wanted.keys() | found.keys()):
-                if key not in wanted or key not in found:
-                    differences.append(
-                        Difference(name, "/".join(key), key in found or "no row", key in wanted or "no row")
-                    )
-                    continue
-                differences += [
-                    Difference(f"{name}, {'/'.join(key)}", column, found[key][column], value)
-                    for column, value in wanted[key].items()
-                    if not _agrees(found[key][column], value, experiment.tolerance.get(column, 0.0))
-                ]
-    return differences
 
 
 def _restricted(experiment: Experiment, profile: str, todo: Sequence[Cell], only: Mapping[str, str]) -> list[Cell]:
@@ -222,7 +162,7 @@ def _outcomes(
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[None]:
+def stopped_by_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP raise KeyboardInterrupt in the block, unless they are ignored, as under nohup."""
 
     def stop(*_: object) -> None:
@@ -238,23 +178,3 @@ def _stopped_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _agrees(stored: Any, measured: Any, tolerance: float) -> bool:
-    # an empty field is read as NaN, and a NaN is stored as an empty field
-    missing = [value is None or value == "" or value != value for value in (stored, measured)]
-    if any(missing):
-        return all(missing)
-    if isinstance(measured, str) and not tolerance:
-        return str(stored) == measured
-    try:  # a list of numbers is stored as text
-        old, new = (np.array(str(value).split(), dtype=float) for value in (stored, measured))
-    except ValueError:
-        return False
-    if old.shape != new.shape or np.isinf(tolerance):
-        return old.shape == new.shape
-    return bool(np.allclose(old, new, rtol=0, atol=tolerance + 1e-12, equal_nan=True))

@@ -3,7 +3,8 @@
 tensorflow-model-optimization needs Keras 2 (``tf_keras``); this is the one place that says so. Ten steps
 at a time are compiled by XLA, which is several times faster for networks of this size than ``fit``. The
 pruning schedule is that of tensorflow-model-optimization, and a test holds weights and masks equal to
-those of its ``prune_low_magnitude`` wrapper. Chapter: ``clusterability``.
+those of its ``prune_low_magnitude`` wrapper. XLA writes code for AVX2 on every processor, so that the same seed
+gives the same network, see ``modlib.processor``. Chapter: ``clusterability``.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ import numpy as np
 from modlib.data.images import Images
 from modlib.errors import InputError, extra
 from modlib.graphs.eigenvalues import eigenvalue_gradient
+from modlib.processor import limit_xla
 from modlib.reprs import BriefRepr
 from modlib.training.initialisation import Clusterable, clusterable_kernels, draw_tags
 from modlib.training.pruning import magnitude_mask
 from modlib.training.regularisers import EigenvaluePenalty, WeightPenalty, normalise_neurons
 
 with extra("keras", "training with Keras"):
+    limit_xla()
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
     import tf_keras

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,22 @@ KEYS = (
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
-WHATEVER = ("regulariser", "training", "network", "mask")
+WHATEVER = (
+    "dataset",
+    "dropout",
+    "pruning",
+    "clusters",
+    "network",
+    "training",
+    "regulariser",
+    "similarity",
+    "mask",
+    "task",
+    "sub-clusters",
+)
+
+
+Tables: TypeAlias = Callable[[str], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -158,7 +174,11 @@ def judge(claim: Claim, folder: Path | None = None) -> Verdict:
         ResultsError: if a table is damaged. One that is not there yet has no rows.
         BookError: if the claim picks several rows of the same network.
     """
-    rows = _rows(claim, folder or results_folder())
+    return verdict_on(claim, rows_of(claim, tables_in(folder)))
+
+
+def verdict_on(claim: Claim, rows: pd.DataFrame) -> Verdict:
+    """Verdict on a claim from the rows that decide it, see ``rows_of``."""
     details = tuple(_detail(claim, metric, rows) for metric in claim.printed)
     short = [detail for detail in details if detail.grade is not Grade.REPRODUCED]
     if len(short) == len(details) and len({detail.why for detail in short}) == 1:
@@ -232,13 +252,36 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
     )
 
 
-def _rows(claim: Claim, folder: Path) -> pd.DataFrame:
-    """Our rows that decide a claim, of all its tables."""
+def earlier_verdicts() -> dict[str, str]:
+    """Verdicts by version 1 of the criteria, by claim; a later claim has none."""
+    stored = pd.read_csv(checkout() / "book" / "verdicts-v1.csv", index_col="claim")
+    return {str(claim): str(verdict) for claim, verdict in stored["verdict"].items()}
+
+
+def tables_in(folder: Path | None = None) -> Tables:
+    """The stored tables, by name; one that is not there yet has no rows."""
+    folder = folder or results_folder()
+
+    def read(name: str) -> pd.DataFrame:
+        path = folder / f"{name}.csv"
+        try:
+            return _read_version(folder, name, path.stat().st_mtime_ns if path.exists() else 0)
+        except TableMissing:
+            return pd.DataFrame()
+
+    return read
+
+
+def rows_of(claim: Claim, tables: Tables) -> pd.DataFrame:
+    """Our rows that decide a claim, of all its tables.
+
+    Raises:
+        BookError: if it picks several rows of the same network.
+    """
     found = []
     for name in claim.tables:
-        try:
-            rows = _read(folder, name)
-        except TableMissing:
+        rows = tables(name)
+        if rows.empty:
             continue
         wanted = {"profile": PROFILE, **claim.rows}
         fits = [(rows[key].astype(str) == value).to_numpy() for key, value in wanted.items()]
@@ -256,14 +299,9 @@ def _rows(claim: Claim, folder: Path) -> pd.DataFrame:
     return rows
 
 
-def _read(folder: Path, name: str) -> pd.DataFrame:
-    """A result table, read once as long as its file stays the same."""
-    path = folder / f"{name}.csv"
-    return _read_version(folder, name, path.stat().st_mtime_ns if path.exists() else 0)
-
-
 @functools.lru_cache(maxsize=16)
 def _read_version(folder: Path, name: str, version: int) -> pd.DataFrame:
+    """A result table, read once as long as its file stays the same."""
     return read_table(find_experiment(name), folder)
 
 

@@ -18,7 +18,7 @@ from modlib.chapters.dependencies.findings import FINDINGS as OF_PAIRS
 from modlib.chapters.importance import experiment as importance
 from modlib.chapters.importance.experiment import DROP, RANGE, ZERO, cells, compared, lesion_rows
 from modlib.chapters.importance.figures import STYLES, class_profiles, kinds
-from modlib.chapters.importance.findings import FINDINGS as OF_PARTS, combined
+from modlib.chapters.importance.findings import FINDINGS as OF_PARTS, combined, found
 from modlib.data.images import Images
 from modlib.evidence.criteria import Grade
 from modlib.graphs.subclusters import SubCluster
@@ -209,3 +209,29 @@ def test_profiles_show_classes_of_all_but_the_smallest_and_name_them_below_every
     ]
     assert visible[2].patches[-1].get_height() == pytest.approx(20)
     assert all([label.get_text() for label in ax.get_xticklabels()] == [*names] for ax in visible)
+
+
+def told(value: float, spread: float) -> list[str]:
+    """What is found where lesions of sub-clusters cost this much, and random sets 0.1 to 0.2, with a range of 3."""
+    common = {"dropout": "no", "biases": ZERO, "k": 12, "dataset": "mnist", "size": 40, "width": 256, "n_random": 20}
+    rows = [
+        common | {"network": network, "measure": measure, "value": own, "random_mean": mean, "random_max": 2 * mean}
+        for network in ("mlp", "cnn")
+        for measure, own, mean in ((DROP, value, 0.1), (RANGE, spread, 3.0))
+        for _ in range(4)
+    ]
+    return [str(sentence) for sentence in found(pd.DataFrame(rows))]
+
+
+def test_what_is_said_of_lesions_turns_round_with_the_rows():
+    worse, lost, ranges = told(0.3, 1.0)
+    assert worse.startswith("Many do: ")
+    assert "in 4 of 4 cases, 100%" in worse
+    assert "costs 30 on MNIST in perceptrons (random sets 10)" in lost
+    assert ranges.startswith("What they cost is mostly no more unevenly spread")
+    worse, lost, ranges = told(0.15, 4.0)
+    assert worse.startswith("Hardly more than chance has it: ")
+    assert "in 0 of 4 cases, 0%" in worse
+    assert "costs 15 on MNIST in perceptrons" in lost
+    assert ranges.startswith("What they cost is mostly more unevenly spread")
+    assert "8 of 8 have a larger range" in ranges

@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
 
 
 def test_what_only_reads_needs_no_right_to_write(read_only: Path) -> None:
-    assert verify(TOY, 2, folder=read_only) == []
+    assert verify(TOY, 2, folder=read_only).differences == ()
     assert run(TOY, "smoke", folder=read_only, only={"dataset": "a"}).rows == 0
     assert caption(TOY, folder=read_only).startswith("smoke profile, 6 networks, ")
 

@@ -344,5 +344,5 @@ def _row(part: SubCluster, name: str, values: np.ndarray, images: Sequence[np.nd
 
 EXPERIMENT = Experiment(
     "coherence", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL, columns=COLUMNS,
-    network_key=("network", "dataset", "dropout", "seed"),
+    network_key=("network", "dataset", "dropout", "seed"), parts=("cluster",),
 )  # fmt: skip

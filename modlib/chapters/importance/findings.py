@@ -97,8 +97,8 @@ def _median_p(rows: pd.DataFrame, combine: Callable[[np.ndarray, int], float]) -
 
 
 FINDINGS = {
-    "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True),
-    "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True),
+    "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True, no_effect=0.5),
+    "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True, no_effect=0.5),
     "importance_fisher": Metric(
         "share of kinds of network with a Fisher p below 0.05, importance",
         partial(_share_significant, measure=DROP, combine=fisher_combined),

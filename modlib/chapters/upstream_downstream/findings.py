@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 from itertools import combinations, product
+from operator import gt, lt
 from typing import TypeAlias
 
 import numpy as np
@@ -163,8 +164,11 @@ def _advantage_against_small(rows: pd.DataFrame, hidden: str, measures: Collecti
     return sample_of((_advantage(rows, hidden, measures) - _advantage(rows, SMALL, measures)).dropna())
 
 
-def _upstream_over_downstream(rows: pd.DataFrame) -> Sample | None:
-    sides = [effect(rows, per_layer(rows, "q", side), "dropout", _only(rows)) for side in (UPSTREAM, DOWNSTREAM)]
+def _difference_of_families(
+    rows: pd.DataFrame, sweep: str, more: Collection[str], less: Collection[str]
+) -> Sample | None:
+    """Effect of a regulariser on Q, for one family of similarities less that for the other."""
+    sides = [effect(rows, per_layer(rows, "q", side), sweep, _only(rows)) for side in (more, less)]
     return sample_of((sides[0] - sides[1]).dropna())
 
 
@@ -218,13 +222,9 @@ def _trained_over_untrained(rows: pd.DataFrame, kind: str) -> Sample | None:
     return _trained_less_untrained(agreement(accepted(rows), kind))
 
 
-def _refined(rows: pd.DataFrame) -> Sample | None:
-    """Share of partitions whose Q the search raises, by network."""
-    return sample_of((rows["q"] > rows["q_start"]).astype(float).groupby([rows[c] for c in TRAINED]).mean())
-
-
-def _never_lowered(rows: pd.DataFrame) -> Sample | None:
-    return sample_of((rows["q"] < rows["q_start"]).astype(float).groupby([rows[c] for c in TRAINED]).mean())
+def _share_of_searches(rows: pd.DataFrame, compare: Callable[[pd.Series, pd.Series], pd.Series]) -> Sample | None:
+    """Share of partitions whose Q the search raises (``gt``) or lowers (``lt``), by network."""
+    return sample_of(compare(rows["q"], rows["q_start"]).astype(float).groupby([rows[c] for c in TRAINED]).mean())
 
 
 def _spectral_over_single(rows: pd.DataFrame) -> Sample | None:
@@ -296,10 +296,17 @@ FINDINGS = {
     "l1_effect_downstream": Metric(
         "effect of L1 on Q, downstream", partial(_q_effect, sweep="l1", measures=DOWNSTREAM)
     ),
+    "l1_downstream_over_upstream": Metric(
+        "effect of L1 on Q, downstream less upstream",
+        partial(_difference_of_families, sweep="l1", more=DOWNSTREAM, less=UPSTREAM),
+    ),
     "dropout_effect_number": Metric(
         "effect of dropout on the number of communities", partial(_q_effect, sweep="dropout", column="effective_number")
     ),
-    "upstream_over_downstream": Metric("effect of dropout on Q, upstream less downstream", _upstream_over_downstream),
+    "upstream_over_downstream": Metric(
+        "effect of dropout on Q, upstream less downstream",
+        partial(_difference_of_families, sweep="dropout", more=UPSTREAM, less=DOWNSTREAM),
+    ),
     "first_over_second": Metric("effect of dropout on Q, first layer less second", _first_over_second),
     "l1_like_l2": Metric("L1 less L2, as a share of dropout's effect on Q", partial(_l1_like_l2, column="q"), 2),
     "sparsity_l1_like_l2": Metric("sparsity, L1 less L2", partial(_l1_like_l2, column="sparsity")),
@@ -361,8 +368,8 @@ FINDINGS = {
         "agreement across, trained less untrained", partial(_trained_over_untrained, kind="across")
     ),
     "every_index": Metric("least difference within less across, over indices", _same_by_every_index),
-    "refined": Metric("share of partitions that the search improves", _refined),
-    "lowered": Metric("share of partitions that the search makes worse", _never_lowered),
+    "refined": Metric("share of partitions that the search improves", partial(_share_of_searches, compare=gt)),
+    "lowered": Metric("share of partitions that the search makes worse", partial(_share_of_searches, compare=lt)),
     "spectral_over_single": Metric("Q with spectral start less Q without", _spectral_over_single),
     "number_two_to_six": Metric("share of layers with 2 to 6 communities", _between_two_and_six, 2),
     "number_trained": Metric("number of communities, trained less untrained", _number_trained, 2),

@@ -1,0 +1,77 @@
+"""What a processor does to the last digits of a sum, and how training becomes the same on most of them.
+
+Floating-point sums depend on their order, and that on how many numbers an instruction adds at once. After some thousand
+steps of training such a digit has decided what the network is. Chapter: all that train networks.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+INSTRUCTIONS = ("avx2", "fma", "avx512f", "asimd", "sve")  # sets with which sums are rounded otherwise
+CHOICES = ("XLA_FLAGS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")  # what makes a library use fewer of them
+LIMIT = "xla_cpu_max_isa"  # the flag of XLA that does
+
+
+def limit_xla() -> None:
+    """Let XLA write code for AVX2 and no wider instructions, which is what nearly all x86 processors have.
+
+    A training step sums a loss in as many parts as fit in a register; for networks of the papers' size wider ones are
+    no faster. To be called before TensorFlow is imported. A limit that ``XLA_FLAGS`` sets already stays.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if LIMIT not in flags and "avx2" in instructions():
+        os.environ["XLA_FLAGS"] = f"{flags} --{LIMIT}=AVX2".strip()
+
+
+def kernels() -> dict[str, Any]:
+    """What decides the last digits of sums on this machine.
+
+    Returns:
+        ``instructions``, the sets that it has; ``blas``, see ``blas_kernels``; ``l1``, the size of its first cache, to
+        which TensorFlow cuts the parts of a matrix product; and ``choices``, the variables that choose among kernels.
+    """
+    limit_xla()
+    choices = {name: os.environ[name] for name in CHOICES if name in os.environ}
+    return {"instructions": instructions(), "blas": blas_kernels(), "l1": first_cache(), "choices": choices}
+
+
+def cpu_name() -> str:
+    """Name of the processor, as the system gives it."""
+    return next(iter(_cpuinfo("model name")), "") or platform.processor() or platform.machine()
+
+
+def instructions() -> list[str]:
+    """Those of ``INSTRUCTIONS`` that the processor has; none where the system does not say."""
+    flags = set(" ".join([*_cpuinfo("flags")[:1], *_cpuinfo("Features")[:1]]).split())
+    return [name for name in INSTRUCTIONS if name in flags]
+
+
+def first_cache() -> str:
+    """Size of the first-level data cache, such as ``32K``; empty where the system does not say."""
+    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
+        level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
+        if level == "1" and kind != "Instruction":
+            return size
+    return ""
+
+
+def blas_kernels() -> list[str]:
+    """Library, version and kernels of the linear algebra of NumPy and SciPy, such as ``openblas 0.3.30 Zen``."""
+    import numpy  # noqa: F401  # loads its library
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    return sorted({f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".rstrip() for b in loaded})
+
+
+def _cpuinfo(name: str) -> list[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+    return [line.split(":", 1)[1].strip() for line in lines if line.partition(":")[0].strip() == name]

@@ -1,0 +1,65 @@
+"""modlib.processor: training must not depend on how wide the registers of a processor are."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from modlib import processor
+from modlib.processor import LIMIT, instructions, kernels, limit_xla
+
+TRAIN = """
+import hashlib
+from modlib.data.images import load_images
+from modlib.processor import kernels
+from modlib.training.keras import Recipe, train_mlp
+_, pruned = train_mlp(load_images("digits"), Recipe((16, 16), epochs=1, pruning_epochs=1, dropout=0.5), 0)
+weights = b"".join(array.tobytes() for array in (*pruned.kernels, *pruned.biases))
+found = hashlib.sha256(weights).hexdigest(), kernels()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("avx2" not in instructions(), reason="XLA writes other code for a processor without AVX2")
+def test_a_network_is_the_same_whatever_kernels_linear_algebra_has() -> None:
+    pytest.importorskip("tf_keras")
+    here: dict[str, Any] = {}
+    exec(TRAIN, here)
+    variables = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    made = subprocess.run(
+        [sys.executable, "-c", f"{TRAIN}\nimport json\nprint(json.dumps(found))"],
+        env=variables | {"OPENBLAS_CORETYPE": "Prescott"},
+        capture_output=True,
+        check=True,
+    )
+    digest, there = json.loads(made.stdout.splitlines()[-1])
+    assert digest == here["found"][0]
+    assert there["blas"] != here["found"][1]["blas"]
+    assert there["choices"]["XLA_FLAGS"] == f"--{LIMIT}=AVX2"
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (None, f"--{LIMIT}=AVX2"),
+        ("--xla_dump_to=/x", f"--xla_dump_to=/x --{LIMIT}=AVX2"),
+        (f"--{LIMIT}=AVX", f"--{LIMIT}=AVX"),
+    ],
+)
+def test_xla_is_limited_unless_it_is_already(flags: str | None, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "instructions", lambda: ["avx2", "avx512f"])
+    monkeypatch.setenv("XLA_FLAGS", flags or "")
+    for _ in range(2):
+        limit_xla()
+        assert os.environ["XLA_FLAGS"] == expected
+        assert kernels()["choices"]["XLA_FLAGS"] == expected
+
+
+def test_a_processor_without_avx2_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "instructions", lambda: ["asimd"])
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    limit_xla()
+    assert "XLA_FLAGS" not in os.environ
