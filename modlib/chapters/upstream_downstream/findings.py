@@ -8,7 +8,7 @@ row was looked at. Chapter: ``upstream-downstream``.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from itertools import combinations, product
 from operator import gt, lt
