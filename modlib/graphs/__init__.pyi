@@ -1,3 +1,6 @@
+from .branching import (
+    traced_graph as traced_graph,
+)
 from .eigenvalues import (
     eigenvalue_gradient as eigenvalue_gradient,
     laplacian_eigenvalues as laplacian_eigenvalues,
@@ -5,8 +8,10 @@ from .eigenvalues import (
 from .neurons import (
     Matrix as Matrix,
     NeuronGraph as NeuronGraph,
+    Part as Part,
     chain_graph as chain_graph,
     edge_weights as edge_weights,
+    layered_graph as layered_graph,
     neuron_graph as neuron_graph,
 )
 from .shuffles import (
