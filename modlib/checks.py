@@ -348,9 +348,9 @@ def _about(values: np.ndarray) -> str:
     if values.dtype.kind not in REAL or not values.size:
         return ""
     finite = values[np.isfinite(values)]
-    bad = values.size - finite.size
-    between = f" with values {finite.min():g} to {finite.max():g}" if finite.size else ""
-    return between + (f" and {bad} not finite" if bad else "")
+    told = [f"values {finite.min():g} to {finite.max():g}"] if finite.size else []
+    told += [f"{values.size - finite.size} not finite"] if finite.size < values.size else []
+    return f" with {' and '.join(told)}"
 
 
 def _bounds(least: float = -math.inf, most: float = math.inf, above: float = -math.inf, below: float = math.inf) -> str:

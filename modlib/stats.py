@@ -83,8 +83,7 @@ def monte_carlo_interval(p: float, n_random: int, level: float = 0.95) -> tuple[
     """
     from scipy.stats import binomtest
 
-    if not 0 < level < 1:
-        raise InputError(f"level = {level} arrived; expected a number between 0 and 1, such as 0.95")
+    p, n_random, level = real(p, "p"), whole(n_random, "n_random"), real(level, "level", above=0, below=1)
     extreme = int(_levels(np.array([p]), n_random)[0]) - 1
     interval = binomtest(extreme, n_random).proportion_ci(level)
     return float(interval.low), float(interval.high)

@@ -92,6 +92,19 @@ def over_networks(values: Sequence[float] | np.ndarray | pd.Series, shuffle_sd: 
     return Sample(float(numbers.mean()), numbers.size, sd, shuffle_sd, tuple(numbers.tolist()))
 
 
+def paired(rows: pd.DataFrame, others: pd.DataFrame, column: str, on: Sequence[str]) -> Sample | None:
+    """A column of some rows less the same of others, for networks that have one of each; None if none has.
+
+    Args:
+        rows: one a network.
+        others: one a network, such as the same seed trained in another way.
+        column: what is compared.
+        on: columns that tell which belong together.
+    """
+    pairs = rows.merge(others, on=list(on), suffixes=("", "_other"))
+    return over_networks(pairs[column] - pairs[f"{column}_other"]) if len(pairs) else None
+
+
 def combined_by_network(
     rows: pd.DataFrame, columns: Sequence[str], combine: Callable[[np.ndarray, int], float], ties: str = "for"
 ) -> pd.Series:

@@ -1,3 +1,6 @@
+from .branching import (
+    traced_graph as traced_graph,
+)
 from .eigenvalues import (
     eigenvalue_gradient as eigenvalue_gradient,
     laplacian_eigenvalues as laplacian_eigenvalues,
@@ -5,8 +8,10 @@ from .eigenvalues import (
 from .neurons import (
     Matrix as Matrix,
     NeuronGraph as NeuronGraph,
+    Part as Part,
     chain_graph as chain_graph,
     edge_weights as edge_weights,
+    layered_graph as layered_graph,
     neuron_graph as neuron_graph,
 )
 from .shuffles import (
@@ -25,7 +30,9 @@ from .spectral import (
     Route as Route,
     cluster as cluster,
     cluster_for_each_k as cluster_for_each_k,
+    clusters_of as clusters_of,
     ncut as ncut,
+    share_between_layers as share_between_layers,
     spectral_embedding as spectral_embedding,
 )
 from .subclusters import (

@@ -30,6 +30,7 @@ PROFILE = "paper"  # a reduced run never decides a claim
 PREFIX = {
     "pruned-modular": "pm",
     "clusterability": "cl",
+    "clusterability-released": "cr",  # what its authors released, for a table that our source has lost
     "upstream-downstream": "ud",
     "weight-masks": "wm",
     "importance-coherence": "ic",

@@ -62,6 +62,7 @@ ARGUMENTS: dict[str, NAMED] = {
         "value": words(some.SPECIAL), "null": some.samples, "side": words(["small", "large"]),
         "ties": words(["against", "for"]),
     },
+    "stats.monte_carlo_interval": {"p": share, "n_random": words([9, 19]), "level": share},
     "stats.ranks_behind": {"printed": words(["0.034", "1.", "0", "1.000", "0.0340", "2.5"]), "n": st.integers(1, 400)},
     "stats.z_score": {"value": words(some.SPECIAL), "null": some.samples},
     "stats.cohens_d": {"first": some.samples, "second": some.samples},
@@ -131,7 +132,7 @@ ARGUMENTS: dict[str, NAMED] = {
     "masks.chance_sharing": mask_pair,
     "masks.intersection_over_union": mask_pair,
     "masks.learn_mask": {
-        "module": linear, "draw": draws, "settings": few_steps, "rng": rng,
+        "model": linear, "draw": draws, "settings": few_steps, "rng": rng,
         "names": words([None, ["weight"], ["nothing"]]), "fixed": st.one_of(st.none(), some.masks()),
     },
     "masks.learn_with_weights": {
@@ -169,6 +170,7 @@ ARGUMENTS: dict[str, NAMED] = {
     "networks.side_by_side": {"copies": few, "n": few, "seed": seed},
     "networks.simple_cnn": {"rng": rng, "dropout": flag, "classes": few},
     "networks.small_cnn": {"rng": rng, "channels": few, "classes": few, "side": words([4, 8, 6]), "dropout": flag},
+    "networks.torch_module": {"model": st.one_of(linear, some.networks())},
     "networks.transformer_encoder_decoder": {**sizes, "heads": words([1, 2]), "dropout": share},
     "networks.vgg16": {"rng": rng, "classes": few, "dropout": flag},
     "data.add_or_multiply": {"rng": rng, "n": few, "only": words([None, "addition", "multiplication"])},
@@ -216,8 +218,9 @@ ARGUMENTS: dict[str, NAMED] = {
     "training.Steps": {"steps": few, "batch_size": few, "learning_rate": share, "clip": share},
 }  # fmt: skip
 
-# They take functions that train or measure, and their own numbers go through the doors of those above.
+# They take functions that train or measure, or do all of it, and their own numbers go through the doors of those above.
 NOT_ALONE = {
+    *("audits.audit", "audits.read_subject"),
     *("masks.learn_in_turn", "masks.regularisation_curve", "training.draw_from", "training.eigenvalue_sum"),
     *("training.train_and_prune", "training.train_mlps", "training.train_steps", "training.trained_once"),
 }

@@ -163,5 +163,5 @@ def test_bad_input_is_refused(perceptron):
     with pytest.raises(InputError, match="a ReLU module"):
         visualise(tanh, 1, [[0]], SHAPE, 0)
     for bad in ({"steps": 0}, {"scale": 0.5}, {"jitter": -1}, {"learning_rate": 0}):
-        with pytest.raises(InputError, match="expected a step"):
+        with pytest.raises(InputError, match="arrived; expected"):
             ImageSettings(**bad)
