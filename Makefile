@@ -25,6 +25,10 @@ first: $(READY) ## A first result, one figure and one table, in under two minute
 book: $(READY) ## Execute the chapters and build the book
 	$(BIN)/modlib book
 
+.PHONY: look
+look: $(READY) ## Look at every page that `make book` built in a browser, where there is Chromium
+	$(BIN)/pytest -q -rs tests/book/test_browser.py
+
 .PHONY: test
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadfile

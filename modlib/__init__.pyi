@@ -7,6 +7,7 @@ from . import (
     responses as responses,
     stats as stats,
 )
+from .audits import audit as audit
 from .communities import (
     effective_number as effective_number,
     element_similarity as element_similarity,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -147,6 +147,24 @@ def tables(results: Folder = None) -> None:
 
 
 @app.command()
+def scorecard(
+    power: Annotated[bool, typer.Option("--power", help="Also measure how many wrong results would pass.")] = False,
+    results: Folder = None,
+) -> None:
+    """Judge all claims, and write every number and verdict to scorecard.csv among the result tables."""
+    from modlib.verdicts import cards, scorecard as card
+
+    judged = cards.judged(folder=results)
+    console.print(f"written: {card.write(card.CARD, card.scorecard(judged), results)}")
+    if power:
+        from modlib.verdicts import power as wrong
+
+        found = wrong.tried(judged, folder=results)
+        console.print(f"written: {card.write(card.POWER, wrong.summary(found), results)}")
+        console.print(f"accepted: {wrong.accepted_share(found):.1%} of wrong results; at most {wrong.BOUND:.0%} may be")
+
+
+@app.command()
 def first(
     folder: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("_build/first"),
 ) -> None:
@@ -154,6 +172,58 @@ def first(
     from modlib.first import first_result
 
     first_result(folder, console)
+
+
+@app.command()
+def audit(
+    model: Annotated[str, typer.Argument(help="A file of weights, or MODULE:FUNCTION of yours that returns a model.")],
+    data: Annotated[
+        str | None, typer.Option(help="Inputs: an .npz file with x (and y, classes), an .npy file, or such as digits.")
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="An .npy file with the class of every input.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="MODULE:FUNCTION of yours that draws inputs and targets; see ml.learn_mask.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the report is written and its parts are kept; NAME-audit by default.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer shuffles, random units and inputs.")] = False,
+    seed: Annotated[int, typer.Option(help="Decides everything random.", min=0)] = 0,
+    jobs: Annotated[int, typer.Option(help="Worker processes for the shuffles.", min=1)] = 1,
+) -> None:
+    """All measures on one network of yours, as one HTML file. Typed again, it goes on where it was stopped."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from modlib.audits import QUICK, AuditSettings, audit as measure
+    from modlib.audits.sources import read_data, read_model, read_task
+
+    network, name = read_model(model)
+    arrays = read_data(data, labels)
+    folder = folder or Path(f"{Path(name.replace(':', '-')).stem}-audit")
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        bar: dict[str, Any] = {}
+
+        def show(part: str, done: int, total: int) -> None:
+            if part not in bar:
+                bar[part] = bars.add_task(part, total=total)
+            bars.update(bar[part], completed=done, total=total)
+
+        draw = read_task(task) if task else None
+        settings = QUICK if quick else AuditSettings()
+        try:
+            report = measure(
+                network, **arrays, task=draw, settings=settings, seed=seed, jobs=jobs, folder=folder / "parts",
+                name=name, progress=show,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            console.print(f"stopped; the parts that were done are kept, go on with: {_again()}")
+            raise typer.Exit(130) from None
+    for section in report:
+        console.print(Text(section.part.question, "bold"))
+        for sentence in section.says or (f"Left out: {section.left_out}.",):
+            console.print(f"  {sentence}", soft_wrap=True)
+    console.print(f"report: {report.to_html(folder / 'report.html')}", soft_wrap=True)
 
 
 @app.command()

@@ -58,14 +58,15 @@ def network_cache() -> Path:
     return _chosen("MODLIB_CACHE") or _user_cache() / "networks"
 
 
-def cache_file(name: str, settings: Mapping[str, Any]) -> Path:
-    """The file of a network that was made with some settings: its name, and a digest of all that it depends on.
+def cache_file(name: str, settings: Mapping[str, Any], folder: Path | None = None) -> Path:
+    """The file of what was made with some settings: its name, and a digest of all that it depends on.
 
     Args:
         name: for readers.
         settings: what JSON can write.
+        folder: where; that of trained networks by default.
     """
-    return network_cache() / f"{name}-{hashlib.sha256(_as_json(settings).encode()).hexdigest()[:12]}.npz"
+    return (folder or network_cache()) / f"{name}-{hashlib.sha256(_as_json(settings).encode()).hexdigest()[:12]}.npz"
 
 
 @contextmanager
@@ -100,6 +101,8 @@ def replace_file(path: Path, text: str) -> None:
 def save_cached(path: Path, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> None:
     """Write a trained network to an ``.npz`` file, with all that it depends on and a digest of its arrays.
 
+    The parts of an audit are kept in the same way.
+
     Args:
         path: the file.
         arrays: by name; neither ``settings`` nor ``digest``.
@@ -108,13 +111,13 @@ def save_cached(path: Path, arrays: Mapping[str, np.ndarray], settings: Mapping[
     Raises:
         DataError: if it cannot be written; nothing is left behind.
     """
-    about = {SETTINGS: np.array(_as_json(settings)), DIGEST: np.array(_digest(arrays))}
+    about = {SETTINGS: np.array(_as_json(settings)), DIGEST: np.array(digest_of(arrays))}
     try:
         save_arrays(path, {**arrays, **about})
     except OSError as error:
         raise DataError(
-            f"the trained network cannot be kept as {path} ({error.strerror or error}); make room, or set MODLIB_CACHE "
-            "to a folder that can be written"
+            f"what was computed cannot be kept as {path} ({error.strerror or error}); make room, or choose a folder "
+            "that can be written: for trained networks, set MODLIB_CACHE"
         ) from error
 
 
@@ -138,16 +141,16 @@ def load_cached(path: Path, settings: Mapping[str, Any]) -> dict[str, np.ndarray
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
+        raise DataError(f"the stored file {path} is damaged ({error}); delete it and run again") from error
     if SETTINGS not in arrays or DIGEST not in arrays:
         return None
     said, digest = (str(arrays.pop(name)) for name in (SETTINGS, DIGEST))
     if said != _as_json(settings):
         raise DataError(
-            f"the cached network {path} was made with {said}; expected {_as_json(settings)}: delete it and run again"
+            f"the stored file {path} was made with {said}; expected {_as_json(settings)}: delete it and run again"
         )
-    if digest != _digest(arrays):
-        raise DataError(f"the cached network {path} is damaged (its arrays changed); delete it and run again")
+    if digest != digest_of(arrays):
+        raise DataError(f"the stored file {path} is damaged (its arrays changed); delete it and run again")
     return arrays
 
 
@@ -155,6 +158,14 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays to an ``.npz`` file, by name."""
     with replacing(path) as part, part.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of names, types, shapes and values of arrays."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -181,14 +192,6 @@ def empty_cache() -> Iterator[Path]:
 
 def _as_json(settings: Mapping[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
-
-
-def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of names, types, shapes and values."""
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _chosen(variable: str) -> Path | None:

@@ -1,6 +1,7 @@
 """Tables of made-up rows, to see what is concluded from them."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -24,3 +25,10 @@ def _something(column: Column) -> object:
     if column.kind == "text":
         return column.values[0] if column.values else "something"
     return max(column.least, 1) if column.most >= 1 else column.most
+
+
+def ncut_rows(dataset: str, dropout: str, ncut: float, below: bool = True, n: int = 3, **others: Any) -> pd.DataFrame:
+    """Rows of n networks of a kind, one each; whether their n-cut is below that of all of their 50 shuffles."""
+    row = {"dataset": dataset, "dropout": dropout, "stage": "pruned", "null": "layer", "k": 4, "n_shuffles": 50}
+    row |= {"profile": "paper", "ncut": ncut, "p": 1 / 51 if below else 0.5, "shuffled": "2.0 2.1"}
+    return pd.DataFrame([{**row, "seed": seed, **others} for seed in range(n)])

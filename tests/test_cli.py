@@ -3,13 +3,15 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from toy import FAULTS, TOY
 from typer.testing import CliRunner
 
-from modlib import chapters
+from modlib import chapters, tables
 from modlib.cli import app, main
-from modlib.tables import read_table, runner
+from modlib.networks import side_by_side
+from modlib.tables import read_table
 
 
 @pytest.fixture
@@ -124,6 +126,119 @@ def test_a_folder_without_notebooks_is_not_in_order(
 
 @pytest.mark.usefixtures("toy_chapter")
 def test_brackets_in_values_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "verify", lambda *_: [runner.Difference("dataset=[red]", "value", "[1, 2]", "[bold]")])
+    difference = tables.Difference("dataset=[red]", "value", "[1, 2]", "[bold]")
+    drawn = tables.Redrawn("seed=[7]", "blas: [a] then, [b] here", 56, 10)
+    monkeypatch.setattr(
+        tables, "verify", lambda *_: tables.Verified((difference,), (drawn,), ("k=[4]",), ("seed=[7]",))
+    )
     done = CliRunner().invoke(app, ["verify", "toy"])
-    assert all(text in done.output for text in ("dataset=[red]", "[1, 2]", "[bold]"))
+    assert all(text in done.output for text in ("dataset=[red]", "[1, 2]", "[bold]", "k=[4]", "[b] here"))
+
+
+MINE = """
+import numpy as np
+from modlib.networks import side_by_side
+
+NETWORK, X, Y, _ = side_by_side(copies=4, n=40, seed=0)
+
+
+def model():
+    return NETWORK
+
+
+def nothing():
+    return None
+
+
+def broken():
+    raise RuntimeError("no weights here")
+
+
+def draw(rng, n):
+    import torch
+
+    chosen = rng.integers(len(X), size=n)
+    return torch.as_tensor(X[chosen]), torch.as_tensor(Y[chosen], dtype=torch.long)
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with code and data of somebody's own, and an audit that takes a second."""
+    from modlib import audits
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # and put back afterwards
+    (tmp_path / "mine.py").write_text(MINE)
+    sys.modules.pop("mine", None)
+    network, x, y, _ = side_by_side(copies=4, n=40, seed=0)
+    np.savez("data.npz", x=x, y=y, classes=np.array(["a", "b", "c", "d"]))
+    np.save("x.npy", x)
+    np.save("y.npy", y)
+    np.savez("weights.npz", **{f"kernel/{i}": layer.kernel for i, layer in enumerate(network.layers)})
+    np.savez("other.npz", inputs=x)
+    np.save("objects.npy", np.array([{}]), allow_pickle=True)
+    (tmp_path / "model.keras").touch()
+    (tmp_path / "model.pkl").touch()
+    small = {"ks": (2,), "n_shuffles": 39, "n_starts": 2, "n_random": 9, "n_networks": 2, "mask_steps": 2}
+    monkeypatch.setattr(audits, "QUICK", audits.AuditSettings(**small))  # type: ignore[arg-type]
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["mine:model", "--data", "data.npz"],
+        ["weights.npz", "--data", "x.npy", "--labels", "y.npy", "--task", "mine:draw"],
+    ],
+)
+def test_an_audit_of_a_network_of_ones_own_writes_a_report(mine: Path, words: list[str]) -> None:
+    done = CliRunner().invoke(app, ["audit", *words, "--quick", "--folder", "out"])
+    assert done.exit_code == 0, done.output
+    assert "Yes, at k = 2" in done.output
+    assert "report: out/report.html" in done.output
+    assert "Left out" not in done.output
+    text = (mine / "out" / "report.html").read_text()
+    assert ("Your task keeps" in text) == ("--task" in words)
+    assert len(list((mine / "out" / "parts").iterdir())) == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model.keras"], "load a Keras file with Keras"),
+        (["model.pkl"], "A pickle is not read because it can run code"),
+        (["missing.npz"], "missing.npz"),
+        (["mine"], "expected .npz, .safetensors, .pt or .pth"),
+        (["mine:"], "expected a file that is there, or MODULE:FUNCTION"),
+        (["mine.part:model"], "mine.part cannot be imported"),
+        (["mine:modle"], "did you mean model?"),
+        (["nowhere:model"], "nowhere cannot be imported"),
+        (["mine:broken"], "raised RuntimeError: no weights here"),
+        (["mine:nothing"], "expected a Keras or PyTorch model"),
+        (["mine:model", "--data", "digitz"], "or one of digits"),
+        (["mine:model", "--data", "other.npz"], "expected x, and perhaps y and classes"),
+        (["mine:model", "--data", "objects.npy"], "does not read as arrays without pickles"),
+        (["mine:model", "--data", "data.npz", "--labels", "y.npy"], "labels arrived twice"),
+        (["mine:model", "--labels", "y.npy"], "labels or a task arrived without data"),
+        (["mine:model", "--data", "digits"], "do not fit the network"),
+    ],
+)
+@pytest.mark.usefixtures("mine")
+def test_an_audit_of_what_is_no_network_gets_a_clear_message(
+    words: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in say(monkeypatch, capsys, "audit", *words, "--quick")
+
+
+def test_an_audit_that_is_stopped_says_how_to_go_on(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from modlib import audits
+
+    def stop(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(audits, "audit", stop)
+    monkeypatch.setattr(sys, "argv", ["modlib", "audit", "mine:model"])
+    done = CliRunner().invoke(app, ["audit", "mine:model"])
+    assert done.exit_code == 130
+    assert "go on with: modlib audit mine:model" in done.output

@@ -71,7 +71,7 @@ def test_the_lock_names_hashes_and_no_hosts() -> None:
 def test_every_make_command_in_the_documents_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):.*## ", read("Makefile"), re.MULTILINE))
     phony = set(re.findall(r"^\.PHONY: ([a-z]+)$", read("Makefile"), re.MULTILINE))
-    assert targets == phony == {"help", "first", "book", "test", "kernels", "lint", "bench", "lock", "clean"}
+    assert targets == phony == {"help", "first", "book", "test", "kernels", "lint", "look", "bench", "lock", "clean"}
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / ".ci" / "run", *WORKFLOWS):
         for named in re.findall(r"(?:`|^|run: )make ([a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE):
             assert named in targets, f"{path.name} says make {named}"
@@ -83,7 +83,7 @@ def test_the_two_commands_are_those_that_the_gates_run() -> None:
         assert commands == ["test", "book"], name
     runs = {path.stem: re.findall(r"run: (.*)", path.read_text(encoding="utf-8")) for path in WORKFLOWS}
     assert runs["tests"] == ["make lint", "make test"]
-    assert runs["book"] == ["make book"]
+    assert runs["book"] == ["make book", "make look"]
     assert runs["cold-build"] == [".ci/run"]
 
 

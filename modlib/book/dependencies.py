@@ -8,6 +8,7 @@ A page depends on
   chapter's own; with each, on the chapter's ``experiment``, which says what the columns are;
 - the claims that it shows, and a chapter's own, as ``book/claims.yml`` writes them; the ``findings`` that hold their
   metrics; the papers whose numbers they are compared with, and those that its code names;
+- the ``findings`` of the chapters of which it tells what was found, and the tables of which they tell it;
 - the files of ``benchmarks/`` that its code names.
 
 So a claim that is edited elsewhere does not execute a chapter again, although the chapter loads all claims: what it
@@ -25,6 +26,8 @@ import json
 import platform
 from collections.abc import Iterable
 from pathlib import Path
+
+import yaml
 
 from modlib.book.imports import REGISTRY, Library
 from modlib.book.pages import Page
@@ -60,6 +63,8 @@ class Dependencies:
     def stamp(self, page: Page) -> dict[str, str]:
         """Digest of everything that an executed page depends on, by file; of the claims as one, named ``claims``.
 
+        A page that tells what was found also depends on the address of the ``repository``.
+
         Raises:
             BookError: if a cell of the page is not Python.
         """
@@ -72,6 +77,7 @@ class Dependencies:
         files |= {f"results/{name}": self.results / name for name in tables}  # they may lie elsewhere
         return {
             **{name: _digest(file.read_bytes()) for name, file in sorted(files.items()) if file.exists()},
+            **({"repository": self._repository()} if found.told else {}),
             "claims": _digest(json.dumps([[claim.keys, claim.tables, claim.rows] for claim in claims]).encode()),
             "Python": platform.python_version(),
         }
@@ -86,7 +92,7 @@ class Dependencies:
             for module in modules & self._reads.keys():
                 found |= self._reads[module]
             called_for = {f"{_package(name)}.experiment" for name in self._tables(page, found)}
-            called_for |= self._findings(self._claims(page, found))
+            called_for |= self._findings(self._claims(page, found)) | self._told(found).keys()
             more = self.library.reach(modules | called_for)
             if more == modules:
                 return modules, found
@@ -106,9 +112,10 @@ class Dependencies:
     def _tables(self, page: Page, found: Reads) -> set[str]:
         """Tables that a page reads, its own, and those that decide its claims."""
         named = found.tables | {table for claim in self._claims(page, found) for table in claim.tables}
+        named = named.union(*self._told(found).values())
         stored = {file.stem for file in self.results.glob("*.csv")}
         # a table may not be filled yet
-        chapters = {module.split(".")[2].replace("_", "-") for module in self.library.below(REGISTRY) - {REGISTRY}}
+        chapters = {_chapter(module) for module in self.library.below(REGISTRY) - {REGISTRY}}
         known = stored | chapters
         return (known if ANY in named else known & named) | ({page.chapter} if page.chapter else set())
 
@@ -120,6 +127,17 @@ class Dependencies:
     def _benchmarks(self, code: ast.Module) -> list[Path]:
         texts = {node.value for node in ast.walk(code) if isinstance(node, ast.Constant)}
         return [file for file in (self.root / "benchmarks").glob("*") if file.name in texts]
+
+    def _repository(self) -> str:
+        """Digest of where the sources are: what was found is told with links to its rows."""
+        config = yaml.safe_load((self.root / "_config.yml").read_text(encoding="utf-8"))
+        return _digest(json.dumps(config["repository"]).encode())
+
+    def _told(self, found: Reads) -> dict[str, set[str]]:
+        """Modules that tell what some chapters found, with the tables of which they tell it."""
+        modules = {_chapter(module): module for module in self.library.below(REGISTRY) if module.endswith(".findings")}
+        told = modules.keys() if ANY in found.told else modules.keys() & found.told
+        return {modules[name]: _named_tables(self.library.trees[modules[name]], name) for name in told}
 
     def _findings(self, claims: Iterable[WrittenClaim]) -> set[str]:
         """Modules that hold the metrics of some claims; all that may hold those that none names plainly."""
@@ -140,11 +158,23 @@ def _named_findings(tree: ast.Module) -> tuple[set[str], bool]:
             keys = node.value.keys if isinstance(node.value, ast.Dict) else [None]
             names = {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
             return names, len(names) < len(keys)
-    return set(), True
+    return set(), False
+
+
+def _named_tables(tree: ast.Module, chapter: str) -> set[str]:
+    """Names of ``TABLES = ("name", ...)``; the chapter's own table if that is not written down."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["TABLES"]:
+            return set(ast.literal_eval(node.value))
+    return {chapter}
 
 
 def _package(chapter: str) -> str:
     return f"{REGISTRY}.{chapter.replace('-', '_')}"
+
+
+def _chapter(module: str) -> str:
+    return module.split(".")[2].replace("_", "-")
 
 
 def _digest(content: bytes) -> str:

@@ -33,6 +33,9 @@ READERS = {
     ("modlib.files", "results_folder"): ("tables", 1),  # it gets none, so it may be any
     ("modlib.verdicts.cards", "show"): ("chapters", 1),
     ("modlib.verdicts.cards", "table"): ("chapters", 1),
+    ("modlib.verdicts.found", "found_box"): ("told", 1),
+    ("modlib.verdicts.found", "first_sentences"): ("told", EVERY),
+    ("modlib.verdicts.found", "sentences"): ("told", 1),
     ("modlib.evidence.papers", "paper_values"): ("papers", 1),
     ("modlib.evidence.papers", "printed_at"): ("papers", 1),
 }
@@ -52,12 +55,14 @@ class Reads:
         chapters: whose claims are judged.
         items: papers and their items whose claims are judged.
         papers: whose printed numbers are read.
+        told: chapters of which it is told what was found.
     """
 
     tables: set[str] = field(default_factory=set)
     chapters: set[str] = field(default_factory=set)
     items: set[tuple[str, str]] = field(default_factory=set)
     papers: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
 
     def __or__(self, other: Reads) -> Reads:
         return Reads(
@@ -65,6 +70,7 @@ class Reads:
             self.chapters | other.chapters,
             self.items | other.items,
             self.papers | other.papers,
+            self.told | other.told,
         )
 
 
@@ -83,7 +89,7 @@ def names_read(tree: ast.AST, library: Library, inside: str = "") -> Reads:
     for use in library.uses(tree, inside):
         place, call = (use.module, use.name), calls.get(id(use.node))
         if _reads_anything(use):
-            found |= Reads({ANY}, {ANY}, {(ANY, ANY)}, {ANY})
+            found |= Reads({ANY}, {ANY}, {(ANY, ANY)}, {ANY}, {ANY})
         if isinstance(use.node, ast.Import | ast.ImportFrom):
             continue
         if place in READERS:

@@ -6,15 +6,19 @@ A chapter is imported when it is asked for, so that one of them does not load th
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from modlib.errors import BookError, InputError, nearest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from modlib.evidence.metrics import Metric
+    from modlib.evidence.sentences import Sentences
     from modlib.tables import Experiment
 
 NAMES = (
@@ -22,6 +26,7 @@ NAMES = (
     "dropout",
     "random-datasets",
     "topology-shuffles",
+    "promoting-clusterability",
     "importance",
     "dependencies",
     "coherence",
@@ -30,6 +35,8 @@ NAMES = (
     "class-removal",
     "hypothesis-tests",
 )
+
+Found: TypeAlias = "Callable[[pd.DataFrame], Sentences]"
 
 
 def package(name: str) -> str:
@@ -60,8 +67,23 @@ def findings() -> dict[str, Metric]:
     found: dict[str, Metric] = {}
     for name in NAMES:
         if find_spec(f"{package(name)}.findings"):
-            own: dict[str, Metric] = import_module(f"{package(name)}.findings").FINDINGS
+            own: dict[str, Metric] = getattr(import_module(f"{package(name)}.findings"), "FINDINGS", {})
             if doubled := sorted(own.keys() & found.keys()):
                 raise BookError(f"{name} names the findings {', '.join(doubled)}, as another chapter does; rename them")
             found |= own
     return found
+
+
+def find_found(name: str) -> tuple[tuple[str, ...], Found]:
+    """The tables whose rows say what a chapter found, its own unless it names ``TABLES``, and what tells it.
+
+    Raises:
+        InputError: if there is no chapter of that name, or it does not tell what was found.
+    """
+    find_experiment(name)
+    path = f"{package(name)}.findings"
+    module = import_module(path) if find_spec(path) else None
+    found: Found | None = getattr(module, "found", None)
+    if found is None:
+        raise InputError(f"chapter {name!r} arrived, but {path} has no found(rows); write it as skeleton/ does")
+    return getattr(module, "TABLES", (name,)), found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modlib.checks import array, arrived, items, labels as whole_labels
 from modlib.errors import InputError
 from modlib.networks.network import Network, as_network
 
@@ -73,9 +74,9 @@ def similarities(
     """
     import torch
 
-    inputs = np.asarray(inputs)
-    if len(inputs) < 2 or not np.isfinite(inputs).all():
-        raise InputError(f"inputs of shape {inputs.shape} arrived; expected at least two, all of them finite")
+    inputs = array(inputs, "inputs")
+    if inputs.ndim < 2 or len(inputs) < 2:
+        raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two, of shape (n, ...)")
     network = _perceptron(model) if layers is None else None
     with torch.no_grad():
         if network is not None:
@@ -85,6 +86,8 @@ def similarities(
             plain = _of_module(module, inputs, labels, layers)
     out = {}
     for layer, matrices in plain.items():
+        if not all(np.isfinite(matrix).all() for matrix in matrices):
+            raise InputError(f"inputs = {arrived(inputs)} arrived; expected some whose activities have finite squares")
         found = {name: np.abs((matrix + matrix.T) / 2) for name, matrix in zip(PLAIN, matrices, strict=True)}
         out[layer] = found | {f"normalised {name}": normalise(matrix) for name, matrix in found.items()}
     return out
@@ -183,9 +186,9 @@ def _of_module(
     """The definitions, by torch.func: vector-Jacobian products, and Hessian-vector products of the loss."""
     import torch
 
-    names = _hidden_layers(module) if layers is None else list(layers)
     known = dict(module.named_modules())
-    if not names or not set(names) <= set(known):
+    names = None if layers is None else items(layers, "layers")
+    if names is not None and not (names and set(names) <= set(known)):
         raise InputError(
             f"hidden layers {names} arrived for a {type(module).__name__} with the submodules "
             f"{', '.join(filter(None, known))}; pass names of submodules whose outputs are hidden activities"
@@ -195,22 +198,39 @@ def _of_module(
     training = module.training
     module.eval()
     try:
+        names = _hidden_layers(module, x[:1]) if names is None else names
         return {name: _of_submodule(module, known[name], x, labels) for name in names}
     finally:
         module.train(training)
 
 
-def _hidden_layers(module: nn.Module) -> list[str]:
-    """Activation functions with a layer of weights before and after them, in the order of registration."""
+def _hidden_layers(module: nn.Module, x: Tensor) -> list[str]:
+    """Activation functions with a layer of weights before and after them, in the order of a pass of the input."""
     from modlib.networks.modules import ACTIVATIONS
 
-    leaves = [(name, m) for name, m in module.named_modules() if name and not list(m.children())]
+    leaves: list[tuple[str, nn.Module]] = []
+    hooks = [
+        part.register_forward_hook(lambda part, *_, name=name: leaves.append((name, part)))
+        for name, part in module.named_modules()
+        if name and not list(part.children())
+    ]
+    try:
+        module(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
     weighted = [i for i, (_, m) in enumerate(leaves) if list(m.parameters())]
-    return [
+    found = [
         name
         for i, (name, m) in enumerate(leaves)
         if type(m).__name__ in ACTIVATIONS.values() and weighted and weighted[0] < i < weighted[-1]
     ]
+    if not found:
+        raise InputError(
+            f"the {type(module).__name__} calls no activation module between two layers of weights; pass layers, names "
+            "of submodules whose outputs are hidden activities"
+        )
+    return list(dict.fromkeys(found))  # one that is called twice is refused where it is measured
 
 
 def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np.ndarray | None) -> list[np.ndarray]:
@@ -243,10 +263,7 @@ def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np
             "expected (n, units) or (n, channels, height, width), and outputs (n, classes)"
         )
     classes = outputs.shape[1]
-    if labels is None or np.shape(labels) != (len(x),) or np.min(labels) < 0 or np.max(labels) >= classes:
-        shape = "no labels" if labels is None else f"labels of shape {np.shape(labels)}"
-        raise InputError(f"{shape} arrived for {len(x)} inputs and {classes} classes; pass one class for every input")
-    targets = torch.as_tensor(np.asarray(labels), dtype=torch.long)
+    targets = torch.as_tensor(whole_labels(labels, "labels", len(x), 0, classes - 1), dtype=torch.long)
     units, positions = first.shape[1], int(np.prod(first.shape[2:]))
     means = torch.zeros(units, positions, dtype=torch.float64)
     moments, *gradients = (torch.zeros(units, units, dtype=torch.float64) for _ in PLAIN)

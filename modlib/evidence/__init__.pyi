@@ -5,12 +5,25 @@ from .criteria import (
 )
 from .metrics import (
     Metric as Metric,
+    are_below_all_shuffles as are_below_all_shuffles,
     below_all_shuffles as below_all_shuffles,
     combined_by_network as combined_by_network,
     over_networks as over_networks,
+    paired as paired,
     sample_of as sample_of,
 )
 from .papers import (
     paper_values as paper_values,
     settings as settings,
+)
+from .sentences import (
+    Sentences as Sentences,
+    by_verb as by_verb,
+    changed as changed,
+    listed as listed,
+    more_or_less as more_or_less,
+    share_of as share_of,
+    span as span,
+    told as told,
+    which_way as which_way,
 )

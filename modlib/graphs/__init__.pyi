@@ -27,7 +27,6 @@ from .spectral import (
     cluster_for_each_k as cluster_for_each_k,
     clusters_of as clusters_of,
     ncut as ncut,
-    numbers_of_clusters as numbers_of_clusters,
     share_between_layers as share_between_layers,
     spectral_embedding as spectral_embedding,
 )

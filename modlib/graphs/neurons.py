@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.errors import GraphError
-from modlib.networks.network import as_network
+from modlib.checks import arrived, choice, items, labels as whole_numbers, real_numbers, real_sparse, whole
+from modlib.errors import GraphError, InputError
+from modlib.networks.network import BatchNormUse, as_network
 from modlib.reprs import BriefRepr
 
 Matrix: TypeAlias = np.ndarray | sp.sparray | sp.spmatrix
+Layout: TypeAlias = Literal["keras", "torch"]
+LAYOUTS: tuple[str, ...] = get_args(Layout)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +37,7 @@ class NeuronGraph(BriefRepr):
         sizes: number of neurons of every layer, isolated ones included.
         edges: for a pair of layers (i, j), the non-negative (live of i) x (live of j) weights.
         live: for every layer, the indices of its live neurons, ascending.
+        batch_norm: what was done with the network's batch normalisation, ``fold`` or ``ignore``; None if it has none.
 
     Chapter: ``clusterability``.
     """
@@ -41,10 +45,12 @@ class NeuronGraph(BriefRepr):
     sizes: tuple[int, ...]
     edges: Mapping[tuple[int, int], Matrix]
     live: tuple[np.ndarray, ...]
+    batch_norm: BatchNormUse | None = None
 
     def _facts(self) -> dict[str, object]:
         edges = sum(sp.csr_array(block).count_nonzero() for block in self.edges.values())
-        return {"sizes": self.sizes, "live": f"{self.n_vertices} of {sum(self.sizes)}", "edges": edges}
+        facts = {"sizes": self.sizes, "live": f"{self.n_vertices} of {sum(self.sizes)}", "edges": edges}
+        return facts if self.batch_norm is None else {**facts, "batch_norm": self.batch_norm}
 
     @cached_property
     def n_vertices(self) -> int:
@@ -102,14 +108,9 @@ class NeuronGraph(BriefRepr):
             labels: one integer a vertex, shape (n_vertices,).
 
         Raises:
-            GraphError: if there is not one label a vertex.
+            InputError: if there is not one label a vertex.
         """
-        labels = np.asarray(labels)
-        if labels.shape != (self.n_vertices,):
-            raise GraphError(
-                f"labels have shape {labels.shape}, but the graph has {self.n_vertices} vertices; "
-                "pass one label for every live neuron, in the order of graph.layer and graph.index"
-            )
+        labels = whole_numbers(labels, "labels", self.n_vertices)
         out = []
         for layer, size in enumerate(self.sizes):
             full = np.full(size, -1)
@@ -118,7 +119,7 @@ class NeuronGraph(BriefRepr):
         return out
 
 
-def neuron_graph(network: object) -> NeuronGraph:
+def neuron_graph(network: object, batch_norm: BatchNormUse = "fold", layout: Layout = "keras") -> NeuronGraph:
     """Neuron graph of weights, or of a Keras or PyTorch model.
 
     A_{uv} = |w_{uv}| for neurons u, v of adjacent layers, 0 otherwise. Isolated neurons are dropped.
@@ -127,9 +128,15 @@ def neuron_graph(network: object) -> NeuronGraph:
         network: a list of weight matrices, each (fan-in, fan-out), dense or sparse, of any sign; a
             convolution kernel (height, width, in, out) stands for its channels; or a ``Network``,
             a Keras 2 or 3 model, or a torch module, which ``modlib.networks.network.as_network`` reads.
+        batch_norm: ``fold`` scales the weights of a layer by the batch normalisation that follows it, as the network
+            computes; ``ignore`` leaves them as they are.
+        layout: of the arrays in a list: ``keras`` as above, or ``torch``, (fan-out, fan-in) and (out, in, height,
+            width). Shapes alone do not tell: a square matrix fits both.
 
     Raises:
         GraphError: if a weight is NaN or infinite, if layers do not chain, or if all weights are 0.
+        InputError: if there are no weights, they are no real numbers, the model cannot be read, or ``batch_norm`` or
+            ``layout`` is not known.
 
     Source: pruned-modular 2.1, clusterability 1.1. Chapter: ``clusterability``.
 
@@ -139,11 +146,20 @@ def neuron_graph(network: object) -> NeuronGraph:
     >>> graph, graph.degrees.tolist()
     (NeuronGraph(sizes=[2, 3], live=4 of 5, edges=3), [3.0, 3.0, 1.0, 5.0])
     """
+    choice(layout, LAYOUTS, "layout")
+    if layout != "keras" and not isinstance(network, Sequence):
+        raise InputError(
+            f"layout = {layout!r} arrived for a {type(network).__name__}; expected a list of arrays, or no "
+            "layout: that of a model is known"
+        )
     if isinstance(network, Sequence):
-        weights: Sequence = network
-    else:
-        weights = as_network(network).graph_weights()
-    return chain_graph([edge_weights(weight, position) for position, weight in enumerate(weights)])
+        network = items(network, "network")
+        ordered = network if layout == "keras" else [_as_keras(weight) for weight in network]
+        return chained([edge_weights(weight, position) for position, weight in enumerate(ordered)])
+    read = as_network(network)
+    graph = chained([edge_weights(w, position) for position, w in enumerate(read.graph_weights(batch_norm))])
+    normalised = any(layer.batch_norm is not None for layer in read.layers)
+    return replace(graph, batch_norm=batch_norm) if normalised else graph
 
 
 def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
@@ -153,25 +169,38 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
         edge_matrices: matrices of shapes (n0, n1), (n1, n2), ...
 
     Raises:
-        GraphError: if the shapes do not chain or no edge is left.
+        GraphError: if a weight is not finite, the shapes do not chain, or no edge is left.
+        InputError: if there is no matrix, or a weight is negative.
 
     >>> chain_graph([np.ones((4, 3)), np.ones((3, 2))])
     NeuronGraph(sizes=[4, 3, 2], live=9 of 9, edges=18)
     """
-    if not len(edge_matrices):
-        raise GraphError("no weight matrix arrived; pass at least one, of shape (fan-in, fan-out)")
+    matrices = [_matrix(edges, position) for position, edges in enumerate(items(edge_matrices, "edge_matrices"))]
+    for position, matrix in enumerate(matrices):
+        if matrix.min() < 0:
+            raise InputError(
+                f"edge_matrices[{position}] = {arrived(matrix)} arrived; expected weights of at least 0: pass absolute "
+                "values, or the weights to neuron_graph"
+            )
+    return chained(matrices)
+
+
+def chained(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
+    """``chain_graph`` of matrices that are known to be finite and not negative."""
     for position, (left, right) in enumerate(itertools.pairwise(edge_matrices)):
         if left.shape[1] != right.shape[0]:
             raise GraphError(
                 f"layers do not chain: matrix {position} has shape {left.shape} and matrix {position + 1} "
-                f"has shape {right.shape}; the columns of one must be the rows of the next (fan-in, fan-out)"
+                f"has shape {right.shape}; the columns of one must be the rows of the next (fan-in, fan-out); for "
+                "arrays as PyTorch keeps them, (fan-out, fan-in), pass layout='torch'"
             )
     sizes = (edge_matrices[0].shape[0], *(matrix.shape[1] for matrix in edge_matrices))
     alive = [np.zeros(size, dtype=bool) for size in sizes]
-    for position, matrix in enumerate(edge_matrices):
-        # edge weights are not negative, so a sum is 0 only where all of them are
-        alive[position] |= np.asarray(matrix.sum(axis=1)).ravel() > 0
-        alive[position + 1] |= np.asarray(matrix.sum(axis=0)).ravel() > 0
+    with np.errstate(over="ignore"):
+        for position, matrix in enumerate(edge_matrices):
+            # edge weights are not negative, so a sum is 0 only where all of them are
+            alive[position] |= np.asarray(matrix.sum(axis=1)).ravel() > 0
+            alive[position + 1] |= np.asarray(matrix.sum(axis=0)).ravel() > 0
     live = tuple(np.flatnonzero(mask) for mask in alive)
     if not any(len(indices) for indices in live):
         raise GraphError(
@@ -190,6 +219,15 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
     return NeuronGraph(sizes, edges, live)
 
 
+def _as_keras(weight: Any) -> Any:
+    """A weight as PyTorch keeps it, in the order of Keras; what is neither matrix nor kernel is refused later."""
+    if hasattr(weight, "detach"):
+        weight = weight.detach().cpu().numpy()
+    if not sp.issparse(weight):
+        weight = np.asarray(weight)
+    return weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T
+
+
 def edge_weights(weight: Matrix, position: int = 0) -> Matrix:
     """Edge weights between two layers: |w|, or the L1 norm of every 2-D kernel slice.
 
@@ -201,29 +239,34 @@ def edge_weights(weight: Matrix, position: int = 0) -> Matrix:
 
     Raises:
         GraphError: if the array is neither, is empty, or holds NaN or infinite values.
+        InputError: if it holds no real numbers.
 
     Source: clusterability 1.1. Chapter: ``clusterability``.
 
     >>> edge_weights(np.array([[1.0, -2.0]])).tolist(), edge_weights(np.full((3, 3, 1, 2), -0.5)).tolist()
     ([[1.0, 2.0]], [[4.5, 4.5]])
     """
-    if hasattr(weight, "detach"):  # a tensor that may need a gradient
-        weight = weight.detach().cpu()
+    return abs(_matrix(weight, whole(position, "position", least=0)))
+
+
+def _matrix(weight: Matrix, position: int) -> Matrix:
+    """A matrix of weights in double precision, as CSR if it is sparse; the L1 norms of a kernel's slices."""
     sparse = sp.issparse(weight)
-    # whole numbers would overflow: abs(-128) of eight bits is -128
-    array = sp.csr_array(weight, dtype=float) if sparse else np.asarray(weight, dtype=float)
+    # in double precision, as whole numbers would overflow: abs(-128) of eight bits is -128
+    array = (real_sparse if sparse else real_numbers)(weight, f"weight {position}")
     if array.ndim == 4 and not sparse:
-        return edge_weights(np.abs(array).sum(axis=(0, 1)), position)
+        with np.errstate(over="ignore"):
+            array = np.abs(array).sum(axis=(0, 1))
     if array.ndim != 2 or 0 in array.shape:
         raise GraphError(
             f"weight {position} has shape {array.shape}; expected a non-empty matrix (fan-in, fan-out) "
-            "or a kernel (height, width, in, out)"
+            "or a kernel (height, width, in, out); PyTorch's (out, in, height, width) needs layout='torch'"
         )
     values = array.data if sparse else array
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
         raise GraphError(
             f"weight {position} of shape {array.shape} holds {bad} NaN or infinite value(s); "
-            "all weights must be finite: check that training did not diverge"
+            "all weights, and the norms of a kernel, must be finite: check that training did not diverge"
         )
-    return abs(array)
+    return array

@@ -14,16 +14,16 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import scipy.sparse as sp
 
+from modlib.checks import array, choice, generator, instance, items, real_sparse, seed_number, whole, wholes
 from modlib.errors import InputError, ModlibWarning
 from modlib.graphs.adjacency import is_large
 from modlib.graphs.large import shuffle_in_single
-from modlib.graphs.neurons import Matrix, NeuronGraph, chain_graph
+from modlib.graphs.neurons import Matrix, NeuronGraph, chained
 from modlib.graphs.spectral import (
     N_INIT,
     Route,
     cluster_for_each_k,
     clusters_of,
-    numbers_of_clusters,
     share_between_layers,
     spectral_embedding,
 )
@@ -94,7 +94,7 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
         rng: source of the permutation.
 
     Raises:
-        InputError: if the null model is not known.
+        InputError: if the null model is not known, or it is no matrix of finite numbers.
 
     Source: pruned-modular 3 and 3.3. Chapter: ``topology-shuffles``.
 
@@ -107,16 +107,18 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
     layer [0.0, 0.0, 0.0, 1.0, 2.0, 3.0] False
     layer-nonzero [0.0, 0.0, 0.0, 1.0, 2.0, 3.0] True
     """
-    if null not in NULLS:
-        raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
+    choice(null, NULLS, "null")
+    rng = generator(rng)
     if sp.issparse(matrix):
-        coo = sp.coo_array(matrix)
+        coo = sp.coo_array(real_sparse(matrix, "matrix"))
+        coo.sum_duplicates()
         coo.eliminate_zeros()
         if null == "layer-nonzero":
             return sp.csr_array((rng.permutation(coo.data), (coo.row, coo.col)), shape=coo.shape)
         places = rng.choice(coo.shape[0] * coo.shape[1], size=coo.nnz, replace=False)
         return sp.csr_array((coo.data, np.divmod(places, coo.shape[1])), shape=coo.shape)
-    flat = np.asarray(matrix, dtype=float).ravel()
+    matrix = array(matrix, "matrix", ("rows", "columns"), dtype=np.float64)
+    flat = matrix.ravel()
     held = np.flatnonzero(flat)
     # Random places in random order for the values that are not zero: the same as a permutation, and faster.
     places = rng.choice(flat.size, size=held.size, replace=False) if null == "layer" else rng.permutation(held)
@@ -131,23 +133,26 @@ def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> N
     Raises:
         InputError: if the graph is not a chain of layers.
 
+    >>> from modlib.graphs import neuron_graph
     >>> from modlib.networks import planted_weights
     >>> weights, _ = planted_weights((8, 6, 4), 2, seed=0, outside=0)
-    >>> shuffle_graph(chain_graph([abs(matrix) for matrix in weights]), "layer-nonzero", np.random.default_rng(0))
+    >>> shuffle_graph(neuron_graph(weights), "layer-nonzero", np.random.default_rng(0))
     NeuronGraph(sizes=[8, 6, 4], live=18 of 18, edges=36)
     """
+    graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
     pairs = [(i, i + 1) for i in range(len(graph.live) - 1)]
     if list(graph.edges) != pairs:
         raise InputError(
             f"the graph joins the layers {sorted(graph.edges)}; a shuffle needs a chain {pairs}, "
             "as neuron_graph makes of a list of weights"
         )
-    if not is_large(graph):
-        return chain_graph([shuffle_matrix(graph.edges[pair], null, rng) for pair in pairs])
-    if null not in NULLS:
-        raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
-    blocks = (graph.edges[pair] for pair in pairs)
-    return chain_graph([(shuffle_matrix if sp.issparse(b) else shuffle_in_single)(b, null, rng) for b in blocks])
+    choice(null, NULLS, "null")
+    shuffled = []
+    for pair in pairs:
+        block = graph.edges[pair]
+        single = is_large(graph) and isinstance(block, np.ndarray)
+        shuffled.append(shuffle_in_single(block, null, rng) if single else shuffle_matrix(block, null, rng))
+    return chained(shuffled)
 
 
 def shuffled_ncuts(
@@ -160,13 +165,16 @@ def shuffled_ncuts(
 ) -> np.ndarray:
     """n-cuts of one shuffle a seed, shape (len(seeds), len(ks)). A seed decides its own row alone.
 
+    >>> from modlib.graphs import neuron_graph
     >>> from modlib.networks import random_weights
-    >>> graph = chain_graph([abs(matrix) for matrix in random_weights((8, 6, 4), seed=0)])
+    >>> graph = neuron_graph(random_weights((8, 6, 4), seed=0))
     >>> shuffled_ncuts(graph, (2, 3), "layer", np.random.SeedSequence(0).spawn(5)).shape
     (5, 2)
     """
+    seeds, ks = items(seeds, "seeds"), wholes(ks, "ks")
     out = np.empty((len(seeds), len(ks)))
     for row, seed in enumerate(seeds):
+        seed = instance(seed, np.random.SeedSequence, "a seed", "pass numpy.random.SeedSequence(0).spawn(n)")
         rng = np.random.default_rng(seed)
         found = cluster_for_each_k(shuffle_graph(graph, null, rng), ks, rng, route, n_init)
         out[row] = [clustering.ncut for clustering in found]
@@ -199,7 +207,7 @@ def shuffle_tests(
         jobs: worker processes.
 
     Raises:
-        InputError: if there is no shuffle to draw or the null model is not known.
+        InputError: if an argument is not of its kind: a count below 1, another null model, no seed.
         GraphError: if the graph has fewer than k live neurons.
 
     Source: pruned-modular 3, clusterability 1.2. Chapter: ``dropout``.
@@ -212,14 +220,14 @@ def shuffle_tests(
     2 0.05
     4 0.05
     """
-    if n_shuffles < 1:
-        raise InputError(f"n_shuffles = {n_shuffles} arrived; expected at least 1")
-    if null not in NULLS:
-        raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
-    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
+    ks, n_shuffles, jobs = wholes(ks, "ks"), whole(n_shuffles, "n_shuffles"), whole(jobs, "jobs", least=-1)
+    if jobs == 0:
+        raise InputError("jobs = 0 arrived; expected a number of processes, or -1 for one a processor")
+    choice(null, NULLS, "null")
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed_number(seed))
     own, *children = np.random.SeedSequence(sequence.entropy, spawn_key=sequence.spawn_key).spawn(n_shuffles + 1)
     rng = np.random.default_rng(own)
-    ks = numbers_of_clusters(ks)
     embedding = spectral_embedding(graph, max(ks), route, rng)
     found = clusters_of(graph, embedding, ks, rng, n_init)
     shares = share_between_layers(graph, embedding)
@@ -263,7 +271,7 @@ def shuffle_test(
     True
     False
     """
-    test = shuffle_tests(graph, (k,), n_shuffles, seed, null, route, n_init, jobs)[0]
+    test = shuffle_tests(graph, (whole(k, "k"),), n_shuffles, seed, null, route, n_init, jobs)[0]
     if test.blind:
         warnings.warn(f"a shuffle test at k = {k} of {len(graph.live)} layers is blind: {BLIND}", ModlibWarning, 2)
     return test

@@ -14,7 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from modlib.errors import GraphError, InputError
+from modlib.checks import array, choice, generator, instance, labels as whole_labels, whole, wholes
+from modlib.errors import GraphError
 from modlib.graphs import eigenvectors
 from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, smaller_side
 from modlib.graphs.halves import leading_of_halves, leading_within_layers
@@ -70,10 +71,8 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
     (0.343, 2.0)
     """
     known, _ = checked(graph)
-    labels = np.unique(np.asarray(labels), return_inverse=True)[1]
     n = known.n_vertices if isinstance(known, NeuronGraph) else known.shape[0]
-    if labels.shape != (n,):
-        raise InputError(f"{labels.shape} labels arrived for {n} vertices; pass one label for every vertex")
+    labels = np.unique(whole_labels(labels, "labels", n), return_inverse=True)[1]
     k = int(np.max(labels)) + 1
     if isinstance(known, NeuronGraph):
         between = np.zeros((k, k))
@@ -105,7 +104,7 @@ def spectral_embedding(
         graph: a neuron graph, or a symmetric non-negative adjacency matrix without isolated vertices.
         k: number of eigenvectors, at most the number of vertices.
         route: ``bipartite`` (singular vectors of the half-size matrix), ``arpack``, ``amg`` (LOBPCG
-            with an algebraic multigrid preconditioner, as in the first paper), or ``auto``:
+            with an algebraic multigrid preconditioner, as in pruned-modular), or ``auto``:
             bipartite where it holds, in single precision where the graph is large (see
             ``modlib.graphs.large``), ARPACK otherwise. These find the same. ``within-layers`` does not, and
             is not the papers' measure: behind the constant vector come the best ones whose mean over
@@ -131,7 +130,8 @@ def spectral_embedding(
     >>> spectral_embedding(path, 2).round(2).tolist()
     [[0.29, -0.29], [0.29, -0.2], [0.29, 0.29], [0.29, 0.41]]
     """
-    k = _whole(k)
+    k, rng = whole(k, "k"), np.random.default_rng(0) if rng is None else generator(rng)
+    choice(route, get_args(Route), "route")
     known, factor = checked(graph)
     degrees = degrees_of(known)
     if len(degrees) < k:
@@ -139,21 +139,18 @@ def spectral_embedding(
             f"k = {k} clusters were asked of a graph with {len(degrees)} live neurons; "
             "ask for at most as many clusters as there are neurons with an edge"
         )
-    if route not in get_args(Route):
-        raise InputError(f"route {route!r} arrived; expected {', '.join(get_args(Route))}")
     halves = isinstance(known, NeuronGraph) and known.is_bipartite and smaller_side(known) >= k
     if route in ("bipartite", "within-layers") and not halves:
         raise GraphError(
             f"the route {route} needs a layered graph with k vertices in its even and in its odd "
             "layers; use route='arpack' for any other graph"
         )
-    generator = np.random.default_rng(0) if rng is None else rng
     if route == "auto" and isinstance(known, NeuronGraph) and is_large(known) and _is_plainly_connected(known):
-        vectors = leading_of_large(known, k, generator)
+        vectors = leading_of_large(known, k, rng)
     else:
         if route == "auto":
             route = "bipartite" if halves else "arpack"
-        vectors = _leading(known, k, route, generator)
+        vectors = _leading(known, k, route, rng)
     embedding = vectors / np.sqrt(degrees)[:, None] * np.sqrt(factor)
     signs = np.sign(embedding[np.abs(embedding).argmax(axis=0), np.arange(k)])
     return embedding * signs
@@ -188,7 +185,7 @@ def cluster(
     >>> cluster(graph, 2, np.random.default_rng(0))
     Clustering(k=2, ncut=0.02897, sizes=[9, 9])
     """
-    return cluster_for_each_k(graph, (k,), rng, route, n_init)[0]
+    return cluster_for_each_k(graph, (whole(k, "k"),), rng, route, n_init)[0]
 
 
 def cluster_for_each_k(
@@ -208,7 +205,7 @@ def cluster_for_each_k(
     >>> [round(found.ncut, 2) for found in cluster_for_each_k(graph, (2, 3), np.random.default_rng(0))]
     [0.03, 0.93]
     """
-    ks = numbers_of_clusters(ks)
+    ks, rng = wholes(ks, "ks"), generator(rng)
     return clusters_of(graph, spectral_embedding(graph, max(ks), route, rng), ks, rng, n_init)
 
 
@@ -232,6 +229,8 @@ def clusters_of(
     >>> clusters_of(path, spectral_embedding(path, 2), (2,), np.random.default_rng(0))[0].labels.tolist()
     [0, 0, 1, 1]
     """
+    ks, n_init, rng = wholes(ks, "ks"), whole(n_init, "n_init"), generator(rng)
+    embedding = array(embedding, "embedding", ("n_vertices", "columns"))
     out = []
     for k in ks:
         labels = kmeans_labels(embedding[:, :k], k, rng, n_init)
@@ -260,34 +259,16 @@ def share_between_layers(graph: NeuronGraph, embedding: np.ndarray) -> np.ndarra
     >>> share_between_layers(chain, spectral_embedding(chain, 2)).round(6).tolist()
     [1.0]
     """
+    graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
+    embedding = array(embedding, "embedding", (graph.n_vertices, "k"))
     volume = np.bincount(graph.layer, weights=graph.degrees, minlength=len(graph.live))
     volume[volume == 0] = 1  # of a layer without live neurons, whose mean is not asked for
     shares = []
-    for vector in np.asarray(embedding, dtype=float)[:, 1:].T:
+    for vector in embedding[:, 1:].T:
         centred = vector - graph.degrees @ vector / graph.degrees.sum()
         means = np.bincount(graph.layer, weights=graph.degrees * centred, minlength=len(volume)) / volume
         shares.append(float(volume @ means**2 / (graph.degrees @ centred**2)))
     return np.array(shares)
-
-
-def numbers_of_clusters(ks: Sequence[object]) -> list[int]:
-    """Numbers of clusters as integers, also where they came as 4.0.
-
-    Raises:
-        InputError: if there are none, or one is no whole number of at least 1.
-
-    >>> numbers_of_clusters((2, 4.0))
-    [2, 4]
-    """
-    if not len(ks):
-        raise InputError("no k arrived; pass at least one number of clusters")
-    return [_whole(k) for k in ks]
-
-
-def _whole(k: object) -> int:
-    if isinstance(k, bool) or not isinstance(k, int | float | np.integer | np.floating) or k % 1 != 0 or k < 1:
-        raise InputError(f"k = {k!r} arrived; expected a whole number of clusters of at least 1")
-    return int(k)
 
 
 def _leading(graph: Graph, k: int, route: Route, rng: np.random.Generator) -> np.ndarray:

@@ -18,9 +18,11 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
+from modlib.checks import generator, instance, items, real, seed_number, whole
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
+from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Loss, check_loss
 
@@ -52,14 +54,13 @@ class MaskSettings:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or self.samples < 1 or self.batch_size < 1 or self.batch_size % self.samples:
-            raise InputError(
-                f"{self} arrived; expected at least 0 steps, and a batch in as many equal parts as samples"
-            )
-        if not (self.learning_rate > 0 and self.beta >= 0 and self.clip > 0):
-            raise InputError(f"{self} arrived; expected a positive rate and clip, and beta of at least 0")
-        if not 0 < self.keep < 1:
-            raise InputError(f"keep = {self.keep} arrived; expected a probability between 0 and 1")
+        whole(self.steps, "steps", least=0)
+        if whole(self.batch_size, "batch_size") % whole(self.samples, "samples"):
+            raise InputError(f"{self} arrived; expected a batch in as many equal parts as samples")
+        real(self.learning_rate, "learning_rate", above=0)
+        real(self.beta, "beta", least=0)
+        real(self.clip, "clip", above=0)
+        real(self.keep, "keep", above=0, below=1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,7 +95,7 @@ class LearnedMask(BriefRepr):
 
 
 def learn_mask(
-    module: nn.Module,
+    model: object,
     draw: Draw,
     settings: MaskSettings,
     rng: np.random.Generator,
@@ -116,19 +117,20 @@ def learn_mask(
     normalisation by its running statistics.
 
     Args:
-        module: the network, any torch module; it is left as it was, see ``at_inference``.
+        model: the network, any torch module, which is left as it was, see ``at_inference``; or a Keras model or
+            ``Network``, of which the torch form is taken.
         draw: returns ``n`` examples of the task, inputs (n, ...) and targets (n, ...), for a generator and ``n``.
-            See ``from_arrays``.
+            See ``draw_from``. Numbers are converted to the precision of the network.
         settings: how.
         rng: decides batches and masks.
-        loss: mean loss over examples, of outputs and targets.
+        loss: mean loss over examples, of what the network returns and targets.
         names: parameters to mask, see ``parameter_names``; all by default.
         fixed: a mask whose parameters are applied and not learned, such as that of an output layer.
         on_step: called after every step with its number, from 1, and its loss.
 
     Raises:
         InputError: if a parameter is not known, nothing is left to learn, ``fixed`` belongs to another network, or the
-            loss is not finite.
+            loss is not finite, or the network returns no tensor and the loss is the default.
 
     Source: weight-masks 2 and A.1 to A.3. Chapter: ``weight-masks``.
 
@@ -148,12 +150,20 @@ def learn_mask(
     >>> found.mask, found.mask.keep["weight"].tolist()
     (Mask(weight=1 of 4, total=1 of 4), [[True, False], [False, False]])
     """
+    module, rng = torch_module(model), generator(rng)
+    settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
+    sparse = [name for name, part in module.named_modules() if getattr(part, "sparse", False)]
+    if sparse:
+        raise InputError(
+            f"the embedding {', '.join(sparse)} has sparse gradients, in which no mask is learned; expected "
+            "sparse=False: set it on a copy"
+        )
     parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
-    names = parameter_names(module) if names is None else list(names)
+    names = parameter_names(module) if names is None else items(names, "names")
     if unknown := [name for name in names if name not in parameters]:
         raise InputError(f"no parameter is called {', '.join(unknown)}; there are {', '.join(parameters)}")
     if fixed is not None:
-        fixed.check(module)
+        instance(fixed, Mask, "fixed", "learn it by learn_mask").check(module)
         for name, kept in fixed.keep.items():
             parameters[name] = parameters[name] * torch.as_tensor(kept, device=parameters[name].device)
         names = [name for name in names if name not in fixed.keep]
@@ -173,9 +183,11 @@ def learn_mask(
     network = fingerprint(module)
     sampler = Sampler(weights, logits, settings.samples, rng)
     loss_of_all = loss_of_samples(module, parameters, loss)
-    with at_inference(module):
+    with at_inference(module), torch.enable_grad():
         for step in range(1, settings.steps + 1):
             inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in draw(rng, settings.batch_size))
+            if inputs.is_floating_point():
+                inputs = inputs.to(weights[0].dtype)
             of_task = loss_of_all(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
             losses[step - 1] = value = of_task.item()
             check_loss(value, step)
@@ -265,8 +277,8 @@ def regularisation_curve(
     >>> chosen, [point.kept for point in curve]
     (0.01, [1.0, 0.0])
     """
-    if not len(betas):
-        raise InputError("no strength arrived; pass betas to try, such as numpy.logspace(-5, -3, 9)")
+    betas = [real(beta, f"betas[{i}]", least=0) for i, beta in enumerate(items(betas, "betas"))]
+    seed, share = seed_number(seed), real(share, "share", least=0, most=1)
     needed = share * performance(module)
     curve = []
     for beta in betas:
@@ -311,7 +323,13 @@ def loss_of_samples(
     """
 
     def of_one(sampled: Mapping[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-        return loss(functional_call(module, {**frozen, **sampled}, (inputs,)), targets)
+        outputs = functional_call(module, {**frozen, **sampled}, (inputs,))
+        if loss is cross_entropy and not isinstance(outputs, Tensor):
+            raise InputError(
+                f"the network returns a {type(outputs).__name__}; expected a tensor of class scores, or a loss that "
+                "takes what it returns: pass loss=lambda outputs, targets: ..."
+            )
+        return loss(outputs, targets)
 
     at_once = vmap(of_one)
     batched = True

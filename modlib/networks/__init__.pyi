@@ -15,6 +15,7 @@ from .network import (
     as_network as as_network,
     fold_batch_norm as fold_batch_norm,
     from_arrays as from_arrays,
+    torch_module as torch_module,
 )
 from .planted import (
     planted_kernels as planted_kernels,

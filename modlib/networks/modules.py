@@ -50,13 +50,22 @@ class LayerTracer(fx.Tracer):
         return not list(m.children())
 
 
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module in a DataParallel, or in what torch.compile returned: it computes the same."""
+    # the class of a compiled module lies in torch._dynamo, which takes seconds to import
+    while isinstance(module, nn.DataParallel) or "_orig_mod" in module._modules:
+        module = module.module if isinstance(module, nn.DataParallel) else module.get_submodule("_orig_mod")
+    return module
+
+
 def plain_copy(module: nn.Module) -> nn.Module:
     """A copy in evaluation mode, in single precision, whose weights are those that the next pass would use.
 
     Pruning, weight norm, spectral norm and other parametrisations compute a weight from other tensors at every pass,
     and what lies in ``module.weight`` may be older, or part of a graph that cannot be copied. In the copy they are
-    carried out once and are gone.
+    carried out once and are gone, as are the wrappers of DataParallel and torch.compile.
     """
+    module = unwrapped(module)
     computed = {
         id(value): value.detach().clone()
         for part in module.modules()

@@ -12,10 +12,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from modlib.checks import array, instance, items, real, whole
 from modlib.errors import GraphError, InputError
 from modlib.reprs import BriefRepr
 
@@ -32,6 +34,8 @@ PLAIN_FUNCTIONS = (
     *("flatten", "view", "reshape", "dropout"),
     *("max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"),
 )
+BatchNormUse: TypeAlias = Literal["fold", "ignore"]
+BATCH_NORM_USES: tuple[str, ...] = get_args(BatchNormUse)
 AT_ONCE = 500  # inputs that a forward pass takes
 TORCH_LAYERS = f"{', '.join((*WEIGHTED_MODULES, *PLAIN_MODULES))}, activations, and their functions"
 
@@ -97,27 +101,45 @@ class Network(BriefRepr):
             for layer in self.layers
         }
 
-    def graph_weights(self) -> list[np.ndarray]:
+    def graph_weights(self, batch_norm: BatchNormUse = "fold") -> list[np.ndarray]:
         """Kernels that make the neuron graph, see ``modlib.graphs.neurons.neuron_graph``.
 
         All kernels of a perceptron. Of a network with convolutions, the kernels from the second to the
-        last one, each scaled by the batch normalisation that follows it: the vertices are the channels
-        of the convolutions; the image, and the dense layers at the end, are left out.
+        last one: the vertices are the channels of the convolutions; the image, and the dense layers at the
+        end, are left out. The batch normalisation that follows a layer scales its kernel, as the network computes.
+        The paper says so of convolutions and is silent about dense layers.
+
+        Args:
+            batch_norm: ``fold`` or ``ignore``.
 
         Raises:
             GraphError: if there is one convolution only, so that no two of them are joined.
+            InputError: if ``batch_norm`` is neither.
 
         Source: clusterability 1.1. Chapter: ``clusterability``.
         """
+        if batch_norm not in BATCH_NORM_USES:
+            raise InputError(f"batch_norm = {batch_norm!r} arrived; expected one of {', '.join(BATCH_NORM_USES)}")
+        kernel_of = _folded if batch_norm == "fold" else attrgetter("kernel")
         convolutions = [layer for layer in self.layers if layer.kind == "conv"]
         if not convolutions:
-            return [layer.kernel for layer in self.layers]
+            return [kernel_of(layer) for layer in self.layers]
         if len(convolutions) == 1:
             raise GraphError(
                 f"the network has one convolution, {convolutions[0].name}, but edges join the channels of "
                 "consecutive ones; expected at least two, or pass a list of weights yourself"
             )
-        return [_folded(layer) for layer in convolutions[1:]]
+        return [kernel_of(layer) for layer in convolutions[1:]]
+
+    def hidden_layer(self, layer: int) -> int:
+        """The number of a hidden layer, from 1, if there is one of that number.
+
+        Raises:
+            InputError: if there is none.
+        """
+        if len(self.layers) < 2:
+            raise InputError("the network has a single layer of weights; expected a hidden layer: pass a deeper one")
+        return whole(layer, "layer", most=len(self.layers) - 1)
 
     def answers(self, inputs: np.ndarray) -> np.ndarray:
         """What the network says to every input: the number of its largest output, see ``answers``.
@@ -151,16 +173,16 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
     """
     import torch
 
+    module = instance(module, torch.nn.Module, "module", "pass a torch module, or network.module")
     dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
-    if not len(inputs):
-        raise InputError(f"inputs of shape {np.shape(inputs)} arrived; expected at least one")
+    inputs = array(inputs, "inputs", dtype=np.float32 if dtype == torch.float32 else None)
     try:
         with torch.no_grad():
             batches = torch.as_tensor(inputs).to(dtype).split(AT_ONCE)
             return torch.cat([module(batch).argmax(-1) for batch in batches]).numpy()
-    except RuntimeError as error:
+    except (RuntimeError, IndexError) as error:
         raise InputError(
-            f"inputs of shape {np.shape(inputs)} do not fit the network ({error}); expected what its module takes"
+            f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module takes"
         ) from error
 
 
@@ -198,6 +220,24 @@ def as_network(model: object) -> Network:
     )
 
 
+def torch_module(model: object) -> nn.Module:
+    """The torch module of a model of either framework: that of the user itself, not a copy, if it is one.
+
+    Raises:
+        InputError: as ``as_network``.
+
+    >>> torch_module(from_arrays([np.ones((4, 3))]))
+    Sequential(
+      (layer_0): Linear(in_features=4, out_features=3, bias=False)
+    )
+    """
+    if "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module):
+        from modlib.networks.modules import unwrapped
+
+        return unwrapped(model)
+    return as_network(model).module
+
+
 def from_arrays(
     kernels: Sequence[np.ndarray], biases: Sequence[np.ndarray | None] | None = None, activation: str = "relu"
 ) -> Network:
@@ -218,7 +258,10 @@ def from_arrays(
     """
     from modlib.networks.modules import mlp_module
 
-    return _network(mlp_module(kernels, [None] * len(kernels) if biases is None else biases, activation))
+    kernels = [array(kernel, f"kernels[{i}]", dtype=np.float32) for i, kernel in enumerate(items(kernels, "kernels"))]
+    given = [None] * len(kernels) if biases is None else items(biases, "biases")
+    biases = [None if bias is None else array(bias, f"biases[{i}]", dtype=np.float32) for i, bias in enumerate(given)]
+    return _network(mlp_module(kernels, biases, activation))
 
 
 def _folded(layer: Layer) -> np.ndarray:
@@ -234,7 +277,7 @@ def _network(module: nn.Module) -> Network:
 
     module.eval()
     layers: list[Layer] = []
-    for name, kind, step in _chain(module):
+    for name, kind, step in chain(module):
         activation = next((name for name, cls in ACTIVATIONS.items() if kind in (name, cls)), None)
         if kind in ("Linear", "Conv2d"):
             if kind == "Conv2d" and step.groups != 1:
@@ -258,8 +301,12 @@ def _network(module: nn.Module) -> Network:
     return Network(tuple(layers), module)
 
 
-def _chain(module: nn.Module) -> list[tuple[str, str, Any]]:
-    """Name, kind and module (None for a function) of every step of a forward pass that is a chain."""
+def chain(module: nn.Module) -> list[tuple[str, str, Any]]:
+    """Name, kind and module (None for a function) of every step of a forward pass that is a chain.
+
+    Raises:
+        InputError: if the pass cannot be traced, branches or joins.
+    """
     from modlib.networks.modules import LayerTracer, unsupported
 
     if not list(module.children()):  # a bare layer: tracing would look inside it
@@ -316,9 +363,18 @@ def fold_batch_norm(kernel: np.ndarray, gamma: np.ndarray, variance: np.ndarray,
         variance: moving variance of every output channel, (out,), non-negative.
         epsilon: the layer's epsilon.
 
+    Raises:
+        InputError: if there is not one finite number a channel, or one is divided by 0.
+
     Source: clusterability 1.1. Chapter: ``convolutional-networks``.
 
     >>> fold_batch_norm(np.ones((1, 2)), gamma=np.array([1, 3]), variance=np.array([1, 4]), epsilon=0.0).tolist()
     [[1.0, 1.5]]
     """
-    return kernel * (gamma / np.sqrt(variance + epsilon))
+    kernel = array(kernel, "kernel")
+    channels = kernel.shape[-1:]
+    gamma, variance = array(gamma, "gamma", channels), array(variance, "variance", channels, least=0)
+    root = np.sqrt(variance + real(epsilon, "epsilon", least=0))
+    if not root.all():
+        raise InputError("a variance of 0 and epsilon = 0 arrived; expected a positive sum: pass the layer's epsilon")
+    return kernel * (gamma / root)

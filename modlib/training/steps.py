@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modlib.checks import real, whole
 from modlib.errors import DataError, InputError
 from modlib.files import load_cached, save_cached
 
@@ -36,7 +37,7 @@ def check_loss(loss: float, step: int) -> None:
         )
 
 
-def draw_from(inputs: Tensor, targets: Tensor) -> Draw:
+def draw_from(inputs: Tensor | np.ndarray, targets: Tensor | np.ndarray) -> Draw:
     """Examples drawn from a data set, with replacement.
 
     Args:
@@ -51,6 +52,7 @@ def draw_from(inputs: Tensor, targets: Tensor) -> Draw:
     >>> torch.equal(inputs.argmax(1), targets)
     True
     """
+    inputs, targets = torch.as_tensor(inputs), torch.as_tensor(targets)
     if len(inputs) != len(targets) or not len(inputs):
         raise InputError(f"{len(inputs)} inputs and {len(targets)} targets arrived; expected as many of both, and some")
 
@@ -80,8 +82,10 @@ class Steps:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or self.batch_size < 1 or not (self.learning_rate > 0 and self.clip > 0):
-            raise InputError(f"{self} arrived; expected steps >= 0, a batch of at least 1, a positive rate and clip")
+        whole(self.steps, "steps", least=0)
+        whole(self.batch_size, "batch_size")
+        real(self.learning_rate, "learning_rate", above=0)
+        real(self.clip, "clip", above=0)
 
 
 def train_steps(

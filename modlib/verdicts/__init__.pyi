@@ -1,3 +1,8 @@
+from .found import (
+    first_sentences as first_sentences,
+    found_box as found_box,
+    sentences as sentences,
+)
 from .stored import (
     paper_rows as paper_rows,
     rests_on as rests_on,

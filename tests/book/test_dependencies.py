@@ -30,7 +30,7 @@ def root(tmp_path_factory) -> Path:
     copy = tmp_path_factory.mktemp("book")
     for folder in ("modlib", "notebooks", "book"):
         shutil.copytree(checkout() / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "images"))
-    for name in ("_toc.yml", "requirements.lock"):
+    for name in ("_config.yml", "_toc.yml", "requirements.lock"):
         shutil.copy(checkout() / name, copy)
     (copy / "results").mkdir()
     (copy / "benchmarks").mkdir()
@@ -68,6 +68,7 @@ def stale(root: Path, before: Stamps, file: str, old: str = r"\Z", new: str = "\
     [
         ("modlib/chapters/dropout/figures.py", {"dropout"}),
         ("modlib/chapters/figures.py", IMAGES),
+        ("modlib/chapters/dropout/findings.py", {"dropout", "scorecard"}),  # it tells what was found
         # claims that several chapters show are judged by the findings of one
         ("modlib/chapters/clusterability/findings.py", IMAGES | {"scorecard"}),
         ("modlib/chapters/weight_masks/findings.py", {"weight-masks", "scorecard"}),
@@ -141,3 +142,17 @@ def test_a_table_that_is_not_filled_yet_brings_its_experiment(root, tmp_path):
     found = dependencies.stamp(Page("notebooks/dropout", root / "notebooks" / "dropout.ipynb"))
     assert "modlib/chapters/clusterability/experiment.py" in found
     assert not [name for name in found if name.startswith("results/")]
+
+
+def test_what_was_found_brings_its_findings_and_the_tables_that_they_name(root):
+    page = Page("book/front", root / "book" / "front.md")
+    page.source.write_text("# Front\n\n```{code-cell} ipython3\nfrom modlib.verdicts import sentences\n\nX\n```\n")
+    for told, tables in (("dropout", {"clusterability", "dropout"}), ("coherence", {"coherence"})):
+        text = page.source.read_text()
+        page.source.write_text(text.replace("X", f"sentences({told!r})"))
+        found = Dependencies(root).stamp(page)
+        assert f"modlib/chapters/{told}/findings.py" in found
+        assert {name for name in found if name.endswith(".csv")} == {f"results/{name}.csv" for name in tables}
+        assert "repository" in found
+        page.source.write_text(text)
+    page.source.unlink()

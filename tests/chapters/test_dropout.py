@@ -1,13 +1,18 @@
 """Chapter ``dropout``: the networks of ``clusterability``, with dropout, measured in the same way."""
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+from made_up import ncut_rows, write_table
 
 from modlib.chapters.clusterability.experiment import EXPERIMENT as WITHOUT
 from modlib.chapters.dropout.experiment import EXPERIMENT, cells
 from modlib.chapters.dropout.figures import uniform_check
 from modlib.tables import PROFILES
+from modlib.verdicts import sentences
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -37,3 +42,37 @@ def test_p_values_of_a_valid_test_stay_in_the_band_and_others_leave_it() -> None
         assert len(steps) == len(p)
         assert (np.abs(shares - levels) <= half).all() == inside
         plt.close(ax.figure)
+
+
+def told(folder: Path, no: tuple, yes: tuple) -> list[str]:
+    """What is found with made-up n-cuts, places among shuffles and test accuracies, on two data sets."""
+    for table, dropout, (ncuts, below, accuracy) in (("clusterability", "no", no), ("dropout", "yes", yes)):
+        rows = [
+            ncut_rows(dataset, dropout, ncut, below, test_accuracy=accuracy)
+            for dataset, ncut in zip(("mnist", "cifar10"), ncuts, strict=True)
+        ]
+        write_table(table, pd.concat(rows), folder)
+    return sentences("dropout", folder)
+
+
+def test_what_is_said_of_dropout_turns_round_with_the_rows(tmp_path: Path) -> None:
+    one, other = ((2.0, 2.1), False, 0.9), ((1.5, 1.6), True, 0.8)
+    ncut, below, accuracy = told(tmp_path, one, other)
+    assert ncut.startswith("Dropout lowers the mean n-cut of ")
+    assert "MNIST networks from 2.000 to 1.500" in ncut
+    assert "With dropout 6 of 6 pruned networks" in below
+    assert "without dropout 0 of 6" in below
+    assert "costs 10.0 points" in accuracy
+    ncut, below, accuracy = told(tmp_path, other, one)
+    assert ncut.startswith("Dropout raises the mean n-cut of ")
+    assert "MNIST networks from 1.500 to 2.000" in ncut
+    assert "With dropout 0 of 6 pruned networks" in below
+    assert "adds 10.0 points" in accuracy
+
+
+def test_data_sets_that_differ_are_told_apart_and_one_without_a_counterpart_is_left_out(tmp_path: Path) -> None:
+    ncut = told(tmp_path, ((2.0, 1.6), True, 0.9), ((1.5, 2.1), True, 0.9))[0]
+    assert "lowers the mean n-cut of MNIST" in ncut
+    assert "raises the mean n-cut of CIFAR-10" in ncut
+    write_table("dropout", ncut_rows("mnist", "yes", 1.5), tmp_path)
+    assert "CIFAR-10" not in sentences("dropout", tmp_path)[0]

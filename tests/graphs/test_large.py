@@ -123,7 +123,7 @@ def test_a_shuffled_graph_is_in_single_precision_dense_or_sparse(null: Null) -> 
     assert {block.dtype for block in shuffled.edges.values()} == {np.dtype(np.float32)}
     sparse = neuron_graph([sp.csr_array(matrix) for matrix in random_weights((90, 130, 80), 0, 0.3)])
     assert all(sp.issparse(block) for block in shuffle_graph(sparse, null, np.random.default_rng(0)).edges.values())
-    with pytest.raises(InputError, match="null model 'rows' arrived"):
+    with pytest.raises(InputError, match="null = 'rows' arrived"):
         shuffle_graph(graph, "rows", np.random.default_rng(0))  # type: ignore[arg-type]
 
 

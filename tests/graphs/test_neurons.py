@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from modlib.errors import GraphError, ModlibError
+from modlib.errors import GraphError, InputError, ModlibError
 from modlib.graphs.neurons import NeuronGraph, chain_graph, edge_weights, neuron_graph
 from modlib.networks.network import fold_batch_norm
 from modlib.networks.planted import random_weights
@@ -122,7 +122,6 @@ def test_a_graph_that_joins_even_layers_is_not_bipartite() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([], "no weight matrix arrived; pass at least one"),
         ([np.ones((2, 3)), np.ones((2, 3))], r"matrix 0 has shape \(2, 3\) and matrix 1 has shape \(2, 3\)"),
         ([np.ones((2, 2)), np.array([[np.nan, 1], [1, 1]])], "weight 1 .* holds 1 NaN or infinite value"),
         ([np.full((2, 2), np.inf)], "4 NaN or infinite value.* check that training did not diverge"),
@@ -133,7 +132,7 @@ def test_a_graph_that_joins_even_layers_is_not_bipartite() -> None:
         ([np.ones((2, 0))], r"shape \(2, 0\)"),
         ([np.full((2, 2, 2, 2), np.nan)], "NaN or infinite"),
     ],
-    ids=["none", "chain", "nan", "inf", "sparse-nan", "zero", "sparse-zero", "vector", "empty", "conv-nan"],
+    ids=["chain", "nan", "inf", "sparse-nan", "zero", "sparse-zero", "vector", "empty", "conv-nan"],
 )
 def test_weights_that_make_no_graph_are_refused(weights: list[np.ndarray], message: str) -> None:
     with pytest.raises(GraphError, match=message):
@@ -143,12 +142,12 @@ def test_weights_that_make_no_graph_are_refused(weights: list[np.ndarray], messa
 def test_every_error_is_a_modlib_error_and_a_value_error() -> None:
     with pytest.raises(ModlibError):
         chain_graph([])
-    with pytest.raises(ValueError, match="no weight matrix"):
+    with pytest.raises(ValueError, match=r"edge_matrices = .* expected a list with at least 1"):
         chain_graph([])
 
 
 def test_labels_of_the_wrong_number_are_refused() -> None:
-    with pytest.raises(GraphError, match=r"labels have shape \(3,\), but the graph has 4 vertices"):
+    with pytest.raises(InputError, match=r"labels = .* expected whole numbers of shape \(4,\)"):
         neuron_graph([np.ones((2, 2))]).labels_by_layer(np.zeros(3))
 
 
@@ -167,3 +166,44 @@ def test_tensors_that_need_a_gradient_are_weights_too() -> None:
     layer = torch.nn.Linear(4, 3)
     graph = neuron_graph([layer.weight.T])
     np.testing.assert_allclose(graph.degrees[:4], layer.weight.detach().abs().sum(0).numpy(), rtol=1e-6)
+
+
+def test_arrays_in_the_layout_of_torch_give_the_graph_of_the_module() -> None:
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    square, images = (
+        nn.Sequential(nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 5)),
+        nn.Sequential(nn.Conv2d(3, 3, 3), nn.ReLU(), nn.Conv2d(3, 3, 3), nn.ReLU(), nn.Conv2d(3, 3, 3)),
+    )
+    for module, skipped in ((square, 0), (images, 1)):
+        weights = [layer.weight for layer in module if hasattr(layer, "weight")][skipped:]
+        graph = neuron_graph(weights, layout="torch")
+        np.testing.assert_array_equal(graph.adjacency.toarray(), neuron_graph(module).adjacency.toarray())
+        assert (graph.adjacency != neuron_graph(weights).adjacency).nnz  # which nothing but the layout can tell
+    with pytest.raises(
+        InputError, match=r"layout = 'torch' arrived for a Sequential; .* the layout of a model is known"
+    ):
+        neuron_graph(square, layout="torch")
+    with pytest.raises(InputError, match="layout = 'caffe' arrived"):
+        neuron_graph([np.eye(2)], layout="caffe")  # type: ignore[arg-type]
+    with pytest.raises(GraphError, match="pass layout='torch'"):
+        neuron_graph([np.ones((3, 4)), np.ones((2, 3))])
+
+
+def test_batch_norm_between_dense_layers_is_folded_or_ignored_as_the_graph_says() -> None:
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    module = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 2))
+    with torch.no_grad():
+        module[1].weight.copy_(torch.tensor([2.0, -3.0, 0.5]))
+        module[1].running_var.copy_(torch.tensor([4.0, 1.0, 0.25]))
+    module[1].eps = 0.0
+    folded, ignored = neuron_graph(module), neuron_graph(module, batch_norm="ignore")
+    np.testing.assert_allclose(folded.edges[0, 1], ignored.edges[0, 1] * [1, 3, 1], rtol=1e-6)
+    np.testing.assert_array_equal(folded.edges[1, 2], ignored.edges[1, 2])
+    np.testing.assert_array_equal(ignored.edges[0, 1], np.abs(module[0].weight.detach().numpy().T))
+    assert repr(folded).endswith("batch_norm=fold)")
+    assert repr(ignored).endswith("batch_norm=ignore)")
+    assert "batch_norm" not in repr(neuron_graph(nn.Linear(3, 2)))
+    with pytest.raises(InputError, match="batch_norm = 'drop' arrived; expected one of fold, ignore"):
+        neuron_graph(module, batch_norm="drop")  # type: ignore[arg-type]

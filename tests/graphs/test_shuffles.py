@@ -54,9 +54,9 @@ def test_every_permutation_is_equally_likely(form: type, null: Null, places: int
 
 
 def test_an_unknown_null_model_is_refused(noise: NeuronGraph) -> None:
-    with pytest.raises(InputError, match="null model 'rows' arrived; expected one of layer, layer-nonzero"):
+    with pytest.raises(InputError, match="null = 'rows' arrived; expected one of layer, layer-nonzero"):
         shuffle_matrix(np.eye(2), "rows", np.random.default_rng(0))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="null model 'rows'"):
+    with pytest.raises(InputError, match="null = 'rows'"):
         shuffle_test(noise, 2, 1, 0, null="rows")  # type: ignore[arg-type]
 
 
@@ -176,8 +176,13 @@ def test_scale_and_sign_of_a_layer_do_not_matter_to_the_test(noise: NeuronGraph)
 
 def test_a_test_without_shuffles_or_with_too_many_clusters_is_refused() -> None:
     graph = chain_graph([np.ones((2, 2))])
-    with pytest.raises(InputError, match="n_shuffles = 0 arrived; expected at least 1"):
+    with pytest.raises(InputError, match="n_shuffles = 0 arrived; expected a whole number of at least 1"):
         shuffle_test(graph, 2, 0, 0)
+    with pytest.raises(InputError, match=r"n_shuffles = 2.5 arrived"):
+        shuffle_test(graph, 2, 2.5, 0)  # type: ignore[arg-type]
+    for jobs in (0, None):
+        with pytest.raises(InputError, match=f"jobs = {jobs} arrived; expected a whole number of at least 1"):
+            shuffle_test(graph, 2, 3, 0, jobs=jobs)  # type: ignore[arg-type]
     with pytest.raises(GraphError, match="k = 5 clusters were asked of a graph with 4 live neurons"):
         shuffle_test(graph, 5, 3, 0)
 

@@ -131,7 +131,7 @@ def test_ncut_of_layers_as_clusters_is_their_number() -> None:
 
 
 def test_a_wrong_number_of_labels_is_refused() -> None:
-    with pytest.raises(InputError, match=r"\(3,\) labels arrived for 4 vertices"):
+    with pytest.raises(InputError, match=r"labels = .* of shape \(4,\)"):
         ncut(neuron_graph([np.ones((2, 2))]), np.zeros(3))
 
 
@@ -306,14 +306,19 @@ def test_every_neuron_its_own_cluster() -> None:
     [
         (6, "auto", GraphError, "k = 6 clusters were asked of a graph with 5 live neurons"),
         (3, "bipartite", GraphError, "needs a layered graph with k vertices in its even and in its odd"),
-        (0, "auto", InputError, "k = 0 arrived; expected a whole number of clusters of at least 1"),
+        (0, "auto", InputError, "k = 0 arrived; expected a whole number of at least 1"),
         (2.5, "auto", InputError, "k = 2.5 arrived"),
         (True, "auto", InputError, "k = True arrived"),
         (np.nan, "auto", InputError, "k = nan arrived"),
         (np.inf, "auto", InputError, "k = inf arrived"),
         ("2", "auto", InputError, "k = '2' arrived"),
         (None, "auto", InputError, "k = None arrived"),
-        (2, "lanczos", InputError, "route 'lanczos' arrived; expected auto, bipartite, arpack, amg, within-layers"),
+        (
+            2,
+            "lanczos",
+            InputError,
+            "route = 'lanczos' arrived; expected one of amg, arpack, auto, bipartite, within-layers",
+        ),
     ],
 )
 def test_a_question_that_has_no_answer_is_refused(k: int, route: Route, error: type[Exception], message: str) -> None:
@@ -347,7 +352,7 @@ def changed(value: complex, *places: tuple[int, int]) -> np.ndarray:
         (changed(np.nan, (0, 1)), "with 1 negative, NaN or infinite"),
         (changed(np.inf, (0, 1), (1, 0)), "with 2 negative, NaN or infinite"),
         (changed(5.0, (0, 1)), r"of shape \(4, 4\) arrived that is not symmetric; .* pass A \+ A\^T"),
-        (SQUARE[:2], r"of shape \(2, 4\) arrived; expected a neuron graph, or a square .* neuron_graph"),
+        (SQUARE[:2], r"of shape \(2, 4\).* arrived; expected a neuron graph, or a square .* neuron_graph"),
         (changed(1j, (0, 1)), r"of shape \(4, 4\) arrived; .* of numbers"),
     ],
 )
@@ -422,7 +427,7 @@ def test_weights_near_the_largest_number_are_clustered_as_any_others() -> None:
 
 
 def test_no_k_is_refused(noise: NeuronGraph) -> None:
-    with pytest.raises(InputError, match="no k arrived; pass at least one"):
+    with pytest.raises(InputError, match=r"ks = .* expected a list with at least 1"):
         cluster_for_each_k(noise, (), np.random.default_rng(0))
 
 

@@ -282,16 +282,18 @@ def test_words_of_a_double_lesion():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sets": [[]]}, "at least one of 0 to 11"),
-        ({"sets": [[12]]}, "at least one of 0 to 11"),
-        ({"sets": []}, "no set"),
-        ({"layer": 4}, "hidden layers 1 to 3"),
-        ({"layer": 0}, "hidden layers 1 to 3"),
-        ({"labels": np.zeros(3, int)}, "one label an image"),
-        ({"labels": np.full(300, 7)}, "from 0 to 3"),
-        ({"labels": np.full(300, 0.5)}, "from 0 to 3"),
+        ({"sets": [[]]}, "whole numbers of at least 0 and at most 11"),
+        ({"sets": [[12]]}, "whole numbers of at least 0 and at most 11"),
+        ({"sets": []}, "sets = .* expected a list"),
+        ({"layer": 4}, "at least 1 and at most 3"),
+        ({"layer": 0}, "at least 1 and at most 3"),
+        ({"labels": np.zeros(3, int)}, "of shape \\(300,\\)"),
+        ({"labels": np.full(300, 7)}, "at least 0 and at most 3"),
+        ({"labels": np.full(300, 0.5)}, "at least 0 and at most 3"),
         ({"images": np.zeros((300, 5), np.float32)}, r"\(300, 5\)"),
-        ({"images": np.full((300, 8), np.nan, np.float32)}, "not finite"),
+        ({"sets": [[0.5]]}, "expected whole numbers"),
+        ({"images": [["a"] * 8] * 300}, "expected finite real numbers"),
+        ({"images": np.full((300, 8), np.nan, np.float32)}, "expected finite real numbers"),
     ],
 )
 def test_bad_input(change, message):
@@ -301,3 +303,11 @@ def test_bad_input(change, message):
     arguments = {"images": images, "labels": labels, "layer": 1, "sets": [[0]]} | change
     with pytest.raises(InputError, match=message):
         damages(network, **arguments)
+
+
+def test_lists_are_images_too():
+    rng = np.random.default_rng(0)
+    network = perceptron(rng)
+    images, labels = questions(rng, network)
+    (ours,), (theirs,) = (damages(network, x, labels.tolist(), 1, [[0, 3]]) for x in (images.tolist(), images))
+    assert ours.drop == theirs.drop

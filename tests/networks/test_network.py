@@ -146,7 +146,7 @@ def test_layers_are_those_of_the_model(K: ModuleType) -> None:
 @KERAS
 def test_the_graph_of_a_perceptron_takes_every_kernel(K: ModuleType) -> None:
     model = randomise(perceptron(K))
-    weights = as_network(model).graph_weights()
+    weights = as_network(model).graph_weights("ignore")
     kernels = [np.asarray(layer.kernel) for layer in model.layers if type(layer).__name__ == "Dense"]
     for ours, theirs in zip(weights, kernels, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -345,10 +345,10 @@ def test_arrays_make_a_perceptron() -> None:
 @pytest.mark.parametrize(
     ("kernels", "biases", "activation", "message"),
     [
-        ([], None, "relu", "at least one matrix"),
+        ([], None, "relu", "expected a list with at least 1"),
         ([np.ones((2, 3)), np.ones((2, 3))], None, "relu", "layers do not chain"),
         ([np.ones((2, 3))], [np.ones(2)], "relu", r"bias 0 has shape \(2,\); expected \(3,\)"),
-        ([np.ones((2, 3))], [], "relu", "as many biases"),
+        ([np.ones((2, 3))], [], "relu", "biases = .* expected a list"),
         ([np.ones((2, 3)), np.ones((3, 2))], None, "swish", "activation 'swish'"),
     ],
     ids=["none", "chain", "bias", "biases", "activation"],
@@ -473,5 +473,5 @@ def test_answers_leave_the_module_as_it_is() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 6), (3, 5)])
 def test_inputs_that_do_not_fit_have_no_answers(shape: tuple[int, int]) -> None:
-    with pytest.raises(InputError, match=rf"inputs of shape \({shape[0]}, {shape[1]}\)"):
+    with pytest.raises(InputError, match=rf"inputs .*of shape \({shape[0]}, {shape[1]}\)"):
         from_arrays([np.ones((6, 4))]).answers(np.zeros(shape))

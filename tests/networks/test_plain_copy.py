@@ -117,3 +117,11 @@ def test_a_module_that_is_called_twice_is_refused() -> None:
     x, y = np.random.default_rng(0).normal(size=(10, 8)).astype(np.float32), np.arange(10) % 4
     with pytest.raises(InputError, match="the ReLU whose output was to be measured is called 2 times"):
         similarities(Twice(), x, y, layers=["relu"])
+
+
+@pytest.mark.parametrize(
+    "wrap", [nn.DataParallel, lambda m: torch.compile(m, backend="eager")], ids=["parallel", "compiled"]
+)
+def test_a_wrapper_is_seen_through(wrap) -> None:  # type: ignore[no-untyped-def]
+    module = perceptron()
+    np.testing.assert_array_equal(neuron_graph(wrap(module)).degrees, neuron_graph(module).degrees)

@@ -36,7 +36,7 @@ def test_bad_input_is_refused():
     network = from_arrays([np.ones((4, 3)), np.ones((3, 2))])
     with pytest.raises(InputError, match=r"shape \(5, 3\) do not fit"):
         hidden_activities(network, np.zeros((5, 3)))
-    with pytest.raises(InputError, match="all of them finite"):
+    with pytest.raises(InputError, match="not finite"):
         hidden_activities(network, np.full((5, 4), np.nan))
     with pytest.raises(InputError, match="at least one"):
         hidden_activities(network, np.zeros((0, 4)))
@@ -46,3 +46,33 @@ def test_bad_input_is_refused():
     ):
         with pytest.raises(InputError, match="a ReLU module"):
             relu_names(as_network(module))
+
+
+def test_layers_come_in_the_order_of_the_pass_whatever_the_order_of_registration():
+    class Backwards(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.second, self.first = nn.ReLU(), nn.ReLU()
+            self.a, self.b, self.c = nn.Linear(4, 3), nn.Linear(3, 3), nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.c(self.second(self.b(self.first(self.a(x)))))
+
+    module, x = Backwards(), np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    assert relu_names(as_network(module)) == ["first", "second"]
+    first, _ = hidden_activities(as_network(module), x)
+    with torch.no_grad():
+        np.testing.assert_allclose(first, torch.relu(module.a(torch.as_tensor(x))).numpy(), rtol=1e-6)
+
+
+def test_a_relu_that_is_used_twice_is_named():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c, self.act = nn.Linear(4, 3), nn.Linear(3, 3), nn.Linear(3, 2), nn.ReLU()
+
+        def forward(self, x):
+            return self.c(self.act(self.b(self.act(self.a(x)))))
+
+    with pytest.raises(InputError, match=r"the nn.ReLU module act is used more than once in a pass"):
+        relu_names(as_network(Shared()))

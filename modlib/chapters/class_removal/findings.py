@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, REMOVAL, STABILITY
+from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, LONGER, REMOVAL, STABILITY
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
+from modlib.evidence.sentences import Sentences, changed, listed, share_of
 
 # What the paper sees: a class removed, where its images go, and among how many of the most chosen classes.
 GOES_TO = ((0, 2, 2), (0, 8, 2), (3, 5, 1), (5, 3, 1), (9, 1, 1), (1, 9, 1))
@@ -59,13 +60,13 @@ def target_and_others(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _target_drop(rows: pd.DataFrame) -> Sample | None:
-    """In percentage points, one a class, means over seeds."""
-    return sample_of(100 * target_and_others(rows).groupby("removed")["target"].mean())
+    """In percentage points, one a network: the mean over its classes."""
+    return sample_of(100 * target_and_others(rows).groupby("seed")["target"].mean())
 
 
 def _share_of_target(rows: pd.DataFrame) -> Sample | None:
-    """Largest drop of another class as a share of that of the removed one, by class."""
-    means = target_and_others(rows).groupby("removed")[["other", "target"]].mean()
+    """Largest drop of another class as a share of that of the removed one, in means over classes, by network."""
+    means = target_and_others(rows).groupby("seed")[["other", "target"]].mean()
     return sample_of(means["other"].clip(lower=0) / means["target"])
 
 
@@ -80,28 +81,31 @@ def _control_loss(rows: pd.DataFrame) -> Sample | None:
 
 
 def _goes_where_the_paper_says(rows: pd.DataFrame) -> Sample | None:
-    """Share of the paper's examples in which a class is among those that gain most images of the removed one."""
+    """Share of the paper's examples in which a class is among those that gain most images of the removed one.
+
+    By network; one that lacks a class of the examples does not count.
+    """
     changes = differences(rows)
-    hits = []
+    hits: dict[tuple[str, int], list[float]] = {}
     for removed, gains, among in GOES_TO:
-        found = [change[removed] for (_, _, target), change in changes.items() if target == removed]
-        if found:
-            gained = np.mean(found, axis=0)
-            gained[removed] = -np.inf
-            hits.append(float(gains in np.argsort(-gained)[:among]))
-    return Sample(float(np.mean(hits)), len(hits)) if len(hits) == len(GOES_TO) else None
+        for (dropout, seed, target), change in changes.items():
+            if target == removed:
+                gained = change[removed].copy()
+                gained[removed] = -np.inf
+                hits.setdefault((dropout, seed), []).append(float(gains in np.argsort(-gained)[:among]))
+    return sample_of([float(np.mean(found)) for found in hits.values() if len(found) == len(GOES_TO)])
 
 
 def _cat_and_dog(rows: pd.DataFrame) -> Sample | None:
-    """Share of networks and of the two in which the other gains accuracy."""
-    found = drops(rows)
-    gains = [*(-found.loc[found["removed"] == CAT, DOG]), *(-found.loc[found["removed"] == DOG, CAT])]
-    return Sample(float(np.mean(np.array(gains) > 0)), len(gains)) if gains else None
+    """Accuracy that the other one gains, mean of the two, one a network."""
+    found = drops(rows).set_index("seed")
+    gains = [-found.loc[found["removed"] == removed, other] for removed, other in ((CAT, DOG), (DOG, CAT))]
+    return sample_of(pd.concat(gains).astype(float).groupby(level="seed").mean())
 
 
 def _dropout_drops_more(rows: pd.DataFrame) -> Sample | None:
-    """Drop of the removed class with dropout less without, by class."""
-    means = target_and_others(rows).groupby(["removed", "dropout"])["target"].mean().unstack("dropout")
+    """Drop of the removed class with dropout less without, mean over classes, by seed."""
+    means = target_and_others(rows).groupby(["seed", "dropout"])["target"].mean().unstack("dropout")
     return sample_of(means["yes"] - means["no"]) if {"yes", "no"} <= set(means) else None
 
 
@@ -112,8 +116,9 @@ def _dropout_helps(rows: pd.DataFrame) -> Sample | None:
 
 
 def _iou(rows: pd.DataFrame) -> Sample | None:
-    """In percent, one a pair of masks."""
-    return sample_of(100 * pd.to_numeric(rows.loc[rows["study"] == STABILITY, "iou"]))
+    """In percent, one a network: the mean over its pairs of masks."""
+    pairs = rows[rows["study"] == STABILITY]
+    return sample_of(100 * pd.to_numeric(pairs["iou"]).groupby(pairs["seed"]).mean())
 
 
 FINDINGS = {
@@ -122,8 +127,50 @@ FINDINGS = {
     "share_of_target": Metric("largest drop of another class, as a share of its own", _share_of_target, 2),
     "control_loss": Metric("accuracy lost by the control mask", _control_loss),
     "goes_to": Metric("share of the paper's confusions found", _goes_where_the_paper_says, 2),
-    "cat_and_dog": Metric("share in which the other one of cat and dog gains", _cat_and_dog, 2),
+    "cat_and_dog": Metric("accuracy that dogs gain without cats, and cats without dogs", _cat_and_dog, 2),
     "dropout_drops_more": Metric("drop of the removed class, with dropout less without", _dropout_drops_more),
     "dropout_helps": Metric("accuracy with dropout less without, percentage points", _dropout_helps, 1),
-    "iou": Metric("intersection over union of two masks, in percent", _iou, 2),
+    "iou": Metric("intersection over union of two masks, in percent", _iou, 2, no_effect=100),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """What a removed class loses and the worst other one, what dropout changes, and how alike two masks are."""
+    return _told_removed(target_and_others(rows)), _told_dropout(target_and_others(rows)), _told_stable(rows)
+
+
+def _told_removed(lost: pd.DataFrame) -> str | None:
+    if lost.empty:
+        return None
+    most = lost["target"] > lost["other"]
+    told = []
+    for value, words in (("yes", "with dropout"), ("no", "without")):
+        target, other = 100 * lost.loc[lost["dropout"] == value, ["target", "other"]].mean()
+        if not np.isnan(target):
+            told.append(f"{target:.0f} points of accuracy {words} (the worst other class {other:.0f})")
+    return (
+        f"{'Yes, many' if most.mean() > 0.5 else 'Hardly any'}: a class for which a mask was not learned loses "
+        f"{listed(told)}; it loses most of all classes with {share_of(most)} masks."
+    )
+
+
+def _told_dropout(lost: pd.DataFrame) -> str | None:
+    means = lost.groupby(["removed", "dropout"])["target"].mean().unstack().reindex(columns=["no", "yes"]).dropna()
+    if means.empty:
+        return None
+    return (
+        f"With dropout {share_of(means['yes'] > means['no'])} classes lose more than without; no class loses more than "
+        f"{100 * lost['target'].max():.0f} points or less than {100 * lost['target'].min():.0f}."
+    )
+
+
+def _told_stable(rows: pd.DataFrame) -> str | None:
+    both = rows[rows["study"] == STABILITY].merge(rows[rows["study"] == LONGER], on=["dropout", "seed", "target"])
+    pairs = rows[rows["study"] == STABILITY]
+    if both.empty or pairs.empty:
+        return None
+    before, after = (100 * pd.to_numeric(both[f"iou_{side}"]).mean() for side in ("x", "y"))
+    return (
+        f"Two masks learned for the same two classes agree in {100 * pd.to_numeric(pairs['iou']).mean():.0f}% of what "
+        f"either keeps; longer learning {'raises' if after > before else 'lowers'} that {changed(before, after, 0)}%."
+    )

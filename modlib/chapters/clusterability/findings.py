@@ -13,8 +13,12 @@ import pandas as pd
 
 from modlib.chapters.rows import NETWORK_KEY
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import Metric, over_networks, share_below_all_shuffles
+from modlib.evidence.metrics import Metric, are_below_all_shuffles, over_networks, share_below_all_shuffles
+from modlib.evidence.sentences import Sentences, by_verb, listed, share_of, span
 from modlib.stats import cohens_d, pooled_mean_sd
+from modlib.tables.words import DATASETS
+
+K = 4  # clusters, of what is told of all networks
 
 
 def _column(rows: pd.DataFrame, name: str, nonzero: bool = False) -> Sample | None:
@@ -73,8 +77,19 @@ def _of_null(rows: pd.DataFrame, nonzero: bool) -> pd.DataFrame:
     return rows[(rows["null"] == "layer-nonzero") == nonzero]
 
 
+def _distance(rows: pd.DataFrame, nonzero: bool = False) -> Sample | None:
+    """n-cut less the mean of the network's own shuffles, one a network."""
+    rows = _of_null(rows, nonzero)
+    return None if rows.empty else over_networks(rows["ncut"] - rows["shuffled_mean"])
+
+
+DISTANCE, DISTANCE_NONZERO = ("ncut", "dist_ncut"), ("ncut", "dist_ncut_nonzero")
 FINDINGS = {
-    "ncut": Metric("n-cut", partial(_column, name="ncut")),
+    "distance": Metric("n-cut less that of shuffles", _distance, effect_of=DISTANCE),
+    "distance_nonzero": Metric(
+        "n-cut less that of shuffles, topology kept", partial(_distance, nonzero=True), effect_of=DISTANCE_NONZERO
+    ),
+    "ncut": Metric("n-cut", partial(_column, name="ncut"), effect_of=DISTANCE),
     "dist_ncut": Metric("shuffled n-cut", _shuffled, pooled=_pooled, of_shuffles=True),
     "dist_ncut_nonzero": Metric("shuffled n-cut, topology kept", partial(_shuffled, nonzero=True), of_shuffles=True),
     "prop_sig": Metric("share significant", _significant, 2),
@@ -89,3 +104,45 @@ FINDINGS = {
     "train_acc": Metric("training accuracy", partial(_column, name="train_accuracy"), spread=False),
     "test_acc": Metric("test accuracy", partial(_column, name="test_accuracy"), spread=False),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """Networks without dropout: how many are below all their shuffles, how far on the whole, and untrained ones."""
+    four = rows[rows["k"] == K]
+    unpruned, pruned = (four[(four["stage"] == stage) & (four["null"] == "layer")] for stage in ("unpruned", "pruned"))
+    return _told_below(pruned, unpruned), _told_mean(pruned), _told_untrained(four, pruned)
+
+
+def _by_dataset(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Rows of each data set, by its name in words."""
+    return {words: rows[rows["dataset"] == name] for name, words in DATASETS.items() if name in set(rows["dataset"])}
+
+
+def _told_below(pruned: pd.DataFrame, unpruned: pd.DataFrame) -> str | None:
+    if pruned.empty or unpruned.empty:
+        return None
+    each = [f"{share_of(are_below_all_shuffles(part))} on {words}" for words, part in _by_dataset(pruned).items()]
+    return (
+        f"Of pruned networks without dropout, {listed(each)} are more clusterable than chance: their n-cut at {K} "
+        "clusters is lower than that of each of their shuffles, the same weights in other places; before pruning "
+        f"{share_of(are_below_all_shuffles(unpruned))} are."
+    )
+
+
+def _told_mean(pruned: pd.DataFrame) -> str | None:
+    means = {words: part[["ncut", "shuffled_mean"]].mean() for words, part in _by_dataset(pruned).items()}
+    told = by_verb(
+        ("lower" if own < shuffled else "higher", f"by {abs(own - shuffled):.3f} on {words}")
+        for words, (own, shuffled) in means.items()
+    )
+    return told and f"Compared with the mean of its shuffles, the n-cut of a pruned network is on average {told}."
+
+
+def _told_untrained(rows: pd.DataFrame, pruned: pd.DataFrame) -> str | None:
+    untrained = rows.loc[rows["stage"] == "initial", "ncut"]
+    if untrained.empty or pruned.empty:
+        return None
+    return (
+        f"The n-cuts of {len(untrained)} untrained networks are {span(untrained, '.3f')}; "
+        f"{share_of(pruned['ncut'] < untrained.min())} pruned networks have a lower one than all of these."
+    )

@@ -11,18 +11,30 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.coherence.experiment import CONTRAST, CORRELATIONS, EXPERIMENT, LIKENESS, ONE_SIDED, VARIATION
-from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import Metric, over_networks, sample_of
+from modlib.chapters.coherence.experiment import (
+    CONTRAST,
+    CORRELATIONS,
+    EXPERIMENT,
+    LIKENESS,
+    ONE_SIDED,
+    SCORE,
+    VARIATION,
+)
+from modlib.evidence.criteria import SIGNIFICANT, Sample
+from modlib.evidence.metrics import Metric, combined_by_network, over_networks, sample_of
+from modlib.evidence.sentences import Sentences, more_or_less, share_of
+from modlib.stats import fisher_combined
 
 EARLY = 2  # hidden layers that count as early
 NETWORK = list(EXPERIMENT.network_key)
+K = 12  # clusters, of what is told of all networks
 ALIKE = 0.5  # cosine above which two halves count as similar
 
 
 def random_mean(rows: pd.DataFrame) -> pd.Series:
     """Mean over the random sets of every row."""
-    return rows["random"].map(lambda text: float(np.mean([float(value) for value in str(text).split()])))
+    means = rows["random"].map(lambda text: np.mean([float(value) for value in str(text).split()]))
+    return means.astype(float)
 
 
 def log_ratio(rows: pd.DataFrame) -> pd.Series:
@@ -127,9 +139,9 @@ FINDINGS = {
     "less_than_mlps": Metric("p, contrast ratio of CNNs below that of perceptrons", _less_than_perceptrons),
     "dropout_costs": Metric("test accuracy lost to dropout, percentage points", _dropout_costs, 2),
     "min_test_accuracy": Metric("test accuracy, percent", _test_accuracy, 1),
-    "cov_q1": Metric("coefficient of variation, lower quartile", partial(_quartile, q=0.25)),
-    "cov_median": Metric("coefficient of variation, median", partial(_quartile, q=0.5)),
-    "cov_q3": Metric("coefficient of variation, upper quartile", partial(_quartile, q=0.75)),
+    "cov_q1": Metric("coefficient of variation, lower quartile", partial(_quartile, q=0.25), no_effect=1),
+    "cov_median": Metric("coefficient of variation, median", partial(_quartile, q=0.5), no_effect=1),
+    "cov_q3": Metric("coefficient of variation, upper quartile", partial(_quartile, q=0.75), no_effect=1),
     "cov_below_one": Metric(
         "share of sub-clusters with a coefficient of variation below 1",
         partial(_share_of_variation, test=lambda v: v < 1),
@@ -139,3 +151,52 @@ FINDINGS = {
         partial(_share_of_variation, test=lambda v: v > 1),
     ),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """Contrast of correlation images, which layers look at one half of an image, and scores of optimised images."""
+    rows = rows[rows["k"] == K]
+    return _told_contrast(rows), _told_halves(rows), _told_score(rows)
+
+
+def _told_contrast(rows: pd.DataFrame) -> str | None:
+    ratios = log_ratio(rows)
+    kinds = ratios.index.get_level_values("network")
+    trained, cnns, untrained = (ratios[kinds == kind] for kind in ("mlp", "cnn", "mlp untrained"))
+    if trained.empty or cnns.empty or untrained.empty:
+        return None
+    answer = "More" if trained.mean() > max(untrained.mean(), 0) else "No more"
+    mlps, small, none = (more_or_less(np.expm1(part.mean())) for part in (trained, cnns, untrained))
+    return (
+        f"{answer} than random units do: in trained perceptrons the mean correlation image of a sub-cluster has {mlps} "
+        f"contrast than that of random units of its layer ({share_of(trained > 0)} networks have more), in small "
+        f"convolutional networks {small}, in untrained perceptrons {none}."
+    )
+
+
+def _told_halves(rows: pd.DataFrame) -> str | None:
+    rows = _of(rows, ONE_SIDED)
+    rows = rows[(rows["dataset"] == "mnist halves-diff") & (rows["dropout"] == "no")]
+    if rows["layer"].nunique() < 2:
+        return None
+    means = rows.assign(random=random_mean(rows)).groupby("layer")[["value", "random"]].mean()
+    first, last = means.iloc[0], means.iloc[-1]
+    nearer = first["value"] - first["random"] > last["value"] - last["random"]
+    return (
+        f"Where the halves of an image have separate jobs, sub-clusters {'near' if nearer else 'far from'} the image "
+        f"divide them more clearly: one-sidedness is {first['value']:.2f} in the first hidden layer (random units "
+        f"{first['random']:.2f}) and {last['value']:.2f} in the last ({last['random']:.2f})."
+    )
+
+
+def _told_score(rows: pd.DataFrame) -> str | None:
+    rows = rows[rows["measure"] == SCORE]
+    if rows.empty:
+        return None
+    p = combined_by_network(rows, NETWORK, fisher_combined, "against")
+    untrained = p.index.get_level_values("network").str.endswith("untrained")
+    trained, none = (share_of(part < SIGNIFICANT) for part in (p[~untrained], p[untrained]))
+    return trained and (
+        f"One image excites the units of a sub-cluster more than random units in {trained} trained networks"
+        f"{f' and in {none} untrained ones' if none else ''} (Fisher's p over sub-clusters below {SIGNIFICANT})."
+    )

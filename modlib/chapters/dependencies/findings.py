@@ -10,6 +10,7 @@ import pandas as pd
 
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, over_networks
+from modlib.evidence.sentences import Sentences, share_of
 from modlib.graphs.subclusters import layer_and_cluster
 from modlib.lesions.kinds import Kind
 
@@ -44,9 +45,9 @@ def dependent_pairs(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _given(rows: pd.DataFrame) -> Sample | None:
-    """Share of ordered pairs in which the second is important given the first, all networks together."""
+    """Share of ordered pairs in which the second is important given the first, by network."""
     pairs = relevant_pairs(rows)
-    return Sample(float(pairs["given"].mean()), len(pairs)) if len(pairs) else None
+    return over_networks(pairs.groupby("seed")["given"].mean()) if len(pairs) else None
 
 
 def _own_cluster(rows: pd.DataFrame) -> Sample | None:
@@ -62,3 +63,44 @@ FINDINGS = {
     "given": Metric("share of ordered pairs in which the second is important given the first", _given),
     "own_cluster": Metric("share of dependent pairs within a cluster less that between clusters", _own_cluster),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """How many important sub-clusters need another one, whether they are of its cluster, and in which direction."""
+    return _told_given(relevant_pairs(rows)), _told_cluster(dependent_pairs(rows)), _told_order(relevant_pairs(rows))
+
+
+def _told_given(pairs: pd.DataFrame) -> str | None:
+    if pairs.empty:
+        return None
+    needed = ~pairs["given"]
+    answer = "Few need each other" if needed.mean() < 0.5 else "Most need each other"
+    return (
+        f"{answer}: take two important sub-clusters in different layers and silence one; in {share_of(needed)} cases, "
+        f"{needed.mean():.0%}, the other is no longer important."
+    )
+
+
+def _told_cluster(pairs: pd.DataFrame) -> str | None:
+    if pairs.empty:
+        return None
+    within, between = (pairs.loc[pairs["same"] == same, "dependent"] for same in (True, False))
+    if within.empty or between.empty:
+        return None
+    words = "more often" if within.mean() > between.mean() else "no more often"
+    return (
+        f"Two sub-clusters of one cluster depend on each other {words} than two of different clusters: "
+        f"{share_of(within)} pairs against {share_of(between)}."
+    )
+
+
+def _told_order(pairs: pd.DataFrame) -> str | None:
+    first, second = (pairs[name].map(lambda name: layer_and_cluster(name)[0]) for name in ("first", "second"))
+    after, before = ~pairs.loc[second > first, "given"], ~pairs.loc[second < first, "given"]
+    if after.empty or before.empty:
+        return None
+    words = "nearer the output" if after.mean() > before.mean() else "nearer the input"
+    return (
+        f"It is more often the one {words} that depends on the other: the one nearer the output in {share_of(after)} "
+        f"cases, the one nearer the input in {share_of(before)}."
+    )

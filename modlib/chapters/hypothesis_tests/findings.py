@@ -6,11 +6,16 @@ known. Chapter: ``hypothesis-tests``.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from modlib.chapters.hypothesis_tests.experiment import ALONE, BH, FISHER, HOLM, LEVEL
+from modlib.chapters.hypothesis_tests.experiment import ALONE, BH, CHI_SQUARED, FISHER, HOLM, LEVEL, MEDIAN, SIMULATION
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, over_networks
+from modlib.evidence.sentences import Sentences, span
+
+NAMES = {FISHER: "Fisher's test", CHI_SQUARED: "the chi-squared test"}
+MANY = 0.2  # share of ties of which it is told
 
 KEEPS = ("mlp-mnist", "mlp-fashion", "vgg-cifar-unreg", "vgg-cifar", "resnet-18-imagenet", "vgg-16-imagenet")
 KEEPS_LITTLE: dict[str, set[tuple[str, str]]] = {"cnn-fashion": set(), "cnn-mnist": {(BH, FISHER)}}
@@ -60,3 +65,54 @@ FINDINGS = {
     "ticks": Metric("share of legible ticks that follow from table 1", _ticks),
     "kept": Metric("share of networks whose importance tests are as it says", _kept),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """How often tests call networks without an effect significant: alone, with ties, and as a median of five."""
+    rows = rows[(rows["study"] == SIMULATION) & (rows["effect"] == "no effect") & rows["test"].isin(list(NAMES))]
+    alone, medians = (rows[rows["rule"] == rule] for rule in (ALONE, MEDIAN))
+    plain = alone[alone["ties"] == "no ties"]
+    tied = alone[(alone["ties"] == "for") & np.isclose(alone["tied"].astype(float), MANY)]
+    return _told_level(plain), _told_ties(plain, tied), _told_median(medians[medians["ties"] == "no ties"])
+
+
+def _shares(rows: pd.DataFrame) -> pd.DataFrame:
+    """Share of networks called significant, a row a number of random sub-clusters, a column a test."""
+    counts = rows.groupby(["n_random", "test"])[["rejected", "of"]].sum()
+    return (counts["rejected"] / counts["of"]).unstack().reindex(columns=list(NAMES)).dropna()
+
+
+def _told_level(rows: pd.DataFrame) -> str | None:
+    shares = _shares(rows)
+    if shares.empty:
+        return None
+    told = [
+        f"{words} {'keeps' if shares[name].max() <= LEVEL else 'exceeds'} its level of {LEVEL:.0%} "
+        f"({span(shares[name], '.1%')} of networks are called significant)"
+        for name, words in NAMES.items()
+    ]
+    return f"Where there is no effect and no tie, {told[0]}, and {told[1]}."
+
+
+def _told_ties(plain: pd.DataFrame, tied: pd.DataFrame) -> str | None:
+    before, after = _shares(plain), _shares(tied)
+    if before.empty or after.empty:
+        return None
+    told = [f"{words} calls {span(after[name], '.1%')} significant" for name, words in NAMES.items()]
+    words = "spoil" if after.to_numpy().max() > max(LEVEL, before.to_numpy().max()) else "do not spoil"
+    return (
+        f"Ties {words} this: if {MANY:.0%} of the random sub-clusters are tied and a tie counts for the cluster, "
+        f"{told[0]} and {told[1]}, again without an effect."
+    )
+
+
+def _told_median(rows: pd.DataFrame) -> str | None:
+    shares = _shares(rows)
+    if shares.empty:
+        return None
+    words = "rarer" if shares.to_numpy().max() < LEVEL else "no rarer"
+    return (
+        f"A median of five p-values below {LEVEL} is {words} by chance than one such p-value: "
+        f"{span(shares[FISHER], '.2%')} of the medians with {NAMES[FISHER]}, {span(shares[CHI_SQUARED], '.2%')} with "
+        f"{NAMES[CHI_SQUARED]}."
+    )

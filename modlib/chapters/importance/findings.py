@@ -11,11 +11,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.importance.experiment import DROP, RANGE
+from modlib.chapters.importance.experiment import DROP, RANGE, ZERO
 from modlib.evidence.criteria import SIGNIFICANT, Sample
 from modlib.evidence.metrics import Metric, combined_by_network, over_networks
-from modlib.lesions.kinds import Kind
+from modlib.evidence.sentences import Sentences, listed, share_of, span
+from modlib.lesions.kinds import MIN_PROPORTION, Kind
 from modlib.stats import chi_squared_uniform, fisher_combined, median_p
+from modlib.tables.words import DATASETS
+
+K = 12  # clusters, of what is told of all networks
 
 KIND = ("network", "dataset", "dropout", "k")  # columns that the replicates of one kind of network share
 
@@ -37,15 +41,18 @@ def combined(
 
 
 def _share_significant(rows: pd.DataFrame, measure: str, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
-    """Share of the kinds of network whose median p-value is below 0.05."""
+    """Share of the kinds of network whose median p-value is below 0.05; as many networks as the rarest kind has."""
     if rows.empty:
         return None
     below = combined(rows, measure, combine) < SIGNIFICANT
-    return Sample(float(below.mean()), len(below))
+    return Sample(float(below.mean()), _fewest(rows))
 
 
 def _same_side(rows: pd.DataFrame) -> Sample | None:
-    """Share of p-values with 8 or 18 clusters that lie on the same side of 0.05 as those with 12."""
+    """Share of p-values with 8 or 18 clusters that lie on the same side of 0.05 as those with 12.
+
+    As many networks as the rarest kind has.
+    """
     rows = rows[rows["k"].isin([8, 12, 18])]
     if rows["k"].nunique() < 3:
         return None
@@ -55,7 +62,11 @@ def _same_side(rows: pd.DataFrame) -> Sample | None:
             below = (combined(rows, measure, combine) < SIGNIFICANT).unstack("k").dropna()
             same += [(below[k] == below[12]).to_numpy() for k in (8, 18)]
     agree = np.concatenate(same)
-    return Sample(float(agree.mean()), agree.size) if agree.size else None
+    return Sample(float(agree.mean()), _fewest(rows)) if agree.size else None
+
+
+def _fewest(rows: pd.DataFrame) -> int:
+    return int(rows.groupby(list(KIND))["seed"].nunique().min())
 
 
 def _drops(rows: pd.DataFrame) -> pd.DataFrame:
@@ -86,8 +97,8 @@ def _median_p(rows: pd.DataFrame, combine: Callable[[np.ndarray, int], float]) -
 
 
 FINDINGS = {
-    "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True),
-    "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True),
+    "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True, no_effect=0.5),
+    "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True, no_effect=0.5),
     "importance_fisher": Metric(
         "share of kinds of network with a Fisher p below 0.05, importance",
         partial(_share_significant, measure=DROP, combine=fisher_combined),
@@ -107,3 +118,45 @@ FINDINGS = {
         _large_and_significant,
     ),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """Networks without dropout, neurons silenced: how many sub-clusters matter, how much, and to which classes."""
+    rows = rows[(rows["dropout"] == "no") & (rows["biases"] == ZERO) & (rows["k"] == K)]
+    rows = rows[rows["size"] >= MIN_PROPORTION * rows["width"]]
+    drops, ranges = (rows[rows["measure"] == measure] for measure in (DROP, RANGE))
+    return _told_worse(drops[drops["network"] == "mlp"]), _told_lost(drops), _told_ranges(ranges)
+
+
+def _told_worse(rows: pd.DataFrame) -> str | None:
+    if rows.empty:
+        return None
+    worse, chance = rows["value"] > rows["random_max"], float((1 / (rows["n_random"] + 1)).mean())
+    answer = "Many do" if worse.mean() > 2 * chance else "Hardly more than chance has it"
+    return (
+        f"{answer}: silencing a sub-cluster with at least {MIN_PROPORTION:.0%} of a layer costs perceptrons more "
+        f"accuracy than each of {span(rows['n_random'], '.0f')} random sets of as many neurons in {share_of(worse)} "
+        f"cases, {worse.mean():.0%}, where clusters without a meaning would in at most {chance:.0%}."
+    )
+
+
+def _told_lost(rows: pd.DataFrame) -> str | None:
+    told = []
+    for kind, words in (("mlp", "perceptrons"), ("cnn", "small convolutional networks")):
+        means = 100 * rows[rows["network"] == kind].groupby("dataset")[["value", "random_mean"]].mean()
+        if len(means):
+            own = [f"{lost:.2g} on {DATASETS[str(name)]}" for name, lost in means["value"].items()]
+            random = [f"{lost:.2g}" for lost in means["random_mean"]]
+            told.append(f"{words} lose {listed(own)} (without random neurons {listed(random)})")
+    return f"Without a sub-cluster, in percentage points of accuracy, {listed(told)}." if told else None
+
+
+def _told_ranges(rows: pd.DataFrame) -> str | None:
+    if rows.empty:
+        return None
+    uneven = rows["value"] > rows["random_mean"]
+    words = "mostly more" if uneven.mean() > 0.5 else "mostly no more"
+    return (
+        f"What they cost is {words} unevenly spread over the classes than what random sets cost: {share_of(uneven)} "
+        "have a larger range over classes, relative to their mean, than random sets have on average."
+    )

@@ -8,9 +8,10 @@ row was looked at. Chapter: ``upstream-downstream``.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from itertools import combinations, product
+from operator import gt, lt
 from typing import TypeAlias
 
 import numpy as np
@@ -20,12 +21,15 @@ from modlib.chapters.upstream_downstream.experiment import EXPERIMENT, LEAST_L2
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
+from modlib.evidence.sentences import Sentences, listed, share_of
 
 TRAINED = [name for name in EXPERIMENT.network_key if name != "dataset"]  # there is only one
 LAYER = [*TRAINED, "layer"]  # columns that identify a layer of a network
 ACCURACY = 0.8  # networks below it are left out, as in the paper
 SIDES = ("within", "across")  # kinds of pairs: of one family, or one upstream and one downstream
 BASELINE = ("l2", LEAST_L2)  # the least regularised networks; every other one has this L2 too
+SMALL = "64-64"  # the networks of which most is told
+NAMES = {"dropout": "dropout", "l2": "L2", "l1": "L1"}  # of regularisers
 Pair: TypeAlias = tuple[str, str]
 
 
@@ -138,6 +142,12 @@ def _q_effect(rows: pd.DataFrame, sweep: str, measures: Collection[str] = MEASUR
     return sample_of(effect(rows, per_layer(rows, column, measures), sweep, _only(rows)))
 
 
+def _l2_over_dropout(rows: pd.DataFrame) -> Sample | None:
+    values, hidden = per_layer(rows, "q"), _only(rows)
+    l2, dropout = (effect(rows, values, sweep, hidden) for sweep in ("l2", "dropout"))
+    return sample_of((l2 / dropout.mean()).dropna())
+
+
 def _advantage(rows: pd.DataFrame, hidden: str, measures: Collection[str] = MEASURES) -> pd.Series:
     """By how much dropout raises Q more than the better of L1 and L2."""
     values = per_layer(rows, "q", measures)
@@ -151,11 +161,14 @@ def _dropout_over_others(rows: pd.DataFrame) -> Sample | None:
 
 def _advantage_against_small(rows: pd.DataFrame, hidden: str, measures: Collection[str] = MEASURES) -> Sample | None:
     """The advantage of dropout in another architecture less that in (64, 64)."""
-    return sample_of((_advantage(rows, hidden, measures) - _advantage(rows, "64-64", measures)).dropna())
+    return sample_of((_advantage(rows, hidden, measures) - _advantage(rows, SMALL, measures)).dropna())
 
 
-def _upstream_over_downstream(rows: pd.DataFrame) -> Sample | None:
-    sides = [effect(rows, per_layer(rows, "q", side), "dropout", _only(rows)) for side in (UPSTREAM, DOWNSTREAM)]
+def _difference_of_families(
+    rows: pd.DataFrame, sweep: str, more: Collection[str], less: Collection[str]
+) -> Sample | None:
+    """Effect of a regulariser on Q, for one family of similarities less that for the other."""
+    sides = [effect(rows, per_layer(rows, "q", side), sweep, _only(rows)) for side in (more, less)]
     return sample_of((sides[0] - sides[1]).dropna())
 
 
@@ -209,13 +222,9 @@ def _trained_over_untrained(rows: pd.DataFrame, kind: str) -> Sample | None:
     return _trained_less_untrained(agreement(accepted(rows), kind))
 
 
-def _refined(rows: pd.DataFrame) -> Sample | None:
-    """Share of partitions whose Q the search raises."""
-    return Sample(float((rows["q"] > rows["q_start"]).mean()), len(rows)) if len(rows) else None
-
-
-def _never_lowered(rows: pd.DataFrame) -> Sample | None:
-    return Sample(float((rows["q"] < rows["q_start"]).mean()), len(rows)) if len(rows) else None
+def _share_of_searches(rows: pd.DataFrame, compare: Callable[[pd.Series, pd.Series], pd.Series]) -> Sample | None:
+    """Share of partitions whose Q the search raises (``gt``) or lowers (``lt``), by network."""
+    return sample_of(compare(rows["q"], rows["q_start"]).astype(float).groupby([rows[c] for c in TRAINED]).mean())
 
 
 def _spectral_over_single(rows: pd.DataFrame) -> Sample | None:
@@ -226,7 +235,7 @@ def _spectral_over_single(rows: pd.DataFrame) -> Sample | None:
 
 def _between_two_and_six(rows: pd.DataFrame) -> Sample | None:
     rows = accepted(rows)
-    return Sample(float(rows["effective_number"].between(2, 6).mean()), len(rows)) if len(rows) else None
+    return sample_of(rows["effective_number"].between(2, 6).astype(float).groupby([rows[c] for c in TRAINED]).mean())
 
 
 def _number_trained(rows: pd.DataFrame) -> Sample | None:
@@ -282,14 +291,22 @@ def _only(rows: pd.DataFrame) -> str:
 FINDINGS = {
     "dropout_over_others": Metric("effect of dropout on Q, less that of L1 or L2", _dropout_over_others),
     "dropout_effect": Metric("effect of dropout on Q", partial(_q_effect, sweep="dropout")),
+    "l2_over_dropout": Metric("effect of L2 on Q, as a share of dropout's", _l2_over_dropout, 2),
     "l2_effect": Metric("effect of L2 on Q", partial(_q_effect, sweep="l2")),
     "l1_effect_downstream": Metric(
         "effect of L1 on Q, downstream", partial(_q_effect, sweep="l1", measures=DOWNSTREAM)
     ),
+    "l1_downstream_over_upstream": Metric(
+        "effect of L1 on Q, downstream less upstream",
+        partial(_difference_of_families, sweep="l1", more=DOWNSTREAM, less=UPSTREAM),
+    ),
     "dropout_effect_number": Metric(
         "effect of dropout on the number of communities", partial(_q_effect, sweep="dropout", column="effective_number")
     ),
-    "upstream_over_downstream": Metric("effect of dropout on Q, upstream less downstream", _upstream_over_downstream),
+    "upstream_over_downstream": Metric(
+        "effect of dropout on Q, upstream less downstream",
+        partial(_difference_of_families, sweep="dropout", more=UPSTREAM, less=DOWNSTREAM),
+    ),
     "first_over_second": Metric("effect of dropout on Q, first layer less second", _first_over_second),
     "l1_like_l2": Metric("L1 less L2, as a share of dropout's effect on Q", partial(_l1_like_l2, column="q"), 2),
     "sparsity_l1_like_l2": Metric("sparsity, L1 less L2", partial(_l1_like_l2, column="sparsity")),
@@ -328,10 +345,7 @@ FINDINGS = {
     "across_at_large_l1": Metric(
         "agreement across at large L1, plain less normalised downstream",
         partial(
-            _difference_of_kinds,
-            more="across, plain downstream",
-            less="across, normalised downstream",
-            sweep="l1",
+            _difference_of_kinds, more="across, plain downstream", less="across, normalised downstream", sweep="l1"
         ),
     ),
     **{
@@ -354,11 +368,50 @@ FINDINGS = {
         "agreement across, trained less untrained", partial(_trained_over_untrained, kind="across")
     ),
     "every_index": Metric("least difference within less across, over indices", _same_by_every_index),
-    "refined": Metric("share of partitions that the search improves", _refined),
-    "lowered": Metric("share of partitions that the search makes worse", _never_lowered),
+    "refined": Metric("share of partitions that the search improves", partial(_share_of_searches, compare=gt)),
+    "lowered": Metric("share of partitions that the search makes worse", partial(_share_of_searches, compare=lt)),
     "spectral_over_single": Metric("Q with spectral start less Q without", _spectral_over_single),
     "number_two_to_six": Metric("share of layers with 2 to 6 communities", _between_two_and_six, 2),
     "number_trained": Metric("number of communities, trained less untrained", _number_trained, 2),
     "depth_matters": Metric("p, Q of untrained networks equal in all layers", _depth_matters, 4),
     "failures_elsewhere": Metric("share below 80% accuracy at weaker regularisation", _failures_elsewhere),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """Whether the two families of similarity find the same groups, and what regularisers do to Q."""
+    of_each = {str(hidden): _effects(rows, str(hidden)) for hidden in rows["hidden"].unique()}
+    return _told_agreement(rows[rows["hidden"] == SMALL]), _told_effects(of_each.get(SMALL, {})), _told_largest(of_each)
+
+
+def _effects(rows: pd.DataFrame, hidden: str) -> dict[str, pd.Series]:
+    """What each regulariser does to Q in networks of one architecture, by seed, where that is measured."""
+    effects = {name: effect(rows, per_layer(rows, "q"), sweep, hidden) for sweep, name in NAMES.items()}
+    return {name: of_seeds for name, of_seeds in effects.items() if len(of_seeds)}
+
+
+def _told_agreement(rows: pd.DataFrame) -> str | None:
+    rows = accepted(rows[rows["sweep"] != "untrained"])
+    within, across = (agreement(rows, kind) for kind in SIDES)
+    if within.empty or across.empty:
+        return None
+    return (
+        f"{'Only in part' if across.mean() < within.mean() else 'Yes'}: groups by an upstream and by a downstream "
+        f"similarity agree at {across.mean():.2f} on average, those by two similarities of one family at "
+        f"{within.mean():.2f}, two searches with the same similarity at {rows['stability'].mean():.2f}; 1 is equal."
+    )
+
+
+def _told_effects(effects: dict[str, pd.Series]) -> str | None:
+    told = [
+        f"{name} {'raises' if by.mean() > 0 else 'lowers'} Q by {abs(by.mean()):.3f} (up for {share_of(by > 0)} seeds)"
+        for name, by in effects.items()
+    ]
+    return f"At the largest strength that keeps {ACCURACY:.0%} accuracy, {listed(told)}." if told else None
+
+
+def _told_largest(of_each: dict[str, dict[str, pd.Series]]) -> str | None:
+    most = [max(by, key=lambda name: by[name].mean()) for by in of_each.values() if len(by) == len(NAMES)]
+    first = max(NAMES.values(), key=most.count)
+    told = f"Of the three, {first} does most for Q in {most.count(first)} of {len(most)} architectures."
+    return told if most else None

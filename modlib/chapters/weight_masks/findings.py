@@ -16,6 +16,7 @@ from modlib.chapters.weight_masks.experiment import paper_beta
 from modlib.data.arithmetic import TASKS
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
+from modlib.evidence.sentences import Sentences, span
 
 ENDS = (0.1, 0.9)  # probabilities beyond these count as decided
 SMALL = "fnn 400-400-200"  # the smallest network of figure 9
@@ -31,6 +32,11 @@ def at_paper_beta(rows: pd.DataFrame) -> pd.DataFrame:
 def share(rows: pd.DataFrame) -> pd.Series:
     """s(t, r) of every row: weights shared with the other mask over weights kept."""
     return rows["shared"] / rows["kept"].where(rows["kept"] > 0)
+
+
+def over_chance(rows: pd.DataFrame) -> pd.Series:
+    """Share of the weights kept that is shared, less what two masks of these densities would share by chance."""
+    return (rows["shared"] - rows["by_chance"]) / rows["kept"].where(rows["kept"] > 0)
 
 
 def by_seed(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
@@ -53,7 +59,7 @@ def _outer(rows: pd.DataFrame, inner: bool = False) -> pd.DataFrame:
 
 def _outer_over_inner(rows: pd.DataFrame) -> Sample | None:
     outer, inner = _outer(rows), _outer(rows, inner=True)
-    return sample_of(by_seed(outer, share(outer)) - by_seed(inner, share(inner)))
+    return sample_of(by_seed(outer, over_chance(outer)) - by_seed(inner, over_chance(inner)))
 
 
 def _outer_shared(rows: pd.DataFrame) -> Sample | None:
@@ -79,7 +85,7 @@ def _multiplication_to_addition(rows: pd.DataFrame) -> Sample | None:
 
 def _addition_shares_more(rows: pd.DataFrame) -> Sample | None:
     totals = whole_masks(rows)
-    shares = _of_masks(totals, share(totals))
+    shares = _of_masks(totals, over_chance(totals))
     return sample_of(shares["addition"] - shares["multiplication"]) if len(shares) else None
 
 
@@ -117,7 +123,7 @@ def _inverse_drop(rows: pd.DataFrame, mask: str | None = None) -> Sample | None:
 
 def _difference_of_tasks(rows: pd.DataFrame, more: str, less: str) -> Sample | None:
     totals = whole_masks(rows)
-    shares = share(totals).groupby([totals["seed"], totals["task"]]).mean().unstack("task")
+    shares = over_chance(totals).groupby([totals["seed"], totals["task"]]).mean().unstack("task")
     return sample_of(shares[more] - shares[less]) if {more, less} <= set(shares) else None
 
 
@@ -127,7 +133,7 @@ def _size_p(rows: pd.DataFrame) -> Sample | None:
 
     totals = whole_masks(rows[rows["network"].str.startswith("fnn")])
     small = totals["network"] == SMALL
-    of_both = [by_seed(part, share(part)) for part in (totals[small], totals[~small])]
+    of_both = [by_seed(part, over_chance(part)) for part in (totals[small], totals[~small])]
     if min(map(len, of_both)) < 2:
         return None
     return Sample(float(ttest_ind(*of_both, equal_var=False).pvalue), min(map(len, of_both)))
@@ -160,9 +166,11 @@ def _range_near_paper(rows: pd.DataFrame, column: Callable[[pd.DataFrame], pd.Se
 
 
 FINDINGS = {
-    "weight_ratio_mul_to_add": Metric("weights for multiplication to those for addition", _multiplication_to_addition),
-    "outer_over_inner": Metric("sharing, first and last layer less those between", _outer_over_inner),
-    "addition_shares_more": Metric("sharing of addition less that of multiplication", _addition_shares_more),
+    "weight_ratio_mul_to_add": Metric(
+        "weights for multiplication to those for addition", _multiplication_to_addition, no_effect=1
+    ),
+    "outer_over_inner": Metric("sharing over chance, first and last layer less those between", _outer_over_inner),
+    "addition_shares_more": Metric("sharing over chance, addition less multiplication", _addition_shares_more),
     "answers_own": Metric("other operation answered by the mask's own", partial(_answers, answer="own")),
     "answers_neither": Metric("other operation answered by neither", partial(_answers, answer="neither")),
     "shared": Metric("sharing, all layers", _shared),
@@ -172,18 +180,66 @@ FINDINGS = {
         "accuracy lost on pair 2 by the inverse mask of pair 1", partial(_inverse_drop, mask="pair 1")
     ),
     "together_or_apart": Metric(
-        "sharing, one pair at a time less both", partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1])
+        "sharing over chance, one pair at a time less both", partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1])
     ),
     "shared_io": Metric(
-        "sharing, addition and multiplication less double addition",
+        "sharing over chance, addition and multiplication less double addition",
         partial(_difference_of_tasks, more=TASKS[0], less=TASKS[1]),
     ),
-    "size_p": Metric("p of a difference in sharing between small and large", _size_p),
+    "size_p": Metric("p of a difference in sharing over chance between small and large", _size_p),
     "decided": Metric("share of probabilities below 0.1 or above 0.9", _decided),
     "range_accuracy": Metric(
         "range of accuracy over strengths near the paper's", partial(_range_near_paper, column=own_accuracy)
     ),
     "range_sharing": Metric(
-        "range of sharing over strengths near the paper's", partial(_range_near_paper, column=share)
+        "range of sharing over chance, over strengths near the paper's", partial(_range_near_paper, column=over_chance)
     ),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """What masks of two operations keep and share, what masks of one operation share, and what a network then loses."""
+    totals = whole_masks(rows)
+    operations, same = (totals[totals["task"] == task] for task in TASKS[:2])
+    return _told_operations(operations), _told_same(same, _outer(rows[rows["task"] == TASKS[1]])), _told_lost(totals)
+
+
+def _by_network(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
+    return values.groupby(rows["network"]).mean().dropna()
+
+
+def _told_operations(rows: pd.DataFrame) -> str | None:
+    ratio = _by_network(rows, rows["shared"] / rows["by_chance"])
+    if ratio.empty:
+        return None
+    kept = (rows["kept"] / rows["size"]).groupby([rows["network"], rows["mask"]]).mean()
+    words = "a small part" if kept.max() < 0.5 else "a large part"
+    partly = "often the same ones" if ratio.min() > 1 else "not the same ones"
+    return (
+        f"Each needs {words}, and two functions {partly}: a mask for addition or multiplication keeps "
+        f"{span(kept, '.1%')} of the weights, by network, and the two masks share {span(ratio, '.1f')} times as many "
+        "as random masks of their sizes."
+    )
+
+
+def _told_same(rows: pd.DataFrame, outer: pd.DataFrame) -> str | None:
+    shared = _by_network(rows, share(rows))
+    if shared.empty or outer.empty:
+        return None
+    words = "mostly by other weights" if shared.max() < 0.5 else "mostly by the same weights"
+    return (
+        f"The same function of two pairs of numbers is computed {words}: masks for the two share {span(shared, '.0%')} "
+        f"of what they keep, by network, and {span(_by_network(outer, share(outer)), '.0%')} in first and last layers."
+    )
+
+
+def _told_lost(rows: pd.DataFrame) -> str | None:
+    lost = 100 * inverse_drop(rows).groupby([rows["task"], rows["network"]]).mean().dropna()
+    operations, same = (lost[lost.index.get_level_values("task") == task] for task in TASKS[:2])
+    if operations.empty or same.empty:
+        return None
+    words = "more" if operations.mean() > same.mean() else "no more"
+    return (
+        f"Without the weights of one operation, the other loses {span(operations, '.0f')} points of accuracy, {words} "
+        f"than one pair of numbers loses without those of the other pair ({span(same, '.0f')} points)."
+    )

@@ -1,0 +1,250 @@
+"""Parts of an audit that ask what the modules do: without them, for what, and whether their units are alike.
+
+Chapter: ``your-network``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
+
+import numpy as np
+import pandas as pd
+
+from modlib.audits.effort import affordable, batches, operations
+from modlib.audits.findings import Findings, NotDone
+from modlib.audits.structure import LEVEL, OnStep, power
+from modlib.audits.subject import AuditSettings, Subject
+from modlib.communities.partitions import effective_number, find_communities
+from modlib.communities.similarity import similarities
+from modlib.graphs.subclusters import SubCluster, sub_clusters
+from modlib.lesions.damage import LesionTest, lesion_tests
+from modlib.lesions.kinds import Kind, kind
+from modlib.networks.network import Network, from_arrays
+from modlib.responses.activations import hidden_activities
+from modlib.responses.correlations import contrast, mean_image, spearman
+from modlib.stats import benjamini_hochberg, monte_carlo_p
+
+COVARIANCE, HESSIAN = "normalised covariance", "normalised loss Hessian"  # alike upstream, and downstream
+
+
+def lesions(
+    subject: Subject, found: Mapping[str, Findings], settings: AuditSettings, seed: int, on_step: OnStep
+) -> Findings:
+    """What the network loses without each sub-cluster, and without as many random units of the same layer.
+
+    Raises:
+        NotDone: if network, data, labels or sub-clusters are missing.
+    """
+    network, inputs, labels = subject.labelled()
+    parts = _sub_clusters(subject, found)
+    each = operations(network, inputs) / 2  # what lies before the lesion is computed once
+    effort = affordable(settings.most_operations, each, len(inputs), settings.n_random, len(parts))
+    largest = sorted(parts, key=lambda part: -len(part.units))[: effort.items]
+    parts = [part for part in parts if part in largest]
+    inputs, labels = inputs[: effort.inputs], labels[: effort.inputs]  # they are in random order
+    rng = np.random.default_rng(seed)
+    tests: list[LesionTest] = []
+    for _, group in groupby(parts, key=attrgetter("layer")):
+        tests += lesion_tests(network, inputs, labels, list(group), effort.draws, rng)
+        on_step(len(tests), len(parts))
+    table = pd.DataFrame(
+        {
+            **_names(subject, parts),
+            "lost": [test.damage.drop for test in tests],
+            "by random units": [test.random_drops.mean() for test in tests],
+            "p": [monte_carlo_p(test.damage.drop, test.random_drops, side="large") for test in tests],
+            "kind": [str(kind(test.part, test.damage.drop, test.random_drops)) for test in tests],
+            "class hurt most": [subject.classes[_class_hurt_most(test, labels)] for test in tests],
+        }
+    )
+    table.insert(7, "significant", benjamini_hochberg(table["p"].to_numpy(), LEVEL))
+    important = int((table["kind"] == str(Kind.IMPORTANT)).sum())
+    says = (
+        f"{int(table['significant'].sum())} of {len(table)} sub-clusters cost more accuracy than random units of their "
+        f"layer, and {important} are important in the papers' sense.",
+        power(len(table), effort.draws),
+        *filter(None, [effort.reduced]),
+    )
+    return Findings(says, {"lesions": table}, {"random": np.array([test.random_drops for test in tests])})
+
+
+def responses(
+    subject: Subject, found: Mapping[str, Findings], settings: AuditSettings, seed: int, on_step: OnStep
+) -> Findings:
+    """What the units of each sub-cluster respond to: the class, and with images the image; against random units.
+
+    Raises:
+        NotDone: if network, data or sub-clusters are missing, or there are neither labels nor images.
+    """
+    network, inputs = subject.asked()
+    labels, images = subject.labels, subject.images
+    if labels is None and images is None:
+        raise NotDone("inputs are no images and have no labels; pass labels, or images as (n, height, width)")
+    parts = _sub_clusters(subject, found)
+    activities = _activities(network, inputs)
+    rng = np.random.default_rng(seed)
+    lines, drawn = [], []
+    for layer, group in groupby(parts, key=attrgetter("layer")):
+        of_units = None if images is None else spearman(activities[layer - 1], images.reshape(len(images), -1))
+        of_classes = None if labels is None else _class_means(activities[layer - 1], labels)
+        for part in group:
+            sets = part.and_random(settings.n_random, rng)
+            line: dict[str, object] = {}
+            if labels is not None and of_classes is not None:
+                means = of_classes[sets].mean(axis=1)  # (sets, classes)
+                most, random = means[0].max(), means[1:].max(axis=1)
+                line["answers most to"] = subject.classes[int(np.unique(labels)[means[0].argmax()])]
+                line |= {"by": most, "random units by": random.mean()}
+                line["p of class"] = monte_carlo_p(most, random, side="large")
+            if of_units is not None:
+                pictures = [mean_image(of_units[units], rng) for units in sets]
+                own, *others = map(contrast, pictures)
+                drawn.append(pictures[0])
+                line |= {"contrast": own, "of random units": np.mean(others)}
+                line["p of image"] = monte_carlo_p(own, np.array(others), side="large")
+            lines.append(line)
+            on_step(len(lines), len(parts))
+    table = pd.DataFrame(_names(subject, parts)).join(pd.DataFrame(lines))
+    tests = [column for column in ("p of class", "p of image") if column in table]
+    rejected = benjamini_hochberg(table[tests].to_numpy().ravel(), LEVEL).reshape(len(table), -1)
+    says = []
+    for column, which in zip(tests, rejected.T, strict=True):
+        table[column.replace("p of", "significant by")] = which
+        what = "answer more to one class" if column == "p of class" else "share one image more"
+        says.append(f"The units of {int(which.sum())} of {len(table)} sub-clusters {what} than random units do.")
+    arrays = {} if images is None else {"images": np.array(drawn).reshape(-1, *images.shape[1:])}
+    return Findings((*says, power(rejected.size, settings.n_random)), {"responses": table}, arrays)
+
+
+def similar(subject: Subject, settings: AuditSettings, seed: int, on_step: OnStep) -> Findings:
+    """Whether units fall into communities that see the same or do the same, more than with shuffled weights.
+
+    Raises:
+        NotDone: if network or data are missing.
+    """
+    network, inputs = subject.asked()
+    each = operations(network, inputs)
+    if _is_relu_perceptron(network):  # a gradient of every unit and output
+        each *= 1 + min(network.layers[0].kernel.shape) + network.layers[-1].kernel.shape[1]
+    effort = affordable(settings.most_operations, each, len(inputs), settings.n_networks, 1)
+    inputs, labels = inputs[: effort.inputs], None if subject.labels is None else subject.labels[: effort.inputs]
+    rng = np.random.default_rng(seed)
+    own = _alike(network, inputs, labels)
+    lines, arrays = [], {}
+    for layer, measures in own.items():
+        for measure, matrix in measures.items():
+            communities = find_communities(matrix, rng)
+            arrays[f"{measure} {layer}"] = communities.labels
+            lines.append(
+                {
+                    "layer": network.layers[layer - 1].name,
+                    "measure": measure,
+                    "Q": communities.q,
+                    "communities": effective_number(communities.labels),
+                }
+            )
+    random = []
+    for number in range(1, effort.draws + 1):
+        other = _alike(_shuffled(network, rng), inputs, labels)
+        random.append([find_communities(m, rng).q for measures in other.values() for m in measures.values()])
+        on_step(number, effort.draws)
+    null = np.array(random)
+    table = pd.DataFrame(lines)
+    table["Q of shuffled weights"] = null.mean(axis=0)
+    table["p"] = [monte_carlo_p(q, null[:, row], side="large") for row, q in enumerate(table["Q"])]
+    table["significant"] = benjamini_hochberg(table["p"].to_numpy(), LEVEL)
+    says = [
+        f"In {int(table['significant'].sum())} of {len(table)} cases units fall into clearer communities than in the "
+        "same network with shuffled weights.",
+        power(len(table), effort.draws),
+        *filter(None, [effort.reduced]),
+    ]
+    if HESSIAN not in set(table["measure"]):
+        says.append(
+            "Only what units see is compared, not what they do: measures by gradients take a pass a unit and input "
+            "where the network is no perceptron with ReLU; modlib.similarities computes them."
+        )
+    return Findings(tuple(says), {"communities": table}, arrays)
+
+
+def _sub_clusters(subject: Subject, found: Mapping[str, Findings]) -> list[SubCluster]:
+    """Sub-clusters that random units can be compared with: not the whole layer, and not a single unit."""
+    labels = subject.hidden(found["modules"].arrays["labels"])
+    parts = [part for part in sub_clusters(labels, at_least=2) if len(part.units) < len(part.pool)]
+    if not parts:
+        raise NotDone("every module holds whole hidden layers, so there are no other units to compare it with")
+    return parts
+
+
+def _class_hurt_most(test: LesionTest, labels: np.ndarray) -> int:
+    """The class that a lesion hurts most."""
+    return int(np.unique(labels)[test.damage.class_drops.argmax()])
+
+
+def _names(subject: Subject, parts: list[SubCluster]) -> dict[str, list[object]]:
+    assert subject.network is not None
+    return {
+        "layer": [subject.network.layers[part.layer - 1].name for part in parts],
+        "module": [part.cluster for part in parts],
+        "units": [len(part.units) for part in parts],
+        "of": [part.width for part in parts],
+    }
+
+
+def _class_means(activities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mean of every unit's standardised activity over the inputs of every class, (units, classes)."""
+    scores = _standardised(activities)
+    return np.array([scores[labels == label].mean(axis=0) for label in np.unique(labels)]).T
+
+
+def _activities(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
+    parts = [hidden_activities(network, batch) for batch in batches(inputs)]
+    return [np.concatenate(of_layer) for of_layer in zip(*parts, strict=True)]
+
+
+def _standardised(activities: np.ndarray) -> np.ndarray:
+    """Activities with mean 0 and spread 1 over the inputs; 0 for a unit that never changes."""
+    spread = activities.std(axis=0)
+    return np.divide(activities - activities.mean(axis=0), spread, out=np.zeros_like(activities), where=spread > 0)
+
+
+def _is_relu_perceptron(network: Network) -> bool:
+    *hidden, last = network.layers
+    plain = all(layer.kind == "dense" and layer.batch_norm is None for layer in network.layers)
+    return plain and bool(hidden) and last.activation == "linear" and all(one.activation == "relu" for one in hidden)
+
+
+def _alike(network: Network, inputs: np.ndarray, labels: np.ndarray | None) -> dict[int, dict[str, np.ndarray]]:
+    """Similarities of the units of every hidden layer, from 1, by measure."""
+    if _is_relu_perceptron(network):
+        layers = similarities(network, inputs, labels).values()
+        return {layer: {name: of[name] for name in (COVARIANCE, HESSIAN)} for layer, of in enumerate(layers, start=1)}
+    found = {}
+    for layer, activities in enumerate(_activities(network, inputs), start=1):
+        spread = activities.std(axis=0)
+        scores = np.divide(
+            activities - activities.mean(axis=0), spread, out=np.zeros_like(activities), where=spread > 0
+        )
+        found[layer] = {COVARIANCE: np.abs(scores.T @ scores) / len(scores)}
+    return found
+
+
+def _shuffled(network: Network, rng: np.random.Generator) -> Network:
+    """The network with the weights of every layer in random places; biases and norms stay where they are."""
+    if _is_relu_perceptron(network):
+        kernels = [rng.permutation(layer.kernel.ravel()).reshape(layer.kernel.shape) for layer in network.layers]
+        return from_arrays(kernels, [layer.bias for layer in network.layers])
+    import copy
+
+    import torch
+
+    module = copy.deepcopy(network.module)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.ndim > 1:
+                places = torch.as_tensor(rng.permutation(parameter.numel()))
+                parameter.copy_(parameter.flatten()[places].reshape(parameter.shape))
+    return replace(network, module=module)

@@ -1,0 +1,288 @@
+"""The network that is audited, what is known of it, and how thoroughly it is asked.
+
+Chapter: ``your-network``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+
+import modlib
+from modlib.audits.findings import NotDone
+from modlib.errors import InputError
+from modlib.files import digest_of
+from modlib.graphs.neurons import Matrix, NeuronGraph, neuron_graph
+from modlib.networks.network import Network, as_network
+from modlib.reprs import BriefRepr
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Task: TypeAlias = "Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]"
+EXAMPLES = 16  # by which a task is known
+CHANNELS = (1, 3)  # of images; so many in the last place, and not in the second, are channels last
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """How thoroughly a network is asked.
+
+    Attributes:
+        ks: numbers of modules to try.
+        n_shuffles: shuffles of the weights a null model.
+        n_starts: clusterings from other random starts that are compared with each other.
+        n_random: random sets of units a sub-cluster, and random groupings of units that agreement is compared with.
+        n_inputs: inputs at most, drawn from the data.
+        n_networks: networks with shuffled weights whose communities are compared with those found.
+        mask_steps: steps in which a mask is learned.
+        most_operations: floating point operations that a part may cost; it asks less where it would cost more.
+
+    >>> AuditSettings(n_shuffles=0)
+    Traceback (most recent call last):
+    modlib.errors.InputError: n_shuffles = 0 arrived; expected a whole number of at least 1
+    """
+
+    ks: tuple[int, ...] = (2, 4, 7, 10)
+    n_shuffles: int = 499
+    n_starts: int = 10
+    n_random: int = 499
+    n_inputs: int = 5000
+    n_networks: int = 99
+    mask_steps: int = 2000
+    most_operations: int = 200_000_000_000_000
+
+    def __post_init__(self) -> None:
+        least = {"n_starts": 2, "n_inputs": 2}
+        for name, value in asdict(self).items():
+            if name != "ks" and (not isinstance(value, int) or value < least.get(name, 1)):
+                raise InputError(
+                    f"{name} = {value!r} arrived; expected a whole number of at least {least.get(name, 1)}"
+                )
+        if not self.ks or not all(isinstance(k, int) and k >= 2 for k in self.ks):
+            raise InputError(f"ks = {self.ks!r} arrived; expected whole numbers of at least 2, such as (2, 4)")
+
+
+QUICK = AuditSettings(
+    n_shuffles=99,
+    n_starts=5,
+    n_random=99,
+    n_inputs=500,
+    n_networks=39,
+    mask_steps=300,
+    most_operations=2_000_000_000_000,
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Subject(BriefRepr):
+    """A network and its data, as an audit reads them.
+
+    Attributes:
+        name: of the network, for the report.
+        graph: its neuron graph.
+        network: the network itself, or None where only its weights are known.
+        unread: why there is no ``network``; empty if there is one.
+        inputs: (n, ...), what the module of the network takes, in random order, or None.
+        labels: (n,) classes of the inputs, or None.
+        images: (n, height, width), the inputs as grey images of at most 32 x 32, or None if they are none.
+        classes: names of the outputs.
+        task: draws examples of a task of the reader's own, or None.
+        notes: how data were read.
+    """
+
+    name: str
+    graph: NeuronGraph
+    network: Network | None
+    unread: str
+    inputs: np.ndarray | None
+    labels: np.ndarray | None
+    images: np.ndarray | None
+    classes: tuple[str, ...]
+    task: Task | None
+    notes: tuple[str, ...]
+
+    def _facts(self) -> dict[str, object]:
+        return {"name": self.name, "graph": self.graph, "inputs": self.inputs}
+
+    @property
+    def layer_names(self) -> list[str]:
+        """A name for every layer of the graph."""
+        sizes, names = self.graph.sizes, [layer.name for layer in self.network.layers] if self.network else []
+        if self.network and self.network.layers[0].kind == "conv":
+            names = [layer.name for layer in self.network.layers if layer.kind == "conv"]
+        elif names:
+            names = ["input", *names]
+        return names if len(names) == len(sizes) else [f"layer {number}" for number in range(len(sizes))]
+
+    def asked(self) -> tuple[Network, np.ndarray]:
+        """The network and the inputs, for a part that needs both.
+
+        Raises:
+            NotDone: if one of them is not there.
+        """
+        if self.network is None:
+            raise NotDone(f"only the weights are known ({self.unread}); pass a model that can be run")
+        if self.inputs is None:
+            raise NotDone("no data arrived; pass inputs of the network, such as its test set")
+        return self.network, self.inputs
+
+    def labelled(self) -> tuple[Network, np.ndarray, np.ndarray]:
+        """The network, the inputs and their classes, for a part that needs all of them.
+
+        Raises:
+            NotDone: if one of them is not there.
+        """
+        network, inputs = self.asked()
+        if self.labels is None:
+            raise NotDone("no labels arrived; pass the class of every input")
+        return network, inputs, self.labels
+
+    def hidden(self, labels: np.ndarray) -> list[np.ndarray]:
+        """Labels of vertices for the hidden layers, in their order, as ``modlib.graphs.sub_clusters`` takes them.
+
+        Args:
+            labels: (n_vertices,).
+
+        Raises:
+            NotDone: if the network is not known.
+        """
+        if self.network is None:
+            raise NotDone(f"only the weights are known ({self.unread}); pass a model that can be run")
+        by_layer = self.graph.labels_by_layer(labels)
+        if self.network.layers[0].kind != "conv":
+            by_layer = by_layer[1:]  # of a perceptron the first layer holds the inputs
+        return by_layer[: len(self.network.layers) - 1]
+
+    def digest(self, settings: AuditSettings, seed: int) -> dict[str, Any]:
+        """All that the findings depend on, short enough for a file name's digest."""
+        edges: dict[str, np.ndarray] = {}
+        for (i, j), block in self.graph.edges.items():
+            edges |= {f"{i}-{j} {part}": array for part, array in _arrays_of(block).items()}
+        arrays = {"inputs": self.inputs, "labels": self.labels}
+        weights = {}
+        if self.network:
+            weights = {name: value.cpu().numpy() for name, value in self.network.module.state_dict().items()}
+        drawn = self.task(np.random.default_rng(seed), EXAMPLES) if self.task else ()
+        return {
+            "modlib": modlib.__version__,
+            "network": hashlib.sha256(f"{self.network!r} {self.graph!r}".encode()).hexdigest(),
+            "weights": digest_of(weights | edges),
+            "data": digest_of({name: array for name, array in arrays.items() if array is not None}),
+            "classes": list(self.classes),
+            "task": digest_of({str(place): np.asarray(part) for place, part in enumerate(drawn)}),
+            "settings": asdict(settings) | {"ks": list(settings.ks)},
+            "seed": seed,
+        }
+
+
+def read_subject(
+    model: object,
+    data: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] | None = None,
+    task: Task | None = None,
+    name: str | None = None,
+    n_inputs: int = AuditSettings.n_inputs,
+    seed: int = 0,
+) -> Subject:
+    """Read a network and its data, or refuse what does not fit before anything is measured.
+
+    Args:
+        model: what ``modlib.graphs.neuron_graph`` takes.
+        data: (n, ...) inputs. Images are (n, height, width) or (n, channels, height, width); channels in the last
+            place are moved where that cannot be mistaken. A perceptron gets them flattened.
+        labels: (n,) classes, from 0.
+        classes: names of the outputs, their numbers by default.
+        task: draws examples of a task of your own for ``modlib.masks.learn_mask``.
+        name: of the network, for the report.
+        n_inputs: inputs to keep at most, drawn at random.
+        seed: decides which.
+
+    Raises:
+        GraphError: if the weights make no graph.
+        InputError: if the model cannot be read, or data and labels do not fit it or each other.
+
+    >>> from modlib.networks import side_by_side
+    >>> network, x, y, _ = side_by_side(copies=3, n=20, seed=0)
+    >>> read_subject(network, x, y, n_inputs=15)
+    Subject(name=Network, graph=NeuronGraph(sizes=[2, 12, 12, 4], live=30 of 30, edges=60), inputs=(15, 2) float32)
+    """
+    graph = neuron_graph(model)
+    network, unread = None, "a list of weights says nothing of biases and activations"
+    if not isinstance(model, Sequence):
+        try:
+            network, unread = as_network(model), ""
+        except InputError as error:
+            unread = str(error)
+    if data is None and (labels is not None or task is not None):
+        raise InputError("labels or a task arrived without data; pass the inputs that they belong to")
+    notes: list[str] = []
+    inputs = images = None
+    if data is not None:
+        data = np.asarray(data)
+        if data.ndim < 2 or not np.issubdtype(data.dtype, np.number) or len(data) < 2 or not np.isfinite(data).all():
+            raise InputError(
+                f"data of shape {data.shape} and type {data.dtype} arrived; expected at least two inputs, (n, ...), "
+                "of finite numbers"
+            )
+        if labels is not None and np.shape(labels) != (len(data),):
+            raise InputError(
+                f"{len(data)} inputs and labels of shape {np.shape(labels)} arrived; expected one label an input"
+            )
+        if len(data) > n_inputs:
+            notes.append(f"{n_inputs} of {len(data)} inputs were drawn at random.")
+        kept = np.random.default_rng(seed).permutation(len(data))[:n_inputs]
+        data, labels = data[kept].astype(np.float32), None if labels is None else np.asarray(labels)[kept]
+        if network is not None:
+            inputs, images = _as_taken(data, network, notes)
+            network.answers(inputs[:2])  # what does not fit is refused here, not in a part that would be left out
+    outputs = graph.sizes[-1] if network is None else network.layers[-1].kernel.shape[-1]
+    names = tuple(map(str, range(outputs) if classes is None else classes))
+    if len(names) != outputs and network is not None:
+        raise InputError(f"{len(names)} names of classes arrived for {outputs} outputs; expected one name an output")
+    if labels is not None:
+        labels = np.asarray(labels)
+        if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= outputs:
+            raise InputError(
+                f"labels {labels.min()} to {labels.max()} of type {labels.dtype} arrived for {outputs} outputs; "
+                f"expected whole numbers from 0 to {outputs - 1}"
+            )
+    return Subject(
+        name or type(model).__name__, graph, network, unread, inputs, labels, images, names, task, tuple(notes)
+    )
+
+
+def _as_taken(data: np.ndarray, network: Network, notes: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Inputs as the network takes them, and as grey images, if they are images."""
+    first = network.layers[0]
+    if data.ndim == 4 and data.shape[-1] in CHANNELS and data.shape[1] not in CHANNELS:
+        if first.kind == "conv":
+            notes.append(f"Inputs {data.shape} were read as images with channels last, and their axes moved.")
+        pictures = data.transpose(0, 3, 1, 2)
+    else:
+        pictures = data[:, None] if data.ndim == 3 else data
+    images = _small(pictures.mean(axis=1)) if pictures.ndim == 4 else None
+    if first.kind == "conv":
+        return np.ascontiguousarray(pictures), images
+    return data.reshape(len(data), -1), images
+
+
+def _small(images: np.ndarray, side: int = 32) -> np.ndarray:
+    """Images whose sides are at most so long: means over blocks of pixels, what is left over at the edges cut off."""
+    step = -(-max(images.shape[1:]) // side)
+    n, height, width = images.shape[0], *(max(1, length // step) for length in images.shape[1:])
+    cut = images[:, : height * step, : width * step]
+    return cut.reshape(n, height, -1, width, cut.shape[2] // width).mean(axis=(2, 4))
+
+
+def _arrays_of(block: Matrix) -> dict[str, np.ndarray]:
+    if isinstance(block, np.ndarray):
+        return {"values": block}
+    sparse = sp.csr_array(block)
+    return {"values": sparse.data, "columns": sparse.indices, "rows": sparse.indptr}

@@ -1,0 +1,61 @@
+"""Sphinx extension: what a page says of itself to search engines, and none of the scripts that it does not use.
+
+Chapter: all of them are built this way.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from modlib import __version__
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+
+LONGEST = 200  # characters of a description; search engines show fewer
+FOOTER = (
+    '<p>modlib {version}, MIT licence. <a href="{repository}/blob/main/CITATION.cff">How to cite this book</a>, '
+    '<a href="{repository}/blob/main/CHANGELOG.md">what has changed</a>.</p>'
+)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension with Sphinx."""
+    app.connect("builder-inited", _add_footer)
+    app.connect("html-page-context", _describe, priority=900)  # after the theme and its extensions
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _add_footer(app: Sphinx) -> None:
+    options = app.config.html_theme_options
+    options["extra_footer"] = FOOTER.format(version=__version__, repository=options["repository_url"])
+
+
+def _describe(app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None) -> None:
+    # Jupyter Book brings Thebe, twice; the book's pages run on Binder instead.
+    scripts = [script for script in context["script_files"] if "thebe" not in f"{script}{script.attributes}".lower()]
+    context["script_files"] = scripts
+    if document is not None:
+        said = {
+            "description": description(document),
+            "og:title": app.env.titles[page].astext(),
+            "og:description": description(document),
+            "og:site_name": app.config.html_title,
+            "og:type": "article",
+        }
+        context["metatags"] = context.get("metatags", "") + "\n".join(
+            f'<meta {"property" if ":" in name else "name"}="{name}" content="{html.escape(text)}">'
+            for name, text in said.items()
+            if text
+        )
+
+
+def description(document: nodes.document) -> str:
+    """The first paragraph of a page as plain text, cut after a word; empty if there is none."""
+    from docutils import nodes
+
+    text = next((paragraph.astext() for paragraph in document.findall(nodes.paragraph)), "")
+    words = " ".join(text.split())
+    return words if len(words) <= LONGEST else words[:LONGEST].rpartition(" ")[0] + " …"

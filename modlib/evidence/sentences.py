@@ -1,0 +1,122 @@
+"""Numbers as plain sentences: what a chapter says was found. Chapter: every chapter opens with three of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from modlib.evidence.criteria import Sample
+from modlib.evidence.intervals import interval_of_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Sentences: TypeAlias = tuple[str | None, str | None, str | None]  # None: the rows that it needs are not there
+MINUS = "\N{MINUS SIGN}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Parts as a sentence lists them.
+
+    >>> listed(["MNIST", "Fashion-MNIST", "CIFAR-10"])
+    'MNIST, Fashion-MNIST and CIFAR-10'
+    """
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def by_verb(cases: Iterable[tuple[str, str]]) -> str | None:
+    """What happens in several cases, those with the same verb together; None if there is no case.
+
+    Args:
+        cases: the verb of each, with its object, and the case.
+
+    >>> by_verb([("lowers it on", "A"), ("raises it on", "B"), ("lowers it on", "C")])
+    'lowers it on A and C but raises it on B'
+    """
+    together: dict[str, list[str]] = {}
+    for verb, case in cases:
+        together.setdefault(verb, []).append(case)
+    return " but ".join(f"{verb} {listed(of_verb)}" for verb, of_verb in together.items()) or None
+
+
+def changed(before: float, after: float, digits: int = 3) -> str:
+    """Two numbers, one after the other.
+
+    >>> changed(2.0094, 1.8461)
+    'from 2.009 to 1.846'
+    """
+    return f"from {before:.{digits}f} to {after:.{digits}f}"
+
+
+def share_of(values: Sequence[bool] | pd.Series) -> str | None:
+    """How many of some cases are so; None if there is no case.
+
+    >>> share_of([True, True, False])
+    '2 of 3'
+    """
+    return f"{sum(map(bool, values))} of {len(values)}" if len(values) else None
+
+
+def span(values: Iterable[float], form: str) -> str:
+    """The least and the largest of some numbers; one of them if they look the same.
+
+    Args:
+        values: at least one.
+        form: how a number is written, as ``format`` has it.
+
+    >>> span([0.012, 0.3, 0.2], ".0%"), span([0.301, 0.299], ".0%")
+    ('1% to 30%', '30%')
+    """
+    numbers = sorted(values)
+    least, most = format(numbers[0], form), format(numbers[-1], form)
+    return least if least == most else f"{least} to {most}"
+
+
+def more_or_less(change: float) -> str:
+    """A relative change in words.
+
+    >>> more_or_less(0.15), more_or_less(-0.02)
+    ('15% more', '2% less')
+    """
+    return f"{abs(change):.0%} {'more' if change > 0 else 'less'}"
+
+
+def told(sample: Sample | None, digits: int = 2) -> str:
+    """A mean as a sentence says it, with its 90% interval and the number of networks.
+
+    Args:
+        sample: one number a network, summarised; None where nothing is measured yet.
+        digits: decimals.
+
+    Chapter: ``promoting-clusterability``.
+
+    >>> told(Sample(-1.0, n=3, values=(-0.5, -1.0, -1.5)))
+    '−1.00 (−1.84 to −0.16, n = 3)'
+    >>> told(Sample(0.5, n=1, values=(0.5,)))
+    '0.50 (n = 1)'
+    """
+    if sample is None:
+        return "– (not measured yet)"
+    ends = " to ".join(_number(end, digits) for end in interval_of_mean(sample.values) if math.isfinite(end))
+    return f"{_number(sample.mean, digits)} ({ends}{', ' if ends else ''}n = {sample.n})"
+
+
+def which_way(sample: Sample | None, below: str, above: str, neither: str) -> str:
+    """The word that fits: ``below`` if the whole 90% interval lies below 0, ``above`` if above it, else ``neither``.
+
+    Also ``neither`` where nothing is measured yet, or one network only.
+
+    Chapter: ``promoting-clusterability``.
+
+    >>> which_way(Sample(-1.0, n=3, values=(-0.5, -1.0, -1.5)), "lowers", "raises", "does not clearly change")
+    'lowers'
+    """
+    if sample is None:
+        return neither
+    low, high = interval_of_mean(sample.values)
+    return below if high < 0 else above if low > 0 else neither
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", MINUS)

@@ -1,0 +1,359 @@
+"""The audit: what it says of networks whose modules are known, and of networks that have none."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import adjusted_rand_score
+
+import modlib as ml
+from modlib.audits import QUICK, Audit, AuditSettings, Findings, audit
+from modlib.audits.parts import PARTS
+from modlib.errors import DataError, GraphError, InputError
+from modlib.files import checkout
+from modlib.graphs import neuron_graph, shuffle_tests, sub_clusters
+from modlib.lesions import lesion_tests
+from modlib.networks import Network, planted_weights, random_weights, side_by_side
+from modlib.training import draw_from
+
+SMALL = AuditSettings(
+    ks=(2, 4), n_shuffles=39, n_starts=3, n_random=39, n_inputs=200, n_networks=19, mask_steps=20
+)  # fmt: skip
+
+
+def twins() -> tuple[Network, np.ndarray, np.ndarray, list[np.ndarray]]:
+    return side_by_side(copies=8, n=200, seed=0)
+
+
+@pytest.fixture(scope="module")
+def of_twins() -> Audit:
+    """Two networks side by side, which know nothing of each other."""
+    network, x, y, _ = twins()
+    return audit(network, x, y, classes=("left +", "left -", "right +", "right -"), settings=SMALL)
+
+
+def same(first: Audit, second: Audit) -> bool:
+    for one, other in zip(first, second, strict=True):
+        assert (one.says, one.left_out) == (other.says, other.left_out)
+        for name, table in one.tables.items():
+            pd.testing.assert_frame_equal(table, other.tables[name])
+    return True
+
+
+def test_two_networks_side_by_side_are_clusterable_and_their_halves_are_its_modules(of_twins: Audit) -> None:
+    _, _, _, truth = twins()
+    tests = of_twins["clusterable"].tables["shuffle tests"].set_index(["null", "k"])
+    assert tests.loc[("layer", 2), "n-cut"] < 1e-9
+    assert tests.loc[("layer", 2), "p"] == 1 / 40
+    assert tests.loc[("layer", 2), "significant"]
+    assert tests.loc[("layer", 2), "stability"] == 1
+    assert of_twins["clusterable"].says[0].startswith("Yes, at k = ")
+    units = of_twins["modules"].tables["units"]
+    labels = of_twins["clusterable"].found.arrays["labels 2"]  # type: ignore[union-attr]
+    for layer, of_layer in zip(("layer_0", "layer_1"), truth, strict=True):
+        assert adjusted_rand_score(labels[units["layer"] == layer], of_layer) == 1
+
+
+def test_lesions_of_its_modules_cost_more_than_random_units(of_twins: Audit) -> None:
+    table = of_twins["lesions"].tables["lesions"]
+    assert table["significant"].all()
+    assert (table["lost"] > table["by random units"]).all()
+
+
+def test_its_modules_answer_to_the_classes_of_their_half(of_twins: Audit) -> None:
+    table = of_twins["responses"].tables["responses"]
+    assert table["significant by class"].all()
+    sides = {tuple(sorted(set(rows["answers most to"].str.split().str[0]))) for _, rows in table.groupby("module")}
+    assert all(len(side) == 1 for side in sides)
+
+
+def test_communities_of_units_that_see_the_same_agree_with_its_modules(of_twins: Audit) -> None:
+    table = of_twins["agreement"].tables["agreement"]
+    rows = table[(table["groups by"] == "weights") & (table["and by"] == "normalised covariance")]
+    assert rows["significant"].all()
+    assert (rows["agreement"] > 0.3).all()
+
+
+def test_its_units_fall_into_clearer_communities_than_with_shuffled_weights(of_twins: Audit) -> None:
+    table = of_twins["similar"].tables["communities"]
+    assert (table["Q"] > table["Q of shuffled weights"] + 0.05).all()
+    assert table["significant"].all()
+
+
+def test_a_mask_learned_without_a_class_may_drop_its_weights_but_not_its_output() -> None:
+    network, x, y, _ = side_by_side(copies=4, n=200, seed=0)
+    report = audit(network, x, y, settings=replace(SMALL, mask_steps=150, n_networks=1))
+    accuracy = report["masks"].tables["masks"].set_index("mask")
+    assert accuracy.loc["whole network", ["accuracy on the class", "on the others"]].tolist() == [1, 1]
+    assert accuracy.loc["without one", "on the others"] > 0.9
+    assert accuracy.loc["without one", "weights kept"] < 1
+    kept = report["masks"].tables["weights kept"].set_index("parameter")
+    assert kept.loc["layer_2.weight", "for the class"] == 0
+
+
+def test_the_modules_of_noise_depend_on_the_start() -> None:
+    report = audit(random_weights((30, 30, 30), seed=0), settings=replace(SMALL, ks=(7,), n_shuffles=2, n_starts=6))
+    assert report["clusterable"].tables["shuffle tests"]["stability"].iloc[0] < 0.9
+    assert "trust no single unit" in " ".join(report["clusterable"].says)
+
+
+def test_planted_modules_are_found_from_weights_alone() -> None:
+    weights, truth = planted_weights((24, 24, 24, 24), 4, seed=0, outside=0.05)
+    report = audit(weights, settings=SMALL)
+    assert report["clusterable"].says[0].startswith("Yes, at k = ")
+    labels = report["clusterable"].found.arrays["labels 4"]  # type: ignore[union-attr]
+    assert adjusted_rand_score(labels, np.concatenate(truth)) == 1
+    assert {section.part.name for section in report if section.left_out} == {
+        "lesions", "responses", "similar", "masks", "agreement",
+    }  # fmt: skip
+    assert "pass a model that can be run" in report["lesions"].left_out
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_untrained_network_is_not_clusterable_and_nothing_of_it_is_significant(seed: int) -> None:
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(
+        *(torch.nn.Linear(16, 24), torch.nn.ReLU(), torch.nn.Linear(24, 24), torch.nn.ReLU(), torch.nn.Linear(24, 4))
+    )
+    rng = np.random.default_rng(seed)
+    report = audit(model, rng.normal(size=(100, 16)), rng.integers(4, size=100), settings=SMALL, seed=seed)
+    assert report["clusterable"].says[0].startswith("No: ")
+    assert not report["clusterable"].tables["shuffle tests"]["significant"].any()
+    assert not report["lesions"].tables["lesions"]["significant"].any()
+    assert not report["similar"].tables["communities"]["significant"].any()
+
+
+def test_numbers_are_those_of_the_measures_themselves(of_twins: Audit) -> None:
+    network, x, y, _ = twins()
+    graph = neuron_graph(network)
+    rows = of_twins["clusterable"].tables["shuffle tests"]
+    for null in ("layer", "layer-nonzero"):
+        for test in shuffle_tests(graph, (2, 4), SMALL.n_shuffles, 0, null):  # type: ignore[arg-type]
+            [row] = rows[(rows["null"] == null) & (rows["k"] == test.k)].to_dict("records")
+            assert (row["n-cut"], row["p"], row["Z"]) == pytest.approx((test.ncut, test.p, test.z), nan_ok=True)
+    labels = of_twins["modules"].found.arrays["labels"]  # type: ignore[union-attr]
+    parts = sub_clusters(graph.labels_by_layer(labels)[1:-1], at_least=2)
+    tests = lesion_tests(network, x, y, parts, SMALL.n_random, np.random.default_rng(0))
+    assert of_twins["lesions"].tables["lesions"]["lost"].tolist() == [test.damage.drop for test in tests]
+
+
+def test_workers_change_no_number() -> None:
+    weights = random_weights((12, 10, 8), seed=0)
+    settings = replace(SMALL, n_shuffles=8)
+    assert same(audit(weights, settings=settings), audit(weights, settings=settings, jobs=2))
+
+
+def test_a_seed_gives_the_same_report_and_another_one_other_shuffles(tmp_path: Path, of_twins: Audit) -> None:
+    network, x, y, _ = twins()
+    names = of_twins.subject.classes
+    again = audit(network, x, y, classes=names, settings=SMALL)
+    assert same(of_twins, again)
+    pages = [one.to_html(tmp_path / name).read_text() for name, one in (("a", of_twins), ("b", again))]
+    assert pages[0].split("<dt>time")[0] == pages[1].split("<dt>time")[0]
+    other = audit(network, x, y, classes=names, settings=SMALL, seed=1)
+    tables = [one["clusterable"].tables["shuffle tests"]["shuffled"].tolist() for one in (again, other)]
+    assert tables[0] != tables[1]
+
+
+def test_the_model_and_the_data_are_left_as_they_were() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Dropout(), torch.nn.Linear(6, 2))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    x, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
+    kept = x.copy()
+    audit(model, x, y, settings=replace(SMALL, ks=(2,)))
+    assert model.training
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in before.items())
+    assert np.array_equal(x, kept)
+
+
+def kept_in(folder: Path) -> dict[str, int]:
+    """When each part was written."""
+    return {path.name.rsplit("-", 1)[0]: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_an_audit_that_was_stopped_goes_on_where_it_was(tmp_path: Path, of_twins: Audit) -> None:
+    network, x, y, _ = twins()
+    options: dict[str, Any] = {"classes": of_twins.subject.classes, "settings": SMALL, "folder": tmp_path}
+
+    def stop(part: str, done: int, total: int) -> None:
+        if part == "similar" and done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        audit(network, x, y, progress=stop, **options)
+    stored = kept_in(tmp_path)
+    assert set(stored) == {"about", "clusterable", "modules", "lesions", "responses"}
+    steps: list[tuple[str, int, int]] = []
+    report = audit(network, x, y, progress=lambda *step: steps.append(step), **options)
+    assert same(report, of_twins)
+    assert {
+        path.name.rsplit("-", 1)[0]: path.stat().st_mtime_ns for path in tmp_path.iterdir()
+    }.items() >= stored.items()
+    assert {part for part, done, total in steps if 0 < done < total} == {"similar", "masks"}
+
+
+@pytest.mark.parametrize("change", ["weights", "data", "labels", "settings", "seed"])
+def test_what_was_kept_of_another_audit_is_not_taken_for_it(change: str, tmp_path: Path) -> None:
+    weights, _ = planted_weights((8, 8, 8), 2, seed=0)
+    settings = replace(SMALL, n_shuffles=5, mask_steps=1, n_networks=1, n_random=1)
+    x, y = np.random.default_rng(0).normal(size=(20, 8)), np.arange(20) % 8
+    options: dict[str, Any] = {"settings": settings, "seed": 0, "folder": tmp_path}
+    audit(ml.networks.from_arrays(weights), x, y, **options)
+    before = {path.name for path in tmp_path.iterdir()}
+    match change:
+        case "weights":
+            weights = [1.01 * weights[0], weights[1]]
+        case "data":
+            x = x + 1e-3
+        case "labels":
+            y = y[::-1].copy()
+        case "settings":
+            options["settings"] = replace(settings, n_shuffles=6)
+        case "seed":
+            options["seed"] = 1
+    audit(ml.networks.from_arrays(weights), x, y, **options)
+    assert len({path.name for path in tmp_path.iterdir()} - before) == len(before)
+
+
+def test_a_kept_part_that_is_damaged_is_refused(tmp_path: Path) -> None:
+    weights = random_weights((8, 6, 4), seed=0)
+    settings = replace(SMALL, ks=(2,), n_shuffles=5)
+    audit(weights, settings=settings, folder=tmp_path)
+    [path] = tmp_path.glob("clusterable-*")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match="is damaged"):
+        audit(weights, settings=settings, folder=tmp_path)
+
+
+def test_findings_survive_a_file() -> None:
+    tables = {"a": pd.DataFrame({"layer": ["x", "<y>"], "n": [1, 2], "p": [0.5, np.nan], "significant": [True, False]})}
+    found = Findings(("One.", "Two."), tables, {"labels 2": np.arange(3)})
+    again = Findings.from_arrays(found.to_arrays())
+    assert again.says == found.says
+    pd.testing.assert_frame_equal(again.tables["a"], tables["a"])
+    assert again.arrays["labels 2"].tolist() == [0, 1, 2]
+
+
+def test_data_without_labels_leave_out_what_needs_labels() -> None:
+    network, x, _, _ = twins()
+    report = audit(network, x, settings=SMALL)
+    assert "pass the class of every input" in report["lesions"].left_out
+    assert "inputs are no images and have no labels" in report["responses"].left_out
+    assert report["similar"].tables
+
+
+def test_a_task_of_the_reader_takes_the_place_of_a_class() -> None:
+    network, x, y, _ = twins()
+    task = draw_from(torch.as_tensor(x), torch.as_tensor(y, dtype=torch.long))
+    report = audit(network, x, y, task=task, settings=SMALL)
+    assert report["masks"].says[0].startswith("Your task keeps ")
+
+
+def test_a_layer_that_a_measure_does_not_take_is_left_out_by_name() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    x = np.random.default_rng(0).normal(size=(50, 6))
+    report = audit(model, x, np.arange(50) % 3, settings=replace(SMALL, ks=(2,)))
+    assert report["lesions"].tables
+    assert all("ReLU" in report[part].left_out for part in ("responses", "similar"))
+    assert "it rests on the part similar" in report["agreement"].left_out
+
+
+def images(channels: int = 1) -> tuple[torch.nn.Module, np.ndarray, np.ndarray]:
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv2d(channels, 6, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(6, 8, 3), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(8 * 36, 3))
+    rng = np.random.default_rng(0)
+    return model, rng.random((40, channels, 8, 8)).astype(np.float32), rng.integers(3, size=40)
+
+
+def test_a_network_of_convolutions_is_read_by_its_channels() -> None:
+    model, x, y = images()
+    report = audit(model, x, y, settings=replace(SMALL, ks=(2,)))
+    assert report["about"].tables["layers of the graph"]["units"].tolist() == [6, 8]
+    assert report["about"].tables["layers of the graph"]["layer"].tolist() == ["0", "2"]
+    assert not [section.part.name for section in report if section.left_out and section.part.name != "agreement"]
+    assert report["responses"].found.arrays["images"].shape[1:] == (8, 8)  # type: ignore[union-attr]
+
+
+def test_images_with_channels_last_are_read_as_the_network_takes_them_and_the_report_says_so() -> None:
+    model, x, y = images(channels=3)
+    first, last = (audit(model, data, y, settings=replace(SMALL, ks=(2,))) for data in (x, x.transpose(0, 2, 3, 1)))
+    assert first["lesions"].tables["lesions"].equals(last["lesions"].tables["lesions"])
+    assert any("channels last" in sentence for sentence in last["about"].says)
+
+
+def test_large_images_are_shown_small() -> None:
+    rng = np.random.default_rng(0)
+    network = ml.networks.from_arrays(planted_weights((40 * 70, 8, 4), 2, seed=0)[0])
+    report = audit(network, rng.random((30, 40, 70)), settings=replace(SMALL, ks=(2,), n_networks=2, n_random=5))
+    assert report["responses"].found.arrays["images"].shape[1:] == (13, 23)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": np.zeros((20, 3))}, "do not fit the network"),
+        ({"data": np.full((20, 2), np.nan)}, "of finite numbers"),
+        ({"data": np.zeros(20)}, "expected at least two inputs"),
+        ({"data": np.array([["a", "b"]] * 20)}, "of finite numbers"),
+        ({"labels": np.zeros(19, int)}, "expected one label an input"),
+        ({"labels": np.full(20, 4)}, "expected whole numbers from 0 to 3"),
+        ({"labels": np.full(20, 0.5)}, "expected whole numbers from 0 to 3"),
+        ({"data": None}, "labels or a task arrived without data"),
+        ({"classes": ("a", "b")}, "2 names of classes arrived for 4 outputs"),
+        ({"jobs": 0}, "jobs = 0 arrived"),
+        ({"jobs": 2.0}, "jobs = 2.0 arrived"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_measured(change: dict[str, Any], message: str) -> None:
+    network, x, y, _ = side_by_side(copies=2, n=20, seed=0)
+
+    def never(*step: object) -> None:
+        raise AssertionError("something was measured")
+
+    given: dict[str, Any] = {"data": x, "labels": y, "settings": SMALL, "progress": never} | change
+    with pytest.raises(InputError, match=message):
+        audit(network, **given)
+
+
+@pytest.mark.parametrize("change", [{"n_random": 0}, {"n_starts": 1}, {"mask_steps": 1.5}, {"ks": ()}, {"ks": (1,)}])
+def test_settings_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(change))} = "):
+        replace(QUICK, **change)
+
+
+def test_what_is_no_network_is_refused() -> None:
+    with pytest.raises(InputError, match="expected a Keras or PyTorch model"):
+        audit({"weights": 1})
+    with pytest.raises(GraphError, match="NaN"):
+        audit([np.full((3, 3), np.nan)])
+
+
+def test_a_graph_that_is_too_small_is_left_out_and_what_rests_on_it() -> None:
+    report = audit([np.ones((1, 1))], settings=SMALL)
+    assert "too few for 2 modules" in report["clusterable"].left_out
+    assert "it rests on the part clusterable" in report["modules"].left_out
+
+
+def test_runs_of_layers_are_named_as_such() -> None:
+    deep = random_weights((10,) * 12, seed=0)
+    report = audit(deep, settings=replace(SMALL, ks=(2,), n_shuffles=5))
+    assert any(
+        "runs of layers, and no shuffle within layers can say" in sentence for sentence in report["modules"].says
+    )
+
+
+def test_every_part_has_a_chapter_and_says_what_its_numbers_do_not_mean() -> None:
+    root = checkout()
+    for part in PARTS:
+        assert part.does_not_mean
+        assert all((root / "notebooks" / f"{chapter}.md").exists() for chapter in part.chapters)
+
+
+def test_a_part_that_is_not_there_is_refused(of_twins: Audit) -> None:
+    with pytest.raises(InputError, match="did you mean lesions"):
+        of_twins["lesion"]
