@@ -109,12 +109,12 @@ def convert(parameter: Parameter, text: str) -> Value:
         InputError: if the text has no value of that type.
     """
     default = parameter.default
+    if parameter.values and text not in parameter.values:
+        raise InputError(f"parameter {parameter.name} = {text!r} arrived; {nearest(text, parameter.values)}")
     try:
         if isinstance(default, bool):
             return BOOLEANS[text.lower()]
         if isinstance(default, str):
-            if parameter.values and text not in parameter.values:
-                raise InputError(f"parameter {parameter.name} = {text!r} arrived; {nearest(text, parameter.values)}")
             return text
         if isinstance(default, list):
             value = ast.literal_eval(text)

@@ -217,10 +217,11 @@ def _reach(name: str, addresses: Sequence[str | None], path: Path) -> None:
             return
         except (OSError, HTTPException) as error:
             failed = error
-    raise _unreachable(name, path, failed) from failed
+    if failed:
+        raise _unreachable(name, path, failed) from failed
 
 
-def _unreachable(name: str, path: Path, error: Exception | None) -> DataError:
+def _unreachable(name: str, path: Path, error: Exception) -> DataError:
     return DataError(
         f"{name} is not in {path.parent} and its download failed ({error}); check the network, or put a copy there as "
         f"{path.name} with the arrays {', '.join(KEYS)}"

@@ -164,11 +164,9 @@ def test_an_error_of_modlib_in_a_notebook_is_its_message_without_a_traceback(tmp
 
 @given(st.text() | st.text(alphabet="'\"\\\n\r{}#\u2028a "))
 def test_a_text_reaches_the_kernel_as_the_same_literal_whatever_is_in_it(text):
-    from papermill.parameterize import parameterize_notebook
+    from papermill.translators import PythonTranslator
 
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": notebooks.KERNEL, "language_info": {"name": "python"}})
-    source = parameterize_notebook(notebook, {"text": text}).cells[0].source
-    [statement] = ast.parse(source).body
+    [statement] = ast.parse(PythonTranslator.codify({"text": text})).body
     assert isinstance(statement, ast.Assign)
     assert ast.literal_eval(statement.value) == text
 
