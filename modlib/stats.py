@@ -5,12 +5,15 @@ Chapters: ``topology-shuffles``, ``hypothesis-tests``.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import numpy as np
 
+from modlib.checks import array, choice, exponent, real, whole
 from modlib.errors import InputError
 
+PRINTED = re.compile(r"[01](\.[0-9]+)?")  # how a p-value is printed
 OFF_GRID = 0.02  # of a step of the grid of p-values; a p-value with three decimals is nearer to its place
 ROUNDING = 1e-9  # two n-cuts of equal partitions differ by rounding; nearer than this, relatively, is a tie
 
@@ -48,13 +51,9 @@ def monte_carlo_p(
     >>> monte_carlo_p(0.1, shuffles), monte_carlo_p(0.6, shuffles, side="large")
     (0.1, 0.5)
     """
-    null = _samples(null, 1, "null")
-    if not np.isfinite(value):
-        raise InputError(f"the measured statistic is {value}; expected a finite number")
-    if side not in ("small", "large"):
-        raise InputError(f"side = {side!r} arrived; expected small or large: which values are extreme")
-    if ties not in ("against", "for"):
-        raise InputError(f"ties = {ties!r} arrived; expected against or for the measured statistic")
+    value, null = real(value, "value"), _samples(null, 1, "null")
+    choice(side, ("small", "large"), "side")
+    choice(ties, ("against", "for"), "ties")
     beyond = value - null if side == "small" else null - value  # by how much a null sample is more extreme
     rounding = ROUNDING * abs(value)
     extreme = beyond >= -rounding if ties == "against" else beyond > rounding
@@ -84,8 +83,7 @@ def monte_carlo_interval(p: float, n_random: int, level: float = 0.95) -> tuple[
     """
     from scipy.stats import binomtest
 
-    if not 0 < level < 1:
-        raise InputError(f"level = {level} arrived; expected a number between 0 and 1, such as 0.95")
+    p, n_random, level = real(p, "p"), whole(n_random, "n_random"), real(level, "level", above=0, below=1)
     extreme = int(_levels(np.array([p]), n_random)[0]) - 1
     interval = binomtest(extreme, n_random).proportion_ci(level)
     return float(interval.low), float(interval.high)
@@ -101,8 +99,14 @@ def ranks_behind(printed: str, n: int) -> list[int]:
         printed: a p-value with its decimals, such as ``"0.034"``.
         n: null samples of the test, at least 1.
 
+    Raises:
+        InputError: if it is no such text, or n is below 1.
+
     Source: pruned-modular, tables A.4 to A.15. Chapter: ``topology-shuffles``.
     """
+    n = whole(n, "n")
+    if not isinstance(printed, str) or not PRINTED.fullmatch(printed):
+        raise InputError(f"printed = {printed!r} arrived; expected a p-value with its decimals, such as '0.034'")
     half_a_digit = 0.5 * 10.0 ** -len(printed.partition(".")[2]) + ROUNDING
     return [r for r in range(n + 1) if abs((r + 1) / (n + 1) - float(printed)) <= half_a_digit]
 
@@ -118,7 +122,9 @@ def z_score(value: float, null: np.ndarray) -> float:
     >>> round(z_score(0.2, np.array([0.5, 1.0, 1.5])), 2)
     -1.6
     """
-    null = _samples(null, 2, "null")
+    value, null = real(value, "value"), _samples(null, 2, "null")
+    power = exponent(np.append(null, value))
+    value, null = np.ldexp(value, -power), np.ldexp(null, -power)
     mean, sd = null.mean(), null.std(ddof=1)
     return float((value - mean) / sd) if sd > ROUNDING * abs(mean) else float("nan")
 
@@ -135,6 +141,8 @@ def cohens_d(first: np.ndarray, second: np.ndarray) -> float:
     1.0
     """
     first, second = _samples(first, 2, "first"), _samples(second, 2, "second")
+    power = max(exponent(first), exponent(second))
+    first, second = np.ldexp(first, -power), np.ldexp(second, -power)
     ss = (first.size - 1) * first.var(ddof=1) + (second.size - 1) * second.var(ddof=1)
     pooled = np.sqrt(ss / (first.size + second.size - 2))
     difference, scale = first.mean() - second.mean(), max(abs(first.mean()), abs(second.mean()))
@@ -155,9 +163,13 @@ def pooled_mean_sd(means: np.ndarray, sds: np.ndarray, n: int) -> tuple[float, f
     >>> mean, round(sd, 3)
     (2.0, 1.155)
     """
-    means, sds = _samples(means, 1, "means"), _samples(sds, 1, "sds")
+    n, means = whole(n, "n", least=2), _samples(means, 1, "means")
+    sds = array(sds, "sds", means.shape, least=0, dtype=np.float64)
+    power = max(exponent(means), exponent(sds))
+    means, sds = np.ldexp(means, -power), np.ldexp(sds, -power)
     total = ((n - 1) * sds**2).sum() + (n * (means - means.mean()) ** 2).sum()
-    return float(means.mean()), float(np.sqrt(total / (n * means.size - 1)))
+    mean, sd = np.ldexp([means.mean(), np.sqrt(total / (n * means.size - 1))], power).tolist()
+    return mean, sd
 
 
 def fisher_combined(p: np.ndarray, n_random: int) -> float:
@@ -287,28 +299,20 @@ def median_p(p: np.ndarray) -> float:
 
 
 def _samples(values: np.ndarray, at_least: int, name: str) -> np.ndarray:
-    array = np.asarray(values, dtype=float).ravel()
-    if array.size < at_least or not np.isfinite(array).all():
-        raise InputError(
-            f"{name} holds {array.size} value(s), {int((~np.isfinite(array)).sum())} of them not finite; "
-            f"expected at least {at_least} finite number(s)"
-        )
-    return array
+    samples = array(values, name, dtype=np.float64).ravel()
+    if samples.size < at_least:
+        raise InputError(f"{name} holds {samples.size} value(s); expected at least {at_least} finite numbers")
+    return samples
 
 
 def _probabilities(p: np.ndarray) -> np.ndarray:
-    array = _samples(p, 1, "p")
-    outside = array[(array < 0) | (array > 1)]
-    if outside.size:
-        raise InputError(f"p holds {outside[0]:g}; expected p-values between 0 and 1")
-    return array
+    return array(p, "p", least=0, most=1, dtype=np.float64).ravel()
 
 
 def _levels(p: np.ndarray, n_random: int) -> np.ndarray:
     """Places 1 .. n + 1 of Monte Carlo p-values on their grid."""
-    if n_random < 1:
-        raise InputError(f"n_random = {n_random} arrived; expected at least 1 random sample behind each p-value")
-    places = _samples(p, 1, "p") * (n_random + 1)
+    n_random = whole(n_random, "n_random")
+    places = _probabilities(p) * (n_random + 1)
     levels = np.rint(places).astype(int)
     off = (np.abs(places - levels) > OFF_GRID) | (levels < 1) | (levels > n_random + 1)
     if off.any():
@@ -322,6 +326,5 @@ def _levels(p: np.ndarray, n_random: int) -> np.ndarray:
 def _rejected(p: np.ndarray, level: float, method: str) -> np.ndarray:
     from statsmodels.stats.multitest import multipletests
 
-    if not 0 < level < 1:
-        raise InputError(f"level = {level} arrived; expected a number between 0 and 1, such as 0.05")
+    level = real(level, "level", above=0, below=1)
     return np.asarray(multipletests(_probabilities(p), alpha=level, method=method)[0], dtype=bool)

@@ -17,7 +17,10 @@ WITH_EXAMPLES = sorted(path for path in MODLIB.rglob("*.py") if ">>> " in path.r
 
 def public_functions() -> dict[str, Callable[..., object]]:
     """Functions that a package re-exports, by the name under which it is imported, and those of ``stats``."""
-    found = {f"stats.{name}": value for name, value in vars(modlib.stats).items() if not name.startswith("_")}
+    own = {
+        name: value for name, value in vars(modlib.stats).items() if getattr(value, "__module__", "") == "modlib.stats"
+    }
+    found = {f"stats.{name}": value for name, value in own.items() if not name.startswith("_")}
     for package in PACKAGES:
         module = importlib.import_module(f"modlib.{package}")
         found |= {f"{package}.{name}": getattr(module, name) for name in module.__all__}

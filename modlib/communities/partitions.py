@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from modlib.checks import array, arrived, flag, generator, labels as whole_labels, whole
 from modlib.errors import InputError
 from modlib.reprs import BriefRepr
 
@@ -21,6 +22,7 @@ STEPS = 5000  # moves of the Monte Carlo search, as in the authors' code
 ENTROPY = 0.15  # of the choice between clusters in one move, in nats
 UNUSED = -1  # label of a unit that is similar to none
 DEAD = 1e-15  # share of all similarity below which a unit counts as similar to none
+SMALLER = 2.0**-100  # makes sums of any finite similarities finite; a power of two leaves their digits as they are
 COLDEST, HOTTEST = 1e-12, 1e6  # temperatures
 
 
@@ -61,14 +63,13 @@ def adjacency(similarity: np.ndarray) -> np.ndarray:
     >>> adjacency(np.array([[9.0, 1.0, 0.0], [1.0, 9.0, 1.0], [0.0, 1.0, 9.0]])).tolist()
     [[0.0, 0.25, 0.0], [0.25, 0.0, 0.25], [0.0, 0.25, 0.0]]
     """
-    matrix = np.array(similarity, dtype=float)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
-        raise InputError(f"a similarity of shape {matrix.shape} arrived; expected a square matrix, one row a unit")
-    if not np.isfinite(matrix).all():
-        raise InputError("the similarity holds NaN or infinite values; look for units with such activations")
-    if matrix.min() < 0 or not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-9 * matrix.max()):
-        raise InputError("the similarity has negative entries or is not symmetric; pass absolute values of S and S^T")
+    matrix = array(similarity, "similarity", ("n", "n"), least=0, dtype=np.float64).copy()
+    if not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-9 * matrix.max()):
+        raise InputError(f"similarity = {arrived(matrix)} arrived; expected a symmetric one: pass (S + S^T) / 2")
     np.fill_diagonal(matrix, 0)
+    with np.errstate(over="ignore"):
+        if not np.isfinite(matrix.sum() * 2):
+            matrix *= SMALLER
     matrix = (matrix + matrix.T) / 2
     total = matrix.sum()
     return matrix / total if total > 0 else matrix
@@ -94,9 +95,7 @@ def modularity(similarity: np.ndarray, labels: np.ndarray) -> float:
     [0.5, -0.17]
     """
     weights = adjacency(similarity)
-    labels = np.asarray(labels)
-    if labels.shape != (len(weights),):
-        raise InputError(f"{labels.shape} labels arrived for {len(weights)} units; pass one label for every unit")
+    labels = whole_labels(labels, "labels", len(weights))
     return _modularity(weights, np.unique(labels, return_inverse=True)[1])
 
 
@@ -125,8 +124,7 @@ def find_communities(
     >>> found, found.labels.tolist()
     (Communities(q=0.5, q_start=0.5, sizes=[3, 3], unused=1), [0, 0, 0, 1, 1, 1, -1])
     """
-    if steps < 0:
-        raise InputError(f"steps = {steps} arrived; expected at least 0")
+    rng, steps, spectral_start = generator(rng), whole(steps, "steps", least=0), flag(spectral_start, "spectral_start")
     part, live, labels = _live_part(similarity)
     if not live.any():
         return Communities(labels, 0.0, 0.0)
@@ -162,6 +160,7 @@ def leiden(similarity: np.ndarray, rng: np.random.Generator) -> Communities:
     import igraph
     import leidenalg
 
+    rng = generator(rng)
     part, live, labels = _live_part(similarity)
     if not live.any():
         return Communities(labels, 0.0, 0.0)
@@ -185,12 +184,15 @@ def effective_number(labels: np.ndarray) -> float:
     Between 1, for a single community, and their number, for communities of equal size. A unit with
     label -1 counts among all units and is in no community; without any community the number is 0.
 
+    Raises:
+        InputError: if the labels are no whole numbers, or there are none.
+
     Source: upstream-downstream 4.2, equation 8. Chapter: ``upstream-downstream``.
 
     >>> [round(effective_number(np.repeat([0, 1], sizes)), 2) for sizes in ((6, 0), (5, 1), (3, 3))]
     [1.0, 1.57, 2.0]
     """
-    labels = np.asarray(labels)
+    labels = whole_labels(labels, "labels")
     used = labels[labels != UNUSED]
     if not used.size:
         return 0.0
@@ -217,11 +219,8 @@ def element_similarity(first: np.ndarray, second: np.ndarray) -> float:
     from clusim.clustering import Clustering
     from clusim.sim import element_sim
 
-    first, second = np.asarray(first), np.asarray(second)
-    if first.shape != second.shape or first.ndim != 1 or not first.size:
-        raise InputError(
-            f"partitions of shapes {first.shape} and {second.shape} arrived; expected two of the same units"
-        )
+    first = whole_labels(first, "first")
+    second = whole_labels(second, "second", len(first))
     partitions = [Clustering().from_membership_list(labels.tolist()) for labels in (first, second)]
     return float(element_sim(*partitions))
 
@@ -230,6 +229,9 @@ def transferability(
     first_similarity: np.ndarray, first: np.ndarray, second_similarity: np.ndarray, second: np.ndarray
 ) -> float:
     """Mean Q of either similarity under the partition that was found for the other.
+
+    Raises:
+        InputError: as ``modularity``.
 
     Source: upstream-downstream 4.4, equation 9. Chapter: ``upstream-downstream``.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modlib.checks import array, arrived, items, labels as whole_labels
 from modlib.errors import InputError
 from modlib.networks.network import Network, as_network
 
@@ -73,9 +74,9 @@ def similarities(
     """
     import torch
 
-    inputs = np.asarray(inputs)
-    if len(inputs) < 2 or not np.isfinite(inputs).all():
-        raise InputError(f"inputs of shape {inputs.shape} arrived; expected at least two, all of them finite")
+    inputs = array(inputs, "inputs")
+    if inputs.ndim < 2 or len(inputs) < 2:
+        raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two, of shape (n, ...)")
     network = _perceptron(model) if layers is None else None
     with torch.no_grad():
         if network is not None:
@@ -85,6 +86,8 @@ def similarities(
             plain = _of_module(module, inputs, labels, layers)
     out = {}
     for layer, matrices in plain.items():
+        if not all(np.isfinite(matrix).all() for matrix in matrices):
+            raise InputError(f"inputs = {arrived(inputs)} arrived; expected some whose activities have finite squares")
         found = {name: np.abs((matrix + matrix.T) / 2) for name, matrix in zip(PLAIN, matrices, strict=True)}
         out[layer] = found | {f"normalised {name}": normalise(matrix) for name, matrix in found.items()}
     return out
@@ -184,7 +187,7 @@ def _of_module(
     import torch
 
     known = dict(module.named_modules())
-    names = None if layers is None else list(layers)
+    names = None if layers is None else items(layers, "layers")
     if names is not None and not (names and set(names) <= set(known)):
         raise InputError(
             f"hidden layers {names} arrived for a {type(module).__name__} with the submodules "
@@ -260,10 +263,7 @@ def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np
             "expected (n, units) or (n, channels, height, width), and outputs (n, classes)"
         )
     classes = outputs.shape[1]
-    if labels is None or np.shape(labels) != (len(x),) or np.min(labels) < 0 or np.max(labels) >= classes:
-        shape = "no labels" if labels is None else f"labels of shape {np.shape(labels)}"
-        raise InputError(f"{shape} arrived for {len(x)} inputs and {classes} classes; pass one class for every input")
-    targets = torch.as_tensor(np.asarray(labels), dtype=torch.long)
+    targets = torch.as_tensor(whole_labels(labels, "labels", len(x), 0, classes - 1), dtype=torch.long)
     units, positions = first.shape[1], int(np.prod(first.shape[2:]))
     means = torch.zeros(units, positions, dtype=torch.float64)
     moments, *gradients = (torch.zeros(units, units, dtype=torch.float64) for _ in PLAIN)

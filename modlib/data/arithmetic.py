@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from modlib.checks import choice, generator, items, whole
 from modlib.errors import InputError
 
 MODULUS, DIGITS, BASE = 100, 2, 10
@@ -42,13 +43,13 @@ def add_or_multiply(
     >>> inputs.shape, targets[99 * 100 + 1].tolist()  # 1 + 99 = 100, of which the last two digits are left
     ((10000, 42), [0, 0])
     """
-    if only is not None and only not in OPERATIONS:
-        raise InputError(f"only = {only!r} arrived; expected one of {', '.join(OPERATIONS)}, or None for both")
-    asked = [OPERATIONS.index(only)] if only else list(range(len(OPERATIONS)))
+    asked = list(range(len(OPERATIONS)))
+    if only is not None:
+        asked = [OPERATIONS.index(choice(only, OPERATIONS, "only"))]
     if rng is None:
         a, b, operation = (grid.ravel() for grid in np.meshgrid(np.arange(MODULUS), np.arange(MODULUS), asked))
     else:
-        _check(n)
+        rng, n = generator(rng), whole(n, "n")
         a, b = rng.integers(MODULUS, size=(2, n))
         operation = rng.choice(asked, size=n)
     results = np.where(operation == 0, a + b, a * b)
@@ -76,8 +77,8 @@ def double_addition(rng: np.random.Generator, n: int, shown: Sequence[int] = PAI
     >>> inputs.shape, targets.shape
     ((5, 80), (5, 4))
     """
-    _check(n)
-    if not set(shown) <= set(PAIRS) or not len(shown):
+    rng, n, shown = generator(rng), whole(n, "n"), items(shown, "shown")
+    if any(pair not in PAIRS for pair in shown):
         raise InputError(f"shown = {shown!r} arrived; expected one or both of the pairs 0 and 1")
     numbers = rng.integers(MODULUS, size=(n, len(PAIRS), 2))
     inputs = _onehot(numbers.reshape(n, -1)).reshape(n, len(PAIRS), -1)
@@ -93,8 +94,3 @@ def digits(numbers: np.ndarray) -> np.ndarray:
 
 def _onehot(numbers: np.ndarray) -> np.ndarray:
     return np.eye(BASE)[digits(numbers)].reshape(len(numbers), -1)
-
-
-def _check(n: int) -> None:
-    if n < 1:
-        raise InputError(f"n = {n} arrived; expected at least 1")

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from modlib.checks import choice, instance, seed_number
 from modlib.data.images import NAMES, Images, load_images
 from modlib.errors import InputError
 
@@ -33,7 +34,7 @@ def load_composite(name: str, seed: int = 0) -> Images:
     >>> load_composite("digits halves-same")
     Images(name=digits halves-same, x_train=(1437, 64) float32, x_test=(360, 64) float32, note=embedded in scikit-learn)
     """
-    dataset, _, kind = name.partition(" ")
+    dataset, _, kind = instance(name, str, "name", "pass one such as 'mnist halves-same'").partition(" ")
     if dataset not in NAMES or kind not in KINDS:
         raise InputError(
             f"composite {name!r} arrived; expected one of {', '.join(NAMES)}, a space, and one of {', '.join(KINDS)}"
@@ -64,8 +65,8 @@ def compose(images: Images, kind: str, seed: int) -> Images:
     >>> compose(digits, "stack-diff", seed=0).x_test.shape, compose(digits, "halves-diff", seed=0).x_test.shape
     ((360, 2, 8, 8), (360, 64))
     """
-    if kind not in KINDS:
-        raise InputError(f"kind {kind!r} arrived; expected one of {', '.join(KINDS)}")
+    images, seed = instance(images, Images, "images", "load them by load_images"), seed_number(seed)
+    choice(kind, KINDS, "kind")
     pixels = images.x_train.shape[1:]
     side = math.isqrt(pixels[0])
     if len(pixels) != 1 or side**2 != pixels[0] or side % 2:

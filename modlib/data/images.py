@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from modlib.checks import choice, instance, whole
 from modlib.errors import DataError, InputError
 from modlib.files import data_folder, save_arrays
 from modlib.reprs import BriefRepr
@@ -69,9 +70,7 @@ def load_images(name: str) -> Images:
     >>> load_images("digits")
     Images(name=digits, x_train=(1437, 64) float32, x_test=(360, 64) float32, note=embedded in scikit-learn)
     """
-    if name not in NAMES:
-        raise InputError(f"data set {name!r} arrived; expected one of {', '.join(NAMES)}")
-    if name == "digits":
+    if choice(name, NAMES, "data set") == "digits":
         return _digits()
     arrays, checksum, note = _stored(name)
     if name == "cifar10":
@@ -95,15 +94,13 @@ def load_colour_images(name: str) -> Images:
     >>> load_colour_images("digits").x_test.shape
     (360, 3, 32, 32)
     """
-    if name == "digits":
+    if choice(name, ("cifar10", "digits"), "data set") == "digits":
         small = _digits()
         large = [
             np.tile(np.kron(x.reshape(-1, 1, 8, 8), np.ones((1, 1, 4, 4), np.float32)), (1, 3, 1, 1))
             for x in (small.x_train, small.x_test)
         ]
         return replace(small, x_train=large[0], x_test=large[1])
-    if name != "cifar10":
-        raise InputError(f"data set {name!r} arrived; cifar10 comes in colour, and digits can stand in for it")
     arrays, checksum, note = _stored(name)
     x_train, x_test = (
         np.ascontiguousarray(arrays[key].transpose(0, 3, 1, 2)) / np.float32(255) for key in ("x_train", "x_test")
@@ -128,8 +125,9 @@ def smaller(images: Images, factor: int) -> Images:
     """
     from scipy.ndimage import gaussian_filter
 
+    images, factor = instance(images, Images, "images", "load them by load_images"), whole(factor, "factor")
     side = math.isqrt(images.x_train[0].size)
-    if images.x_train.ndim != 2 or side * side != images.x_train.shape[1] or factor < 1 or side % factor:
+    if images.x_train.ndim != 2 or side * side != images.x_train.shape[1] or side % factor:
         raise InputError(
             f"images of shape {images.x_train.shape[1:]} and factor {factor} arrived; "
             "expected flattened squares and a factor that divides their side"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from modlib.checks import seed_number, whole
 from modlib.data.images import Images
-from modlib.errors import InputError
 
 
 def line_images(n: int, seed: int, side: int = 28, most: int = 10, n_test: int = 10_000) -> Images:
@@ -33,11 +33,8 @@ def line_images(n: int, seed: int, side: int = 28, most: int = 10, n_test: int =
     >>> images.x_train.reshape(2, 5, 5)[:, 0].tolist(), images.y_train.tolist()
     ([[1.0, 0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 1.0, 0.0]], [2, 0])
     """
-    if min(n, side, most, n_test) < 1 or most > side:
-        raise InputError(
-            f"n = {n}, side = {side}, most = {most}, n_test = {n_test} arrived; expected at least 1 each, "
-            "and no more lines than columns"
-        )
+    n, n_test, seed, side = whole(n, "n"), whole(n_test, "n_test"), seed_number(seed), whole(side, "side")
+    most = whole(most, "most", most=side)
     rng = np.random.default_rng(seed)
     (x_train, y_train), (x_test, y_test) = (_draw(count, side, most, rng) for count in (n, n_test))
     return Images("lines", x_train, y_train, x_test, y_test, f"lines-{n}-{n_test}-{side}-{most}-{seed}", "drawn lines")

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from modlib.checks import choice, instance
 from modlib.data.images import Images
 from modlib.errors import InputError
 
@@ -40,8 +41,8 @@ def mix(first: Images, second: Images, kind: str) -> Images:
     >>> mixed.name, sorted(set(mixed.y_train.tolist()))
     ('lines+digits separate', [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
-    if kind not in MIXTURES:
-        raise InputError(f"kind {kind!r} arrived; expected one of {', '.join(MIXTURES)}")
+    first, second = (instance(images, Images, "images", "load them by load_images") for images in (first, second))
+    choice(kind, MIXTURES, "kind")
     if first.x_train.shape[1:] != second.x_train.shape[1:]:
         raise InputError(
             f"{first.name} has images of shape {first.x_train.shape[1:]}, {second.name} of {second.x_train.shape[1:]}; "

@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 
-from modlib.errors import InputError
+from modlib.checks import seed_number, whole
 from modlib.reprs import BriefRepr
 
 INPUTS, POWERS = 2, (0, 1, 2)
@@ -58,8 +58,7 @@ def polynomial_values(n: int, seed: int, n_test: int = 10_000) -> Regression:
     >>> np.allclose(data.y_train[:, -1], (1 + x + x**2) * (1 + y + y**2), atol=1e-5)
     True
     """
-    if min(n, n_test) < 1:
-        raise InputError(f"n = {n}, n_test = {n_test} arrived; expected at least 1 each")
+    n, n_test, seed = whole(n, "n"), whole(n_test, "n_test"), seed_number(seed)
     rng = np.random.default_rng(seed)
     x_train, x_test = (rng.normal(size=(count, INPUTS)).astype(np.float32) for count in (n, n_test))
     checksum = f"polynomials-{n}-{n_test}-{seed}"

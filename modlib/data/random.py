@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from modlib.checks import seed_number, whole
 from modlib.data.images import Images
-from modlib.errors import InputError
 
 
 def random_images(n: int, seed: int, pixels: int = 784, classes: int = 10, n_test: int = 10_000) -> Images:
@@ -31,8 +31,8 @@ def random_images(n: int, seed: int, pixels: int = 784, classes: int = 10, n_tes
     >>> random_images(n=60, seed=0, pixels=16, n_test=10)
     Images(name=random, x_train=(60, 16) float32, x_test=(10, 16) float32, note=uniform pixels, random labels)
     """
-    if min(n, pixels, classes, n_test) < 1:
-        raise InputError(f"n = {n}, pixels = {pixels}, classes = {classes}, n_test = {n_test}; all must be at least 1")
+    n, n_test, seed = whole(n, "n"), whole(n_test, "n_test"), seed_number(seed)
+    pixels, classes = whole(pixels, "pixels"), whole(classes, "classes")
     rng = np.random.default_rng(seed)
     x_train, y_train = rng.random((n, pixels), dtype=np.float32), rng.integers(classes, size=n, dtype=np.int32)
     x_test, y_test = rng.random((n_test, pixels), dtype=np.float32), rng.integers(classes, size=n_test, dtype=np.int32)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from modlib.errors import DataError, InputError, nearest
+from modlib.checks import choice, flag, generator, instance, items, whole
+from modlib.errors import DataError, InputError
 from modlib.files import data_folder
 from modlib.reprs import BriefRepr
 
@@ -90,8 +91,8 @@ def commands(primitives: Sequence[str] = PRIMITIVES, joined: bool = True) -> lis
     >>> known[:3], len(known), len(commands())
     (['jump', 'jump twice', 'jump thrice'], 39, 20910)
     """
-    if not primitives or not set(primitives) <= set(PRIMITIVES):
-        raise InputError(f"primitives = {list(primitives)} arrived; expected some of {', '.join(PRIMITIVES)}")
+    joined = flag(joined, "joined")
+    primitives = [choice(word, PRIMITIVES, "a primitive") for word in items(primitives, "primitives")]
     turns = [f"{how}{to}" for how in ("", "opposite ", "around ") for to in DIRECTIONS]
     directed = [f"{verb} {turn}" for verb in (*primitives, "turn") for turn in turns]
     simple = [f"{verb}{times}" for verb in (*primitives, *directed) for times in ("", " twice", " thrice")]
@@ -114,6 +115,7 @@ def interpret(command: str) -> list[str]:
     >>> interpret("jump left twice after walk")
     ['I_WALK', 'I_TURN_LEFT', 'I_JUMP', 'I_TURN_LEFT', 'I_JUMP']
     """
+    command = instance(command, str, "command", "pass a text such as 'jump twice'")
     for word, order in (("and", 1), ("after", -1)):
         first, joined, second = command.partition(f" {word} ")
         if joined:
@@ -151,7 +153,7 @@ def load_scan(split: str) -> Scan:
         ...
     modlib.errors.InputError: split = 'jmp' arrived; expected one of jump, length, simple, turn_left; did you mean jump?
     """
-    _check(split)
+    choice(split, SPLITS, "split")
     where, *sums = FILES[split]
     parts = [_read(where.format(part), known) for part, known in zip(("train", "test"), sums, strict=True)]
     return Scan(split, *parts)
@@ -170,6 +172,8 @@ def small_scan(split: str, rng: np.random.Generator) -> Scan:
     >>> small_scan("length", np.random.default_rng(0))
     Scan(name=length, train=354 of str, test=36 of str)
     """
+    rng = generator(rng)
+    choice(split, SPLITS, "split")
     known = commands(joined=False)
     pairs = [command for command in commands()[len(known) :] if not set(command.split()) & {*DIRECTIONS}]
     return split_commands(known + pairs, split, rng, longest=6)
@@ -195,7 +199,9 @@ def split_commands(known: Sequence[str], split: str, rng: np.random.Generator, l
     >>> split_commands(["walk", "walk twice", "jump", "jump twice"], "jump", np.random.default_rng(0)).test
     ('jump twice',)
     """
-    _check(split)
+    rng, longest = generator(rng), whole(longest, "longest", least=0)
+    choice(split, SPLITS, "split")
+    known = [instance(command, str, "a command", "pass some of commands()") for command in items(known, "known")]
     if split == "simple":
         held = set(rng.permutation(len(known))[: round(HELD_OUT * len(known))].tolist())
         tested = [i in held for i in range(len(known))]
@@ -208,11 +214,6 @@ def split_commands(known: Sequence[str], split: str, rng: np.random.Generator, l
     if split in ("jump", "turn_left"):
         train += [alone] * (len(train) // 9 - 1)
     return Scan(split, tuple(train), tuple(test))
-
-
-def _check(split: str) -> None:
-    if split not in SPLITS:
-        raise InputError(f"split = {split!r} arrived; {nearest(split, SPLITS)}")
 
 
 def _action(primitive: str) -> str:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
+from modlib.checks import REAL, arrived
 from modlib.errors import GraphError, InputError
 from modlib.graphs.neurons import NeuronGraph
 
@@ -38,10 +39,10 @@ def checked(graph: NeuronGraph | sp.sparray | np.ndarray) -> tuple[Graph, float]
             raise GraphError("the graph has NaN or infinite edges; expected finite ones: make it by neuron_graph")
         return graph, factor
     array = isinstance(graph, np.ndarray) or sp.issparse(graph)
-    if not (array and graph.ndim == 2 and graph.shape[0] == graph.shape[1] > 0 and graph.dtype.kind in "buif"):
+    if not (array and graph.ndim == 2 and graph.shape[0] == graph.shape[1] > 0 and graph.dtype.kind in REAL):
         raise InputError(
-            f"a {type(graph).__name__} of shape {getattr(graph, 'shape', None)} arrived; expected a neuron graph, or a "
-            "square numpy or scipy.sparse matrix of numbers, one row a vertex: pass weights through neuron_graph"
+            f"graph = {arrived(graph)} arrived; expected a neuron graph, or a square numpy or scipy.sparse matrix of "
+            "numbers, one row a vertex: pass weights through neuron_graph"
         )
     matrix = sp.csr_array(graph, dtype=np.float64, copy=True)
     bad = np.count_nonzero(~np.isfinite(matrix.data) | (matrix.data < 0))

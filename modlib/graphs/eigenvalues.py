@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from modlib.checks import array, items, wholes
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import spectral_embedding
@@ -66,7 +67,7 @@ def eigenvalue_gradient(kernels: Sequence[np.ndarray], which: Sequence[int]) -> 
 
     Raises:
         GraphError: as ``modlib.graphs.neurons.neuron_graph``.
-        InputError: if a number is below 1 or given twice.
+        InputError: if a number is below 1 or given twice, or a kernel is no matrix of finite numbers.
 
     Source: clusterability 4.1, A.9. Chapter: ``promoting-clusterability``.
 
@@ -76,8 +77,11 @@ def eigenvalue_gradient(kernels: Sequence[np.ndarray], which: Sequence[int]) -> 
     >>> gradient[0].round(2).tolist()
     [[-0.04, 0.0], [0.83, -0.04]]
     """
-    if not len(which) or min(which) < 1 or len(set(which)) < len(which):
-        raise InputError(f"which = {list(which)} arrived; expected different numbers of eigenvalues, counted from 1")
+    which = wholes(which, "which")
+    if len(set(which)) < len(which):
+        raise InputError(f"which = {which} arrived; expected different numbers of eigenvalues, counted from 1")
+    shape = ("fan-in", "fan-out")
+    kernels = [array(kernel, f"kernels[{i}]", shape) for i, kernel in enumerate(items(kernels, "kernels"))]
     graph = neuron_graph(kernels)
     y = spectral_embedding(graph, max(which))[:, np.asarray(which) - 1]
     parts = [y[start:stop] for start, stop in pairwise(graph.offsets)]

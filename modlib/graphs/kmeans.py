@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from modlib.errors import InputError
+from modlib.checks import array, generator, whole
 
 MAX_ITERATIONS = 300
 TOLERANCE = 1e-4  # of the mean variance of a coordinate, as scikit-learn stops its runs
@@ -34,14 +34,8 @@ def kmeans_labels(points: np.ndarray, k: int, rng: np.random.Generator, n_init: 
     Raises:
         InputError: if k or n_init is out of range or a coordinate is not finite.
     """
-    points = np.asarray(points, dtype=np.float64)
-    if points.ndim != 2 or not 1 <= k <= len(points) or n_init < 1:
-        raise InputError(
-            f"points of shape {points.shape}, k = {k}, n_init = {n_init} arrived; "
-            "expected a matrix with at least k rows, k >= 1 and n_init >= 1"
-        )
-    if not np.isfinite(points).all():
-        raise InputError("points hold NaN or infinite coordinates; expected finite ones")
+    points = array(points, "points", ("n", "d"), dtype=np.float64)
+    k, n_init, rng = whole(k, "k", most=len(points)), whole(n_init, "n_init"), generator(rng)
     n = len(points)
     largest = np.abs(points).max()
     padded = np.zeros((-(-n // BLOCK) * BLOCK, points.shape[1]), dtype=np.float32)

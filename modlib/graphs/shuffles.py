@@ -6,21 +6,35 @@ in random places. Chapters: ``dropout`` and ``topology-shuffles``.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.errors import InputError
-from modlib.graphs.neurons import Matrix, NeuronGraph, chain_graph
-from modlib.graphs.spectral import N_INIT, Route, cluster_for_each_k
+from modlib.checks import array, choice, generator, instance, items, real_sparse, seed_number, whole, wholes
+from modlib.errors import InputError, ModlibWarning
+from modlib.graphs.neurons import Matrix, NeuronGraph, chained
+from modlib.graphs.spectral import (
+    N_INIT,
+    Route,
+    cluster_for_each_k,
+    clusters_of,
+    share_between_layers,
+    spectral_embedding,
+)
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
 
 Null: TypeAlias = Literal["layer", "layer-nonzero"]
 NULLS: tuple[str, ...] = get_args(Null)
+MOSTLY = 0.5  # share between layers of an eigenvector that tells them apart; most are near 0 or near 1
+BLIND = (
+    "all eigenvectors tell layers apart and nothing else, so modules that run along the network are not seen; ask for "
+    "a larger k, take some of the layers, or use route='within-layers'"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +47,8 @@ class ShuffleTest(BriefRepr):
         ncut: n-cut of the network.
         shuffled: (n_shuffles,) n-cuts of its shuffles.
         labels: (n_vertices,) clusters of the network's live neurons.
+        between_layers: (k - 1,) share of each eigenvector of the network, but the constant one, that is between
+            layers, see ``share_between_layers``.
     """
 
     k: int
@@ -40,10 +56,20 @@ class ShuffleTest(BriefRepr):
     ncut: float
     shuffled: np.ndarray
     labels: np.ndarray
+    between_layers: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def _facts(self) -> dict[str, object]:
-        shuffled = mean_of(self.shuffled)
-        return {"k": self.k, "null": self.null, "ncut": self.ncut, "shuffled": shuffled, "p": self.p, "z": self.z}
+        facts: dict[str, object] = {"k": self.k, "null": self.null, "ncut": self.ncut}
+        facts |= {"shuffled": mean_of(self.shuffled), "p": self.p, "z": self.z}
+        return facts | {"blind": BLIND} if self.blind else facts
+
+    @property
+    def blind(self) -> bool:
+        """Whether all eigenvectors tell layers apart, and so all clusters are runs of layers, which no shuffle changes.
+
+        Then p says nothing about modules that run along the network.
+        """
+        return bool((self.between_layers > MOSTLY).all()) and len(self.between_layers) > 0
 
     @property
     def p(self) -> float:
@@ -66,7 +92,7 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
         rng: source of the permutation.
 
     Raises:
-        InputError: if the null model is not known.
+        InputError: if the null model is not known, or it is no matrix of finite numbers.
 
     Source: pruned-modular 3 and 3.3. Chapter: ``topology-shuffles``.
 
@@ -79,16 +105,18 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
     layer [0.0, 0.0, 0.0, 1.0, 2.0, 3.0] False
     layer-nonzero [0.0, 0.0, 0.0, 1.0, 2.0, 3.0] True
     """
-    if null not in NULLS:
-        raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
+    choice(null, NULLS, "null")
+    rng = generator(rng)
     if sp.issparse(matrix):
-        coo = sp.coo_array(matrix)
+        coo = sp.coo_array(real_sparse(matrix, "matrix"))
+        coo.sum_duplicates()
         coo.eliminate_zeros()
         if null == "layer-nonzero":
             return sp.csr_array((rng.permutation(coo.data), (coo.row, coo.col)), shape=coo.shape)
         places = rng.choice(coo.shape[0] * coo.shape[1], size=coo.nnz, replace=False)
         return sp.csr_array((coo.data, np.divmod(places, coo.shape[1])), shape=coo.shape)
-    flat = np.asarray(matrix, dtype=float).ravel()
+    matrix = array(matrix, "matrix", ("rows", "columns"), dtype=np.float64)
+    flat = matrix.ravel()
     held = np.flatnonzero(flat)
     # Random places in random order for the values that are not zero: the same as a permutation, and faster.
     places = rng.choice(flat.size, size=held.size, replace=False) if null == "layer" else rng.permutation(held)
@@ -98,23 +126,42 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
 
 
 def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> NeuronGraph:
-    """A layered graph whose edge matrices are shuffled one by one, isolated neurons of the result dropped.
+    """A layered graph whose weight matrices are shuffled one by one, isolated neurons of the result dropped.
+
+    In a network that branches, one matrix may make the edges of several pairs of layers; a convolution in groups keeps
+    its groups.
 
     Raises:
-        InputError: if the graph is not a chain of layers.
+        InputError: if the graph is not that of a network.
 
+    >>> from modlib.graphs import neuron_graph
     >>> from modlib.networks import planted_weights
     >>> weights, _ = planted_weights((8, 6, 4), 2, seed=0, outside=0)
-    >>> shuffle_graph(chain_graph([abs(matrix) for matrix in weights]), "layer-nonzero", np.random.default_rng(0))
+    >>> shuffle_graph(neuron_graph(weights), "layer-nonzero", np.random.default_rng(0))
     NeuronGraph(sizes=[8, 6, 4], live=18 of 18, edges=36)
     """
+    graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
+    if graph.parts:
+        from modlib.graphs.branching import joined
+
+        sizes = [len(indices) for indices in graph.live]
+        return joined(sizes, [replace(part, matrix=_shuffled_places(part.matrix, null, rng)) for part in graph.parts])
     pairs = [(i, i + 1) for i in range(len(graph.live) - 1)]
     if list(graph.edges) != pairs:
         raise InputError(
             f"the graph joins the layers {sorted(graph.edges)}; a shuffle needs a chain {pairs}, "
-            "as neuron_graph makes of a list of weights"
+            "as neuron_graph makes of a list of weights, or a model"
         )
-    return chain_graph([shuffle_matrix(graph.edges[pair], null, rng) for pair in pairs])
+    return chained([shuffle_matrix(graph.edges[pair], null, rng) for pair in pairs])
+
+
+def _shuffled_places(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matrix:
+    """``shuffle_matrix`` among the places that hold a weight: all of a dense matrix, all stored ones of a sparse."""
+    if isinstance(matrix, np.ndarray):
+        return shuffle_matrix(matrix, null, rng)
+    shuffled = sp.csr_array(matrix, copy=True)
+    shuffled.data = np.asarray(shuffle_matrix(shuffled.data[None], null, rng))[0]
+    return shuffled
 
 
 def shuffled_ncuts(
@@ -127,13 +174,16 @@ def shuffled_ncuts(
 ) -> np.ndarray:
     """n-cuts of one shuffle a seed, shape (len(seeds), len(ks)). A seed decides its own row alone.
 
+    >>> from modlib.graphs import neuron_graph
     >>> from modlib.networks import random_weights
-    >>> graph = chain_graph([abs(matrix) for matrix in random_weights((8, 6, 4), seed=0)])
+    >>> graph = neuron_graph(random_weights((8, 6, 4), seed=0))
     >>> shuffled_ncuts(graph, (2, 3), "layer", np.random.SeedSequence(0).spawn(5)).shape
     (5, 2)
     """
+    seeds, ks = items(seeds, "seeds"), wholes(ks, "ks")
     out = np.empty((len(seeds), len(ks)))
     for row, seed in enumerate(seeds):
+        seed = instance(seed, np.random.SeedSequence, "a seed", "pass numpy.random.SeedSequence(0).spawn(n)")
         rng = np.random.default_rng(seed)
         found = cluster_for_each_k(shuffle_graph(graph, null, rng), ks, rng, route, n_init)
         out[row] = [clustering.ncut for clustering in found]
@@ -166,7 +216,7 @@ def shuffle_tests(
         jobs: worker processes.
 
     Raises:
-        InputError: if there is no shuffle to draw or the null model is not known.
+        InputError: if an argument is not of its kind: a count below 1, another null model, no seed.
         GraphError: if the graph has fewer than k live neurons.
 
     Source: pruned-modular 3, clusterability 1.2. Chapter: ``dropout``.
@@ -179,15 +229,17 @@ def shuffle_tests(
     2 0.05
     4 0.05
     """
-    if n_shuffles < 1 or n_shuffles % 1:
-        raise InputError(f"n_shuffles = {n_shuffles} arrived; expected a whole number of at least 1")
-    if not isinstance(jobs, int) or jobs == 0:
-        raise InputError(f"jobs = {jobs!r} arrived; expected a number of processes, or -1 for one a processor")
-    if null not in NULLS:
-        raise InputError(f"null model {null!r} arrived; expected one of {', '.join(NULLS)}")
-    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
+    ks, n_shuffles, jobs = wholes(ks, "ks"), whole(n_shuffles, "n_shuffles"), whole(jobs, "jobs", least=-1)
+    if jobs == 0:
+        raise InputError("jobs = 0 arrived; expected a number of processes, or -1 for one a processor")
+    choice(null, NULLS, "null")
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed_number(seed))
     own, *children = np.random.SeedSequence(sequence.entropy, spawn_key=sequence.spawn_key).spawn(n_shuffles + 1)
-    found = cluster_for_each_k(graph, ks, np.random.default_rng(own), route, n_init)
+    rng = np.random.default_rng(own)
+    embedding = spectral_embedding(graph, max(ks), route, rng)
+    found = clusters_of(graph, embedding, ks, rng, n_init)
+    shares = share_between_layers(graph, embedding)
     if jobs == 1:
         shuffled = shuffled_ncuts(graph, ks, null, children, route, n_init)
     else:
@@ -200,7 +252,7 @@ def shuffle_tests(
             )
         )
     return [
-        ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels)
+        ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels, shares[: k - 1])
         for column, (k, clustering) in enumerate(zip(ks, found, strict=True))
     ]
 
@@ -217,6 +269,9 @@ def shuffle_test(
 ) -> ShuffleTest:
     """Shuffle test at one k: is the n-cut lower than that of shuffled networks? See ``shuffle_tests``.
 
+    Warns:
+        ModlibWarning: if the test is ``blind``, as it is for most deep networks.
+
     Two planted modules are rarer than all 19 shuffles, a random network is not:
 
     >>> from modlib.graphs import neuron_graph
@@ -226,4 +281,7 @@ def shuffle_test(
     True
     False
     """
-    return shuffle_tests(graph, (k,), n_shuffles, seed, null, route, n_init, jobs)[0]
+    test = shuffle_tests(graph, (whole(k, "k"),), n_shuffles, seed, null, route, n_init, jobs)[0]
+    if test.blind:
+        warnings.warn(f"a shuffle test at k = {k} of {len(graph.live)} layers is blind: {BLIND}", ModlibWarning, 2)
+    return test

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modlib.checks import generator, instance, items, labels as whole_labels, real, whole
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import cluster
@@ -59,8 +60,7 @@ class SubCluster(BriefRepr):
         Raises:
             InputError: if n is below 1.
         """
-        if n < 1:
-            raise InputError(f"n = {n} random sub-clusters arrived; expected at least 1")
+        n, rng = whole(n, "n"), generator(rng)
         return np.sort(rng.permuted(np.tile(self.pool, (n, 1)), axis=1)[:, : len(self.units)], axis=1)
 
     def and_random(self, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -71,10 +71,15 @@ class SubCluster(BriefRepr):
 def layer_and_cluster(name: str) -> tuple[int, int]:
     """Layer and cluster of a sub-cluster, from its name.
 
+    Raises:
+        InputError: if it is no such name.
+
     >>> layer_and_cluster("2-7")
     (2, 7)
     """
-    layer, cluster = name.split("-")
+    layer, dash, cluster = name.partition("-") if isinstance(name, str) else ("", "", "")
+    if not (layer.isdecimal() and dash and cluster.isdecimal()):
+        raise InputError(f"name = {name!r} arrived; expected a layer and a cluster, such as '2-7'")
     return int(layer), int(cluster)
 
 
@@ -98,14 +103,10 @@ def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float
     SubCluster(layer=1, cluster=1, units=1 of 4)
     SubCluster(layer=2, cluster=1, units=2 of 2)
     """
+    at_least, at_most = whole(at_least, "at_least", least=0), real(at_most, "at_most", least=0)
     found = []
-    for layer, of_layer in enumerate(labels, start=1):
-        of_layer = np.asarray(of_layer)
-        if of_layer.ndim != 1 or not np.issubdtype(of_layer.dtype, np.integer) or (of_layer < ISOLATED).any():
-            raise InputError(
-                f"labels of layer {layer} have shape {of_layer.shape} and type {of_layer.dtype}; expected one whole "
-                f"number a unit, {ISOLATED} for a unit in no cluster"
-            )
+    for layer, of_layer in enumerate(items(labels, "labels"), start=1):
+        of_layer = whole_labels(of_layer, f"labels of layer {layer}", "units", least=ISOLATED)
         pool = np.flatnonzero(of_layer != ISOLATED)
         for label in np.unique(of_layer[pool]).tolist():
             units = np.flatnonzero(of_layer == label)
@@ -142,6 +143,7 @@ def hidden_labels(network: Network, k: int, rng: np.random.Generator) -> list[np
     >>> [len(set(zip(*both))) for both in zip(labels, modules[1:-1])]  # pairs of a cluster and a module that occur
     [2, 2]
     """
+    network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
     graph = neuron_graph(network)
     labels = graph.labels_by_layer(cluster(graph, k, rng).labels)
     return labels if network.layers[0].kind == "conv" else labels[1:-1]

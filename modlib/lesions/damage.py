@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from modlib.errors import InputError
+from modlib.checks import array, flag, generator, instance, items, labels as whole_numbers, mapping, whole
 from modlib.graphs.subclusters import SubCluster
 from modlib.lesions import sparse
 from modlib.lesions.kinds import MIN_DROP
@@ -177,12 +177,12 @@ def damages(
     >>> damages(network, images, classes, 1, [np.flatnonzero(modules[0] == 0), [0, 1]])
     [Damage(drop=0.25, class_drops=[0, 1, 0, 0]), Damage(drop=0, class_drops=[0, 0, 0, 0])]
     """
-    images = np.asarray(images)
-    labels = _checked(labels, images, network)
-    if not len(sets):
-        raise InputError("no set of units arrived; expected at least one lesion")
-    common = {at: _mask(network, at, units) for at, units in (lesioned or {}).items()}
-    masks = np.array([_mask(network, layer, units) for units in sets])
+    network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
+    images, labels = _checked(images, labels, network)
+    layer, zero_biases = network.hidden_layer(layer), flag(zero_biases, "zero_biases")
+    given = mapping({} if lesioned is None else lesioned, "lesioned", "pass {layer: units}")
+    common = {network.hidden_layer(at): _mask(network, at, units) for at, units in given.items()}
+    masks = np.array([_mask(network, layer, units) for units in items(sets, "sets")])
     masks |= common.pop(layer, False)
     classes, of_class = np.unique(labels, return_counts=True)
     answers: Answers
@@ -239,6 +239,7 @@ def lesion_tests(
     >>> [(test.part.name, bool(test.damage.drop > test.random_drops.mean())) for test in tests]
     [('1-0', True), ('1-1', True), ('2-0', True), ('2-1', True)]
     """
+    parts, n_random, rng = _parts(parts), whole(n_random, "n_random"), generator(rng)
     tests = []
     for layer, group in groupby(parts, key=attrgetter("layer")):
         of_layer = list(group)
@@ -288,6 +289,7 @@ def double_lesions(
     >>> [(pair.second.name, round(pair.delta, 2)) for pair in pairs if pair.first.name == "1-0"]
     [('1-1', 0.5), ('2-0', 0.0), ('2-1', 0.5)]
     """
+    parts, n_random, rng = _parts(parts), whole(n_random, "n_random"), generator(rng)
     pairs = []
     for first in parts:
         gone = {first.layer: first.units}
@@ -306,36 +308,19 @@ def double_lesions(
 
 
 def _mask(network: Network, layer: int, units: np.ndarray) -> np.ndarray:
-    hidden = len(network.layers) - 1
-    if not 1 <= layer <= hidden:
-        raise InputError(f"layer {layer} arrived; the network has the hidden layers 1 to {hidden}")
-    width, units = network.layers[layer - 1].kernel.shape[-1], np.asarray(units)
-    if not units.size or not np.issubdtype(units.dtype, np.integer) or units.min() < 0 or units.max() >= width:
-        raise InputError(
-            f"units {units.tolist()} arrived for layer {layer}; expected at least one of 0 to {width - 1}, as whole "
-            "numbers"
-        )
+    width = network.layers[network.hidden_layer(layer) - 1].kernel.shape[-1]
     mask = np.zeros(width, dtype=bool)
-    mask[units] = True
+    mask[whole_numbers(units, f"units of layer {layer}", "units", least=0, most=width - 1)] = True
     return mask
 
 
-def _checked(labels: np.ndarray, images: np.ndarray, network: Network) -> np.ndarray:
-    labels, outputs = np.asarray(labels), network.layers[-1].kernel.shape[-1]
-    wanted = network.layers[0].kernel.shape[-2]
-    numbers = images.dtype.kind in "buif"
-    if not numbers or images.ndim not in (2, 4) or images.shape[1] != wanted or not np.isfinite(images).all():
-        raise InputError(
-            f"images of shape {images.shape} and type {images.dtype} arrived; expected finite numbers (n, {wanted}), "
-            f"or (n, {wanted}, height, width) for convolutions"
-        )
-    if labels.shape != (len(images),) or not len(labels):
-        raise InputError(
-            f"{len(images)} images and labels of shape {labels.shape} arrived; expected one label an image"
-        )
-    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= outputs:
-        raise InputError(
-            f"labels {labels.min()} to {labels.max()} of type {labels.dtype} arrived for a network with {outputs} "
-            f"outputs; expected whole numbers from 0 to {outputs - 1}"
-        )
-    return labels
+def _checked(images: np.ndarray, labels: np.ndarray, network: Network) -> tuple[np.ndarray, np.ndarray]:
+    wanted, outputs = network.layers[0].kernel.shape[-2], network.layers[-1].kernel.shape[-1]
+    convolved = network.layers[0].kind == "conv"
+    shape = ("n", wanted, "height", "width") if convolved else ("n", wanted)
+    images = array(images, "images", shape, dtype=np.float32)
+    return images, whole_numbers(labels, "labels", len(images), least=0, most=outputs - 1)
+
+
+def _parts(parts: Sequence[SubCluster]) -> list[SubCluster]:
+    return [instance(part, SubCluster, "a part", "make them by sub_clusters") for part in items(parts, "parts")]

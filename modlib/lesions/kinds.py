@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from modlib.checks import array, instance, real
 from modlib.graphs.subclusters import SubCluster
 
 MIN_DROP = 0.01  # an accuracy that drops by more than one percentage point counts
@@ -30,7 +31,7 @@ class Kind(StrEnum):
 
 
 def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
-    """The second paper's words for a sub-cluster.
+    """The words of importance-coherence for a sub-cluster.
 
     complete: it is the whole layer. small: less than 5% of it. important: worse than every random set, and by more than
     a percentage point of accuracy; sig-but-not-diff and diff-but-not-sig: only one of both. prunable: less than a
@@ -41,12 +42,16 @@ def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
         drop: accuracy lost by its lesion.
         random_drops: (n,) accuracy lost by those of random sets.
 
+    Raises:
+        InputError: if a drop is not between -1 and 1, or there are none of random sets.
+
     Source: importance-coherence 3.2, figure 2 and A.9. Chapter: ``importance``.
 
     >>> part = SubCluster(layer=1, cluster=0, units=np.arange(4), pool=np.arange(20), width=20)
     >>> [str(kind(part, drop, np.array([0.002, 0.004]))) for drop in (0.2, 0.005, 0.003, 0.001)]
     ['important', 'sig-but-not-diff', 'other', 'prunable']
     """
+    part, drop, random_drops = _checked(part, drop, random_drops)
     if len(part.units) == part.width:
         return Kind.COMPLETE
     found = kind_in_first_paper(part, drop, random_drops)
@@ -56,7 +61,10 @@ def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
 
 
 def kind_in_first_paper(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
-    """The first paper's words for a sub-cluster: small, important, sig-but-not-diff or other, see ``kind``.
+    """The words of pruned-modular for a sub-cluster: small, important, sig-but-not-diff or other, see ``kind``.
+
+    Raises:
+        InputError: as ``kind``.
 
     Source: pruned-modular 4.1, figure 5 and table A.18. Chapter: ``importance``.
 
@@ -64,8 +72,14 @@ def kind_in_first_paper(part: SubCluster, drop: float, random_drops: np.ndarray)
     >>> [str(kind_in_first_paper(part, drop, np.array([0.002, 0.004]))) for drop in (0.2, 0.005, 0.003, 0.001)]
     ['important', 'sig-but-not-diff', 'other', 'other']
     """
+    part, drop, random_drops = _checked(part, drop, random_drops)
     if part.proportion < MIN_PROPORTION:
         return Kind.SMALL
     if drop <= np.max(random_drops):
         return Kind.OTHER
     return Kind.IMPORTANT if drop > MIN_DROP else Kind.SIGNIFICANT_ONLY
+
+
+def _checked(part: SubCluster, drop: float, random_drops: np.ndarray) -> tuple[SubCluster, float, np.ndarray]:
+    part = instance(part, SubCluster, "part", "make it by sub_clusters")
+    return part, real(drop, "drop", least=-1, most=1), array(random_drops, "random_drops", ("n",), least=-1, most=1)

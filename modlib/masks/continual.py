@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modlib.checks import arrived, generator, instance, items, mapping, real, whole
 from modlib.errors import InputError
 from modlib.masks.learning import KEPT_POINTS, LearnedMask, MaskSettings, at_inference, loss_of_samples
 from modlib.masks.mask import Mask, fingerprint, sharing
@@ -70,13 +71,11 @@ def learn_in_turn(
     >>> masks[1], reuse(masks)[0]["total"]
     (Mask(0.weight=1 of 4, 0.bias=0 of 2, total=1 of 6), 1.0)
     """
+    draws, rng = items(draws, "draws"), generator(rng)
     module = make(rng)
     frozen = [name for name, _ in module.named_parameters() if not any(fnmatchcase(name, p) for p in unfrozen)]
-    if not draws or not frozen:
-        raise InputError(
-            f"{len(draws)} tasks and the parameters {', '.join(frozen) or 'none'} to be frozen arrived; expected some "
-            "of both"
-        )
+    if not frozen:
+        raise InputError(f"unfrozen = {list(unfrozen)} arrived; expected patterns that leave a parameter to be frozen")
     used: dict[str, np.ndarray] = {}
     learned: list[Kept] = []
     for task, draw in enumerate(draws):
@@ -139,12 +138,12 @@ def learn_with_weights(
     >>> (network.weight.flatten() - 0.5).sign().tolist()
     [0.0, -1.0]
     """
+    module, rng = instance(module, nn.Module, "module", "pass a torch module"), generator(rng)
+    settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
     parameters = dict(module.named_parameters())
-    used = used or {}
+    used = mapping({} if used is None else used, "used", "pass {name of a parameter: boolean array}")
     _check_used(used, parameters)
-    prefer = settings.keep if keep_used is None else keep_used
-    if not 0 < prefer < 1:
-        raise InputError(f"keep_used = {prefer} arrived; expected a probability between 0 and 1")
+    prefer = settings.keep if keep_used is None else real(keep_used, "keep_used", above=0, below=1)
     frozen = {name: torch.as_tensor(kept, device=parameters[name].device) for name, kept in used.items()}
     weights = [laid_out(parameter.detach().clone()).requires_grad_() for parameter in parameters.values()]
     logits = []
@@ -199,8 +198,8 @@ def union_before(masks: Sequence[Mask], task: int) -> Mask:
     >>> union_before(masks, 2).keep["w"].tolist()
     [True, True, False]
     """
-    if not 0 < task < len(masks):
-        raise InputError(f"task = {task} of {len(masks)} arrived; expected one that has another before it")
+    masks = _masks(masks)
+    task = whole(task, "task", most=len(masks) - 1)
     union = masks[0]
     for mask in masks[1:task]:
         union = union | mask
@@ -221,7 +220,12 @@ def reuse(masks: Sequence[Mask]) -> list[dict[str, float]]:
     >>> [shares["total"] for shares in reuse(masks)]
     [0.0, 0.5]
     """
+    masks = _masks(masks)
     return [sharing(masks[task], union_before(masks, task)) for task in range(1, len(masks))]
+
+
+def _masks(masks: Sequence[Mask]) -> list[Mask]:
+    return [instance(mask, Mask, "a mask", "learn them by learn_in_turn") for mask in items(masks, "masks", least=2)]
 
 
 def _start_anew(module: nn.Module, fresh: nn.Module, used: Kept) -> None:
@@ -236,9 +240,9 @@ def _start_anew(module: nn.Module, fresh: nn.Module, used: Kept) -> None:
 def _check_used(used: Kept, parameters: Mapping[str, Tensor]) -> None:
     for name, kept in used.items():
         shape = tuple(parameters[name].shape) if name in parameters else None
-        if shape != kept.shape or kept.dtype != bool:
+        if not isinstance(kept, np.ndarray) or shape != kept.shape or kept.dtype != bool:
             raise InputError(
-                f"used[{name!r}] is {kept.dtype} {kept.shape}; expected a boolean array of the shape of the parameter, "
+                f"used[{name!r}] = {arrived(kept)} arrived; expected a boolean array of the shape of the parameter, "
                 f"{shape or 'but the network has none of that name'}"
             )
 

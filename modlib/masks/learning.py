@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
+from modlib.checks import generator, instance, items, real, seed_number, whole
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
@@ -53,14 +54,13 @@ class MaskSettings:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or self.samples < 1 or self.batch_size < 1 or self.batch_size % self.samples:
-            raise InputError(
-                f"{self} arrived; expected at least 0 steps, and a batch in as many equal parts as samples"
-            )
-        if not (self.learning_rate > 0 and self.beta >= 0 and self.clip > 0):
-            raise InputError(f"{self} arrived; expected a positive rate and clip, and beta of at least 0")
-        if not 0 < self.keep < 1:
-            raise InputError(f"keep = {self.keep} arrived; expected a probability between 0 and 1")
+        whole(self.steps, "steps", least=0)
+        if whole(self.batch_size, "batch_size") % whole(self.samples, "samples"):
+            raise InputError(f"{self} arrived; expected a batch in as many equal parts as samples")
+        real(self.learning_rate, "learning_rate", above=0)
+        real(self.beta, "beta", least=0)
+        real(self.clip, "clip", above=0)
+        real(self.keep, "keep", above=0, below=1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -150,7 +150,8 @@ def learn_mask(
     >>> found.mask, found.mask.keep["weight"].tolist()
     (Mask(weight=1 of 4, total=1 of 4), [[True, False], [False, False]])
     """
-    module = torch_module(model)
+    module, rng = torch_module(model), generator(rng)
+    settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
     sparse = [name for name, part in module.named_modules() if getattr(part, "sparse", False)]
     if sparse:
         raise InputError(
@@ -158,11 +159,11 @@ def learn_mask(
             "sparse=False: set it on a copy"
         )
     parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
-    names = parameter_names(module) if names is None else list(names)
+    names = parameter_names(module) if names is None else items(names, "names")
     if unknown := [name for name in names if name not in parameters]:
         raise InputError(f"no parameter is called {', '.join(unknown)}; there are {', '.join(parameters)}")
     if fixed is not None:
-        fixed.check(module)
+        instance(fixed, Mask, "fixed", "learn it by learn_mask").check(module)
         for name, kept in fixed.keep.items():
             parameters[name] = parameters[name] * torch.as_tensor(kept, device=parameters[name].device)
         names = [name for name in names if name not in fixed.keep]
@@ -276,8 +277,8 @@ def regularisation_curve(
     >>> chosen, [point.kept for point in curve]
     (0.01, [1.0, 0.0])
     """
-    if not len(betas):
-        raise InputError("no strength arrived; pass betas to try, such as numpy.logspace(-5, -3, 9)")
+    betas = [real(beta, f"betas[{i}]", least=0) for i, beta in enumerate(items(betas, "betas"))]
+    seed, share = seed_number(seed), real(share, "share", least=0, most=1)
     needed = share * performance(module)
     curve = []
     for beta in betas:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modlib.checks import instance, items, mapping
 from modlib.errors import DataError, InputError
 from modlib.files import replacing
 from modlib.networks.network import torch_module
@@ -49,7 +50,9 @@ class Mask(BriefRepr):
         return {name: f"{kept} of {self.size()[name]}" for name, kept in self.remaining().items()}
 
     def __post_init__(self) -> None:
-        wrong = [f"{name} ({kept.dtype})" for name, kept in self.keep.items() if kept.dtype != bool]
+        keep = mapping(self.keep, "keep", "pass a boolean array for every parameter, by its name")
+        wrong = [f"{name} ({_kind(kept)})" for name, kept in keep.items() if _kind(kept) != "bool"]
+        instance(self.network, str, "network", "pass the fingerprint of a network")
         if wrong or not self.keep:
             raise InputError(
                 f"a mask over {', '.join(wrong) or 'nothing'} arrived; expected a boolean array a parameter"
@@ -178,8 +181,12 @@ def parameter_names(module: nn.Module, masked: Sequence[str] = ("*",), unmasked:
     >>> parameter_names(network, ["*.weight"]), parameter_names(network, unmasked=["2.*"])
     (['0.weight', '2.weight'], ['0.weight', '0.bias'])
     """
-    if isinstance(masked, str) or isinstance(unmasked, str):
-        raise InputError(f"masked = {masked!r}, unmasked = {unmasked!r} arrived; expected lists of patterns")
+    from torch import nn
+
+    module = instance(module, nn.Module, "module", "pass a torch module")
+    masked, unmasked = items(masked, "masked", least=0), items(unmasked, "unmasked", least=0)
+    for pattern in (*masked, *unmasked):
+        instance(pattern, str, "a pattern", "pass names of parameters, such as '*.weight'")
     aliases: dict[int, list[str]] = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         aliases.setdefault(id(parameter), []).append(name)
@@ -215,6 +222,7 @@ def sharing(target: Mask, reference: Mask) -> dict[str, float]:
     >>> sharing(target, reference)["total"], sharing(reference, target)["total"]
     (1.0, 0.5)
     """
+    check_alike(target, reference)
     return _ratio((target & reference).remaining(), target.remaining())
 
 
@@ -230,6 +238,7 @@ def intersection_over_union(first: Mask, second: Mask) -> dict[str, float]:
     >>> intersection_over_union(first, second)
     {'w': 0.5, 'total': 0.5}
     """
+    check_alike(first, second)
     return _ratio((first & second).remaining(), (first | second).remaining())
 
 
@@ -271,6 +280,7 @@ def chance_sharing(first: Mask, second: Mask) -> dict[str, ChanceSharing]:
     """
     from scipy.stats import hypergeom, norm
 
+    check_alike(first, second)
     both, ours, theirs, sizes = (
         (first & second).remaining(),
         first.remaining(),
@@ -289,12 +299,17 @@ def chance_sharing(first: Mask, second: Mask) -> dict[str, ChanceSharing]:
     return {**found, TOTAL: ChanceSharing(both[TOTAL], mean, sd, p)}
 
 
+def _kind(kept: object) -> str:
+    return str(kept.dtype) if isinstance(kept, np.ndarray) else type(kept).__name__
+
+
 def check_alike(first: Mask, second: Mask) -> None:
     """Refuse two masks that cannot be compared.
 
     Raises:
         InputError: if they belong to different networks or parameters.
     """
+    first, second = (instance(mask, Mask, "a mask", "learn it by learn_mask") for mask in (first, second))
     if first.network != second.network:
         raise InputError("masks of two different networks arrived; only masks of one network can be compared")
     if (shapes := {name: kept.shape for name, kept in first.keep.items()}) != (

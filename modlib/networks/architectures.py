@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modlib.checks import flag, generator, whole, wholes
 from modlib.errors import InputError
 
 M = TypeVar("M", bound=nn.Module)
@@ -41,6 +42,9 @@ def perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
 def glorot_perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
     """A ``perceptron`` that starts as Keras's do: weights uniform in +-sqrt(6 / (fan-in + fan-out)), biases 0.
 
+    Raises:
+        InputError: as ``perceptron``.
+
     Source: clusterability A.7. Chapter: ``structured-tasks``.
 
     >>> first, *_ = glorot_perceptron((784, 256, 10), np.random.default_rng(0))
@@ -52,10 +56,7 @@ def glorot_perceptron(sizes: Sequence[int], rng: np.random.Generator) -> nn.Sequ
 
 def _chain(sizes: Sequence[int]) -> nn.Sequential:
     """A perceptron without memory."""
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise InputError(
-            f"sizes = {tuple(sizes)} arrived; expected inputs, any hidden layers and outputs, at least 1 each"
-        )
+    sizes = wholes(sizes, "sizes", length=2)
     with torch.device("meta"):
         layers = [layer for sizes_of_one in pairwise(sizes) for layer in (nn.Linear(*sizes_of_one), nn.ReLU())]
     return nn.Sequential(*layers[:-1])
@@ -104,10 +105,9 @@ def repeated_lstm(inputs: int, hidden: int, outputs: int, steps: int, rng: np.ra
     >>> lstm(torch.zeros(5, 42)).shape
     torch.Size([5, 20])
     """
-    if min(inputs, hidden, outputs, steps) < 1:
-        raise InputError(f"{inputs} inputs, {hidden} units, {outputs} outputs, {steps} steps; all must be at least 1")
+    inputs, hidden, outputs = whole(inputs, "inputs"), whole(hidden, "hidden"), whole(outputs, "outputs")
     with torch.device("meta"):
-        module = RepeatedLSTM(inputs, hidden, outputs, steps)
+        module = RepeatedLSTM(inputs, hidden, outputs, whole(steps, "steps"))
     return start_as_torch(module, rng)
 
 
@@ -122,12 +122,16 @@ def simple_cnn(rng: np.random.Generator, dropout: bool = True, classes: int = 10
         dropout: whether there is any.
         classes: number of outputs.
 
+    Raises:
+        InputError: if there is no output.
+
     Source: weight-masks, table 2. Chapter: ``class-removal``.
 
     >>> simple_cnn(np.random.default_rng(0))(torch.zeros(5, 3, 32, 32)).shape
     torch.Size([5, 10])
     """
-    rates = (0.25, 0.5) if dropout else (0.0, 0.0)
+    classes = whole(classes, "classes")
+    rates = (0.25, 0.5) if flag(dropout, "dropout") else (0.0, 0.0)
     with torch.device("meta"):
         module = nn.Sequential(
             *(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
@@ -163,10 +167,10 @@ def small_cnn(
     >>> small_cnn(np.random.default_rng(0))(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 10])
     """
-    if min(channels, classes, side) < 1 or side % 4:
-        raise InputError(
-            f"{channels} channels, {classes} classes, side {side}; expected at least 1 each, and a side of 4, 8, ..."
-        )
+    channels, classes, side = whole(channels, "channels"), whole(classes, "classes"), whole(side, "side")
+    dropout = flag(dropout, "dropout")
+    if side % 4:
+        raise InputError(f"side = {side} arrived; expected a multiple of 4, which two maxima over 2 x 2 halve twice")
 
     def drop(rate: float) -> list[nn.Module]:
         return [nn.Dropout(rate)] if dropout else []
@@ -202,12 +206,16 @@ def vgg16(rng: np.random.Generator, classes: int = 10, dropout: bool = False) ->
         classes: number of outputs.
         dropout: whether there is any, of 0.3 to 0.5.
 
+    Raises:
+        InputError: if there is no output.
+
     Source: clusterability 3; all details: the authors' code. Chapter: ``convolutional-networks``.
 
     >>> network = vgg16(np.random.default_rng(0)).eval()
     >>> sum(isinstance(layer, nn.Conv2d) for layer in network), network(torch.zeros(2, 3, 32, 32)).shape
     (13, torch.Size([2, 10]))
     """
+    classes, dropout = whole(classes, "classes"), flag(dropout, "dropout")
     layers: list[nn.Module] = []
     with torch.device("meta"):
         for channels, (width, pooled, rate) in zip((3, *(width for width, *_ in VGG)), VGG, strict=False):
@@ -223,6 +231,7 @@ def vgg16(rng: np.random.Generator, classes: int = 10, dropout: bool = False) ->
 
 def _start_as_keras(module: M, rng: np.random.Generator) -> M:
     """Memory for a chain of layers, weights Glorot-uniform, biases 0, batch normalisation without effect."""
+    rng = generator(rng)
     module = module.to_empty(device="cpu")
     with torch.no_grad():
         for layer in module.modules():
@@ -242,6 +251,7 @@ def start_as_torch(module: M, rng: np.random.Generator) -> M:
     Uniform in +-1/sqrt(fan-in), or 1/sqrt(units) in an LSTM; projections of attention Glorot-uniform with biases 0;
     embeddings normal; gains 1 and shifts 0.
     """
+    rng = generator(rng)
     module = module.to_empty(device="cpu")
     with torch.no_grad():
         for layer in module.modules():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from modlib.checks import arrived
 from modlib.errors import DataError, InputError
 from modlib.networks.network import Network, from_arrays, to_array
 
@@ -36,6 +37,8 @@ def load_network(path: str | Path, activation: str = "relu") -> Network:
     ...     load_network(f"{folder}/weights.npz")
     Network(layer_0=4 x 3 relu, layer_1=3 x 2 linear)
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"path = {arrived(path)} arrived; expected the name of a file")
     path = Path(path)
     match path.suffix:
         case ".npz":

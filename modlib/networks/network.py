@@ -2,7 +2,7 @@
 
 A model of either framework becomes a torch module that computes the same function, plus its ordered
 weight layers as NumPy arrays. Every measure after that is written once. Only chains of layers are read:
-a network that branches has no single order. Chapter: ``clusterability``.
+a network that branches has no single order; ``modlib.networks.tracing`` follows it. Chapter: ``clusterability``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from modlib.checks import array, instance, items, real, whole
 from modlib.errors import GraphError, InputError
 from modlib.reprs import BriefRepr
 
@@ -33,6 +34,7 @@ PLAIN_FUNCTIONS = (
     *("flatten", "view", "reshape", "dropout"),
     *("max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"),
 )
+RESHAPES = ("Flatten", "FlattenChannelsLast", "flatten", "view", "reshape")
 BatchNormUse: TypeAlias = Literal["fold", "ignore"]
 BATCH_NORM_USES: tuple[str, ...] = get_args(BatchNormUse)
 AT_ONCE = 500  # inputs that a forward pass takes
@@ -130,6 +132,16 @@ class Network(BriefRepr):
             )
         return [kernel_of(layer) for layer in convolutions[1:]]
 
+    def hidden_layer(self, layer: int) -> int:
+        """The number of a hidden layer, from 1, if there is one of that number.
+
+        Raises:
+            InputError: if there is none.
+        """
+        if len(self.layers) < 2:
+            raise InputError("the network has a single layer of weights; expected a hidden layer: pass a deeper one")
+        return whole(layer, "layer", most=len(self.layers) - 1)
+
     def answers(self, inputs: np.ndarray) -> np.ndarray:
         """What the network says to every input: the number of its largest output, see ``answers``.
 
@@ -162,16 +174,16 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
     """
     import torch
 
+    module = instance(module, torch.nn.Module, "module", "pass a torch module, or network.module")
     dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
-    if not len(inputs):
-        raise InputError(f"inputs of shape {np.shape(inputs)} arrived; expected at least one")
+    inputs = array(inputs, "inputs", dtype=np.float32 if dtype == torch.float32 else None)
     try:
         with torch.no_grad():
             batches = torch.as_tensor(inputs).to(dtype).split(AT_ONCE)
             return torch.cat([module(batch).argmax(-1) for batch in batches]).numpy()
-    except RuntimeError as error:
+    except (RuntimeError, IndexError) as error:
         raise InputError(
-            f"inputs of shape {np.shape(inputs)} do not fit the network ({error}); expected what its module takes"
+            f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module takes"
         ) from error
 
 
@@ -247,7 +259,10 @@ def from_arrays(
     """
     from modlib.networks.modules import mlp_module
 
-    return _network(mlp_module(kernels, [None] * len(kernels) if biases is None else biases, activation))
+    kernels = [array(kernel, f"kernels[{i}]", dtype=np.float32) for i, kernel in enumerate(items(kernels, "kernels"))]
+    given = [None] * len(kernels) if biases is None else items(biases, "biases")
+    biases = [None if bias is None else array(bias, f"biases[{i}]", dtype=np.float32) for i, bias in enumerate(given)]
+    return _network(mlp_module(kernels, biases, activation))
 
 
 def _folded(layer: Layer) -> np.ndarray:
@@ -263,15 +278,22 @@ def _network(module: nn.Module) -> Network:
 
     module.eval()
     layers: list[Layer] = []
+    reshaped = False
     for name, kind, step in chain(module):
         activation = next((name for name, cls in ACTIVATIONS.items() if kind in (name, cls)), None)
         if kind in ("Linear", "Conv2d"):
             if kind == "Conv2d" and step.groups != 1:
                 raise unsupported(name, f"a convolution in {step.groups} groups", TORCH_LAYERS)
+            if kind == "Conv2d" and reshaped:
+                raise unsupported(name, "a convolution behind a reshape, which may mix channels", TORCH_LAYERS)
             layers.append(_weight_layer(name, step))
         elif kind in ("BatchNorm1d", "BatchNorm2d"):
             if step.running_mean is None or (layers and layers[-1].batch_norm):
                 raise unsupported(name, f"a {kind} without running statistics, or after another", TORCH_LAYERS)
+            if layers and step.num_features != layers[-1].kernel.shape[-1]:
+                raise unsupported(
+                    name, f"a {kind} of other features than the outputs of the layer before", TORCH_LAYERS
+                )
             if layers:
                 layers[-1] = replace(layers[-1], batch_norm=_batch_norm(step))
         elif activation:
@@ -279,6 +301,7 @@ def _network(module: nn.Module) -> Network:
                 layers[-1] = replace(layers[-1], activation=activation)
         elif kind not in (*PLAIN_MODULES, *PLAIN_FUNCTIONS):
             raise unsupported(name, f"a {kind}", TORCH_LAYERS)
+        reshaped |= kind in RESHAPES
     if not layers:
         raise InputError(
             f"the {type(module).__name__} has no layer of weights; expected at least one Linear or Conv2d layer; "
@@ -349,9 +372,18 @@ def fold_batch_norm(kernel: np.ndarray, gamma: np.ndarray, variance: np.ndarray,
         variance: moving variance of every output channel, (out,), non-negative.
         epsilon: the layer's epsilon.
 
+    Raises:
+        InputError: if there is not one finite number a channel, or one is divided by 0.
+
     Source: clusterability 1.1. Chapter: ``convolutional-networks``.
 
     >>> fold_batch_norm(np.ones((1, 2)), gamma=np.array([1, 3]), variance=np.array([1, 4]), epsilon=0.0).tolist()
     [[1.0, 1.5]]
     """
-    return kernel * (gamma / np.sqrt(variance + epsilon))
+    kernel = array(kernel, "kernel")
+    channels = kernel.shape[-1:]
+    gamma, variance = array(gamma, "gamma", channels), array(variance, "variance", channels, least=0)
+    root = np.sqrt(variance + real(epsilon, "epsilon", least=0))
+    if not root.all():
+        raise InputError("a variance of 0 and epsilon = 0 arrived; expected a positive sum: pass the layer's epsilon")
+    return kernel * (gamma / root)

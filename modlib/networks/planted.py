@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from modlib.checks import generator_of, real, whole, wholes
 from modlib.networks.network import Network, from_arrays
 
 
@@ -21,10 +22,17 @@ def random_weights(widths: Sequence[int], seed: int | np.random.Generator, densi
         seed: decides the weights.
         density: chance of each weight to be kept, in [0, 1].
 
+    Raises:
+        InputError: if there are fewer than two layers, a width is below 1, or the density is no share.
+
     >>> [matrix.shape for matrix in random_weights((6, 5, 4), seed=0)]
     [(6, 5), (5, 4)]
     """
-    rng = np.random.default_rng(seed)
+    rng, widths, density = (
+        generator_of(seed),
+        wholes(widths, "widths", length=2),
+        real(density, "density", least=0, most=1),
+    )
     return [rng.normal(size=shape) * (rng.random(shape) < density) for shape in pairwise(widths)]
 
 
@@ -45,11 +53,15 @@ def planted_weights(
     Returns:
         The weight matrices (fan-in, fan-out), and for every layer the module of each unit.
 
+    Raises:
+        InputError: if there are fewer than two layers, a number is below 1, or ``outside`` is negative.
+
     >>> weights, modules = planted_weights((8, 6, 4), 2, seed=0)
     >>> [sorted(of_layer.tolist()) for of_layer in modules]
     [[0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1], [0, 0, 1, 1]]
     """
-    rng = np.random.default_rng(seed)
+    rng, widths, modules = generator_of(seed), wholes(widths, "widths", length=2), whole(modules, "modules")
+    outside = real(outside, "outside", least=0)
     truth = [rng.permutation(np.arange(width) % modules) for width in widths]
     weights = []
     for left, right in pairwise(truth):
@@ -77,11 +89,14 @@ def planted_kernels(
     Returns:
         The kernels (side, side, in, out), and for every layer the module of each channel.
 
+    Raises:
+        InputError: as ``planted_weights``.
+
     >>> kernels, modules = planted_kernels((8, 6, 4), 2, seed=0)
     >>> [kernel.shape for kernel in kernels]
     [(3, 3, 8, 6), (3, 3, 6, 4)]
     """
-    rng = np.random.default_rng(seed)
+    rng, side = generator_of(seed), whole(side, "side")
     norms, truth = planted_weights(channels, modules, rng, outside)
     patterns = [rng.normal(size=(side, side, *norm.shape)) for norm in norms]
     scaled = [pattern / np.abs(pattern).sum(axis=(0, 1)) for pattern in patterns]
@@ -105,11 +120,14 @@ def side_by_side(
         The network, which is right about every image; images (n, 2); their classes (n,), in 0..3; and for both hidden
         layers the module of each unit.
 
+    Raises:
+        InputError: if a number is below 1.
+
     >>> network, x, y, modules = side_by_side(copies=3, n=10, seed=0)
     >>> x.shape, [of_layer.tolist() for of_layer in modules]
     ((10, 2), [[0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]])
     """
-    rng = np.random.default_rng(seed)
+    rng, copies, n = generator_of(seed), whole(copies, "copies"), whole(n, "n")
     signs = np.kron(np.eye(2), [[1.0, -1.0]])
     apart = np.kron(np.eye(4), np.ones((copies, copies)) / copies)
     network = from_arrays([np.repeat(signs, copies, axis=1), apart, apart[:, ::copies]])

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from modlib.checks import array, arrived, instance, real, whole
 from modlib.errors import InputError
 from modlib.networks.architectures import start_as_torch
 
@@ -180,7 +181,12 @@ def lstm_encoder_decoder(
     >>> network(torch.tensor([[0, 4, 5, 9, 1, 13, OWN, OWN, OWN]])).shape
     torch.Size([1, 3, 7])
     """
-    _check(sources, targets, width, embedding, hidden, layers)
+    sources, targets, width, embedding = _sizes(sources, targets, width, embedding)
+    hidden, layers, dropout = (
+        whole(hidden, "hidden"),
+        whole(layers, "layers"),
+        real(dropout, "dropout", least=0, most=1),
+    )
     with torch.device("meta"):
         module = LSTMEncoderDecoder(sources, targets, width, embedding, hidden, layers, dropout)
     return start_as_torch(module, rng)
@@ -219,7 +225,13 @@ def transformer_encoder_decoder(
     >>> network(torch.tensor([[0, 4, 5, 9, 1, 13, OWN, OWN, OWN]])).shape
     torch.Size([1, 3, 7])
     """
-    _check(sources, targets, width, embedding, hidden, heads, layers)
+    sources, targets, width, embedding = _sizes(sources, targets, width, embedding)
+    hidden, layers, dropout = (
+        whole(hidden, "hidden"),
+        whole(layers, "layers"),
+        real(dropout, "dropout", least=0, most=1),
+    )
+    heads = whole(heads, "heads")
     if embedding % heads or embedding % 2:
         raise InputError(f"an embedding of {embedding} arrived; expected an even multiple of the {heads} heads")
     with torch.device("meta"):
@@ -247,6 +259,9 @@ def greedy(module: EncoderDecoder, sources: Tensor, steps: int) -> Tensor:
     Returns:
         (n, steps) tokens: the end of an answer is its last one, ``PAD`` follows.
 
+    Raises:
+        InputError: if the sources are no such tokens.
+
     Source: weight-masks C.6.1. Chapter: ``systematic-generalisation``.
 
     A network whose output prefers the end, token 3, answers nothing else:
@@ -256,6 +271,10 @@ def greedy(module: EncoderDecoder, sources: Tensor, steps: int) -> Tensor:
     >>> greedy(network, torch.tensor([[0, 4, 5]]), steps=4).tolist()
     [[3, -1, -1, -1]]
     """
+    module = instance(
+        module, EncoderDecoder, "module", "make it by lstm_encoder_decoder or transformer_encoder_decoder"
+    )
+    sources, steps = _tokens(sources, module), whole(steps, "steps")
     with torch.no_grad():
         free = sources.new_full((len(sources), steps), OWN)
         answers = module(torch.cat([sources, free], 1)).argmax(-1)
@@ -263,10 +282,21 @@ def greedy(module: EncoderDecoder, sources: Tensor, steps: int) -> Tensor:
     return answers.masked_fill(ended, PAD)
 
 
+def _tokens(sources: Tensor, module: EncoderDecoder) -> Tensor:
+    """Sources, if each has a token, and ``PAD`` only after its last one."""
+    last = module.source_embedding.num_embeddings - 1
+    found = array(sources, "sources", ("n", module.width), least=PAD, most=last)
+    begun = found[:, 0] != PAD
+    if found.dtype.kind != "i" or not begun.all() or (np.diff((found == PAD).astype(int), axis=1) < 0).any():
+        raise InputError(
+            f"sources = {arrived(found)} arrived; expected whole numbers, some in every row, and {PAD} only after them"
+        )
+    return torch.as_tensor(found)
+
+
 def _packed(embedded: Tensor, tokens: Tensor) -> nn.utils.rnn.PackedSequence:
     return pack_padded_sequence(embedded, (tokens != PAD).sum(1).cpu(), batch_first=True, enforce_sorted=False)
 
 
-def _check(*sizes: int) -> None:
-    if min(sizes) < 1:
-        raise InputError(f"sizes {sizes} arrived; expected at least 1 each")
+def _sizes(sources: int, targets: int, width: int, embedding: int) -> tuple[int, int, int, int]:
+    return whole(sources, "sources"), whole(targets, "targets"), whole(width, "width"), whole(embedding, "embedding")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modlib.checks import array, arrived, instance
 from modlib.errors import InputError
 from modlib.networks.network import AT_ONCE, Network, chain
 
@@ -23,6 +24,7 @@ def relu_names(network: Network) -> list[str]:
     >>> relu_names(as_network(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))))
     ['1']
     """
+    network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
     names = [name for name, _, module in chain(network.module) if isinstance(module, nn.ReLU)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(
@@ -58,9 +60,7 @@ def hidden_activities(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
     [[[2.0, 0.0], [0.0, 3.0]]]
     """
     names = relu_names(network)
-    inputs = np.asarray(inputs, dtype=np.float32)
-    if not len(inputs) or not np.isfinite(inputs).all():
-        raise InputError(f"inputs of shape {inputs.shape} arrived; expected at least one, all of them finite")
+    inputs = array(inputs, "inputs", dtype=np.float32)
     parts: list[list[Tensor]] = [[] for _ in names]
 
     def note(layer: int, output: Tensor) -> None:
@@ -81,4 +81,7 @@ def hidden_activities(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
     finally:
         for hook in hooks:
             hook.remove()
-    return [torch.cat(of_layer).numpy() for of_layer in parts]
+    activities = [torch.cat(of_layer).numpy() for of_layer in parts]
+    if not all(np.isfinite(of_layer).all() for of_layer in activities):
+        raise InputError(f"inputs = {arrived(inputs)} arrived; expected some whose activities are finite")
+    return activities

@@ -6,8 +6,11 @@ averaged, because two units that respond to the same thing may do so in opposite
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from modlib.checks import array, arrived, exponent, flag, generator, whole
 from modlib.errors import InputError
 
 SWEEPS = 20
@@ -36,9 +39,10 @@ def spearman(activities: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     >>> spearman(np.exp(pixels[:, :1]), pixels).round(6).tolist()
     [[1.0, -1.0, 0.0]]
     """
-    shapes = np.shape(activities), np.shape(pixels)
-    if any(len(shape) != 2 for shape in shapes) or shapes[0][0] != shapes[1][0] or shapes[0][0] < 2:
-        raise InputError(f"activities and pixels of shapes {shapes[0]} and {shapes[1]}; expected (n, units) and (n, d)")
+    activities = array(activities, "activities", ("n", "units"))
+    pixels = array(pixels, "pixels", (len(activities), "d"))
+    if len(activities) < 2:
+        raise InputError(f"activities = {arrived(activities)} arrived; expected those of at least two inputs")
     return _standardised_ranks(activities).T @ _standardised_ranks(pixels)
 
 
@@ -67,7 +71,8 @@ def align_signs(images: np.ndarray, rng: np.random.Generator, sweeps: int = SWEE
     >>> (signs * signs[0]).tolist()
     [1.0, -1.0, 1.0]
     """
-    images = _images(images)
+    images, rng, sweeps = _images(images), generator(rng), whole(sweeps, "sweeps", least=0)
+    images = np.ldexp(images, -exponent(images))
     length = np.linalg.norm(images, axis=1, keepdims=True)
     directions = np.divide(images, length, out=np.zeros_like(images), where=length > 0)
     cosines = directions @ directions.T
@@ -103,8 +108,9 @@ def mean_image(images: np.ndarray, rng: np.random.Generator, sweeps: int = SWEEP
     [-0.5, -1.0]
     """
     images = _images(images)
-    mean = align_signs(images, rng, sweeps) @ images / len(images)
-    return -mean if mean.mean() > 0 else mean
+    power = exponent(images)
+    mean = align_signs(images, rng, sweeps) @ np.ldexp(images, -power) / len(images)
+    return np.ldexp(-mean if mean.mean() > 0 else mean, power)
 
 
 def contrast(image: np.ndarray) -> float:
@@ -112,10 +118,15 @@ def contrast(image: np.ndarray) -> float:
 
     Our measure for what the paper judges by eye. Chapter: ``coherence``.
 
+    Raises:
+        InputError: if it is empty, or a number is not finite.
+
     >>> contrast(np.array([0.5, 0.5, 0.5])), contrast(np.array([-1.0, 1.0]))
     (0.0, 1.0)
     """
-    return float(np.std(image))
+    image = array(image, "image")
+    power = exponent(image)
+    return float(np.ldexp(np.std(np.ldexp(image, -power)), power))
 
 
 def halves(image: np.ndarray, stacked: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -134,10 +145,11 @@ def halves(image: np.ndarray, stacked: bool) -> tuple[np.ndarray, np.ndarray]:
     >>> left.tolist(), right.tolist()
     ([1, 3], [2, 4])
     """
-    side = int(np.sqrt(image.size // 2 if stacked else image.size))
-    if image.ndim != 1 or image.size != (1 + stacked) * side**2 or not (stacked or side % 2 == 0):
+    image, stacked = array(image, "image", ("d",)), flag(stacked, "stacked")
+    side = math.isqrt(image.size // 2 if stacked else image.size)
+    if image.size != (1 + stacked) * side**2 or not (stacked or side % 2 == 0):
         wanted = "two squares one after the other" if stacked else "a square of even width"
-        raise InputError(f"an image of shape {image.shape} arrived; expected {wanted}, flattened")
+        raise InputError(f"image = {arrived(image)} arrived; expected {wanted}, flattened")
     first, second = np.split(image if stacked else image.reshape(side, side), 2, axis=0 if stacked else 1)
     return first.ravel(), second.ravel()
 
@@ -147,9 +159,13 @@ def likeness(first: np.ndarray, second: np.ndarray) -> float:
 
     Our measure for what the paper judges by eye. Chapter: ``coherence``.
 
+    Raises:
+        InputError: if they are no halves of an image, (d,) each, or a number is not finite.
+
     >>> likeness(np.array([1.0, 0.0]), np.array([2.0, 0.0])), likeness(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
     (1.0, 0.0)
     """
+    first, second = (np.ldexp(half, -exponent(half)) for half in _halves(first, second))
     lengths = np.linalg.norm(first) * np.linalg.norm(second)
     return float(first @ second / lengths) if lengths > 0 else float("nan")
 
@@ -159,10 +175,15 @@ def one_sidedness(first: np.ndarray, second: np.ndarray) -> float:
 
     Our measure for what the paper judges by eye. Chapter: ``coherence``.
 
+    Raises:
+        InputError: as ``likeness``.
+
     >>> one_sidedness(np.array([3.0, 4.0]), np.array([0.0, 0.0])), one_sidedness(np.array([1.0]), np.array([-1.0]))
     (1.0, 0.0)
     """
-    a, b = np.linalg.norm(first), np.linalg.norm(second)
+    both = _halves(first, second)
+    power = max(map(exponent, both))
+    a, b = (np.linalg.norm(np.ldexp(half, -power)) for half in both)
     return float(abs(a - b) / (a + b)) if a + b > 0 else float("nan")
 
 
@@ -170,9 +191,6 @@ def _standardised_ranks(columns: np.ndarray) -> np.ndarray:
     """Ranks of each column, with mean 0 and length 1; 0 for a column that is constant."""
     from scipy.stats import rankdata
 
-    columns = np.asarray(columns)
-    if not np.isfinite(columns).all():
-        raise InputError(f"{np.count_nonzero(~np.isfinite(columns))} numbers are not finite; expected none: drop them")
     ranks = rankdata(columns, axis=0)
     ranks -= ranks.mean(axis=0)
     length = np.linalg.norm(ranks, axis=0)
@@ -180,9 +198,9 @@ def _standardised_ranks(columns: np.ndarray) -> np.ndarray:
 
 
 def _images(images: np.ndarray) -> np.ndarray:
-    images = np.asarray(images, dtype=float)
-    if images.ndim != 2 or not len(images) or not np.isfinite(images).all():
-        raise InputError(
-            f"images of shape {images.shape} arrived; expected at least one, (units, d), all of them finite"
-        )
-    return images
+    return array(images, "images", ("units", "d"), dtype=np.float64)
+
+
+def _halves(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    first = array(first, "first", ("d",))
+    return first, array(second, "second", first.shape)

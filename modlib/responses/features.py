@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modlib.checks import instance, items, labels as whole_numbers, real, seed_number, whole, wholes
 from modlib.errors import InputError
 from modlib.networks.network import Network
 from modlib.reprs import BriefRepr
@@ -45,8 +46,10 @@ class ImageSettings:
     scale: float = 1.1
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or not self.learning_rate > 0 or self.jitter < 0 or not 1 <= self.scale <= 2:
-            raise InputError(f"{self} arrived; expected a step, a positive rate, jitter >= 0 and scale between 1 and 2")
+        whole(self.steps, "steps")
+        real(self.learning_rate, "learning_rate", above=0)
+        whole(self.jitter, "jitter", least=0)
+        real(self.scale, "scale", least=1, most=2)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,7 +113,9 @@ def visualise(
     """
     from lucent.optvis import param, render
 
-    settings = settings or ImageSettings()
+    network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
+    settings = instance(settings or ImageSettings(), ImageSettings, "settings", "pass ImageSettings(steps=256)")
+    seed, shape = seed_number(seed), cast(tuple[int, int, int], tuple(wholes(shape, "shape", length=3)))
     shares = torch.as_tensor(_shares(network, layer, sets))
     with _global_generators(seed):
         start = (NOISE * torch.randn(1, *shape)).expand(len(sets), -1, -1, -1)
@@ -207,22 +212,17 @@ class _Watched(nn.Module):
 
 def _shares(network: Network, layer: int, sets: Sequence[np.ndarray]) -> np.ndarray:
     """(sets, units): for every set 1/size at its units and 0 at others."""
-    n_layers = len(network.layers) - 1
-    if not 1 <= layer <= n_layers:
-        raise InputError(f"layer {layer} arrived; the network has the hidden layers 1 to {n_layers}")
-    width = network.layers[layer - 1].kernel.shape[-1]
+    layer = network.hidden_layer(layer)
+    width, sets = network.layers[layer - 1].kernel.shape[-1], items(sets, "sets")
     shares = np.zeros((len(sets), width))
     for i, units in enumerate(sets):
-        units = np.asarray(units)
-        inside = units.ndim == 1 and np.isin(units, np.arange(width)).all()
-        if not inside or len(np.unique(units)) != len(units) or not 0 < len(units) < width:
+        units = whole_numbers(units, f"set {i}", "units", least=0, most=width - 1)
+        if len(np.unique(units)) != len(units) or len(units) == width:
             raise InputError(
                 f"set {i} holds {units.tolist()}; expected 1 to {width - 1} different units of layer {layer}, which "
                 f"has {width}: all of them have no random sets to compare with"
             )
         shares[i, units] = 1 / len(units)
-    if not len(sets):
-        raise InputError("no set of units arrived; expected at least one: pass sub_cluster.units")
     return shares
 
 

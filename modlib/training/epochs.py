@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modlib.checks import real, whole
 from modlib.errors import InputError
 from modlib.networks.network import as_network
 from modlib.reprs import BriefRepr
@@ -55,12 +56,13 @@ class PrunedRecipe:
     final_sparsity: float = 0.9
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.pruning_epochs) < 0 or self.batch_size < 1 or not (self.l1 >= 0 and self.l2 >= 0):
-            raise InputError(f"{self} arrived; expected epochs, l1 and l2 of at least 0 and a batch of at least 1")
-        if not 0 <= self.initial_sparsity <= self.final_sparsity < 1:
-            raise InputError(
-                f"sparsity {self.initial_sparsity} to {self.final_sparsity} arrived; expected 0 <= initial <= final < 1"
-            )
+        for name in ("epochs", "pruning_epochs"):
+            whole(getattr(self, name), name, least=0)
+        whole(self.batch_size, "batch_size")
+        for name in ("l1", "l2"):
+            real(getattr(self, name), name, least=0)
+        final = real(self.final_sparsity, "final_sparsity", least=0, below=1)
+        real(self.initial_sparsity, "initial_sparsity", least=0, most=final)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modlib.checks import array, generator, instance, items, labels as whole_labels, real, whole, wholes
 from modlib.errors import InputError
+
+SHAPES = (("fan-in", "fan-out"), ("height", "width", "in", "out"))  # of kernels
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class Clusterable:
     beta: float = 0.6
 
     def __post_init__(self) -> None:
-        if self.n_clusters < 1 or not 0 < self.beta <= 1:
-            raise InputError(f"{self} arrived; expected at least 1 cluster and 0 < beta <= 1")
+        whole(self.n_clusters, "n_clusters")
+        real(self.beta, "beta", above=0, most=1)
 
     @property
     def within(self) -> float:
@@ -45,11 +48,16 @@ def draw_tags(widths: Sequence[int], start: Clusterable, rng: np.random.Generato
     Returns:
         (width,) integers for every hidden layer.
 
+    Raises:
+        InputError: if there is no layer, or a width is below 1.
+
     Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
 
     >>> draw_tags((4, 3), Clusterable(n_clusters=2), np.random.default_rng(0))
     [array([1, 1, 1, 0]), array([0, 0, 0])]
     """
+    start, rng = instance(start, Clusterable, "start", "pass Clusterable()"), generator(rng)
+    widths = wholes(widths, "widths")
     return [rng.integers(start.n_clusters, size=(width,)) for width in widths]
 
 
@@ -79,6 +87,9 @@ def clusterable_kernels(
     >>> clusterable_kernels(kernels, tags, Clusterable(n_clusters=2, beta=0.5))[1].tolist()
     [[1.5, 0.5], [0.5, 1.5]]
     """
+    start = instance(start, Clusterable, "start", "pass Clusterable()")
+    kernels = [array(kernel, f"kernels[{i}]", *SHAPES) for i, kernel in enumerate(items(kernels, "kernels"))]
+    tags = [whole_labels(layer, f"tags[{i}]") for i, layer in enumerate(items(tags, "tags", least=0))]
     widths, tagged = [kernel.shape[-1] for kernel in kernels[:-1]], [len(layer) for layer in tags]
     if widths != tagged:
         raise InputError(f"tags of {tagged} neurons arrived for hidden layers of {widths}; pass one for every neuron")

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from modlib.checks import real, whole, wholes
 from modlib.data.images import Images
 from modlib.errors import InputError
 from modlib.reprs import BriefRepr
@@ -52,10 +53,11 @@ class Settings:
     factor: float = 0.25
 
     def __post_init__(self) -> None:
-        if not self.hidden or min(*self.hidden, self.batch_size, self.patience) < 1 or self.max_epochs < 0:
-            raise InputError(f"{self} arrived; expected widths, a batch and a patience of at least 1, epochs >= 0")
-        if not 0 < self.validation < 1:
-            raise InputError(f"validation = {self.validation} arrived; expected a share between 0 and 1")
+        wholes(self.hidden, "hidden")
+        for name in ("batch_size", "patience"):
+            whole(getattr(self, name), name)
+        whole(self.max_epochs, "max_epochs", least=0)
+        real(self.validation, "validation", above=0, below=1)
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ class Regularisation:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (self.l1 >= 0 and self.l2 >= 0 and 0 <= self.dropout < 1):
-            raise InputError(f"{self} arrived; expected strengths of at least 0 and a rate of at least 0 and below 1")
+        for name in ("l1", "l2"):
+            real(getattr(self, name), name, least=0)
+        real(self.dropout, "dropout", least=0, below=1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from modlib.checks import array, real, whole
+
 
 def magnitude_mask(weights: np.ndarray, sparsity: float) -> np.ndarray:
     """Mask that keeps the largest max(1, round(n (1 - sparsity))) weights by magnitude, ties included.
@@ -14,11 +16,15 @@ def magnitude_mask(weights: np.ndarray, sparsity: float) -> np.ndarray:
         weights: any shape.
         sparsity: share of weights to remove, in [0, 1).
 
-    Source: pruned-modular A.2.
+    Raises:
+        InputError: if a weight is not finite, or the sparsity is no such share.
+
+    Source: pruned-modular A.2. Chapter: ``clusterability``.
 
     >>> magnitude_mask(np.array([0.1, -0.9, 0.5, 0.0]), sparsity=0.5).tolist()
     [0.0, 1.0, 1.0, 0.0]
     """
+    weights, sparsity = array(weights, "weights"), real(sparsity, "sparsity", least=0, below=1)
     magnitudes = np.abs(weights).ravel()
     keep = max(1, int(np.round(np.float32(magnitudes.size) * np.float32(1 - np.float32(sparsity)))))
     threshold = np.partition(magnitudes, magnitudes.size - keep)[magnitudes.size - keep]
@@ -34,9 +40,14 @@ def cubic_sparsity(step: int, steps: int, initial: float, final: float) -> float
         initial: s_i, in [0, 1).
         final: s_f, in [0, 1).
 
+    Raises:
+        InputError: if a number is out of its range.
+
     Source: pruned-modular A.2. Chapter: ``convolutional-networks``.
 
     >>> [cubic_sparsity(step, 100, initial=0.5, final=0.9) for step in (0, 50, 100)]
     [0.5, 0.85, 0.9]
     """
+    step, steps = whole(step, "step", least=0), whole(steps, "steps")
+    initial, final = real(initial, "initial", least=0, below=1), real(final, "final", least=0, below=1)
     return final + (initial - final) * (1 - min(step / steps, 1)) ** 3

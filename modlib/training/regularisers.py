@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from modlib.checks import array, arrived, choice, items, real, wholes
 from modlib.errors import InputError
 from modlib.graphs.eigenvalues import eigenvalue_gradient
 
@@ -38,8 +39,9 @@ class WeightPenalty:
     rate: float = 5e-5
 
     def __post_init__(self) -> None:
-        if {self.kind, self.first} - {"l1", "l2"} or not 0 <= self.rate < np.inf:
-            raise InputError(f"{self} arrived; expected the kinds l1 or l2 and a finite rate of at least 0")
+        choice(self.kind, get_args(Kind), "kind")
+        choice(self.first, get_args(Kind), "first")
+        real(self.rate, "rate", least=0)
 
     def kind_in(self, first: bool) -> Kind:
         """The kind of the first layer, or of the others."""
@@ -63,8 +65,8 @@ class EigenvaluePenalty:
     which: tuple[int, ...] = (2, 3, 4)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.weight < np.inf or not self.which or min(self.which) < 1:
-            raise InputError(f"{self} arrived; expected a weight of at least 0 and numbers of eigenvalues, from 1")
+        real(self.weight, "weight", least=0)
+        wholes(self.which, "which")
 
     @property
     def rate(self) -> float:
@@ -122,6 +124,9 @@ def normalise_neurons(
     Returns:
         New kernels and biases.
 
+    Raises:
+        InputError: if shapes do not chain, or a number or its square is not finite.
+
     Source: clusterability A.10, algorithm 2. Chapter: ``promoting-clusterability``.
 
     The one hidden neuron gets weights of norm sqrt(2) in place of 5, and its output what it lost:
@@ -130,9 +135,21 @@ def normalise_neurons(
     >>> [kernel.round(2).tolist() for kernel in kernels]
     [[[0.85], [1.13]], [[3.54]]]
     """
-    kernels, biases = [kernel.copy() for kernel in kernels], [bias.copy() for bias in biases]
+    kernels, biases = items(kernels, "kernels"), items(biases, "biases")
+    if len(biases) != len(kernels):
+        raise InputError(f"{len(kernels)} kernels and {len(biases)} biases arrived; expected one bias a kernel")
+    fan_in: str | int = "fan-in"
+    for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+        kernels[layer] = array(kernel, f"kernels[{layer}]", (fan_in, "fan-out")).copy()
+        fan_in = kernels[layer].shape[1]
+        biases[layer] = array(bias, f"biases[{layer}]", (fan_in,)).copy()
     for layer in range(len(kernels) - 1):
-        norms = np.sqrt((kernels[layer] ** 2).sum(axis=0) + biases[layer] ** 2)
+        with np.errstate(over="ignore"):
+            norms = np.sqrt((kernels[layer] ** 2).sum(axis=0) + biases[layer] ** 2)
+        if not np.isfinite(norms).all():
+            raise InputError(
+                f"kernels[{layer}] = {arrived(kernels[layer])} arrived; expected numbers whose squares are finite"
+            )
         factor = (NORM / np.where(norms > 0, norms, NORM)).astype(norms.dtype)
         kernels[layer] *= factor
         biases[layer] *= factor

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modlib.checks import real, whole
 from modlib.errors import DataError, InputError
 from modlib.files import load_cached, save_cached
 
@@ -81,8 +82,10 @@ class Steps:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or self.batch_size < 1 or not (self.learning_rate > 0 and self.clip > 0):
-            raise InputError(f"{self} arrived; expected steps >= 0, a batch of at least 1, a positive rate and clip")
+        whole(self.steps, "steps", least=0)
+        whole(self.batch_size, "batch_size")
+        real(self.learning_rate, "learning_rate", above=0)
+        real(self.clip, "clip", above=0)
 
 
 def train_steps(

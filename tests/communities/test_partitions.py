@@ -186,10 +186,10 @@ def test_transferability_is_symmetric_and_q_where_the_similarities_are_equal():
 @pytest.mark.parametrize(
     ("similarity", "message"),
     [
-        (np.ones((2, 3)), r"shape \(2, 3\) arrived; expected a square matrix"),
-        (np.array([[1, np.nan], [np.nan, 1]]), "NaN or infinite"),
-        (np.array([[1, -1.0], [-1, 1]]), "negative entries or is not symmetric"),
-        (np.array([[1, 0.0], [1, 1]]), "negative entries or is not symmetric"),
+        (np.ones((2, 3)), r"shape \(n, n\)"),
+        (np.array([[1, np.nan], [np.nan, 1]]), "2 not finite"),
+        (np.array([[1, -1.0], [-1, 1]]), "of at least 0"),
+        (np.array([[1, 0.0], [1, 1]]), "expected a symmetric one"),
     ],
 )
 def test_what_is_no_similarity_is_refused(similarity, message):
@@ -199,9 +199,9 @@ def test_what_is_no_similarity_is_refused(similarity, message):
 
 
 def test_labels_and_steps_that_do_not_fit_are_refused():
-    with pytest.raises(InputError, match="labels arrived for 2 units"):
+    with pytest.raises(InputError, match="labels = "):
         modularity(np.ones((2, 2)), np.zeros(3))
     with pytest.raises(InputError, match="steps = -1 arrived"):
         find_communities(np.ones((2, 2)), np.random.default_rng(0), steps=-1)
-    with pytest.raises(InputError, match="expected two of the same units"):
+    with pytest.raises(InputError, match="second = "):
         element_similarity(np.zeros(2), np.zeros(3))

@@ -186,17 +186,17 @@ def test_normalisation_of_small_similarities():
 
 def test_bad_input_is_refused():
     model, (x, y) = perceptron(), data()
-    with pytest.raises(InputError, match="at least two, all of them finite"):
+    with pytest.raises(InputError, match="at least two"):
         similarities(model, x[:1])
-    with pytest.raises(InputError, match="all of them finite"):
+    with pytest.raises(InputError, match="not finite"):
         similarities(model, np.full_like(x, np.nan))
     with pytest.raises(InputError, match="for a network with 9 inputs"):
         similarities(model, x[:, :5])
     with pytest.raises(InputError, match=r"hidden layers \['relu'\] arrived .* submodules 0, 1, 2"):
         similarities(model, x, y, layers=["relu"])
-    with pytest.raises(InputError, match="no labels arrived for 20 inputs and 3 classes"):
+    with pytest.raises(InputError, match="labels = None arrived; expected whole numbers of at least 0 and at most 2"):
         similarities(perceptron(activation=nn.Tanh), x)
-    with pytest.raises(InputError, match=r"labels of shape \(20,\) arrived"):
+    with pytest.raises(InputError, match="with values 3 to 5 arrived"):
         similarities(model, x, y + 3, layers=["1"])
     with pytest.raises(InputError, match="no activation module between two layers of weights; pass layers"):
         similarities(nn.Sequential(nn.Linear(9, 3)), x, y)

@@ -63,7 +63,7 @@ def test_bad_input_is_refused():
     for name in ("digits", "digits halves", "letters halves-same"):
         with pytest.raises(InputError, match="expected one of digits"):
             load_composite(name)
-    with pytest.raises(InputError, match="kind 'thirds'"):
+    with pytest.raises(InputError, match="kind = 'thirds'"):
         compose(labelled(), "thirds", 0)
     for shape in ((15,), (9,), (3, 4, 4)):
         image = np.zeros((2, *shape), np.float32)

@@ -63,7 +63,7 @@ def test_colour_images_become_grey_and_28_pixels_wide(folder: Path) -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(InputError, match="data set 'minst' arrived; expected one of digits, mnist"):
+    with pytest.raises(InputError, match=r"data set = 'minst' arrived; .* did you mean mnist"):
         load_images("minst")
 
 
@@ -182,7 +182,7 @@ def test_smaller_images_are_blurred_and_sampled_at_the_centres_of_their_pixels()
     assert smaller(images, 1).x_train == pytest.approx(images.x_train)
 
 
-@pytest.mark.parametrize("factor", [0, 3])
-def test_a_factor_that_does_not_divide_the_side_is_refused(factor: int) -> None:
-    with pytest.raises(InputError, match="a factor that divides their side"):
+@pytest.mark.parametrize(("factor", "message"), [(0, "at least 1"), (3, "a factor that divides their side")])
+def test_a_factor_that_does_not_divide_the_side_is_refused(factor: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         smaller(load_images("digits"), factor)

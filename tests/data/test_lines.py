@@ -44,5 +44,5 @@ def test_the_seed_decides_every_line() -> None:
 
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n_test": 0}, {"side": 0}, {"most": 0}, {"side": 8, "most": 9}])
 def test_more_lines_than_columns_or_no_images_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(InputError, match="no more lines than columns"):
+    with pytest.raises(InputError, match="arrived; expected a whole number of at least 1"):
         line_images(**{"n": 5, "seed": 0, **wrong})

@@ -53,7 +53,7 @@ def test_a_mixture_is_named_by_what_it_is_made_of() -> None:
 
 
 def test_unknown_kinds_and_images_of_two_shapes_are_refused() -> None:
-    with pytest.raises(InputError, match="kind 'shuffled'"):
+    with pytest.raises(InputError, match="kind = 'shuffled'"):
         mix(constant(0.25, 20, 10), constant(0.75, 20, 10), "shuffled")
     with pytest.raises(InputError, match="images of one shape"):
         mix(constant(0.25, 20, 10), load_images("digits"), "overlapping")

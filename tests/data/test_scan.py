@@ -97,7 +97,7 @@ def test_unknown_splits_and_primitives_are_refused():
         load_scan("lenght")
     with pytest.raises(InputError, match="split = 'lenght' arrived"):
         small_scan("lenght", np.random.default_rng(0))
-    with pytest.raises(InputError, match="expected some of walk"):
+    with pytest.raises(InputError, match="a primitive = 'hop'"):
         commands(["hop"])
 
 

@@ -142,7 +142,7 @@ def test_isolated_neurons_and_removed_weights_have_no_slope() -> None:
 
 @pytest.mark.parametrize("which", [(), (0, 2), (2, 2)])
 def test_numbers_of_no_eigenvalue_are_refused(which: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match="expected different numbers of eigenvalues, counted from 1"):
+    with pytest.raises(InputError, match=r"which.* arrived; expected"):
         laplacian_eigenvalues(random_weights(WIDTHS, np.random.default_rng(0)), which)
 
 

@@ -65,11 +65,11 @@ def test_channels_are_the_hidden_units_of_a_network_with_convolutions():
 @pytest.mark.parametrize(
     ("labels", "limits", "message"),
     [
-        ([], {}, "0 layers"),
+        ([], {}, "labels = .* expected a list"),
         ([np.array([-1, -1])], {}, "no sub-cluster"),
         ([np.array([0, 0, 1])], {"at_least": 3}, "at least 3 units"),
         ([np.array([0.5, 1.0])], {}, "float64"),
-        ([np.array([-2, 1])], {}, "expected one whole"),
+        ([np.array([-2, 1])], {}, "whole numbers of at least -1"),
         ([np.zeros((2, 2), int)], {}, "layer 1"),
     ],
 )

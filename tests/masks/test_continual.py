@@ -125,9 +125,9 @@ def test_bad_input_is_refused():
         learn_with_weights(module, task(0), SHORT, rng, {"9.weight": np.ones((2, 2), bool)})
     with pytest.raises(InputError, match="keep_used = 1"):
         learn_with_weights(module, task(0), SHORT, rng, keep_used=1)
-    with pytest.raises(InputError, match="expected some of both"):
+    with pytest.raises(InputError, match="expected"):
         learn_in_turn(make, [], SHORT, rng)
-    with pytest.raises(InputError, match="the parameters none"):
+    with pytest.raises(InputError, match="unfrozen = "):
         learn_in_turn(make, [task(0)], SHORT, rng, unfrozen=["*"])
     with pytest.raises(InputError, match="another before it"):
         union_before([Mask({"w": np.ones(1, bool)}, "n")], 0)

@@ -157,5 +157,5 @@ def test_parameters_are_chosen_by_patterns_and_tied_ones_have_one_name():
         parameter_names(perceptron(), ["conv.*"])
     with pytest.raises(InputError, match="leave no parameter"):
         parameter_names(perceptron(), unmasked=["*"])
-    with pytest.raises(InputError, match="lists of patterns"):
+    with pytest.raises(InputError, match="expected a list"):
         parameter_names(perceptron(), "*.weight")  # type: ignore[arg-type]

@@ -76,11 +76,11 @@ def test_an_lstm_is_shown_every_part_as_often_as_asked_and_keeps_its_state():
 
 def test_sizes_below_one_are_refused():
     rng = np.random.default_rng(0)
-    with pytest.raises(InputError, match=r"sizes = \(4, 0\)"):
+    with pytest.raises(InputError, match=r"sizes\[1\] = 0"):
         perceptron((4, 0), rng)
     with pytest.raises(InputError, match=r"sizes = \(4,\)"):
         perceptron((4,), rng)
-    with pytest.raises(InputError, match="0 steps"):
+    with pytest.raises(InputError, match="steps = 0"):
         repeated_lstm(4, 5, 2, 0, rng)
 
 
@@ -91,7 +91,7 @@ def test_the_cnn_for_small_images_has_the_sizes_of_the_paper():
     assert shapes == [(64, 2, 3, 3), (64, 64, 3, 3), (64, 64, 3, 3), (128, 64 * 7 * 7), (10, 128)]
     assert [type(layer).__name__ for layer in module[2:8]] == ["Conv2d", "ReLU", "MaxPool2d"] * 2
     for bad in ({"side": 30}, {"channels": 0}):
-        with pytest.raises(InputError, match="expected at least 1 each"):
+        with pytest.raises(InputError, match="arrived; expected"):
             small_cnn(np.random.default_rng(0), **bad)
 
 

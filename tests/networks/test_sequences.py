@@ -132,7 +132,7 @@ def test_the_start_is_that_of_the_generator_and_every_weight_has_one():
 
 def test_sizes_that_cannot_be_are_refused():
     rng = np.random.default_rng(0)
-    with pytest.raises(InputError, match="at least 1 each"):
+    with pytest.raises(InputError, match="at least 1"):
         lstm_encoder_decoder(0, 3, 6, rng)
     with pytest.raises(InputError, match="even multiple of the 4 heads"):
         transformer_encoder_decoder(5, 3, 6, rng, embedding=10)

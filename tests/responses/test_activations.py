@@ -36,7 +36,7 @@ def test_bad_input_is_refused():
     network = from_arrays([np.ones((4, 3)), np.ones((3, 2))])
     with pytest.raises(InputError, match=r"shape \(5, 3\) do not fit"):
         hidden_activities(network, np.zeros((5, 3)))
-    with pytest.raises(InputError, match="all of them finite"):
+    with pytest.raises(InputError, match="not finite"):
         hidden_activities(network, np.full((5, 4), np.nan))
     with pytest.raises(InputError, match="at least one"):
         hidden_activities(network, np.zeros((0, 4)))

@@ -95,14 +95,14 @@ def test_a_planted_one_sided_module_is_one_sided_and_a_random_set_is_not():
 
 def test_bad_input_is_refused():
     rng = np.random.default_rng(0)
-    with pytest.raises(InputError, match=r"expected \(n, units\) and \(n, d\)"):
+    with pytest.raises(InputError, match=r"of shape \("):
         spearman(np.zeros((3, 2)), np.zeros((4, 2)))
-    with pytest.raises(InputError, match=r"expected \(n, units\) and \(n, d\)"):
+    with pytest.raises(InputError, match=r"of shape \("):
         spearman(np.zeros((1, 2)), np.zeros((1, 2)))
-    with pytest.raises(InputError, match="2 numbers are not finite"):
+    with pytest.raises(InputError, match="2 not finite"):
         spearman(np.array([[np.nan], [np.inf], [1]]), np.zeros((3, 2)))
     for bad in (np.zeros((0, 3)), np.zeros(3), np.full((2, 3), np.nan)):
-        with pytest.raises(InputError, match="expected at least one"):
+        with pytest.raises(InputError, match="at least one"):
             mean_image(bad, rng)
     with pytest.raises(InputError, match="a square of even width"):
         halves(np.zeros(9), stacked=False)

@@ -73,7 +73,7 @@ def test_kernels_of_convolutions_are_scaled_channel_by_channel() -> None:
 
 @pytest.mark.parametrize("settings", [{"n_clusters": 0}, {"beta": 0.0}, {"beta": 1.5}, {"beta": float("nan")}])
 def test_settings_that_make_no_clusters_are_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(InputError, match="expected at least 1 cluster and 0 < beta <= 1"):
+    with pytest.raises(InputError, match="arrived; expected"):
         Clusterable(**settings)  # type: ignore[arg-type]
 
 
