@@ -171,6 +171,7 @@ ARGUMENTS: dict[str, NAMED] = {
     "networks.simple_cnn": {"rng": rng, "dropout": flag, "classes": few},
     "networks.small_cnn": {"rng": rng, "channels": few, "classes": few, "side": words([4, 8, 6]), "dropout": flag},
     "networks.torch_module": {"model": st.one_of(linear, some.networks())},
+    "networks.trace": {"model": linear, "inputs": some.numbers(5, 2)},
     "networks.transformer_encoder_decoder": {**sizes, "heads": words([1, 2]), "dropout": share},
     "networks.vgg16": {"rng": rng, "classes": few, "dropout": flag},
     "data.add_or_multiply": {"rng": rng, "n": few, "only": words([None, "addition", "multiplication"])},
