@@ -8,10 +8,10 @@ import pytest
 from toy import FAULTS, TOY
 from typer.testing import CliRunner
 
-from modlib import chapters
+from modlib import chapters, tables
 from modlib.cli import app, main
 from modlib.networks import side_by_side
-from modlib.tables import read_table, runner
+from modlib.tables import read_table
 
 
 @pytest.fixture
@@ -134,9 +134,13 @@ def test_a_folder_without_notebooks_is_not_in_order(
 
 @pytest.mark.usefixtures("toy_chapter")
 def test_brackets_in_values_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "verify", lambda *_: [runner.Difference("dataset=[red]", "value", "[1, 2]", "[bold]")])
+    difference = tables.Difference("dataset=[red]", "value", "[1, 2]", "[bold]")
+    drawn = tables.Redrawn("seed=[7]", "blas: [a] then, [b] here", 56, 10)
+    monkeypatch.setattr(
+        tables, "verify", lambda *_: tables.Verified((difference,), (drawn,), ("k=[4]",), ("seed=[7]",))
+    )
     done = CliRunner().invoke(app, ["verify", "toy"])
-    assert all(text in done.output for text in ("dataset=[red]", "[1, 2]", "[bold]"))
+    assert all(text in done.output for text in ("dataset=[red]", "[1, 2]", "[bold]", "k=[4]", "[b] here"))
 
 
 MINE = """

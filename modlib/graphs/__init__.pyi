@@ -1,6 +1,3 @@
-from .branching import (
-    traced_graph as traced_graph,
-)
 from .eigenvalues import (
     eigenvalue_gradient as eigenvalue_gradient,
     laplacian_eigenvalues as laplacian_eigenvalues,
@@ -11,7 +8,6 @@ from .neurons import (
     Part as Part,
     chain_graph as chain_graph,
     edge_weights as edge_weights,
-    layered_graph as layered_graph,
     neuron_graph as neuron_graph,
 )
 from .shuffles import (

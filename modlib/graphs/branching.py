@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.errors import GraphError, InputError
+from modlib.checks import choice
+from modlib.errors import GraphError
 from modlib.graphs.neurons import Matrix, NeuronGraph, Part, edge_weights, layered_graph
 from modlib.networks.network import BATCH_NORM_USES, BatchNormUse, fold_batch_norm
 
@@ -43,8 +44,7 @@ def traced_graph(trace: Trace, batch_norm: BatchNormUse = "fold") -> NeuronGraph
     >>> traced_graph(trace(nn.Sequential(nn.Linear(4, 3), nn.SiLU(), nn.Linear(3, 2))))
     NeuronGraph(sizes=[4, 3, 2], live=9 of 9, edges=18)
     """
-    if batch_norm not in BATCH_NORM_USES:
-        raise InputError(f"batch_norm = {batch_norm!r} arrived; expected one of {', '.join(BATCH_NORM_USES)}")
+    choice(batch_norm, BATCH_NORM_USES, "batch_norm")
     kept = _kept(trace)
     number = {layer: i for i, layer in enumerate(kept)}
     parts = []

@@ -245,9 +245,8 @@ def neuron_graph(
         return traced_graph(trace(network, inputs), batch_norm)
     weights = read.graph_weights(batch_norm)
     graph = chained([edge_weights(weight, position) for position, weight in enumerate(weights)])
-    names = unique(
-        [layer.name or layer.kind for layer in read.layers if len(weights) == len(read.layers) or layer.kind == "conv"]
-    )
+    dense = len(weights) == len(read.layers)
+    names = unique([layer.name or layer.kind for layer in read.layers if dense or layer.kind == "conv"])
     normalised = any(layer.batch_norm is not None for layer in read.layers)
     names = names if len(names) == len(graph.sizes) else ("input", *names)
     return replace(graph, names=names, batch_norm=batch_norm if normalised else None)
@@ -345,7 +344,7 @@ def _as_keras(weight: Any) -> Any:
         weight = weight.detach().cpu().numpy()
     if not sp.issparse(weight):
         weight = np.asarray(weight)
-    return weight.transpose(*range(2, weight.ndim), 1, 0)
+    return weight.transpose(*range(2, weight.ndim), 1, 0) if weight.ndim > 2 else weight.T
 
 
 def edge_weights(weight: Matrix, position: int = 0) -> Matrix:

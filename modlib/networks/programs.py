@@ -85,6 +85,12 @@ def _arguments(module: nn.Module, inputs: object) -> tuple[dict[str, Any], objec
             else dict(zip(names, tried if isinstance(tried, tuple) else (tried,), strict=False))
         )
         arguments = {name: _few(value) for name, value in given.items()}
+        wild = [name for name, value in arguments.items() if isinstance(value, Tensor) and not value.isfinite().all()]
+        if wild:
+            raise InputError(
+                f"inputs for {', '.join(map(str, wild))} arrived that are not finite in single precision; expected "
+                "finite ones: zeros will do, only their shape counts"
+            )
         try:
             with torch.no_grad():
                 return arguments, module(**arguments)

@@ -29,7 +29,7 @@ DARK = (Grade.REPRODUCED, Grade.NOT_REPRODUCED)  # colours on which white is rea
 PAPERS = {
     "pruned-modular": "Pruned neural networks",
     "clusterability": "Clusterability",
-    "clusterability-released": "Clusterability, released by its authors",
+    "clusterability-released": "Clusterability, as released",
     "importance-coherence": "Importance and coherence",
     "weight-masks": "Weight masks",
     "upstream-downstream": "Upstream and downstream",

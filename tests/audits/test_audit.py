@@ -204,6 +204,7 @@ def test_what_was_kept_of_another_audit_is_not_taken_for_it(change: str, tmp_pat
     options: dict[str, Any] = {"settings": settings, "seed": 0, "folder": tmp_path}
     audit(ml.networks.from_arrays(weights), x, y, **options)
     before = {path.name for path in tmp_path.iterdir()}
+    assert before
     match change:
         case "weights":
             weights = [1.01 * weights[0], weights[1]]

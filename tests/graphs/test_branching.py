@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modlib.errors import GraphError, InputError
-from modlib.graphs import NULLS, cluster, neuron_graph, shuffle_graph, spectral_embedding, traced_graph
+from modlib.graphs import NULLS, cluster, neuron_graph, shuffle_graph, spectral_embedding
+from modlib.graphs.branching import traced_graph
 from modlib.graphs.neurons import NeuronGraph
 from modlib.networks import perceptron, simple_cnn, small_cnn, trace, vgg16
 
@@ -171,7 +172,7 @@ def test_every_route_finds_the_same_eigenvectors_of_a_branching_graph() -> None:
     embedding = spectral_embedding(graph, 3, "arpack")
     np.testing.assert_allclose(np.abs(spectral_embedding(graph, 3, "amg")), np.abs(embedding), atol=1e-4)
     np.testing.assert_allclose(graph.degrees, graph.adjacency.toarray().sum(axis=1))
-    with pytest.raises(GraphError, match="the bipartite route needs"):
+    with pytest.raises(GraphError, match="the route bipartite needs"):
         spectral_embedding(graph, 3, "bipartite")
 
 

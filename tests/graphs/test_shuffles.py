@@ -180,8 +180,8 @@ def test_a_test_without_shuffles_or_with_too_many_clusters_is_refused() -> None:
         shuffle_test(graph, 2, 0, 0)
     with pytest.raises(InputError, match=r"n_shuffles = 2.5 arrived"):
         shuffle_test(graph, 2, 2.5, 0)  # type: ignore[arg-type]
-    for jobs in (0, None):
-        with pytest.raises(InputError, match=f"jobs = {jobs} arrived; expected a whole number of at least 1"):
+    for jobs, wanted in ((0, "a number of processes"), (None, "a whole number")):
+        with pytest.raises(InputError, match=f"jobs = {jobs} arrived; expected {wanted}"):
             shuffle_test(graph, 2, 3, 0, jobs=jobs)  # type: ignore[arg-type]
     with pytest.raises(GraphError, match="k = 5 clusters were asked of a graph with 4 live neurons"):
         shuffle_test(graph, 5, 3, 0)

@@ -25,7 +25,7 @@ def sizes_of_weights(networks: dict[str, list[np.ndarray]], faint: float, ax: Ax
         ax: where to draw.
     """
     ax = ax or plt.subplots(figsize=(6, 3))[1]
-    bins = np.logspace(-6, 0.5, 66)
+    bins = np.logspace(-6, 0.5, 66).tolist()
     for i, (name, kernels) in enumerate(networks.items()):
         sizes = np.concatenate([np.abs(kernel[kernel != 0]) for kernel in kernels])
         ax.hist(sizes, bins, histtype="step", lw=1.8, color=PALETTE[i], ls=("-", "--", ":", "-.")[i], label=name)
