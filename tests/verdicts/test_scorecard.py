@@ -123,6 +123,10 @@ def test_a_claims_row_shows_all_its_numbers_and_where_it_fails(judged):
     assert f'id="{claim.id}"' in row
 
 
+def test_every_paper_has_a_name_for_readers():
+    assert set(cards.PAPERS) == set(claims.PREFIX)
+
+
 def test_tiles_lead_to_the_rows_of_their_claims(judged):
     tiles = cards.tiles(judged).data
     assert all(f'href="#{claim.id}"' in tiles for claim, _ in judged)
