@@ -8,10 +8,10 @@ import pytest
 from toy import FAULTS, TOY
 from typer.testing import CliRunner
 
-from modlib import chapters
+from modlib import chapters, tables
 from modlib.cli import app, main
 from modlib.networks import side_by_side
-from modlib.tables import read_table, runner
+from modlib.tables import read_table
 
 
 @pytest.fixture
@@ -27,6 +27,14 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *wo
         main()
     assert leaving.value.code == 2
     return capsys.readouterr().err
+
+
+def test_a_scorecard_without_rows_is_written_and_accepts_nothing(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["scorecard", "--power", "--results", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "accepted of wrong results: none" in done.output
+    assert "not tested at this scale" in (tmp_path / "scorecard.csv").read_text(encoding="utf-8")
+    assert (tmp_path / "scorecard-power.csv").read_text(encoding="utf-8").startswith("wrong rows,paper,wrong")
 
 
 @pytest.mark.usefixtures("toy_chapter")
@@ -126,9 +134,13 @@ def test_a_folder_without_notebooks_is_not_in_order(
 
 @pytest.mark.usefixtures("toy_chapter")
 def test_brackets_in_values_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "verify", lambda *_: [runner.Difference("dataset=[red]", "value", "[1, 2]", "[bold]")])
+    difference = tables.Difference("dataset=[red]", "value", "[1, 2]", "[bold]")
+    drawn = tables.Redrawn("seed=[7]", "blas: [a] then, [b] here", 56, 10)
+    monkeypatch.setattr(
+        tables, "verify", lambda *_: tables.Verified((difference,), (drawn,), ("k=[4]",), ("seed=[7]",))
+    )
     done = CliRunner().invoke(app, ["verify", "toy"])
-    assert all(text in done.output for text in ("dataset=[red]", "[1, 2]", "[bold]"))
+    assert all(text in done.output for text in ("dataset=[red]", "[1, 2]", "[bold]", "k=[4]", "[b] here"))
 
 
 MINE = """

@@ -21,12 +21,6 @@ from modlib.graphs.neurons import Matrix, NeuronGraph
 SQUARED = 1e-6  # a singular value below this is lost in the rounding of its square
 
 
-def smaller_side(graph: NeuronGraph) -> int:
-    """Number of vertices in the even or in the odd layers, whichever is smaller."""
-    sizes = [len(indices) for indices in graph.live]
-    return min(sum(sizes[0::2]), sum(sizes[1::2]))
-
-
 @dataclass(frozen=True, eq=False)
 class _HalfMatrix:
     """N = D_e^{-1/2} B D_o^{-1/2} of a bipartite graph, block by block; its columns are the smaller side.

@@ -7,7 +7,7 @@ in random places. Chapters: ``dropout`` and ``topology-shuffles``.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -16,6 +16,8 @@ import scipy.sparse as sp
 
 from modlib.checks import array, choice, generator, instance, items, real_sparse, seed_number, whole, wholes
 from modlib.errors import InputError, ModlibWarning
+from modlib.graphs.adjacency import is_large
+from modlib.graphs.large import shuffle_in_single
 from modlib.graphs.neurons import Matrix, NeuronGraph, chained
 from modlib.graphs.spectral import (
     N_INIT,
@@ -152,7 +154,13 @@ def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> N
             f"the graph joins the layers {sorted(graph.edges)}; a shuffle needs a chain {pairs}, "
             "as neuron_graph makes of a list of weights, or a model"
         )
-    return chained([shuffle_matrix(graph.edges[pair], null, rng) for pair in pairs])
+    choice(null, NULLS, "null")
+    shuffled = []
+    for pair in pairs:
+        block = graph.edges[pair]
+        single = is_large(graph) and isinstance(block, np.ndarray)
+        shuffled.append(shuffle_in_single(block, null, rng) if single else shuffle_matrix(block, null, rng))
+    return chained(shuffled)
 
 
 def _shuffled_places(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matrix:
@@ -203,7 +211,7 @@ def shuffle_tests(
     """Shuffle tests at several k on the same shuffles, in the order of ``ks``.
 
     Isolated neurons are dropped before the shuffles are drawn. Shuffle number i uses child i of the
-    seed, whatever the number of workers.
+    seed, whatever the number of workers. Of a large graph, a bar shows the time left.
 
     Args:
         graph: neuron graph of the network.
@@ -240,17 +248,16 @@ def shuffle_tests(
     embedding = spectral_embedding(graph, max(ks), route, rng)
     found = clusters_of(graph, embedding, ks, rng, n_init)
     shares = share_between_layers(graph, embedding)
+    each = 1 if jobs == 1 else -(-n_shuffles // (8 * abs(jobs)))
+    parts = [children[i : i + each] for i in range(0, n_shuffles, each)]
     if jobs == 1:
-        shuffled = shuffled_ncuts(graph, ks, null, children, route, n_init)
+        found_in_parts = (shuffled_ncuts(graph, ks, null, part, route, n_init) for part in parts)
     else:
         from joblib import Parallel, delayed
 
-        parts = np.array_split(np.arange(n_shuffles), min(n_shuffles, 8 * abs(jobs)))
-        shuffled = np.concatenate(
-            Parallel(n_jobs=jobs)(
-                delayed(shuffled_ncuts)(graph, ks, null, [children[i] for i in part], route, n_init) for part in parts
-            )
-        )
+        calls = (delayed(shuffled_ncuts)(graph, ks, null, part, route, n_init) for part in parts)
+        found_in_parts = Parallel(n_jobs=jobs, return_as="generator")(calls)
+    shuffled = np.concatenate(list(_with_bar(found_in_parts, n_shuffles, is_large(graph))))
     return [
         ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels, shares[: k - 1])
         for column, (k, clustering) in enumerate(zip(ks, found, strict=True))
@@ -285,3 +292,13 @@ def shuffle_test(
     if test.blind:
         warnings.warn(f"a shuffle test at k = {k} of {len(graph.live)} layers is blind: {BLIND}", ModlibWarning, 2)
     return test
+
+
+def _with_bar(parts: Iterable[np.ndarray], n_shuffles: int, shown: bool) -> Iterator[np.ndarray]:
+    """What comes of the shuffles, with a bar that shows how many are done, and the time left."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=n_shuffles, desc="shuffles", unit="shuffle", disable=not shown) as bar:
+        for part in parts:
+            yield part
+            bar.update(len(part))

@@ -15,11 +15,12 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from modlib.checks import array, choice, generator, instance, labels as whole_labels, whole, wholes
-from modlib.errors import GraphError
+from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
-from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of
-from modlib.graphs.halves import leading_of_halves, leading_within_layers, smaller_side
+from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, smaller_side
+from modlib.graphs.halves import leading_of_halves, leading_within_layers
 from modlib.graphs.kmeans import kmeans_labels
+from modlib.graphs.large import leading_of_large
 from modlib.graphs.neurons import NeuronGraph
 from modlib.reprs import BriefRepr
 
@@ -78,7 +79,7 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
         onehot = np.eye(k)[labels]
         for (i, j), block in known.edges.items():
             left, right = (onehot[known.offsets[layer] : known.offsets[layer + 1]] for layer in (i, j))
-            between += left.T @ (block @ right)
+            between += left.T @ (block @ right.astype(block.dtype, copy=False))
         between = between + between.T
         volume = between.sum(axis=1)
         np.fill_diagonal(between, 0)
@@ -104,7 +105,8 @@ def spectral_embedding(
         k: number of eigenvectors, at most the number of vertices.
         route: ``bipartite`` (singular vectors of the half-size matrix), ``arpack``, ``amg`` (LOBPCG
             with an algebraic multigrid preconditioner, as in pruned-modular), or ``auto``:
-            bipartite where it holds, ARPACK otherwise. These find the same. ``within-layers`` does not, and
+            bipartite where it holds, in single precision where the graph is large (see
+            ``modlib.graphs.large``), ARPACK otherwise. These find the same. ``within-layers`` does not, and
             is not the papers' measure: behind the constant vector come the best ones whose mean over
             every layer, weighted by degree, is 0. Clusters then run along a deep network, of which
             the papers' measure sees the layers alone, see ``share_between_layers``.
@@ -143,9 +145,12 @@ def spectral_embedding(
             f"the route {route} needs a layered graph with k vertices in its even and in its odd "
             "layers; use route='arpack' for any other graph"
         )
-    if route == "auto":
-        route = "bipartite" if halves else "arpack"
-    vectors = _leading(known, k, route, rng)
+    if route == "auto" and isinstance(known, NeuronGraph) and is_large(known) and _is_plainly_connected(known):
+        vectors = leading_of_large(known, k, rng)
+    else:
+        if route == "auto":
+            route = "bipartite" if halves else "arpack"
+        vectors = _leading(known, k, route, rng)
     embedding = vectors / np.sqrt(degrees)[:, None] * np.sqrt(factor)
     signs = np.sign(embedding[np.abs(embedding).argmax(axis=0), np.arange(k)])
     return embedding * signs
@@ -221,11 +226,13 @@ def clusters_of(
         n_init: number of k-means starts.
 
     >>> path = np.diag([3, 1, 2], 1) + np.diag([3, 1, 2], -1)  # four vertices in a row, the middle edge is the weakest
-    >>> clusters_of(path, spectral_embedding(path, 2), (2,), np.random.default_rng(0))[0].labels.tolist()
-    [0, 0, 1, 1]
+    >>> round(clusters_of(path, spectral_embedding(path, 2), (2,), np.random.default_rng(0))[0].ncut, 3)
+    0.343
     """
     ks, n_init, rng = wholes(ks, "ks"), whole(n_init, "n_init"), generator(rng)
     embedding = array(embedding, "embedding", ("n_vertices", "columns"))
+    if max(ks) > embedding.shape[1]:
+        raise InputError(f"{embedding.shape[1]} columns arrived for k = {max(ks)}; expected one for each cluster")
     out = []
     for k in ks:
         labels = kmeans_labels(embedding[:, :k], k, rng, n_init)
@@ -262,7 +269,8 @@ def share_between_layers(graph: NeuronGraph, embedding: np.ndarray) -> np.ndarra
     for vector in embedding[:, 1:].T:
         centred = vector - graph.degrees @ vector / graph.degrees.sum()
         means = np.bincount(graph.layer, weights=graph.degrees * centred, minlength=len(volume)) / volume
-        shares.append(float(volume @ means**2 / (graph.degrees @ centred**2)))
+        variance = float(graph.degrees @ centred**2)
+        shares.append(min(float(volume @ means**2) / variance, 1.0) if variance else 1.0)
     return np.array(shares)
 
 
@@ -293,9 +301,9 @@ def _is_plainly_connected(graph: NeuronGraph) -> bool:
     next(layer for layer in reached if len(layer))[0] = 1
     for _ in range(3):
         for (i, j), block in graph.edges.items():
-            reached[j] = np.sign(reached[j] + reached[i] @ block)
+            reached[j] = np.sign(reached[j] + reached[i].astype(block.dtype, copy=False) @ block)
         for (i, j), block in reversed(list(graph.edges.items())):
-            reached[i] = np.sign(reached[i] + block @ reached[j])
+            reached[i] = np.sign(reached[i] + block @ reached[j].astype(block.dtype, copy=False))
         if all(layer.all() for layer in reached):
             return True
     return False

@@ -87,6 +87,10 @@ ARGUMENTS: dict[str, NAMED] = {
     },
     "graphs.cluster": {"graph": some.adjacencies(), "k": few, "rng": rng, "route": routes, "n_init": counts},
     "graphs.cluster_for_each_k": {"graph": some.adjacencies(), "ks": ks, "rng": rng, "route": routes, "n_init": counts},
+    "graphs.clusters_of": {
+        "graph": some.adjacencies(), "embedding": some.arrays(), "ks": ks, "rng": rng, "n_init": counts
+    },
+    "graphs.share_between_layers": {"graph": some.graphs(), "embedding": some.arrays()},
     "graphs.ncut": {"graph": some.adjacencies(), "labels": some.partitions},
     "graphs.spectral_embedding": {"graph": some.adjacencies(), "k": few, "route": routes, "rng": rng},
     "graphs.hidden_labels": {"network": some.networks(), "k": few, "rng": rng},

@@ -134,14 +134,10 @@ def _told_worse(rows: pd.DataFrame) -> str | None:
     worse, chance = rows["value"] > rows["random_max"], float((1 / (rows["n_random"] + 1)).mean())
     answer = "Many do" if worse.mean() > 2 * chance else "Hardly more than chance has it"
     return (
-        f"{answer}: silencing a sub-cluster of a perceptron costs more accuracy than silencing each of {_random(rows)} "
-        f"random sets of as many neurons of its layer in {share_of(worse)} cases, {worse.mean():.0%}, where clusters "
-        f"without a meaning would in at most {chance:.0%}."
+        f"{answer}: silencing a sub-cluster with at least {MIN_PROPORTION:.0%} of a layer costs perceptrons more "
+        f"accuracy than each of {span(rows['n_random'], '.0f')} random sets of as many neurons in {share_of(worse)} "
+        f"cases, {worse.mean():.0%}, where clusters without a meaning would in at most {chance:.0%}."
     )
-
-
-def _random(rows: pd.DataFrame) -> str:
-    return span(rows["n_random"], ".0f")
 
 
 def _told_lost(rows: pd.DataFrame) -> str | None:
@@ -151,8 +147,8 @@ def _told_lost(rows: pd.DataFrame) -> str | None:
         if len(means):
             own = [f"{lost:.2g} on {DATASETS[str(name)]}" for name, lost in means["value"].items()]
             random = [f"{lost:.2g}" for lost in means["random_mean"]]
-            told.append(f"{listed(own)} in {words} (random sets {listed(random)})")
-    return f"In percentage points of accuracy a sub-cluster costs {listed(told)}." if told else None
+            told.append(f"{words} lose {listed(own)} (without random neurons {listed(random)})")
+    return f"Without a sub-cluster, in percentage points of accuracy, {listed(told)}." if told else None
 
 
 def _told_ranges(rows: pd.DataFrame) -> str | None:
