@@ -1,13 +1,12 @@
-"""Torch modules built from NumPy weights, or from a Keras 2 or Keras 3 model.
+"""Torch modules: built from NumPy weights, or copied with the weights that their next pass would use.
 
-Keras keeps channels last and PyTorch keeps them first, so kernels are transposed, and activations are
-permuted once, before they are flattened. This module imports torch. Chapter: ``clusterability``.
+This module imports torch. Chapter: ``clusterability``.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,6 @@ ACTIVATIONS = {
     "softmax": "Softmax",
     "log_softmax": "LogSoftmax",
 }
-TRAINING_ONLY = ("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "ActivityRegularization")
-KERAS_LAYERS = "Dense, Conv2D, BatchNormalization, Activation, ReLU, Softmax, Dropout, pooling in 2-D and Flatten"
 
 
 class FlattenChannelsLast(nn.Module):
@@ -132,126 +129,21 @@ def mlp_module(kernels: Sequence[np.ndarray], biases: Sequence[np.ndarray | None
         if bias is not None and np.shape(bias) != shapes[i][1:]:
             raise InputError(f"bias {i} has shape {np.shape(bias)}; expected {shapes[i][1:]}, one value a column")
         if i:
-            modules |= _activation(activation, f"layer_{i - 1}")
-        modules[f"layer_{i}"] = _linear(kernel, bias)
-    return _sequential(modules)
+            modules |= activation_of(activation, f"layer_{i - 1}")
+        modules[f"layer_{i}"] = linear_of(kernel, bias)
+    return sequential(modules)
 
 
-def keras_module(model: Any) -> nn.Module:
-    """What a Keras model computes at inference. Images are (n, channels, height, width).
-
-    Raises:
-        InputError: if the model is not built, branches, or has a layer that is not supported.
-    """
-    inputs, outputs = (getattr(model, side, None) or [] for side in ("inputs", "outputs"))
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise InputError(
-            f"the Keras {type(model).__name__} has {len(inputs)} inputs and {len(outputs)} outputs; expected a "
-            "Sequential or functional model with one of each (a Sequential has none before it is called or built); "
-            "neuron_graph also takes a list of weight matrices"
-        )
-    modules: dict[str, nn.Module] = {}
-    tensor = inputs[0]
-    for layer in model.layers:
-        if type(layer).__name__ == "InputLayer":
-            continue
-        if layer.input is not tensor:
-            what = f"a {type(layer).__name__} where the network branches or joins"
-            raise unsupported(layer.name, what, KERAS_LAYERS)
-        modules |= _keras_layer(layer, tuple(layer.input.shape))
-        tensor = layer.output
-    if tensor is not outputs[0]:
-        what = "not the output of the network (a layer branches off, or is used twice)"
-        raise unsupported(model.layers[-1].name, what, KERAS_LAYERS)
-    return _sequential(modules)
-
-
-def _keras_layer(layer: Any, shape: tuple[int | None, ...]) -> dict[str, nn.Module]:
-    """Torch modules, by name, that do what a Keras layer does; ``shape`` is that of its input, (n, ...)."""
-    kind, name = type(layer).__name__, layer.name
-    match "other layout" if getattr(layer, "data_format", "channels_last") != "channels_last" else kind, len(shape):
-        case "Dense", 2:
-            return {name: _linear(layer.kernel, layer.bias if layer.use_bias else None)} | _keras_activation(layer)
-        case "Conv2D", 4 if layer.groups == 1:
-            padding = _same_padding(layer, shape, layer.kernel_size, layer.dilation_rate, 0.0)
-            return padding | {name: _convolution(layer)} | _keras_activation(layer)
-        case "BatchNormalization", 2 | 4 if np.ravel(layer.axis).tolist() in ([-1], [len(shape) - 1]):
-            return {name: _normalisation(layer, len(shape))}
-        case "Activation", 2 | 4:
-            return _keras_activation(layer)
-        case "ReLU", _ if layer.max_value is None and not np.any([layer.negative_slope, layer.threshold]):
-            return {name: nn.ReLU()}
-        case "Softmax", 2 | 4 if layer.axis in (-1, len(shape) - 1):
-            return {name: nn.Softmax(dim=1)}
-        case "MaxPooling2D", 4:
-            padding = _same_padding(layer, shape, layer.pool_size, (1, 1), -np.inf)
-            return padding | {name: nn.MaxPool2d(layer.pool_size, layer.strides)}
-        case "AveragePooling2D", 4 if not _same_padding(layer, shape, layer.pool_size, (1, 1), 0.0):
-            return {name: nn.AvgPool2d(layer.pool_size, layer.strides)}
-        case "GlobalMaxPooling2D" | "GlobalAveragePooling2D", 4 if not layer.keepdims:
-            pool = nn.AdaptiveMaxPool2d(1) if kind == "GlobalMaxPooling2D" else nn.AdaptiveAvgPool2d(1)
-            return {name: pool, f"{name}/flatten": nn.Flatten()}
-        case "Flatten", 4:
-            return {name: FlattenChannelsLast()}
-        case "Flatten", _:
-            return {name: nn.Flatten()}
-    if kind in TRAINING_ONLY:
-        return {}
-    raise unsupported(name, f"a {kind} with settings or inputs of shape {shape} that have no torch form", KERAS_LAYERS)
-
-
-def _same_padding(
-    layer: Any, shape: tuple[int | None, ...], size: Sequence[int], dilation: Sequence[int], value: float
-) -> dict[str, nn.Module]:
-    """TensorFlow's ``same`` padding: it depends on the size of the image, and the odd pixel goes last."""
-    if layer.padding == "valid":
-        return {}
-    if layer.padding != "same":
-        raise unsupported(layer.name, f"a {type(layer).__name__} with padding={layer.padding!r}", KERAS_LAYERS)
-    margins = []
-    for pixels, window, step, gap in zip(shape[1:3], size, layer.strides, dilation, strict=True):
-        if pixels is None and step > 1:
-            raise unsupported(layer.name, "strided with padding 'same' on images of unknown size", KERAS_LAYERS)
-        reach = (window - 1) * gap + 1
-        total = reach - 1 if pixels is None else max((-(-pixels // step) - 1) * step + reach - pixels, 0)
-        margins.append((total // 2, total - total // 2))
-    vertical, horizontal = margins
-    if not any((*vertical, *horizontal)):
-        return {}
-    return {f"{layer.name}/padding": nn.ConstantPad2d((*horizontal, *vertical), value)}
-
-
-def _convolution(layer: Any) -> nn.Module:
-    height, width, n_in, n_out = layer.kernel.shape
-    module = nn.Conv2d(n_in, n_out, (height, width), layer.strides, dilation=layer.dilation_rate)
-    module.weight.data = _tensor(np.asarray(layer.kernel).transpose(3, 2, 0, 1))
-    module.register_parameter("bias", nn.Parameter(_tensor(layer.bias)) if layer.use_bias else None)
-    return module
-
-
-def _normalisation(layer: Any, rank: int) -> nn.Module:
-    module = (nn.BatchNorm1d if rank == 2 else nn.BatchNorm2d)(layer.moving_mean.shape[0], eps=layer.epsilon)
-    module.running_mean, module.running_var = _tensor(layer.moving_mean), _tensor(layer.moving_variance)
-    if layer.scale:
-        module.weight.data = _tensor(layer.gamma)
-    if layer.center:
-        module.bias.data = _tensor(layer.beta)
-    return module
-
-
-def _linear(kernel: Any, bias: Any) -> nn.Module:
+def linear_of(kernel: Any, bias: Any) -> nn.Module:
+    """A linear layer of a kernel (fan-in, fan-out)."""
     fan_in, fan_out = np.shape(kernel)
     module = nn.Linear(fan_in, fan_out)
-    module.weight.data = _tensor(np.asarray(kernel).T)
-    module.register_parameter("bias", None if bias is None else nn.Parameter(_tensor(bias)))
+    module.weight.data = tensor_of(np.asarray(kernel).T)
+    module.register_parameter("bias", None if bias is None else nn.Parameter(tensor_of(bias)))
     return module
 
 
-def _keras_activation(layer: Any) -> dict[str, nn.Module]:
-    return _activation(getattr(layer.activation, "__name__", type(layer.activation).__name__), layer.name)
-
-
-def _activation(activation: str, layer: str) -> dict[str, nn.Module]:
+def activation_of(activation: str, layer: str) -> dict[str, nn.Module]:
     """The activation of a layer, under the layer's name; nothing if it is linear."""
     if activation == "linear":
         return {}
@@ -262,12 +154,22 @@ def _activation(activation: str, layer: str) -> dict[str, nn.Module]:
     return {f"{layer}/{activation}": cls(dim=1) if activation.endswith("softmax") else cls()}
 
 
-def _tensor(array: Any) -> Tensor:
+def tensor_of(array: Any) -> Tensor:
+    """A copy in single precision."""
     return torch.from_numpy(np.array(np.asarray(array), dtype=np.float32, order="C"))
 
 
-def _sequential(modules: Mapping[str, nn.Module]) -> nn.Module:
-    sequential = nn.Sequential()
-    for name, module in modules.items():
-        sequential.add_module(name.replace(".", "_"), module)
-    return sequential
+def sequential(modules: Mapping[str, nn.Module]) -> nn.Module:
+    """Modules one after the other, under names that a module can have."""
+    module = nn.Sequential()
+    for name, part in modules.items():
+        module.add_module(usable(name, module._modules), part)
+    return module
+
+
+def usable(name: str, taken: Collection[str]) -> str:
+    """The name of a part of a module: without dots, which nothing else has, of its parts or of its own."""
+    name = name.replace(".", "_")
+    while name in taken or hasattr(nn.Module(), name):
+        name += "_"
+    return name

@@ -206,10 +206,8 @@ def as_network(model: object) -> Network:
     """
     if isinstance(model, Network):
         return model
-    if any(base.__module__.split(".")[0] in ("keras", "tf_keras") for base in type(model).__mro__):
-        from modlib.networks.modules import keras_module
-
-        return _network(keras_module(model))
+    if _is_keras(model):
+        return _network(torch_module(model))
     # A torch module cannot exist before torch is imported.
     if "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module):
         from modlib.networks.modules import plain_copy
@@ -219,6 +217,10 @@ def as_network(model: object) -> Network:
         f"a {type(model).__module__}.{type(model).__name__} arrived; expected a Keras or PyTorch model; "
         "neuron_graph also takes a list of weight matrices"
     )
+
+
+def _is_keras(model: object) -> bool:
+    return any(base.__module__.split(".")[0] in ("keras", "tf_keras") for base in type(model).__mro__)
 
 
 def torch_module(model: object) -> nn.Module:
@@ -236,6 +238,10 @@ def torch_module(model: object) -> nn.Module:
         from modlib.networks.modules import unwrapped
 
         return unwrapped(model)
+    if _is_keras(model):
+        from modlib.networks.keras_models import keras_module
+
+        return keras_module(model).eval()
     return as_network(model).module
 
 

@@ -37,7 +37,7 @@ class Program:
     names: tuple[str, ...]
 
 
-def programs(module: nn.Module, inputs: object = None) -> Iterator[Program]:
+def programs_of(module: nn.Module, inputs: object = None) -> Iterator[Program]:
     """Programs of a module in evaluation mode, the simpler one first; each is checked against the module.
 
     Args:

@@ -12,7 +12,7 @@ import torch
 from modlib.errors import InputError
 from modlib.networks.modules import plain_copy
 from modlib.networks.network import torch_module
-from modlib.networks.programs import programs
+from modlib.networks.programs import programs_of
 from modlib.networks.reader import Reader
 from modlib.networks.traces import Trace
 
@@ -53,7 +53,7 @@ def trace(model: object, inputs: object = None) -> Trace:
     torch.backends.mha.set_fastpath_enabled(False)
     fault: InputError | None = None
     try:
-        for program in programs(module, inputs):
+        for program in programs_of(module, inputs):
             try:
                 with torch.no_grad():
                     reader = Reader(program)
@@ -63,5 +63,5 @@ def trace(model: object, inputs: object = None) -> Trace:
                 fault = fault or error  # what one of the two cannot read, the other may
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-    assert fault is not None  # programs yields one or raises
+    assert fault is not None  # programs_of yields one or raises
     raise fault

@@ -205,8 +205,6 @@ def _embedding(reader: Reader, node: fx.Node, module: Any, value: Any) -> Any:
 def _recurrent(reader: Reader, node: fx.Node, module: Any, value: Any) -> Any:
     """LSTM, GRU and plain recurrent layers: a step reads its inputs and the hidden units of the step before."""
     if module is not None:
-        if getattr(module, "proj_size", 0):
-            raise reader.refused(node, "an LSTM with projections")
         parameters: Sequence[Any] = module._flat_weights
         state = node.args[1] if len(node.args) > 1 else node.kwargs.get("hx")
         biases, depth, both = module.bias, module.num_layers, module.bidirectional
@@ -218,6 +216,8 @@ def _recurrent(reader: Reader, node: fx.Node, module: Any, value: Any) -> Any:
     outputs, *_ = value
     hidden, cell = (*state, None)[:2] if isinstance(state, tuple | list) else (state, None)
     units, last, each = reader.units_of(node.args[0]), [], 4 if biases else 2
+    if len(parameters) != each * depth * (1 + both):
+        raise reader.refused(node, "an LSTM with projections")
     for number in range(depth):
         directions = []
         for direction in range(1 + both):

@@ -185,17 +185,6 @@ def test_a_functional_model_and_a_sequential_one_built_by_its_first_call(K: Modu
     assert_same_function(late, as_network(late), (5,))
 
 
-def branching(K: ModuleType) -> Any:
-    inputs = K.layers.Input((5,))
-    hidden = K.layers.Dense(5)(inputs)
-    return K.Model(inputs, K.layers.Add(name="join")([inputs, hidden]))
-
-
-def used_twice(K: ModuleType) -> Any:
-    inputs, shared = K.layers.Input((5,)), K.layers.Dense(5, name="shared")
-    return K.Model(inputs, shared(shared(inputs)))
-
-
 def sequential(*layers: Callable[[Any], Any], shape: tuple[int, ...] = (6, 4)) -> Callable[[ModuleType], Any]:
     return lambda K: K.Sequential([K.layers.Input(shape), *(layer(K.layers) for layer in layers)])
 
@@ -204,17 +193,12 @@ def sequential(*layers: Callable[[Any], Any], shape: tuple[int, ...] = (6, 4)) -
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (branching, "'join' is a Add where the network branches"),
-        (used_twice, "'shared' is not the output of the network"),
         (sequential(lambda L: L.SimpleRNN(3, name="memory")), "'memory' is a SimpleRNN"),
         (sequential(lambda L: L.Dense(3, name="deep")), r"'deep' is a Dense .* inputs of shape \(None, 6, 4\)"),
-        (sequential(lambda L: L.Dense(3, activation="swish", name="odd"), shape=(4,)), "activation '(swish|silu)'"),
-        (sequential(lambda L: L.Conv2D(4, 2, groups=2, name="split"), shape=(5, 5, 4)), "'split' is a Conv2D"),
         (sequential(lambda L: L.AveragePooling2D(2, padding="same", name="edge"), shape=(5, 5, 4)), "'edge'"),
-        (sequential(lambda L: L.ReLU(max_value=6, name="capped"), shape=(5,)), "'capped' is a ReLU"),
         (sequential(lambda L: L.BatchNormalization(axis=1, name="rows"), shape=(5, 5, 4)), "'rows'"),
     ],
-    ids=["branch", "shared", "recurrent", "dense-on-sequences", "activation", "groups", "pool", "relu6", "norm-axis"],
+    ids=["recurrent", "dense-on-sequences", "pool", "norm-axis"],
 )
 def test_a_keras_model_that_cannot_be_read_is_refused(
     K: ModuleType, build: Callable[[ModuleType], Any], message: str

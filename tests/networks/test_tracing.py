@@ -1,0 +1,170 @@
+"""What tracing makes of layers one by one: recurrent layers, attention, embeddings; and what it refuses."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from modlib.errors import InputError
+from modlib.graphs import NeuronGraph, neuron_graph
+from modlib.networks import trace
+
+
+def edges(graph: NeuronGraph, source: str, target: str) -> np.ndarray:
+    return np.asarray(graph.edges[graph.names.index(source), graph.names.index(target)])
+
+
+def absolute(weight: Tensor) -> np.ndarray:
+    return weight.detach().abs().double().numpy()
+
+
+class Classifier(nn.Module):
+    """Words, an LSTM in both directions, and classes by its last state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.classes = nn.Embedding(9, 4), nn.Linear(6, 2)
+        self.lstm = nn.LSTM(4, 3, batch_first=True, bidirectional=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        _, (last, _) = self.lstm(self.words(tokens))
+        return self.classes(torch.cat([last[0], last[1]], 1))
+
+
+def test_gates_of_an_lstm_share_their_unit_and_a_step_reads_the_one_before() -> None:
+    torch.manual_seed(0)
+    module = Classifier()
+    graph = neuron_graph(module)
+    assert set(graph.names) == {
+        *("words tokens", "words", "lstm.l0 before", "lstm.l0", "lstm.l0 reverse before", "lstm.l0 reverse", "classes")
+    }
+    inner, outer = (absolute(weight).reshape(4, 3, -1).sum(0).T for weight in module.lstm._flat_weights[:2])
+    np.testing.assert_allclose(edges(graph, "words", "lstm.l0"), inner, rtol=1e-6)
+    np.testing.assert_allclose(edges(graph, "lstm.l0 before", "lstm.l0"), outer, rtol=1e-6)
+    np.testing.assert_allclose(edges(graph, "words tokens", "words"), absolute(module.words.weight), rtol=1e-6)
+    last = absolute(module.classes.weight).T
+    np.testing.assert_allclose(edges(graph, "lstm.l0", "classes"), last[:3], rtol=1e-6)
+    np.testing.assert_allclose(edges(graph, "lstm.l0 reverse", "classes"), last[3:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.RNN])
+def test_other_recurrent_layers_are_read_alike(kind: type[nn.RNNBase]) -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.memory, self.out = kind(4, 3, 2), nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(self.memory(x)[0][-1])
+
+    module = Last()
+    graph = neuron_graph(module)
+    second = absolute(module.memory._flat_weights[4]).reshape(-1, 3, 3).sum(0).T
+    np.testing.assert_allclose(edges(graph, "memory.l0", "memory.l1"), second, rtol=1e-6)
+    assert graph.sizes[0] == 4
+
+
+class Attention(nn.Module):
+    """As it is often written by hand: one layer for queries, keys and values, two heads of three dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.out, self.start = nn.Linear(6, 18), nn.Linear(6, 6), nn.Linear(5, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.start(x)
+        n, steps, _ = x.shape
+        q, k, v = self.qkv(x).reshape(n, steps, 3, 2, 3).permute(2, 0, 3, 1, 4)
+        scores = (q @ k.transpose(-2, -1) / 3**0.5).softmax(-1)
+        return x + self.out((scores @ v).transpose(1, 2).reshape(n, steps, 6))
+
+
+def test_heads_are_units_of_attention_and_queries_and_keys_send_nothing_on() -> None:
+    torch.manual_seed(0)
+    by_hand, module = Attention(), nn.MultiheadAttention(6, 2, batch_first=True)
+    with torch.no_grad():
+        module.in_proj_weight.copy_(by_hand.qkv.weight)
+        module.out_proj.weight.copy_(by_hand.out.weight)
+    graph = neuron_graph(by_hand)
+    into = absolute(by_hand.qkv.weight).reshape(6, 3, 6).sum(1).T  # (features, heads of queries, keys and values)
+    out = absolute(by_hand.out.weight).T.reshape(2, 3, 6).sum(1)
+    assert graph.sizes == (5, 6, 6, 6)
+    np.testing.assert_allclose(edges(graph, "start", "qkv"), into, rtol=1e-6)
+    sent = edges(graph, "qkv", "out")
+    np.testing.assert_allclose(sent[4:], out, rtol=1e-6)
+    assert not sent[:4].any()
+    x = torch.randn(2, 4, 6)
+    theirs = neuron_graph(module, inputs=(x, x, x))
+    assert set(theirs.sizes) == {6, 2}
+    values = theirs.names.index("value")
+    (heads,) = (j for i, j in theirs.edges if i == values)
+    np.testing.assert_allclose(theirs.edges[values, heads], into[:, 4:], rtol=1e-6)
+    (last,) = (j for i, j in theirs.edges if i == heads)
+    np.testing.assert_allclose(theirs.edges[heads, last], out, rtol=1e-6)
+
+
+class OwnLinear(nn.Linear):
+    """A layer that keeps only half of its weights."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * (torch.arange(self.in_features) % 2), self.bias)
+
+
+def test_a_layer_is_what_it_computes_and_not_what_it_is_called() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(OwnLinear(4, 3), nn.SiLU(), nn.Linear(3, 2))
+    graph = neuron_graph(module)
+    assert [live.tolist() for live in graph.live] == [[1, 3], [0, 1, 2], [0, 1]]
+    np.testing.assert_allclose(graph.edges[0, 1], absolute(module[0].weight).T[1::2], rtol=1e-6)
+
+
+class Options(nn.Module):
+    """Flags, checks of shapes, and outputs in a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 3), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor, return_hidden: bool = False) -> dict[str, Tensor]:
+        if x.shape[1] != 4:
+            raise ValueError(x.shape)
+        hidden = self.first(x).relu()
+        return {"logits": self.last(hidden), "hidden": hidden} if return_hidden else {"logits": self.last(hidden)}
+
+
+def test_flags_checks_and_dictionaries_are_followed() -> None:
+    assert neuron_graph(Options()).names == ("input", "first", "last")
+    assert neuron_graph(Options(), inputs={"x": np.zeros((2, 4)), "return_hidden": True}).sizes == (4, 3, 2)
+
+
+def test_a_norm_written_by_hand_passes_units_on_and_a_sum_over_units_is_refused() -> None:
+    class Summed(nn.Module):
+        def __init__(self, keep: bool) -> None:
+            super().__init__()
+            self.keep, self.first, self.last = keep, nn.Linear(4, 3), nn.Linear(3 if keep else 1, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            hidden = self.first(x)
+            size = hidden.pow(2).mean(-1, keepdim=True)
+            return self.last(hidden / (size + 1e-5).sqrt() if self.keep else size)
+
+    module = Summed(keep=True)
+    np.testing.assert_allclose(edges(neuron_graph(module), "first", "last"), absolute(module.last.weight).T, rtol=1e-6)
+    with pytest.raises(InputError, match="layer 'last' is fed by a mean or product over many units"):
+        neuron_graph(Summed(keep=False))
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "message"),
+    [
+        (nn.Linear(3, 2), np.full((2, 3), np.inf), "not finite in single precision"),
+        (nn.Linear(3, 2), np.zeros((2, 4)), r"needs an example input, and .* does not fit"),
+        (nn.LSTM(3, 4, proj_size=2), None, "is an LSTM with projections"),
+        (torch.jit.script(nn.Sequential(nn.Linear(3, 2))), None, "a scripted Sequential arrived"),
+    ],
+    ids=["infinite", "shape", "projections", "scripted"],
+)
+def test_what_cannot_be_traced_is_said(model: nn.Module, inputs: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        trace(model, inputs)
