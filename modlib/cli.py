@@ -147,6 +147,24 @@ def tables(results: Folder = None) -> None:
 
 
 @app.command()
+def scorecard(
+    power: Annotated[bool, typer.Option("--power", help="Also measure how many wrong results would pass.")] = False,
+    results: Folder = None,
+) -> None:
+    """Judge all claims, and write every number and verdict to scorecard.csv among the result tables."""
+    from modlib.verdicts import cards, scorecard as card
+
+    judged = cards.judged(folder=results)
+    console.print(f"written: {card.write(card.CARD, card.scorecard(judged), results)}")
+    if power:
+        from modlib.verdicts import power as wrong
+
+        found = wrong.tried(judged, folder=results)
+        console.print(f"written: {card.write(card.POWER, wrong.summary(found), results)}")
+        console.print(f"accepted: {wrong.accepted_share(found):.1%} of wrong results; at most {wrong.BOUND:.0%} may be")
+
+
+@app.command()
 def first(
     folder: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("_build/first"),
 ) -> None:

@@ -12,6 +12,10 @@ class ModlibError(Exception):
     """
 
 
+class ModlibWarning(UserWarning):
+    """A result that is right says less than it seems to; the message says what to do."""
+
+
 class InputError(ModlibError, ValueError):
     """An argument has the wrong shape, type, range or name."""
 

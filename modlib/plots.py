@@ -24,6 +24,7 @@ NULL_COLOURS = {"layer": PALETTE[0], "layer-nonzero": PALETTE[5]}
 TITLES = {
     "digits": "digits",
     "mnist": "MNIST",
+    "mnist 7x7": "MNIST, 7 x 7 pixels",
     "fashion_mnist": "Fashion-MNIST",
     "cifar10": "CIFAR-10 (JPEG copy)",
     "unlearnable": "unlearnable",

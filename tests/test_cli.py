@@ -8,10 +8,10 @@ import pytest
 from toy import FAULTS, TOY
 from typer.testing import CliRunner
 
-from modlib import chapters
+from modlib import chapters, tables
 from modlib.cli import app, main
 from modlib.networks import side_by_side
-from modlib.tables import read_table, runner
+from modlib.tables import read_table
 
 
 @pytest.fixture
@@ -126,9 +126,13 @@ def test_a_folder_without_notebooks_is_not_in_order(
 
 @pytest.mark.usefixtures("toy_chapter")
 def test_brackets_in_values_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "verify", lambda *_: [runner.Difference("dataset=[red]", "value", "[1, 2]", "[bold]")])
+    difference = tables.Difference("dataset=[red]", "value", "[1, 2]", "[bold]")
+    drawn = tables.Redrawn("seed=[7]", "blas: [a] then, [b] here", 56, 10)
+    monkeypatch.setattr(
+        tables, "verify", lambda *_: tables.Verified((difference,), (drawn,), ("k=[4]",), ("seed=[7]",))
+    )
     done = CliRunner().invoke(app, ["verify", "toy"])
-    assert all(text in done.output for text in ("dataset=[red]", "[1, 2]", "[bold]"))
+    assert all(text in done.output for text in ("dataset=[red]", "[1, 2]", "[bold]", "k=[4]", "[b] here"))
 
 
 MINE = """
@@ -205,7 +209,9 @@ def test_an_audit_of_a_network_of_ones_own_writes_a_report(mine: Path, words: li
         (["model.keras"], "load a Keras file with Keras"),
         (["model.pkl"], "A pickle is not read because it can run code"),
         (["missing.npz"], "missing.npz"),
-        (["mine"], "expected a file that is there, or MODULE:FUNCTION"),
+        (["mine"], "expected .npz, .safetensors, .pt or .pth"),
+        (["mine:"], "expected a file that is there, or MODULE:FUNCTION"),
+        (["mine.part:model"], "mine.part cannot be imported"),
         (["mine:modle"], "did you mean model?"),
         (["nowhere:model"], "nowhere cannot be imported"),
         (["mine:broken"], "raised RuntimeError: no weights here"),

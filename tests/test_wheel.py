@@ -91,10 +91,11 @@ def test_the_wheel_holds_modlib_with_its_types_and_nothing_else(wheel: Path) -> 
     names = set(zipfile.ZipFile(wheel).namelist())
     code = {name for name in names if name.startswith("modlib/")}
     assert all(re.match(r"modlib-[\d.]+\.dist-info/", name) for name in names - code)
-    sources = [path for pattern in ("*.py", "*.pyi", "py.typed") for path in (ROOT / "modlib").rglob(pattern)]
+    kinds = ("*.py", "*.pyi", "py.typed", "*.jinja")
+    sources = [path for pattern in kinds for path in (ROOT / "modlib").rglob(pattern)]
     assert {str(path.relative_to(ROOT)) for path in sources} <= code
     assert "modlib/py.typed" in code
-    assert {Path(name).suffix for name in code} <= {".py", ".pyi", ".typed"}
+    assert {Path(name).suffix for name in code} <= {".py", ".pyi", ".typed", ".jinja"}
 
 
 def test_the_five_lines_run_from_an_empty_folder_without_any_extra(base: Path, tmp_path: Path) -> None:

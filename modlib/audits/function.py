@@ -13,6 +13,7 @@ from operator import attrgetter
 import numpy as np
 import pandas as pd
 
+from modlib.audits.effort import affordable, batches, operations
 from modlib.audits.findings import Findings, NotDone
 from modlib.audits.structure import LEVEL, OnStep, power
 from modlib.audits.subject import AuditSettings, Subject
@@ -39,10 +40,15 @@ def lesions(
     """
     network, inputs, labels = subject.labelled()
     parts = _sub_clusters(subject, found)
+    each = operations(network, inputs) / 2  # what lies before the lesion is computed once
+    effort = affordable(settings.most_operations, each, len(inputs), settings.n_random, len(parts))
+    largest = sorted(parts, key=lambda part: -len(part.units))[: effort.items]
+    parts = [part for part in parts if part in largest]
+    inputs, labels = inputs[: effort.inputs], labels[: effort.inputs]  # they are in random order
     rng = np.random.default_rng(seed)
     tests: list[LesionTest] = []
     for _, group in groupby(parts, key=attrgetter("layer")):
-        tests += lesion_tests(network, inputs, labels, list(group), settings.n_random, rng)
+        tests += lesion_tests(network, inputs, labels, list(group), effort.draws, rng)
         on_step(len(tests), len(parts))
     table = pd.DataFrame(
         {
@@ -51,7 +57,7 @@ def lesions(
             "by random units": [test.random_drops.mean() for test in tests],
             "p": [monte_carlo_p(test.damage.drop, test.random_drops, side="large") for test in tests],
             "kind": [str(kind(test.part, test.damage.drop, test.random_drops)) for test in tests],
-            "class hurt most": [subject.classes[labels_most(test, labels)] for test in tests],
+            "class hurt most": [subject.classes[_class_hurt_most(test, labels)] for test in tests],
         }
     )
     table.insert(7, "significant", benjamini_hochberg(table["p"].to_numpy(), LEVEL))
@@ -59,14 +65,10 @@ def lesions(
     says = (
         f"{int(table['significant'].sum())} of {len(table)} sub-clusters cost more accuracy than random units of their "
         f"layer, and {important} are important in the papers' sense.",
-        power(len(table), settings.n_random),
+        power(len(table), effort.draws),
+        *filter(None, [effort.reduced]),
     )
     return Findings(says, {"lesions": table}, {"random": np.array([test.random_drops for test in tests])})
-
-
-def labels_most(test: LesionTest, labels: np.ndarray) -> int:
-    """The class that a lesion hurts most."""
-    return int(np.unique(labels)[test.damage.class_drops.argmax()])
 
 
 def responses(
@@ -82,7 +84,7 @@ def responses(
     if labels is None and images is None:
         raise NotDone("inputs are no images and have no labels; pass labels, or images as (n, height, width)")
     parts = _sub_clusters(subject, found)
-    activities = hidden_activities(network, inputs)
+    activities = _activities(network, inputs)
     rng = np.random.default_rng(seed)
     lines, drawn = [], []
     for layer, group in groupby(parts, key=attrgetter("layer")):
@@ -124,8 +126,13 @@ def similar(subject: Subject, settings: AuditSettings, seed: int, on_step: OnSte
         NotDone: if network or data are missing.
     """
     network, inputs = subject.asked()
+    each = operations(network, inputs)
+    if _is_relu_perceptron(network):  # a gradient of every unit and output
+        each *= 1 + min(network.layers[0].kernel.shape) + network.layers[-1].kernel.shape[1]
+    effort = affordable(settings.most_operations, each, len(inputs), settings.n_networks, 1)
+    inputs, labels = inputs[: effort.inputs], None if subject.labels is None else subject.labels[: effort.inputs]
     rng = np.random.default_rng(seed)
-    own = _alike(network, inputs, subject.labels)
+    own = _alike(network, inputs, labels)
     lines, arrays = [], {}
     for layer, measures in own.items():
         for measure, matrix in measures.items():
@@ -140,10 +147,10 @@ def similar(subject: Subject, settings: AuditSettings, seed: int, on_step: OnSte
                 }
             )
     random = []
-    for number in range(1, settings.n_networks + 1):
-        other = _alike(_shuffled(network, rng), inputs, subject.labels)
+    for number in range(1, effort.draws + 1):
+        other = _alike(_shuffled(network, rng), inputs, labels)
         random.append([find_communities(m, rng).q for measures in other.values() for m in measures.values()])
-        on_step(number, settings.n_networks)
+        on_step(number, effort.draws)
     null = np.array(random)
     table = pd.DataFrame(lines)
     table["Q of shuffled weights"] = null.mean(axis=0)
@@ -152,7 +159,8 @@ def similar(subject: Subject, settings: AuditSettings, seed: int, on_step: OnSte
     says = [
         f"In {int(table['significant'].sum())} of {len(table)} cases units fall into clearer communities than in the "
         "same network with shuffled weights.",
-        power(len(table), settings.n_networks),
+        power(len(table), effort.draws),
+        *filter(None, [effort.reduced]),
     ]
     if HESSIAN not in set(table["measure"]):
         says.append(
@@ -171,6 +179,11 @@ def _sub_clusters(subject: Subject, found: Mapping[str, Findings]) -> list[SubCl
     return parts
 
 
+def _class_hurt_most(test: LesionTest, labels: np.ndarray) -> int:
+    """The class that a lesion hurts most."""
+    return int(np.unique(labels)[test.damage.class_drops.argmax()])
+
+
 def _names(subject: Subject, parts: list[SubCluster]) -> dict[str, list[object]]:
     assert subject.network is not None
     return {
@@ -185,6 +198,11 @@ def _class_means(activities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Mean of every unit's standardised activity over the inputs of every class, (units, classes)."""
     scores = _standardised(activities)
     return np.array([scores[labels == label].mean(axis=0) for label in np.unique(labels)]).T
+
+
+def _activities(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
+    parts = [hidden_activities(network, batch) for batch in batches(inputs)]
+    return [np.concatenate(of_layer) for of_layer in zip(*parts, strict=True)]
 
 
 def _standardised(activities: np.ndarray) -> np.ndarray:
@@ -205,7 +223,7 @@ def _alike(network: Network, inputs: np.ndarray, labels: np.ndarray | None) -> d
         layers = similarities(network, inputs, labels).values()
         return {layer: {name: of[name] for name in (COVARIANCE, HESSIAN)} for layer, of in enumerate(layers, start=1)}
     found = {}
-    for layer, activities in enumerate(hidden_activities(network, inputs), start=1):
+    for layer, activities in enumerate(_activities(network, inputs), start=1):
         spread = activities.std(axis=0)
         scores = np.divide(
             activities - activities.mean(axis=0), spread, out=np.zeros_like(activities), where=spread > 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from modlib.audits.effort import operations
 from modlib.audits.findings import Findings, NotDone
 from modlib.audits.structure import LEVEL, OnStep
 from modlib.audits.subject import AuditSettings, Subject
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from modlib.masks.mask import Mask
     from modlib.training.steps import Draw
 
-MOST_WORK = 2_000_000_000  # weights times steps that a mask may cost
+PASSES, A_WEIGHT = 3, 100  # operations of a step: forth and back for every example, and of every weight's logit
 LEARNING_RATE = 0.05  # of the logits, five times the paper's for a hundredth of its steps
 BETA = 1e-3
 
@@ -40,10 +41,11 @@ def masks(subject: Subject, settings: AuditSettings, seed: int, on_step: OnStep)
     network, inputs = subject.asked()
     how = MaskSettings(steps=settings.mask_steps, learning_rate=LEARNING_RATE, beta=BETA)
     weights = sum(parameter.numel() for parameter in network.module.parameters())
-    if weights * settings.mask_steps > MOST_WORK:
+    needed = how.steps * (PASSES * how.batch_size * operations(network, inputs) + A_WEIGHT * weights)
+    if needed > settings.most_operations:
         raise NotDone(
-            f"a mask over {weights:,} weights in {settings.mask_steps} steps takes too long here; set fewer "
-            "mask_steps, or call modlib.learn_mask yourself"
+            f"a mask over {weights:,} weights in {how.steps} steps would take {needed:.0e} operations, and "
+            f"{settings.most_operations:.0e} are allowed; set fewer mask_steps or more most_operations"
         )
     learned: dict[str, LearnedMask] = {}
 
@@ -71,10 +73,10 @@ def masks(subject: Subject, settings: AuditSettings, seed: int, on_step: OnStep)
         raise NotDone("all labels are of one class; pass inputs of at least two")
     dropped = int(classes[counts.argmax()])
     shown = np.arange(len(labels)) % 2 == 0  # learned on one half, asked about the other
+    if not all(np.isin(classes, labels[half]).all() for half in (shown, ~shown)):
+        raise NotDone("too few inputs of every class to learn on a half of them and ask about the other; pass more")
     fixed = None
     for name, chosen in (("all classes", shown), ("without one", shown & (labels != dropped))):
-        if not chosen.any():
-            raise NotDone("too few inputs of every class; pass more")
         targets = torch.as_tensor(labels[chosen], dtype=torch.long)
         learn(name, draw_from(torch.as_tensor(inputs[chosen]), targets), 2, fixed)
         fixed = _output_layer(network, learned[name].mask)  # or the class would be cut off there
@@ -88,7 +90,7 @@ def masks(subject: Subject, settings: AuditSettings, seed: int, on_step: OnStep)
             {
                 "mask": name,
                 "weights kept": _kept(learned[name].mask.keep) if name in learned else 1.0,
-                "accuracy on the class": right[of_class].mean() if of_class.any() else np.nan,
+                "accuracy on the class": right[of_class].mean(),
                 "on the others": right[~of_class].mean(),
             }
         )

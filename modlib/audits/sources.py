@@ -29,7 +29,7 @@ def read_model(source: str) -> tuple[object, str]:
         InputError: if the file or the function is not what it should be.
         DataError: if the file is missing or damaged, or would need pickle.
     """
-    if Path(source).suffix or Path(source).exists():
+    if Path(source).exists() or ":" not in source:
         return load_network(source), Path(source).name
     return _called(source), source
 

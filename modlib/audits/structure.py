@@ -220,12 +220,14 @@ def _said_of_cuts(table: pd.DataFrame, nulls: Sequence[str]) -> tuple[str, ...]:
     for null in nulls:
         rows = table[table["null"] == null]
         below = rows[rows["significant"]]
-        places = "in other places" if null == "layer" else "in other places among the edges it has"
-        if below.empty:
-            says.append(f"No: at no number of modules is its cut cheaper than those of its own weights {places}.")
+        ks = ", ".join(map(str, below["k"]))
+        if null == "layer" and below.empty:
+            says.append("No: at no number of modules is its cut cheaper than those of its own weights in other places.")
+        elif null == "layer":
+            says.append(f"Yes, at k = {ks}: its cut is cheaper than those of its own weights in other places.")
         else:
-            ks = ", ".join(map(str, below["k"]))
-            says.append(f"Yes, at k = {ks}: its cut is cheaper than those of its own weights {places}.")
+            where = "at no number of modules" if below.empty else f"at k = {ks}"
+            says.append(f"With its zeros left where they are, it is cheaper {where}.")
     if len(nulls) == 1:
         says.append("No weight between live units is zero, so shuffling the non-zero ones would be the same test.")
     loose = table[(table["null"] == nulls[0]) & (table["stability"] < 0.8)]

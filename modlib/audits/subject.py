@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Task: TypeAlias = "Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]"
+EXAMPLES = 16  # by which a task is known
 CHANNELS = (1, 3)  # of images; so many in the last place, and not in the second, are channels last
 
 
@@ -40,6 +41,7 @@ class AuditSettings:
         n_inputs: inputs at most, drawn from the data.
         n_networks: networks with shuffled weights whose communities are compared with those found.
         mask_steps: steps in which a mask is learned.
+        most_operations: floating point operations that a part may cost; it asks less where it would cost more.
 
     >>> AuditSettings(n_shuffles=0)
     Traceback (most recent call last):
@@ -53,6 +55,7 @@ class AuditSettings:
     n_inputs: int = 5000
     n_networks: int = 99
     mask_steps: int = 2000
+    most_operations: int = 200_000_000_000_000
 
     def __post_init__(self) -> None:
         least = {"n_starts": 2, "n_inputs": 2}
@@ -65,7 +68,15 @@ class AuditSettings:
             raise InputError(f"ks = {self.ks!r} arrived; expected whole numbers of at least 2, such as (2, 4)")
 
 
-QUICK = AuditSettings(n_shuffles=99, n_starts=5, n_random=99, n_inputs=500, n_networks=39, mask_steps=300)
+QUICK = AuditSettings(
+    n_shuffles=99,
+    n_starts=5,
+    n_random=99,
+    n_inputs=500,
+    n_networks=39,
+    mask_steps=300,
+    most_operations=2_000_000_000_000,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,7 +88,7 @@ class Subject(BriefRepr):
         graph: its neuron graph.
         network: the network itself, or None where only its weights are known.
         unread: why there is no ``network``; empty if there is one.
-        inputs: (n, ...), what the module of the network takes, or None.
+        inputs: (n, ...), what the module of the network takes, in random order, or None.
         labels: (n,) classes of the inputs, or None.
         images: (n, height, width), the inputs as grey images of at most 32 x 32, or None if they are none.
         classes: names of the outputs.
@@ -95,6 +106,9 @@ class Subject(BriefRepr):
     classes: tuple[str, ...]
     task: Task | None
     notes: tuple[str, ...]
+
+    def _facts(self) -> dict[str, object]:
+        return {"name": self.name, "graph": self.graph, "inputs": self.inputs}
 
     @property
     def layer_names(self) -> list[str]:
@@ -154,14 +168,14 @@ class Subject(BriefRepr):
         weights = {}
         if self.network:
             weights = {name: value.cpu().numpy() for name, value in self.network.module.state_dict().items()}
-        task = getattr(self.task, "__qualname__", "") if self.task else ""
+        drawn = self.task(np.random.default_rng(seed), EXAMPLES) if self.task else ()
         return {
             "modlib": modlib.__version__,
             "network": hashlib.sha256(f"{self.network!r} {self.graph!r}".encode()).hexdigest(),
             "weights": digest_of(weights | edges),
             "data": digest_of({name: array for name, array in arrays.items() if array is not None}),
             "classes": list(self.classes),
-            "task": task,
+            "task": digest_of({str(place): np.asarray(part) for place, part in enumerate(drawn)}),
             "settings": asdict(settings) | {"ks": list(settings.ks)},
             "seed": seed,
         }
@@ -196,8 +210,8 @@ def read_subject(
 
     >>> from modlib.networks import side_by_side
     >>> network, x, y, _ = side_by_side(copies=3, n=20, seed=0)
-    >>> read_subject(network, x, y).labels.tolist() == y.tolist()
-    True
+    >>> read_subject(network, x, y, n_inputs=15)
+    Subject(name=Network, graph=NeuronGraph(sizes=[2, 12, 12, 4], live=30 of 30, edges=60), inputs=(15, 2) float32)
     """
     graph = neuron_graph(model)
     network, unread = None, "a list of weights says nothing of biases and activations"
@@ -222,10 +236,9 @@ def read_subject(
                 f"{len(data)} inputs and labels of shape {np.shape(labels)} arrived; expected one label an input"
             )
         if len(data) > n_inputs:
-            kept = np.sort(np.random.default_rng(seed).choice(len(data), n_inputs, replace=False))
             notes.append(f"{n_inputs} of {len(data)} inputs were drawn at random.")
-            data, labels = data[kept], None if labels is None else np.asarray(labels)[kept]
-        data = data.astype(np.float32)
+        kept = np.random.default_rng(seed).permutation(len(data))[:n_inputs]
+        data, labels = data[kept].astype(np.float32), None if labels is None else np.asarray(labels)[kept]
         if network is not None:
             inputs, images = _as_taken(data, network, notes)
             network.answers(inputs[:2])  # what does not fit is refused here, not in a part that would be left out

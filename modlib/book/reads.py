@@ -34,6 +34,7 @@ READERS = {
     ("modlib.verdicts.cards", "show"): ("chapters", 1),
     ("modlib.verdicts.cards", "table"): ("chapters", 1),
     ("modlib.verdicts.found", "found_box"): ("told", 1),
+    ("modlib.verdicts.found", "first_sentences"): ("told", EVERY),
     ("modlib.verdicts.found", "sentences"): ("told", 1),
     ("modlib.evidence.papers", "paper_values"): ("papers", 1),
     ("modlib.evidence.papers", "printed_at"): ("papers", 1),

@@ -9,6 +9,7 @@ from .metrics import (
     below_all_shuffles as below_all_shuffles,
     combined_by_network as combined_by_network,
     over_networks as over_networks,
+    paired as paired,
     sample_of as sample_of,
 )
 from .papers import (
@@ -23,4 +24,6 @@ from .sentences import (
     more_or_less as more_or_less,
     share_of as share_of,
     span as span,
+    told as told,
+    which_way as which_way,
 )

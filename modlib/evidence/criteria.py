@@ -1,21 +1,35 @@
-"""Criteria: when does our number agree with a paper's? Each is a function with a name.
+"""Criteria, version 2: when does our number agree with a paper's? Each is a function with a name.
 
-They were written before any result was looked at. What the papers print is rounded, and a network of ours
-has no counterpart among theirs, so all of them compare groups of networks. Chapter: ``scorecard``.
+What is compared is an effect: how far a network lies from its shuffles, two conditions from each other, a p-value from
+what chance gives. Margins are shares of the paper's own effect; agreement is shown by equivalence (two one-sided
+tests), never by a difference that was not found. The unit is the network: what varies between networks is not decided
+by one or two of them. Version 1, whose verdicts are in ``book/verdicts-v1.csv``, judged levels by bands of fixed width;
+wrong results passed it. Chapter: ``scorecard``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-SMALL_EFFECT = 0.2  # Cohen's "small" d
-FACTOR = 2.0  # by which the standard deviation of shuffles may differ
-SHARE = 0.3  # by which the share of significant networks may differ: three networks of ten
+import numpy as np
+
+from modlib.evidence.intervals import Interval, interval_of_difference, interval_of_mean, interval_of_share, power_of_t
+
+VERSION = 2
 SIGNIFICANT = 0.05
+MARGIN = 0.35  # share of the paper's effect that a difference may reach
+SHARE = 0.25  # by which the share of networks may differ
+ACCURACY = 0.01  # by which accuracies may differ
+FACTOR = 2.0  # by which the standard deviation of shuffles may differ
+SIZE = 1.5  # by which a Z may differ
+SMALL_EFFECT = 0.2  # Cohen's "small" d: less is no effect
+FEWEST = 3  # networks that decide what varies between networks
+POWER = 0.8  # with which an effect as large as the spread between networks must have been found
+ONE_SIDED_Z = 1.645  # of p = 0.05
 
 
 class Grade(StrEnum):
@@ -24,6 +38,7 @@ class Grade(StrEnum):
     REPRODUCED = "reproduced"
     PARTLY = "partly"
     NOT_REPRODUCED = "not reproduced"
+    INCONCLUSIVE = "inconclusive"
     NOT_TESTED = "not tested at this scale"
     NO_VALUE = "no value in the source"
 
@@ -38,6 +53,7 @@ class Sample:
         sd: standard deviation between networks (n - 1); NaN where it is not known.
         shuffle_sd: standard deviation of the networks' shuffles; NaN where there is none.
         values: (n,) numbers of the single networks; empty where only the summary is known.
+        effect: size of the effect that the number is about, of which a margin is a share; NaN for the number's own.
     """
 
     mean: float
@@ -45,179 +61,202 @@ class Sample:
     sd: float = math.nan
     shuffle_sd: float = math.nan
     values: tuple[float, ...] = ()
+    effect: float = math.nan
+
+    @property
+    def size(self) -> float:
+        """Of the effect, at least 0."""
+        return abs(self.mean) if math.isnan(self.effect) else abs(self.effect)
 
 
 Judgement: TypeAlias = tuple[Grade, str]
 
 
-def mean_agrees(ours: Sample, theirs: Sample) -> Judgement:
-    """The means differ by at most 2%, or by 3 standard errors of their difference; partly up to 5%.
+def equivalent(ours: Sample, theirs: Sample) -> Judgement:
+    """The means are equivalent: the 90% interval of their difference lies within 35% of the paper's effect.
 
-    The standard error is s sqrt(1/n + 1/m), s the standard deviation between networks, pooled over ours and
-    theirs as far as they are known.
+    This is the pair of one-sided Welch tests at 0.05, with the standard deviations between networks as far as they are
+    known. Not reproduced if the difference is beyond the margin and significant (two-sided, 0.05).
     """
-    size = abs(theirs.mean)
-    return _close(ours, theirs, 0.02 * size, 0.05 * size)
+    return _equivalent(ours, theirs, MARGIN * theirs.size)
 
 
 def accuracy_agrees(ours: Sample, theirs: Sample) -> Judgement:
-    """The mean accuracies differ by at most 0.01, or by 3 standard errors of their difference; partly up to 0.02."""
-    return _close(ours, theirs, 0.01, 0.02)
-
-
-def distribution_agrees(ours: Sample, theirs: Sample) -> Judgement:
-    """The shuffles' mean agrees as in ``mean-agrees``, and their standard deviation within a factor of 2.
-
-    Partly if the mean agrees in part, or if the standard deviation does not.
-    """
-    grade, why = mean_agrees(ours, theirs)
-    ratio = ours.shuffle_sd / theirs.shuffle_sd if theirs.shuffle_sd > 0 else math.nan
-    if math.isnan(ratio):
-        return grade, why
-    why += f"; standard deviation {ratio:.2f} times the paper's"
-    alike = 1 / FACTOR <= ratio <= FACTOR
-    return (Grade.PARTLY if grade is Grade.REPRODUCED and not alike else grade), why
-
-
-def share_agrees(ours: Sample, theirs: Sample) -> Judgement:
-    """The shares of networks differ by at most 0.3; partly if Fisher's exact test allows more (p > 0.05).
-
-    Not tested where our networks are so few that no outcome could fail Fisher's test.
-    """
-    p = _fisher(ours.mean, ours.n, theirs)
-    if min(_fisher(0, ours.n, theirs), _fisher(1, ours.n, theirs)) > SIGNIFICANT:
-        return Grade.NOT_TESTED, f"no outcome of {ours.n} networks could contradict the paper"
-    difference = abs(ours.mean - theirs.mean)
-    why = f"differs by {difference:.2f}, Fisher p = {p:.3f}"
-    if difference <= SHARE + 1e-9:
-        return Grade.REPRODUCED, why
-    return (Grade.PARTLY if p > SIGNIFICANT else Grade.NOT_REPRODUCED), why
+    """The mean accuracies are equivalent: the 90% interval of their difference lies within 0.01."""
+    return _equivalent(ours, theirs, ACCURACY)
 
 
 def effect_agrees(ours: Sample, theirs: Sample) -> Judgement:
-    """Size and sign of the mean Cohen's d agree; partly if only one of them does.
+    """The means of Cohen's d are equivalent, within 35% of the paper's or within 0.2 ("small"), whichever is more."""
+    return _equivalent(ours, theirs, max(MARGIN * theirs.size, SMALL_EFFECT))
 
-    Size: within 0.2 ("small") or 3 standard errors of the difference. Sign: equal, or both below 0.2 in size.
+
+def shuffles_agree(ours: Sample, theirs: Sample) -> Judgement:
+    """The mean of the shuffles is equivalent to the paper's, and their standard deviation is within a factor of 2.
+
+    The margin of the mean is one standard deviation of the paper's shuffles.
     """
-    size, why = _close(ours, theirs, SMALL_EFFECT, SMALL_EFFECT)
-    none = max(abs(ours.mean), abs(theirs.mean)) < SMALL_EFFECT
-    sign = none or ours.mean * theirs.mean > 0
-    right = (size is Grade.REPRODUCED) + sign
-    why += "; no effect in both" if none else f"; {'same' if sign else 'opposite'} sign"
-    return (Grade.NOT_REPRODUCED, Grade.PARTLY, Grade.REPRODUCED)[right], why
+    if math.isnan(theirs.shuffle_sd):
+        return equivalent(ours, theirs)
+    grade, why = _equivalent(ours, theirs, theirs.shuffle_sd)
+    ratio = ours.shuffle_sd / theirs.shuffle_sd
+    why += f"; standard deviation {ratio:.2f} times the paper's"
+    alike = 1 / FACTOR <= ratio <= FACTOR
+    return (Grade.NOT_REPRODUCED if grade is Grade.REPRODUCED and not alike else grade), why
+
+
+def share_agrees(ours: Sample, theirs: Sample) -> Judgement:
+    """The shares of networks are equivalent: our 90% interval (Wilson) lies within 0.25 of the paper's share.
+
+    Not reproduced if Fisher's exact test tells them apart (0.05); a binomial test where the paper's n is not known.
+    """
+    if ours.n < FEWEST:
+        return _too_few(ours)
+    low, high = _interval(ours)
+    p = _fisher(ours, theirs)
+    why = f"90% interval {low:.2f} to {high:.2f}, may differ by {SHARE:g}; p = {p:.2g}"
+    if p < SIGNIFICANT:
+        return Grade.NOT_REPRODUCED, why
+    inside = low >= theirs.mean - SHARE - 1e-9 and high <= theirs.mean + SHARE + 1e-9
+    return (Grade.REPRODUCED if inside else Grade.INCONCLUSIVE), why
 
 
 def z_agrees(ours: Sample, theirs: Sample) -> Judgement:
-    """Z has the paper's sign, is beyond 2, and lies within a factor of 1.5 or within 3; partly without the last.
-
-    A Z-score of two groups has a standard error of 1, and of more where the spread rests on ten networks.
-    """
+    """Z has the paper's sign, is beyond 2, and lies within a factor of 1.5 of the paper's."""
+    if ours.n < FEWEST:
+        return _too_few(ours)
     ratio = ours.mean / theirs.mean
-    why = f"{ratio:.2f} times the paper's"
-    if ratio <= 0 or abs(ours.mean) <= 2:
-        return Grade.NOT_REPRODUCED, why
-    near = 1 / 1.5 <= ratio <= 1.5 or abs(ours.mean - theirs.mean) <= 3
-    return (Grade.REPRODUCED if near else Grade.PARTLY), why
+    near = abs(ours.mean) > 2 and 1 / SIZE <= ratio <= SIZE
+    return (Grade.REPRODUCED if near else Grade.NOT_REPRODUCED), f"{ratio:.2f} times the paper's"
 
 
 def p_agrees(ours: Sample, theirs: Sample) -> Judgement:
-    """Both p-values are below 0.05, or neither is: how small a p-value is, says little once it is."""
-    same = (ours.mean < SIGNIFICANT) == (theirs.mean < SIGNIFICANT)
-    why = f"{ours.mean:.2g} and {theirs.mean:.2g} lie on {'the same side' if same else 'either side'} of {SIGNIFICANT}"
-    return (Grade.REPRODUCED if same else Grade.NOT_REPRODUCED), why
+    """Same conclusion at 0.05, and an effect of similar size; of both, z = Phi^-1(1 - p), one a network.
+
+    Where the paper's p is significant, our mean z must be shown to be above 1.645 (90% interval) and lie within a
+    factor of 1.5 of the paper's z. Where it is not, our mean z must be shown to be below 1.645, and lie within 1.645 of
+    the paper's. Not reproduced if the interval lies on the other side, or if z is of another size.
+    """
+    grade, why = (significant if theirs.mean < SIGNIFICANT else not_significant)(ours, theirs)
+    if grade is not Grade.REPRODUCED:
+        return grade, why
+    mean, paper = float(np.mean(_z_of_p(ours.values))), float(_z_of_p([theirs.mean])[0])
+    near = 1 / SIZE <= mean / paper <= SIZE if theirs.mean < SIGNIFICANT else abs(mean - paper) <= ONE_SIDED_Z
+    return (Grade.REPRODUCED if near else Grade.NOT_REPRODUCED), f"{why}; the paper's z is {paper:.2f}"
 
 
 def above_lower_end(ours: Sample, theirs: Sample) -> Judgement:
-    """At least 95% of the networks lie above the lower end of the paper's range; partly from 75%."""
-    return _inside(ours, [value >= theirs.mean for value in ours.values], "above")
+    """At least 95% of the networks lie above the lower end of the paper's range; their mean does (t-test, 0.05)."""
+    return _end(ours, theirs, 1)
+
+
+def at_least(ours: Sample, theirs: Sample) -> Judgement:
+    """As ``above-lower-end``, and the paper's limit is near: our lowest network lies no more than 5% above it."""
+    grade, why = _end(ours, theirs, 1)
+    far = min(ours.values) > 1.05 * theirs.mean
+    return (Grade.NOT_REPRODUCED if grade is Grade.REPRODUCED and far else grade), why
 
 
 def below_upper_end(ours: Sample, theirs: Sample) -> Judgement:
-    """At least 95% of the networks lie below the upper end of the paper's range; partly from 75%."""
-    return _inside(ours, [value <= theirs.mean for value in ours.values], "below")
-
-
-def below_chance(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "lower than chance" without a number: the mean Z is negative (one-sided t-test, p < 0.05).
-
-    Partly if it is negative without being significant. Not tested with fewer than three networks.
-    """
-    return _one_sided(ours, "less")
+    """At least 95% of the networks lie below the upper end of the paper's range; their mean does (t-test, 0.05)."""
+    return _end(ours, theirs, -1)
 
 
 def above_zero(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "more" without a number: the mean difference is positive (one-sided t-test, p < 0.05).
+    """The paper says "more" without a number: the mean difference is positive (one-sided t-test, 0.05).
 
-    Partly if it is positive without being significant. Not tested with fewer than three seeds.
+    Not reproduced if it is not, although a difference as large as the spread between networks would have been found
+    with a power of 0.8; inconclusive if there are too few networks for that.
     """
-    return _one_sided(ours, "greater")
+    return _one_sided(ours, 1)
 
 
 def below_zero(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "less" without a number: the mean difference is negative (one-sided t-test, p < 0.05).
+    """The paper says "less" without a number: the mean difference is negative; see ``above-zero``."""
+    return _one_sided(ours, -1)
 
-    Partly if it is negative without being significant. Not tested with fewer than three seeds.
-    """
-    return _one_sided(ours, "less")
+
+def between_zero_and_one(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "also, but less": the 90% interval of the mean ratio lies between 0 and 1."""
+    return _within(ours, 0, 1)
 
 
 def below_one(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "minor" of communities or percentage points: the mean is below 1 in size; partly below 2."""
-    return _at_most(abs(ours.mean), 1, 2)
+    """The paper says "minor" of communities or percentage points: the 90% interval lies within 1 of 0."""
+    return _within(ours, -1, 1)
+
+
+def below_three(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "does not hurt"; its authors print up to 2.7 points elsewhere: the 90% interval lies within 3."""
+    return _within(ours, -3, 3)
 
 
 def below_a_quarter(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "similar": the mean difference is below 0.25 in size; partly below 0.5."""
-    return _at_most(abs(ours.mean), 0.25, 0.5)
+    """The paper says "similar": the 90% interval of the mean difference lies within 0.25 of 0."""
+    return _within(ours, -0.25, 0.25)
 
 
 def below_a_tenth(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "similar" of shares: the mean difference is below 0.1 in size; partly below 0.2."""
-    return _at_most(abs(ours.mean), 0.1, 0.2)
+    """The paper says "similar" of shares: the 90% interval of the mean difference lies within 0.1 of 0."""
+    return _within(ours, -0.1, 0.1)
 
 
 def significant(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "differ": the test's p is below 0.05."""
-    return (Grade.REPRODUCED if ours.mean < SIGNIFICANT else Grade.NOT_REPRODUCED), f"p = {ours.mean:.2g}"
+    """The paper says "differ": p is below 0.05; where each network has a p, the 90% interval of z is above 1.645."""
+    if len(ours.values) == 0:
+        return (Grade.REPRODUCED if ours.mean < SIGNIFICANT else Grade.NOT_REPRODUCED), f"p = {ours.mean:.2g}"
+    return _side_of_z(ours, above=True)
 
 
 def not_significant(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "do not differ": the test's p is at least 0.05."""
-    return (Grade.NOT_REPRODUCED if ours.mean < SIGNIFICANT else Grade.REPRODUCED), f"p = {ours.mean:.2g}"
+    """The paper says "do not differ": each network has a p, and the 90% interval of their z is below 1.645.
+
+    A missing significance does not show it: with few networks the interval is too wide.
+    """
+    return _side_of_z(ours, above=False)
 
 
 def nearly_always(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "typically" or "rarely" otherwise: a share of at least 0.9; partly of at least 0.5."""
-    return _at_most(1 - ours.mean, 0.1, 0.5)
+    """The paper says "typically" or "rarely" otherwise: a share of at least 0.9, 90% interval above 0.5."""
+    return _share(ours, ours.mean >= 0.9, 0.5)
 
 
 def mostly(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "usually": a share above a half."""
-    return (Grade.REPRODUCED if ours.mean > 0.5 else Grade.NOT_REPRODUCED), f"{ours.mean:.1%} of {ours.n}"
+    """The paper says "usually": the 90% interval of the share lies above a half."""
+    return _share(ours, ours.mean > 0.5, 0.5)
 
 
 def never(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "never" or "only" otherwise: a share of 0; partly up to 0.01."""
-    return _at_most(ours.mean, 0, 0.01)
+    """The paper says "never" or "only" otherwise: a share of at most 0.01, 90% interval below 0.25."""
+    opposite = Sample(1 - ours.mean, ours.n, ours.sd, values=tuple(1 - value for value in ours.values))
+    return _share(opposite, ours.mean <= 0.01, 0.75)
+
+
+def nearly_all(ours: Sample, theirs: Sample) -> Judgement:
+    """Of the paper's own numbers, which no network of ours changes, at least 0.9 are as it says."""
+    grade = Grade.REPRODUCED if ours.mean >= 0.9 else Grade.NOT_REPRODUCED
+    return grade, f"{ours.mean:.1%} of {ours.n}"
 
 
 Criterion: TypeAlias = Callable[[Sample, Sample], Judgement]
 _OF_NUMBERS = (
-    mean_agrees,
+    equivalent,
     accuracy_agrees,
-    distribution_agrees,
-    share_agrees,
     effect_agrees,
+    shuffles_agree,
+    share_agrees,
     z_agrees,
     p_agrees,
     above_lower_end,
+    at_least,
     below_upper_end,
 )
 _OF_WORDS = (
-    below_chance,
     above_zero,
     below_zero,
+    between_zero_and_one,
     below_one,
+    below_three,
     below_a_quarter,
     below_a_tenth,
     significant,
@@ -225,6 +264,7 @@ _OF_WORDS = (
     nearly_always,
     mostly,
     never,
+    nearly_all,
 )
 
 
@@ -234,75 +274,119 @@ def _named(functions: Iterable[Criterion]) -> dict[str, Criterion]:
 
 CRITERIA = _named((*_OF_NUMBERS, *_OF_WORDS))
 IN_WORDS = frozenset(_named(_OF_WORDS))  # criteria of claims that print no number
+NO_DIFFERENCE = frozenset(_named((below_one, below_three, below_a_quarter, below_a_tenth, not_significant)))
 
 
-def combine(grades: Iterable[Grade]) -> Grade:
-    """Verdict of a claim from the grades of its numbers.
+def combine(grades: Sequence[Grade]) -> Grade:
+    """Verdict of a claim from the grades of its numbers, the main one first.
 
-    Numbers that the source has lost do not count. Reproduced if all others are; not reproduced if none of those
-    tested is even partly; partly otherwise, so that a number which could not be tested never adds to a success.
+    The main number decides; if it is reproduced and another one is not, the claim is partly reproduced. A number that
+    could not be compared changes nothing.
+
+    >>> str(combine([Grade.REPRODUCED, Grade.INCONCLUSIVE, Grade.NOT_REPRODUCED]))
+    'partly'
     """
-    counted = [grade for grade in grades if grade is not Grade.NO_VALUE]
-    tested = [grade for grade in counted if grade is not Grade.NOT_TESTED]
-    if not counted:
-        return Grade.NO_VALUE
-    if not tested:
-        return Grade.NOT_TESTED
-    if all(grade is Grade.REPRODUCED for grade in counted):
-        return Grade.REPRODUCED
-    if all(grade is Grade.NOT_REPRODUCED for grade in tested):
-        return Grade.NOT_REPRODUCED
-    return Grade.PARTLY
+    main, *others = grades
+    return Grade.PARTLY if main is Grade.REPRODUCED and Grade.NOT_REPRODUCED in others else main
 
 
-def _close(ours: Sample, theirs: Sample, full: float, part: float) -> Judgement:
-    """Grade of the difference of two means; noise widens the full tolerance."""
-    difference = abs(ours.mean - theirs.mean)
-    tolerance = max(full, 3 * _standard_error(ours, theirs))
-    why = f"differs by {difference:.3g}, tolerance {tolerance:.3g}"
-    if difference <= tolerance + 1e-9:
+def _too_few(ours: Sample) -> Judgement:
+    return Grade.INCONCLUSIVE, f"{ours.n} network{'s' if ours.n > 1 else ''} cannot tell"
+
+
+def _equivalent(ours: Sample, theirs: Sample, margin: float) -> Judgement:
+    """Two one-sided Welch tests; where both have one network, whether the numbers differ by less than the margin."""
+    difference = ours.mean - theirs.mean
+    if ours.n == theirs.n == 1:
+        grade = Grade.REPRODUCED if abs(difference) <= margin else Grade.NOT_REPRODUCED
+        return grade, f"one network each, {difference:+.3g}, may differ by {margin:.3g}"
+    if ours.n < FEWEST:
+        return _too_few(ours)
+    low, high = interval_of_difference(difference, (ours.sd, theirs.sd), (ours.n, theirs.n))
+    why = f"differs by {difference:+.3g}, 90% interval {low:+.3g} to {high:+.3g}, may differ by {margin:.3g}"
+    if -margin <= low and high <= margin:
         return Grade.REPRODUCED, why
-    return (Grade.PARTLY if difference <= part + 1e-9 else Grade.NOT_REPRODUCED), why
+    differs = abs(difference) > margin and not low <= 0 <= high
+    return (Grade.NOT_REPRODUCED if differs else Grade.INCONCLUSIVE), why
 
 
-def _at_most(size: float, full: float, part: float) -> Judgement:
-    """Grade of a size that should not exceed a limit."""
-    grade = Grade.REPRODUCED if size <= full else Grade.PARTLY if size <= part else Grade.NOT_REPRODUCED
-    return grade, f"{size:.3g}, limit {full:g}"
+def _interval(ours: Sample) -> Interval:
+    """Of a share: over networks that each have one, or of networks that are counted."""
+    return interval_of_mean(ours.values) if ours.values else interval_of_share(ours.mean, ours.n)
 
 
-def _one_sided(ours: Sample, side: str) -> Judgement:
+def _share(ours: Sample, right: bool, limit: float) -> Judgement:
+    """Grade of a share that should be right, and shown to be above a limit."""
+    if ours.n < FEWEST:
+        return _too_few(ours)
+    low, high = _interval(ours)
+    why = f"{ours.mean:.3g}, 90% interval {low:.2f} to {high:.2f}"
+    if right and low > limit:
+        return Grade.REPRODUCED, why
+    return (Grade.INCONCLUSIVE if right or high > limit else Grade.NOT_REPRODUCED), why
+
+
+def _within(ours: Sample, least: float, most: float) -> Judgement:
+    """Grade of a mean whose interval should lie within two limits."""
+    if ours.n < FEWEST:
+        return _too_few(ours)
+    low, high = interval_of_mean(ours.values)
+    why = f"90% interval {low:.3g} to {high:.3g}, limits {least:g} and {most:g}"
+    if least <= low and high <= most:
+        return Grade.REPRODUCED, why
+    return (Grade.INCONCLUSIVE if least <= ours.mean <= most else Grade.NOT_REPRODUCED), why
+
+
+def _one_sided(ours: Sample, sign: int) -> Judgement:
     """Grade of a mean that should lie on one side of 0."""
     from scipy.stats import ttest_1samp
 
-    if ours.n < 3:
-        return Grade.NOT_TESTED, f"too few networks for a t-test: {ours.n}"
-    p = float(ttest_1samp(ours.values, 0, alternative=side).pvalue)
+    if ours.n < FEWEST:
+        return _too_few(ours)
+    values = sign * np.array(ours.values)
+    if np.ptp(values) == 0:
+        return (Grade.REPRODUCED if values[0] > 0 else Grade.NOT_REPRODUCED), "all networks alike"
+    p = float(ttest_1samp(values, 0, alternative="greater").pvalue)
+    power = power_of_t(ours.n)
     why = f"one-sided t-test, p = {p:.2g}"
     if p < SIGNIFICANT:
         return Grade.REPRODUCED, why
-    right = ours.mean < 0 if side == "less" else ours.mean > 0
-    return (Grade.PARTLY if right else Grade.NOT_REPRODUCED), why
+    why += f"; {ours.n} networks find an effect of one standard deviation with a power of {power:.2f}"
+    contrary = p > 1 - SIGNIFICANT
+    return (Grade.NOT_REPRODUCED if contrary or power >= POWER else Grade.INCONCLUSIVE), why
 
 
-def _standard_error(ours: Sample, theirs: Sample) -> float:
-    known = [(s.n - 1, s.sd) for s in (ours, theirs) if s.n > 1 and not math.isnan(s.sd)]
-    if not known:
-        return 0.0
-    variance = sum(df * sd**2 for df, sd in known) / sum(df for df, _ in known)
-    return math.sqrt(variance * (1 / ours.n + 1 / theirs.n))
+def _end(ours: Sample, theirs: Sample, sign: int) -> Judgement:
+    """Grade of one end of a range; the sign is that of the way to its inside."""
+    grade, why = _one_sided(Sample(0, ours.n, values=tuple(v - theirs.mean for v in ours.values)), sign)
+    beyond = sign * (np.array(ours.values) - theirs.mean)
+    share, gap = float((beyond >= 0).mean()), float(beyond.min())
+    if grade is Grade.REPRODUCED and share < 0.95:
+        grade = Grade.NOT_REPRODUCED
+    return grade, f"{share:.0%} of {ours.n} networks lie within it, the outermost {gap:+.3g} from it; {why}"
 
 
-def _fisher(share: float, n: int, theirs: Sample) -> float:
-    from scipy.stats import fisher_exact
+def _z_of_p(values: Sequence[float]) -> np.ndarray:
+    from scipy.stats import norm
 
-    ours, paper = round(share * n), round(theirs.mean * theirs.n)
-    return float(fisher_exact([[ours, n - ours], [paper, theirs.n - paper]]).pvalue)
+    return np.asarray(norm.isf(np.clip(values, 1e-300, 1 - 1e-12)))
 
 
-def _inside(ours: Sample, inside: list[bool], side: str) -> Judgement:
-    share = sum(inside) / ours.n
-    why = f"{share:.0%} of {ours.n} networks lie {side} it"
-    if share >= 0.95:
-        return Grade.REPRODUCED, why
-    return (Grade.PARTLY if share >= 0.75 else Grade.NOT_REPRODUCED), why
+def _side_of_z(ours: Sample, above: bool) -> Judgement:
+    if ours.n < FEWEST:
+        return _too_few(ours)
+    low, high = interval_of_mean(_z_of_p(ours.values).tolist())
+    sides = (low > ONE_SIDED_Z, high < ONE_SIDED_Z)
+    grade = (Grade.REPRODUCED, Grade.NOT_REPRODUCED) if above else (Grade.NOT_REPRODUCED, Grade.REPRODUCED)
+    why = f"z of {ours.n} networks, 90% interval {low:.2f} to {high:.2f}; significant above {ONE_SIDED_Z}"
+    return (grade[0] if sides[0] else grade[1] if sides[1] else Grade.INCONCLUSIVE), why
+
+
+def _fisher(ours: Sample, theirs: Sample) -> float:
+    from scipy.stats import binomtest, fisher_exact
+
+    count = round(ours.mean * ours.n)
+    if theirs.n == 0:
+        return float(binomtest(count, ours.n, theirs.mean).pvalue)
+    paper = round(theirs.mean * theirs.n)
+    return float(fisher_exact([[count, ours.n - count], [paper, theirs.n - paper]]).pvalue)

@@ -32,6 +32,9 @@ class Metric:
         is_p: whether the papers print a p-value for each of several networks; what is compared is the share of them
             with a lower n-cut than each of their shuffles.
         of_shuffles: whether the number of samples that a paper prints beside it counts shuffles, not networks.
+        effect_of: the two metrics whose difference is the effect that it is about, if it is not its own; where a paper
+            does not print it, it is that difference.
+        no_effect: its value if there is no effect.
     """
 
     label: str
@@ -42,6 +45,8 @@ class Metric:
     powers: bool = False
     is_p: bool = False
     of_shuffles: bool = False
+    effect_of: tuple[str, str] | None = None
+    no_effect: float = 0.0
 
     def text(self, sample: Sample | None) -> str:
         """A sample as a table shows it: mean ± standard deviation, of the shuffles where there are any."""
@@ -85,6 +90,19 @@ def over_networks(values: Sequence[float] | np.ndarray | pd.Series, shuffle_sd: 
     numbers = np.asarray(values, dtype=float)
     sd = float(numbers.std(ddof=1)) if numbers.size > 1 else math.nan
     return Sample(float(numbers.mean()), numbers.size, sd, shuffle_sd, tuple(numbers.tolist()))
+
+
+def paired(rows: pd.DataFrame, others: pd.DataFrame, column: str, on: Sequence[str]) -> Sample | None:
+    """A column of some rows less the same of others, for networks that have one of each; None if none has.
+
+    Args:
+        rows: one a network.
+        others: one a network, such as the same seed trained in another way.
+        column: what is compared.
+        on: columns that tell which belong together.
+    """
+    pairs = rows.merge(others, on=list(on), suffixes=("", "_other"))
+    return over_networks(pairs[column] - pairs[f"{column}_other"]) if len(pairs) else None
 
 
 def combined_by_network(

@@ -6,8 +6,9 @@ Chapter: ``scorecard``.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -28,6 +29,7 @@ SPELLING = {
 }
 STAGES = {"yes": "pruned", "no": "unpruned"}
 NUMERALS = {"two-thirds": 2 / 3}
+NCUTS = ("ncut", "dist_ncut")
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,11 @@ def rows_at(values: pd.DataFrame, place: Place, metrics: Sequence[str]) -> pd.Da
 
 
 def printed_at(
-    paper: str, place: Place, metrics: Mapping[str, Metric], folder: Path | None = None
+    paper: str,
+    place: Place,
+    metrics: Mapping[str, Metric],
+    folder: Path | None = None,
+    effect_at: Place | None = None,
 ) -> dict[str, Printed]:
     """What a paper prints at a place, by metric; those that the source has lost come last.
 
@@ -125,11 +131,15 @@ def printed_at(
         place: where.
         metrics: which, by name; those that are not printed there are left out.
         folder: of the papers' files; those of the checkout by default.
+        effect_at: where the paper prints the effect that margins are a share of, if it claims none at the place itself:
+            a network and its shuffles, whose distance is taken in proportion to their n-cut.
 
     Raises:
         BookError: if nothing is printed there, or the place leaves open what the paper fixes.
     """
-    found = rows_at(paper_values(paper, folder), place, list(metrics))
+    values = paper_values(paper, folder)
+    needed = {part for metric in metrics.values() for part in metric.effect_of or ()}
+    found = rows_at(values, place, [*metrics, *needed])
     if found.empty:
         raise BookError(
             f"{paper}.csv prints no {', '.join(metrics)} in {place.item}, row {place.row!r} "
@@ -142,8 +152,58 @@ def printed_at(
                 "is left open; fix it in decided_by"
             )
     by_metric = {str(metric): rows for metric, rows in found.groupby("metric")}
-    printed = {name: _printed(name, metric, by_metric) for name, metric in metrics.items() if name in by_metric}
+    printed = {}
+    for name, metric in metrics.items():
+        differences = _differences(metric, by_metric)
+        if name in by_metric:
+            number = _printed(name, metric, by_metric)
+        elif metric.effect_of and set(metric.effect_of) <= set(by_metric):
+            number = _printed_difference(metric, differences, by_metric[metric.effect_of[0]])
+        else:
+            continue
+        if number.sample is not None:
+            if metric.effect_of is None:
+                effect = number.sample.mean - metric.no_effect
+            elif effect_at is None:
+                effect = float(differences.mean())
+            else:
+                level = by_metric[metric.effect_of[0]]["value"].astype(float).mean()
+                effect = level * _relative_distance(rows_at(values, effect_at, metric.effect_of))
+            if math.isnan(effect):
+                raise BookError(
+                    f"{place.item}, row {place.row!r} of {paper} prints no {' and '.join(metric.effect_of or ())}, of "
+                    f"whose difference the margin of {name} is a share; name another place under effect"
+                )
+            number = replace(number, sample=replace(number.sample, effect=effect))
+        printed[name] = number
     return dict(sorted(printed.items(), key=lambda pair: pair[1].sample is None))
+
+
+def _differences(metric: Metric, by_metric: Mapping[str, pd.DataFrame]) -> pd.Series:
+    """Of the two metrics that are the effect, run by run; empty if one of them is not printed, or lost."""
+    found = [by_metric[name].set_index("row")["value"] for name in metric.effect_of or () if name in by_metric]
+    if len(found) < 2 or any((values == "").any() for values in found):
+        return pd.Series(dtype=float)
+    return found[0].astype(float) - found[1].astype(float)
+
+
+def _printed_difference(metric: Metric, differences: pd.Series, first: pd.DataFrame) -> Printed:
+    """What follows from two printed numbers."""
+    if differences.empty:
+        return Printed("–", None, f"a number that it follows from is lost: {first['note'].iloc[0]}")
+    if len(differences) > 1:
+        sample = over_networks(differences)
+        return Printed(metric.text(sample), sample)
+    # Its spread between networks is not printed; that of the first number is about as large.
+    row = first.iloc[0]
+    sample = Sample(float(differences.iloc[0]), int(row["n"] or 0), float(row["sd"] or "nan"))
+    return Printed(f"{sample.mean:.{metric.digits}f}", sample)
+
+
+def _relative_distance(rows: pd.DataFrame) -> float:
+    """How far networks lie from their shuffles, as a share of the n-cut of these."""
+    network, shuffles = (rows.loc[rows["metric"] == name, "value"].astype(float).mean() for name in NCUTS)
+    return float((network - shuffles) / shuffles)
 
 
 def _printed(name: str, metric: Metric, by_metric: Mapping[str, pd.DataFrame]) -> Printed:

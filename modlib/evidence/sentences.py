@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
+
+from modlib.evidence.criteria import Sample
+from modlib.evidence.intervals import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Sentences: TypeAlias = tuple[str | None, str | None, str | None]  # None: the rows that it needs are not there
+MINUS = "\N{MINUS SIGN}"
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -75,3 +80,43 @@ def more_or_less(change: float) -> str:
     ('15% more', '2% less')
     """
     return f"{abs(change):.0%} {'more' if change > 0 else 'less'}"
+
+
+def told(sample: Sample | None, digits: int = 2) -> str:
+    """A mean as a sentence says it, with its 90% interval and the number of networks.
+
+    Args:
+        sample: one number a network, summarised; None where nothing is measured yet.
+        digits: decimals.
+
+    Chapter: ``promoting-clusterability``.
+
+    >>> told(Sample(-1.0, n=3, values=(-0.5, -1.0, -1.5)))
+    '−1.00 (−1.84 to −0.16, n = 3)'
+    >>> told(Sample(0.5, n=1, values=(0.5,)))
+    '0.50 (n = 1)'
+    """
+    if sample is None:
+        return "– (not measured yet)"
+    ends = " to ".join(_number(end, digits) for end in interval_of_mean(sample.values) if math.isfinite(end))
+    return f"{_number(sample.mean, digits)} ({ends}{', ' if ends else ''}n = {sample.n})"
+
+
+def which_way(sample: Sample | None, below: str, above: str, neither: str) -> str:
+    """The word that fits: ``below`` if the whole 90% interval lies below 0, ``above`` if above it, else ``neither``.
+
+    Also ``neither`` where nothing is measured yet, or one network only.
+
+    Chapter: ``promoting-clusterability``.
+
+    >>> which_way(Sample(-1.0, n=3, values=(-0.5, -1.0, -1.5)), "lowers", "raises", "does not clearly change")
+    'lowers'
+    """
+    if sample is None:
+        return neither
+    low, high = interval_of_mean(sample.values)
+    return below if high < 0 else above if low > 0 else neither
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", MINUS)

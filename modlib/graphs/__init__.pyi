@@ -5,6 +5,7 @@ from .eigenvalues import (
 from .neurons import (
     Matrix as Matrix,
     NeuronGraph as NeuronGraph,
+    Part as Part,
     chain_graph as chain_graph,
     edge_weights as edge_weights,
     neuron_graph as neuron_graph,
@@ -25,7 +26,9 @@ from .spectral import (
     Route as Route,
     cluster as cluster,
     cluster_for_each_k as cluster_for_each_k,
+    clusters_of as clusters_of,
     ncut as ncut,
+    share_between_layers as share_between_layers,
     spectral_embedding as spectral_embedding,
 )
 from .subclusters import (

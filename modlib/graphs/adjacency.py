@@ -16,7 +16,19 @@ from modlib.graphs.neurons import NeuronGraph
 
 Graph: TypeAlias = NeuronGraph | sp.csr_array
 SMALLER = 2.0**-100  # makes sums of any finite weights finite; a power of two leaves their digits as they are
+LARGE = 4096  # vertices on the smaller side; the papers' networks have fewer
 ASYMMETRY = 1e-6  # of an adjacency matrix that was computed in single precision
+
+
+def smaller_side(graph: NeuronGraph) -> int:
+    """Number of vertices in the even or in the odd layers, whichever is smaller."""
+    sizes = [len(indices) for indices in graph.live]
+    return min(sum(sizes[0::2]), sum(sizes[1::2]))
+
+
+def is_large(graph: Graph) -> bool:
+    """Whether a graph is so large that single precision has to do, see ``modlib.graphs.large``."""
+    return isinstance(graph, NeuronGraph) and graph.is_bipartite and smaller_side(graph) > LARGE
 
 
 def checked(graph: NeuronGraph | sp.sparray | np.ndarray) -> tuple[Graph, float]:
@@ -32,7 +44,8 @@ def checked(graph: NeuronGraph | sp.sparray | np.ndarray) -> tuple[Graph, float]
     if isinstance(graph, NeuronGraph):
         with np.errstate(over="ignore"):
             factor = 1.0 if np.isfinite(graph.degrees.sum()) else SMALLER
-        if factor != 1 or any(block.dtype != np.float64 for block in graph.edges.values()):
+        kept = (np.float64, np.float32) if is_large(graph) else (np.float64,)
+        if factor != 1 or any(block.dtype not in kept for block in graph.edges.values()):
             edges = {pair: block.astype(np.float64) * factor for pair, block in graph.edges.items()}
             graph = NeuronGraph(graph.sizes, edges, graph.live)
         if not np.isfinite(graph.degrees.sum()):

@@ -57,7 +57,7 @@ def leading_eigenvectors(matrix: Symmetric, k: int, rng: np.random.Generator, it
         # All of them: asked for a few, LAPACK's syevr gives fewer where many are equal.
         values, vectors = np.linalg.eigh(_dense(matrix))
         return values[: -k - 1 : -1], vectors[:, : -k - 1 : -1]
-    return _block_iteration(matrix, k, rng)
+    return block_iteration(matrix, k, rng.normal(size=(n, k + SPARE)), RESOLUTION)
 
 
 def arpack(matrix: Symmetric, k: int, rng: np.random.Generator) -> Eigenpairs:
@@ -159,14 +159,22 @@ def _probed_below(matrix: Symmetric, found: Eigenpairs, bound: float, rng: np.ra
     return bool(arpack(rest, 1, rng.spawn(1)[0])[0][0] < bound)
 
 
-def _block_iteration(matrix: Symmetric, k: int, rng: np.random.Generator) -> Eigenpairs:
-    """Block Lanczos iteration with restarts, from more random starts than eigenvectors asked for.
+def block_iteration(matrix: Symmetric, k: int, fresh: np.ndarray, resolution: float) -> Eigenpairs:
+    """Block Lanczos iteration with restarts, from more starts than eigenvectors asked for.
 
-    They have as many independent shares in an eigenspace as can be asked of it, so it is met in full. It ends when
-    residuals are below ``RESOLUTION``, or after ``STEPS`` with the best that it has.
+    If they are random, they have as many independent shares in an eigenspace as can be asked of it, so it is met in
+    full. It ends when residuals are below the resolution, or after ``STEPS`` with the best that it has.
+
+    Args:
+        matrix: (n, n), symmetric.
+        k: number of eigenvectors.
+        fresh: (n, more than k) start vectors.
+        resolution: largest norm of a residual.
+
+    Returns:
+        (k,) eigenvalues, largest first, and (n, k) orthonormal columns.
     """
-    n, width = matrix.shape[0], k + SPARE
-    fresh = rng.normal(size=(n, width))
+    n, width = fresh.shape
     space = image = np.empty((n, 0))
     for _ in range(STEPS):
         for _ in range(2):  # the second time takes out the rounding of the first
@@ -175,10 +183,10 @@ def _block_iteration(matrix: Symmetric, k: int, rng: np.random.Generator) -> Eig
         values, vectors, products = _rayleigh_ritz(space, image, width)
         residuals = products - vectors * values
         norms = np.linalg.norm(residuals, axis=0)
-        if norms[:k].max() <= RESOLUTION:
+        if norms[:k].max() <= resolution:
             break
         if space.shape[1] > (BLOCKS - 1) * width:
             _, space, image = _rayleigh_ritz(space, image, 2 * width)
-        open_ = norms > RESOLUTION
+        open_ = norms > resolution
         fresh = residuals[:, open_] / norms[open_]
     return values[:k], vectors[:, :k]

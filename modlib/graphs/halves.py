@@ -8,7 +8,7 @@ Chapter: ``clusterability``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg as sl
@@ -19,12 +19,6 @@ from modlib.graphs import eigenvectors
 from modlib.graphs.neurons import Matrix, NeuronGraph
 
 SQUARED = 1e-6  # a singular value below this is lost in the rounding of its square
-
-
-def smaller_side(graph: NeuronGraph) -> int:
-    """Number of vertices in the even or in the odd layers, whichever is smaller."""
-    sizes = [len(indices) for indices in graph.live]
-    return min(sum(sizes[0::2]), sum(sizes[1::2]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +89,31 @@ def _scale(block: Matrix, left: np.ndarray, right: np.ndarray) -> Matrix:
 
 def leading_of_halves(graph: NeuronGraph, k: int, rng: np.random.Generator) -> eigenvectors.Eigenpairs:
     """The k largest eigenvalues of D^{-1/2} A D^{-1/2} of a connected bipartite graph, and their eigenvectors."""
-    half = _half_matrix(graph)
+    return _leading(graph, _half_matrix(graph), k, rng)
+
+
+def leading_within_layers(graph: NeuronGraph, k: int, rng: np.random.Generator) -> eigenvectors.Eigenpairs:
+    """The same among the vectors whose mean over every layer is 0, connected or not, see ``spectral_embedding``.
+
+    With q_i the vector of the square roots of the degrees of layer i, made a unit vector, the block between layers i
+    and j becomes (I - q_i q_i^T) N_ij (I - q_j q_j^T): every direction that only tells layers apart has the value 0.
+    """
+    half, root = _half_matrix(graph), np.sqrt(graph.degrees)
+    units = [np.empty(0), np.empty(0)]
+    for side, members in enumerate((half.rows, half.columns)):
+        norms = np.sqrt(np.bincount(graph.layer, weights=graph.degrees * members, minlength=len(graph.live)))
+        units[side] = (root / np.where(norms > 0, norms, 1)[graph.layer])[members]
+    blocks: list[tuple[slice, slice, Matrix]] = []
+    for row, column, block in half.blocks:
+        left, right = units[0][row], units[1][column]
+        dense = np.array(block) if isinstance(block, np.ndarray) else block.toarray()
+        dense -= np.outer(left, left @ dense)
+        dense -= np.outer(dense @ right, right)
+        blocks.append((row, column, dense))
+    return _leading(graph, replace(half, blocks=blocks), k, rng)
+
+
+def _leading(graph: NeuronGraph, half: _HalfMatrix, k: int, rng: np.random.Generator) -> eigenvectors.Eigenpairs:
     n = half.shape[1]
     if n <= eigenvectors.DENSE_SIDE:
         gram: eigenvectors.Symmetric = half.gram()

@@ -6,22 +6,37 @@ in random places. Chapters: ``dropout`` and ``topology-shuffles``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import scipy.sparse as sp
 
 from modlib.checks import array, choice, generator, instance, items, real_sparse, seed_number, whole, wholes
-from modlib.errors import InputError
+from modlib.errors import InputError, ModlibWarning
+from modlib.graphs.adjacency import is_large
+from modlib.graphs.large import shuffle_in_single
 from modlib.graphs.neurons import Matrix, NeuronGraph, chained
-from modlib.graphs.spectral import N_INIT, Route, cluster_for_each_k
+from modlib.graphs.spectral import (
+    N_INIT,
+    Route,
+    cluster_for_each_k,
+    clusters_of,
+    share_between_layers,
+    spectral_embedding,
+)
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
 
 Null: TypeAlias = Literal["layer", "layer-nonzero"]
 NULLS: tuple[str, ...] = get_args(Null)
+MOSTLY = 0.5  # share between layers of an eigenvector that tells them apart; most are near 0 or near 1
+BLIND = (
+    "all eigenvectors tell layers apart and nothing else, so modules that run along the network are not seen; ask for "
+    "a larger k, take some of the layers, or use route='within-layers'"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +49,8 @@ class ShuffleTest(BriefRepr):
         ncut: n-cut of the network.
         shuffled: (n_shuffles,) n-cuts of its shuffles.
         labels: (n_vertices,) clusters of the network's live neurons.
+        between_layers: (k - 1,) share of each eigenvector of the network, but the constant one, that is between
+            layers, see ``share_between_layers``.
     """
 
     k: int
@@ -41,10 +58,20 @@ class ShuffleTest(BriefRepr):
     ncut: float
     shuffled: np.ndarray
     labels: np.ndarray
+    between_layers: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def _facts(self) -> dict[str, object]:
-        shuffled = mean_of(self.shuffled)
-        return {"k": self.k, "null": self.null, "ncut": self.ncut, "shuffled": shuffled, "p": self.p, "z": self.z}
+        facts: dict[str, object] = {"k": self.k, "null": self.null, "ncut": self.ncut}
+        facts |= {"shuffled": mean_of(self.shuffled), "p": self.p, "z": self.z}
+        return facts | {"blind": BLIND} if self.blind else facts
+
+    @property
+    def blind(self) -> bool:
+        """Whether all eigenvectors tell layers apart, and so all clusters are runs of layers, which no shuffle changes.
+
+        Then p says nothing about modules that run along the network.
+        """
+        return bool((self.between_layers > MOSTLY).all()) and len(self.between_layers) > 0
 
     @property
     def p(self) -> float:
@@ -101,10 +128,13 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
 
 
 def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> NeuronGraph:
-    """A layered graph whose edge matrices are shuffled one by one, isolated neurons of the result dropped.
+    """A layered graph whose weight matrices are shuffled one by one, isolated neurons of the result dropped.
+
+    In a network that branches, one matrix may make the edges of several pairs of layers; a convolution in groups keeps
+    its groups.
 
     Raises:
-        InputError: if the graph is not a chain of layers.
+        InputError: if the graph is not that of a network.
 
     >>> from modlib.graphs import neuron_graph
     >>> from modlib.networks import planted_weights
@@ -113,13 +143,33 @@ def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> N
     NeuronGraph(sizes=[8, 6, 4], live=18 of 18, edges=36)
     """
     graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
+    if graph.parts:
+        from modlib.graphs.branching import joined
+
+        sizes = [len(indices) for indices in graph.live]
+        return joined(sizes, [replace(part, matrix=_shuffled_places(part.matrix, null, rng)) for part in graph.parts])
     pairs = [(i, i + 1) for i in range(len(graph.live) - 1)]
     if list(graph.edges) != pairs:
         raise InputError(
             f"the graph joins the layers {sorted(graph.edges)}; a shuffle needs a chain {pairs}, "
-            "as neuron_graph makes of a list of weights"
+            "as neuron_graph makes of a list of weights, or a model"
         )
-    return chained([shuffle_matrix(graph.edges[pair], null, rng) for pair in pairs])
+    choice(null, NULLS, "null")
+    shuffled = []
+    for pair in pairs:
+        block = graph.edges[pair]
+        single = is_large(graph) and isinstance(block, np.ndarray)
+        shuffled.append(shuffle_in_single(block, null, rng) if single else shuffle_matrix(block, null, rng))
+    return chained(shuffled)
+
+
+def _shuffled_places(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matrix:
+    """``shuffle_matrix`` among the places that hold a weight: all of a dense matrix, all stored ones of a sparse."""
+    if isinstance(matrix, np.ndarray):
+        return shuffle_matrix(matrix, null, rng)
+    shuffled = sp.csr_array(matrix, copy=True)
+    shuffled.data = np.asarray(shuffle_matrix(shuffled.data[None], null, rng))[0]
+    return shuffled
 
 
 def shuffled_ncuts(
@@ -161,7 +211,7 @@ def shuffle_tests(
     """Shuffle tests at several k on the same shuffles, in the order of ``ks``.
 
     Isolated neurons are dropped before the shuffles are drawn. Shuffle number i uses child i of the
-    seed, whatever the number of workers.
+    seed, whatever the number of workers. Of a large graph, a bar shows the time left.
 
     Args:
         graph: neuron graph of the network.
@@ -194,20 +244,22 @@ def shuffle_tests(
     choice(null, NULLS, "null")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed_number(seed))
     own, *children = np.random.SeedSequence(sequence.entropy, spawn_key=sequence.spawn_key).spawn(n_shuffles + 1)
-    found = cluster_for_each_k(graph, ks, np.random.default_rng(own), route, n_init)
+    rng = np.random.default_rng(own)
+    embedding = spectral_embedding(graph, max(ks), route, rng)
+    found = clusters_of(graph, embedding, ks, rng, n_init)
+    shares = share_between_layers(graph, embedding)
+    each = 1 if jobs == 1 else -(-n_shuffles // (8 * abs(jobs)))
+    parts = [children[i : i + each] for i in range(0, n_shuffles, each)]
     if jobs == 1:
-        shuffled = shuffled_ncuts(graph, ks, null, children, route, n_init)
+        found_in_parts = (shuffled_ncuts(graph, ks, null, part, route, n_init) for part in parts)
     else:
         from joblib import Parallel, delayed
 
-        parts = np.array_split(np.arange(n_shuffles), min(n_shuffles, 8 * abs(jobs)))
-        shuffled = np.concatenate(
-            Parallel(n_jobs=jobs)(
-                delayed(shuffled_ncuts)(graph, ks, null, [children[i] for i in part], route, n_init) for part in parts
-            )
-        )
+        calls = (delayed(shuffled_ncuts)(graph, ks, null, part, route, n_init) for part in parts)
+        found_in_parts = Parallel(n_jobs=jobs, return_as="generator")(calls)
+    shuffled = np.concatenate(list(_with_bar(found_in_parts, n_shuffles, is_large(graph))))
     return [
-        ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels)
+        ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels, shares[: k - 1])
         for column, (k, clustering) in enumerate(zip(ks, found, strict=True))
     ]
 
@@ -224,6 +276,9 @@ def shuffle_test(
 ) -> ShuffleTest:
     """Shuffle test at one k: is the n-cut lower than that of shuffled networks? See ``shuffle_tests``.
 
+    Warns:
+        ModlibWarning: if the test is ``blind``, as it is for most deep networks.
+
     Two planted modules are rarer than all 19 shuffles, a random network is not:
 
     >>> from modlib.graphs import neuron_graph
@@ -233,4 +288,17 @@ def shuffle_test(
     True
     False
     """
-    return shuffle_tests(graph, (whole(k, "k"),), n_shuffles, seed, null, route, n_init, jobs)[0]
+    test = shuffle_tests(graph, (whole(k, "k"),), n_shuffles, seed, null, route, n_init, jobs)[0]
+    if test.blind:
+        warnings.warn(f"a shuffle test at k = {k} of {len(graph.live)} layers is blind: {BLIND}", ModlibWarning, 2)
+    return test
+
+
+def _with_bar(parts: Iterable[np.ndarray], n_shuffles: int, shown: bool) -> Iterator[np.ndarray]:
+    """What comes of the shuffles, with a bar that shows how many are done, and the time left."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=n_shuffles, desc="shuffles", unit="shuffle", disable=not shown) as bar:
+        for part in parts:
+            yield part
+            bar.update(len(part))

@@ -14,16 +14,17 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from modlib.checks import choice, generator, labels as whole_labels, whole, wholes
-from modlib.errors import GraphError
+from modlib.checks import array, choice, generator, instance, labels as whole_labels, whole, wholes
+from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
-from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of
-from modlib.graphs.halves import leading_of_halves, smaller_side
+from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, smaller_side
+from modlib.graphs.halves import leading_of_halves, leading_within_layers
 from modlib.graphs.kmeans import kmeans_labels
+from modlib.graphs.large import leading_of_large
 from modlib.graphs.neurons import NeuronGraph
 from modlib.reprs import BriefRepr
 
-Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg"]
+Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg", "within-layers"]
 
 N_INIT = 25  # k-means starts, as in the authors' code
 TIE = 9  # decimals to which eigenvalues of different parts are compared; those of equal parts must tie
@@ -78,7 +79,7 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
         onehot = np.eye(k)[labels]
         for (i, j), block in known.edges.items():
             left, right = (onehot[known.offsets[layer] : known.offsets[layer + 1]] for layer in (i, j))
-            between += left.T @ (block @ right)
+            between += left.T @ (block @ right.astype(block.dtype, copy=False))
         between = between + between.T
         volume = between.sum(axis=1)
         np.fill_diagonal(between, 0)
@@ -103,8 +104,12 @@ def spectral_embedding(
         graph: a neuron graph, or a symmetric non-negative adjacency matrix without isolated vertices.
         k: number of eigenvectors, at most the number of vertices.
         route: ``bipartite`` (singular vectors of the half-size matrix), ``arpack``, ``amg`` (LOBPCG
-            with an algebraic multigrid preconditioner, as in the first paper), or ``auto``:
-            bipartite where it holds, ARPACK otherwise.
+            with an algebraic multigrid preconditioner, as in pruned-modular), or ``auto``:
+            bipartite where it holds, in single precision where the graph is large (see
+            ``modlib.graphs.large``), ARPACK otherwise. These find the same. ``within-layers`` does not, and
+            is not the papers' measure: behind the constant vector come the best ones whose mean over
+            every layer, weighted by degree, is 0. Clusters then run along a deep network, of which
+            the papers' measure sees the layers alone, see ``share_between_layers``.
         rng: start vectors of the iterations.
 
     Returns:
@@ -135,14 +140,17 @@ def spectral_embedding(
             "ask for at most as many clusters as there are neurons with an edge"
         )
     halves = isinstance(known, NeuronGraph) and known.is_bipartite and smaller_side(known) >= k
-    if route == "bipartite" and not halves:
+    if route in ("bipartite", "within-layers") and not halves:
         raise GraphError(
-            "the bipartite route needs a layered graph with k vertices in its even and in its odd "
+            f"the route {route} needs a layered graph with k vertices in its even and in its odd "
             "layers; use route='arpack' for any other graph"
         )
-    if route == "auto":
-        route = "bipartite" if halves else "arpack"
-    vectors = _leading(known, k, route, rng)
+    if route == "auto" and isinstance(known, NeuronGraph) and is_large(known) and _is_plainly_connected(known):
+        vectors = leading_of_large(known, k, rng)
+    else:
+        if route == "auto":
+            route = "bipartite" if halves else "arpack"
+        vectors = _leading(known, k, route, rng)
     embedding = vectors / np.sqrt(degrees)[:, None] * np.sqrt(factor)
     signs = np.sign(embedding[np.abs(embedding).argmax(axis=0), np.arange(k)])
     return embedding * signs
@@ -197,8 +205,34 @@ def cluster_for_each_k(
     >>> [round(found.ncut, 2) for found in cluster_for_each_k(graph, (2, 3), np.random.default_rng(0))]
     [0.03, 0.93]
     """
+    ks, rng = wholes(ks, "ks"), generator(rng)
+    return clusters_of(graph, spectral_embedding(graph, max(ks), route, rng), ks, rng, n_init)
+
+
+def clusters_of(
+    graph: NeuronGraph | sp.sparray | np.ndarray,
+    embedding: np.ndarray,
+    ks: Sequence[int],
+    rng: np.random.Generator,
+    n_init: int = N_INIT,
+) -> list[Clustering]:
+    """Partitions of a graph by k-means of the rows of its embedding, for several k.
+
+    Args:
+        graph: whose n-cuts are wanted.
+        embedding: (n_vertices, at least max(ks)), see ``spectral_embedding``.
+        ks: numbers of clusters; k uses the first k columns.
+        rng: source of the k-means starts.
+        n_init: number of k-means starts.
+
+    >>> path = np.diag([3, 1, 2], 1) + np.diag([3, 1, 2], -1)  # four vertices in a row, the middle edge is the weakest
+    >>> clusters_of(path, spectral_embedding(path, 2), (2,), np.random.default_rng(0))[0].labels.tolist()
+    [0, 0, 1, 1]
+    """
     ks, n_init, rng = wholes(ks, "ks"), whole(n_init, "n_init"), generator(rng)
-    embedding = spectral_embedding(graph, max(ks), route, rng)
+    embedding = array(embedding, "embedding", ("n_vertices", "columns"))
+    if max(ks) > embedding.shape[1]:
+        raise InputError(f"{embedding.shape[1]} columns arrived for k = {max(ks)}; expected one for each cluster")
     out = []
     for k in ks:
         labels = kmeans_labels(embedding[:, :k], k, rng, n_init)
@@ -206,8 +240,46 @@ def cluster_for_each_k(
     return out
 
 
+def share_between_layers(graph: NeuronGraph, embedding: np.ndarray) -> np.ndarray:
+    """Share of the variance of every column of an embedding, but the first, that is between layers.
+
+    sum_l vol(l) (m_l - m)^2 / sum_v d_v (x_v - m)^2, m_l the mean of layer l and m that of all, weighted by degree.
+
+    Args:
+        graph: a neuron graph.
+        embedding: (n_vertices, k), see ``spectral_embedding``; its first column is constant.
+
+    Returns:
+        (k - 1,) numbers in [0, 1]: 1 for a vector that is constant on every layer, and tells them apart.
+
+    Source: none of the papers. Chapter: ``clusterability``.
+
+    In a chain of single neurons there is nothing but layers:
+
+    >>> from modlib.graphs import chain_graph
+    >>> chain = chain_graph([np.ones((1, 1))] * 3)
+    >>> share_between_layers(chain, spectral_embedding(chain, 2)).round(6).tolist()
+    [1.0]
+    """
+    graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
+    embedding = array(embedding, "embedding", (graph.n_vertices, "k"))
+    volume = np.bincount(graph.layer, weights=graph.degrees, minlength=len(graph.live))
+    volume[volume == 0] = 1  # of a layer without live neurons, whose mean is not asked for
+    shares = []
+    for vector in embedding[:, 1:].T:
+        centred = vector - graph.degrees @ vector / graph.degrees.sum()
+        means = np.bincount(graph.layer, weights=graph.degrees * centred, minlength=len(volume)) / volume
+        variance = float(graph.degrees @ centred**2)
+        shares.append(min(float(volume @ means**2) / variance, 1.0) if variance else 1.0)
+    return np.array(shares)
+
+
 def _leading(graph: Graph, k: int, route: Route, rng: np.random.Generator) -> np.ndarray:
     """Eigenvectors of D^{-1/2} A D^{-1/2} for its k largest eigenvalues, (n_vertices, k)."""
+    if isinstance(graph, NeuronGraph) and route == "within-layers":
+        root = np.sqrt(graph.degrees)
+        within = [leading_within_layers(graph, k - 1, rng)[1]] if k > 1 else []
+        return np.hstack([(root / np.linalg.norm(root))[:, None], *within])
     if isinstance(graph, NeuronGraph) and _is_plainly_connected(graph):
         return _leading_of_part(graph, k, route, rng)[1]
     n_parts, part = connected_components(adjacency_of(graph), directed=False)
@@ -229,9 +301,9 @@ def _is_plainly_connected(graph: NeuronGraph) -> bool:
     next(layer for layer in reached if len(layer))[0] = 1
     for _ in range(3):
         for (i, j), block in graph.edges.items():
-            reached[j] = np.sign(reached[j] + reached[i] @ block)
+            reached[j] = np.sign(reached[j] + reached[i].astype(block.dtype, copy=False) @ block)
         for (i, j), block in reversed(list(graph.edges.items())):
-            reached[i] = np.sign(reached[i] + block @ reached[j])
+            reached[i] = np.sign(reached[i] + block @ reached[j].astype(block.dtype, copy=False))
         if all(layer.all() for layer in reached):
             return True
     return False

@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
-    """The second paper's words for a sub-cluster.
+    """The words of importance-coherence for a sub-cluster.
 
     complete: it is the whole layer. small: less than 5% of it. important: worse than every random set, and by more than
     a percentage point of accuracy; sig-but-not-diff and diff-but-not-sig: only one of both. prunable: less than a
@@ -61,7 +61,7 @@ def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
 
 
 def kind_in_first_paper(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
-    """The first paper's words for a sub-cluster: small, important, sig-but-not-diff or other, see ``kind``.
+    """The words of pruned-modular for a sub-cluster: small, important, sig-but-not-diff or other, see ``kind``.
 
     Raises:
         InputError: as ``kind``.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 DATASETS = {
     "mnist": "MNIST",
+    "mnist 7x7": "MNIST, 7 x 7 pixels",
     "fashion_mnist": "Fashion-MNIST",
     "cifar10": "CIFAR-10 (JPEG copy)",
     "initialisation": "untrained",
@@ -26,6 +27,13 @@ DATASETS = {
     "mnist+cifar10 separate": "MNIST and CIFAR-10, separate",
 }
 DROPOUT = {"yes": "dropout", "no": "no dropout"}
+PENALTIES = {"none": "no penalty", "l1-l2": "l1 in the first layer, l2 in the others"}
+METHODS = {
+    "none": "trained as usual",
+    "normalisation": "normalised neurons",
+    "eigenvalues": "eigenvalue penalty",
+    "initialisation": "clusterable start",
+}
 
 
 def in_words(
@@ -54,7 +62,11 @@ def _spelt(column: str, value: str) -> str:
         case "dropout":
             return DROPOUT.get(value, value)
         case "penalty":
-            return "no penalty" if value == "none" else value
+            return PENALTIES.get(value, value)
+        case "faint":
+            return f"faint weights {value}"
+        case "method":
+            return METHODS.get(value, value)
         case "batch_norm":
             return f"batch normalisation {value}"
         case "k":

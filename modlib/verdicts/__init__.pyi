@@ -1,4 +1,5 @@
 from .found import (
+    first_sentences as first_sentences,
     found_box as found_box,
     sentences as sentences,
 )

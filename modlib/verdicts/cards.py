@@ -1,4 +1,4 @@
-"""Claims and verdicts as readers see them: tables, folded cards, the paper's numbers and ours side by side.
+"""Claims and verdicts as readers see them: rows of a page, tiles, the paper's numbers and ours side by side.
 
 Chapter: ``scorecard``; every chapter shows its own claims.
 """
@@ -6,28 +6,55 @@ Chapter: ``scorecard``; every chapter shows its own claims.
 from __future__ import annotations
 
 import html
+import re
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
 
 from modlib.chapters import findings
 from modlib.evidence.criteria import Grade
-from modlib.verdicts.claims import Claim, Detail, expect, judge, load
+from modlib.evidence.papers import paper_values
+from modlib.verdicts.claims import Claim, Detail, Verdict, earlier_verdicts, expect, judge, load
 
 if TYPE_CHECKING:
     from IPython.display import HTML
 
+Judged: TypeAlias = list[tuple[Claim, Verdict]]
 # Verdicts are told apart by sign and word; their colours are Okabe and Ito's, safe for the colour-blind.
-ICONS = dict(zip(Grade, "✔◐✘○–", strict=True))
-COLOURS = dict(zip(Grade, ("#0072B2", "#E69F00", "#D55E00", "#BBBBBB", "#EEEEEE"), strict=True))
+ICONS = dict(zip(Grade, "✔◐✘?○–", strict=True))
+COLOURS = dict(zip(Grade, ("#0072B2", "#E69F00", "#D55E00", "#999999", "#D0D0D0", "#EEEEEE"), strict=True))
+DARK = (Grade.REPRODUCED, Grade.NOT_REPRODUCED)  # colours on which white is read
+PAPERS = {
+    "pruned-modular": "Pruned neural networks",
+    "clusterability": "Clusterability",
+    "clusterability-released": "Clusterability, as released",
+    "importance-coherence": "Importance and coherence",
+    "weight-masks": "Weight masks",
+    "upstream-downstream": "Upstream and downstream",
+}
+
+
+def judged(chapter: str | None = None, folder: Path | None = None, path: Path | None = None) -> Judged:
+    """Claims with their verdicts.
+
+    Args:
+        chapter: whose claims; all by default.
+        folder: where the result tables lie.
+        path: the claims.
+
+    Raises:
+        BookError: if no claim belongs to the chapter.
+    """
+    claims = load(path)
+    if chapter is not None:
+        expect(chapter, {claim.chapter for claim in claims}, "chapter")
+    return [(claim, judge(claim, folder)) for claim in claims if chapter in (None, claim.chapter)]
 
 
 def table(
-    chapter: str | None = None,
-    details: bool = False,
-    folder: Path | None = None,
-    path: Path | None = None,
+    chapter: str | None = None, details: bool = False, folder: Path | None = None, path: Path | None = None
 ) -> pd.DataFrame:
     """Claims and verdicts, ready to show.
 
@@ -38,44 +65,70 @@ def table(
         path: the claims.
 
     Returns:
-        Columns id, item, what, metric, paper, ours, n, decided by, verdict; with details also criterion and why.
-        The number shown for a claim is its main metric's, the verdict that of all its metrics.
+        Columns id, item, what, metric, paper, ours, n, decided by, verdict; with details also criterion, why and claim
+        verdict. The number shown for a claim is its main metric's, the verdict the claim's.
 
     Raises:
         BookError: if no claim belongs to the chapter.
     """
-    claims = load(path)
-    if chapter is not None:
-        expect(chapter, {claim.chapter for claim in claims}, "chapter")
     lines = []
-    for claim in claims:
-        if chapter in (None, claim.chapter):
-            verdict = judge(claim, folder)
-            for detail in verdict.details if details else verdict.details[:1]:
-                line = _line(claim, detail)
-                if details:
-                    line |= {"verdict": str(detail.grade), "criterion": detail.criterion, "why": detail.why}
-                else:
-                    line |= {"verdict": str(verdict.verdict)}
-                lines.append(line)
+    for claim, verdict in judged(chapter, folder, path):
+        for detail in verdict.details if details else verdict.details[:1]:
+            line = _line(claim, detail)
+            if details:
+                line |= {"verdict": str(detail.grade), "criterion": detail.criterion, "why": detail.why}
+                line |= {"claim verdict": str(verdict.verdict)}
+            else:
+                line |= {"verdict": str(verdict.verdict)}
+            lines.append(line)
     return pd.DataFrame(lines)
 
 
 def show(chapter: str | None = None, folder: Path | None = None, path: Path | None = None) -> HTML:
-    """Claims and verdicts for a notebook, folded by what is claimed; unfolded, a line for every number.
+    """Claims and verdicts for a notebook: every number of a verdict, the paper's beside ours, what failed marked.
 
-    A chapter's claims come with a line for every claim above.
+    Claims of one statement stand together; those of the whole book are folded.
     """
     from IPython.display import HTML
 
-    lines, numbers = (table(chapter, details, folder, path) for details in (False, True))
-    claimed = pd.Series({claim.id: f"{claim.paper}, {claim.item}: {claim.statement}" for claim in load(path)})
-    parts = [] if chapter is None else [_html(lines)]
-    for statement, ids in claimed[lines["id"]].groupby(claimed, sort=False).groups.items():
-        verdicts = lines.loc[lines["id"].isin(ids), "verdict"].value_counts()
-        counts = ", ".join(f"{ICONS[Grade(str(verdict))]} {n} {verdict}" for verdict, n in verdicts.items())
-        parts.append(_fold(f"{statement} ({counts})", _html(numbers[numbers["id"].isin(ids)])))
+    found = judged(chapter, folder, path)
+    before = earlier_verdicts()
+    parts = []
+    for heading, group in _by_statement(found).items():
+        counts = Counter(verdict.verdict for _, verdict in group)
+        summary = html.escape(f"{heading} ({', '.join(f'{ICONS[grade]} {n} {grade}' for grade, n in counts.items())})")
+        rows = "".join(_row(claim, verdict, before.get(claim.id, "")) for claim, verdict in group)
+        opened = "" if chapter is None else " open"
+        parts.append(f"<details{opened}><summary>{summary}</summary>{rows}</details>")
     return HTML("".join(parts))
+
+
+def tiles(found: Judged) -> HTML:
+    """A tile for every claim, by paper and table; each leads to the claim's row, see ``show``."""
+    from IPython.display import HTML
+
+    parts = []
+    for paper in dict.fromkeys(claim.paper for claim, _ in found):
+        of_paper = [(claim, verdict) for claim, verdict in found if claim.paper == paper]
+        parts.append(f'<div style="font-weight: bold; margin-top: .6em">{PAPERS[paper]}</div>')
+        for item in dict.fromkeys(claim.item for claim, _ in of_paper):
+            row = "".join(_tile(claim, verdict) for claim, verdict in of_paper if claim.item == item)
+            parts.append(
+                '<div style="display: flex; gap: .4em; align-items: center">'
+                f'<span style="flex: 0 0 9em; font-size: 85%">{place(paper, item)}</span>'
+                f'<span style="display: flex; flex-wrap: wrap; gap: 2px">{row}</span></div>'
+            )
+    return HTML("".join(parts))
+
+
+def place(paper: str, item: str) -> str:
+    """Where a paper prints something, in its own words, such as ``table A.3`` or ``section 3.1.1, figure 1``."""
+    if item.startswith("finding"):
+        values = paper_values(paper)
+        notes = values.loc[values["item"] == item, "note"]
+        return re.split(r"[;(]", notes.iloc[0])[0].strip() if len(notes) else "in the text"
+    kind, _, number = item.partition("-")
+    return f"{'section' if kind == 'text' else kind} {number[:1].upper()}{number[1:]}"
 
 
 def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path | None = None) -> pd.DataFrame:
@@ -109,14 +162,18 @@ def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path
 
 
 def scorecard(folder: Path | None = None, path: Path | None = None) -> pd.DataFrame:
-    """How many claims came out how: one row a paper and item, one column a verdict."""
-    claims = load(path)
-    found = pd.DataFrame(
-        [(claim.paper, claim.item, str(judge(claim, folder).verdict)) for claim in claims],
-        columns=["paper", "item", "verdict"],
-    )
-    counts = found.groupby(["paper", "item"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
-    return counts.reindex(columns=[str(grade) for grade in Grade], fill_value=0)
+    """How many claims came out how: one row a paper, one column a verdict."""
+    found = [(PAPERS[claim.paper], str(verdict.verdict)) for claim, verdict in judged(None, folder, path)]
+    counts = pd.DataFrame(found, columns=["paper", "verdict"]).groupby("paper", sort=False)["verdict"]
+    return counts.value_counts().unstack(fill_value=0).reindex(columns=[str(grade) for grade in Grade], fill_value=0)
+
+
+def _by_statement(found: Judged) -> dict[str, Judged]:
+    groups: dict[str, Judged] = {}
+    for claim, verdict in found:
+        heading = f"{PAPERS[claim.paper]}, {place(claim.paper, claim.item)}: {claim.statement}"
+        groups.setdefault(heading, []).append((claim, verdict))
+    return groups
 
 
 def _line(claim: Claim, detail: Detail) -> dict[str, str]:
@@ -132,16 +189,39 @@ def _line(claim: Claim, detail: Detail) -> dict[str, str]:
     }
 
 
-def _html(frame: pd.DataFrame) -> str:
-    cells = frame.map(lambda value: html.escape(str(value)))
-    cells["verdict"] = [
-        f'<span style="border-left: .5em solid {COLOURS[Grade(verdict)]}; padding-left: .4em; white-space: nowrap">'
-        f"{ICONS[Grade(verdict)]} {verdict}</span>"
-        for verdict in frame["verdict"]
-    ]
-    body = cells.to_html(index=False, escape=False, border=0, justify="left")
-    return f'<div style="overflow-x: auto; font-size: 80%">{body}</div>'
+def _row(claim: Claim, verdict: Verdict, before: str) -> str:
+    """A claim: its verdict first, so that no screen is too narrow for it, then a line for every number."""
+    changed = f"; criteria version 1: {before}" if before not in ("", str(verdict.verdict)) else ""
+    head = (
+        f"<strong>{ICONS[verdict.verdict]} {verdict.verdict}</strong> {html.escape(claim.what)}"
+        f'<span style="opacity: .7">{changed}</span>'
+    )
+    numbers = "".join(_number(detail, main=i == 0) for i, detail in enumerate(verdict.details))
+    return (
+        f'<div id="{claim.id}" style="border-left: .5em solid {COLOURS[verdict.verdict]}; padding-left: .6em; '
+        f'margin: .6em 0; overflow-wrap: anywhere">{head}'
+        f'<ul style="margin: 0; font-size: 90%; list-style: none; padding-left: 0">{numbers}</ul></div>'
+    )
 
 
-def _fold(summary: str, body: str) -> str:
-    return f"<details><summary>{html.escape(summary)}</summary>{body}</details>"
+def _number(detail: Detail, main: bool) -> str:
+    label = html.escape(findings()[detail.metric].label)
+    told = f"{ICONS[detail.grade]} {'<strong>' + label + '</strong>' if main else label}: "
+    said = "the paper says so in words" if detail.theirs == "in words" else f"paper {html.escape(detail.theirs)}"
+    told += f"{said}, here {html.escape(detail.ours)} (networks: {html.escape(detail.n)})"
+    if detail.grade is Grade.REPRODUCED:
+        return f"<li>{told}</li>"
+    failed = detail.grade is Grade.NOT_REPRODUCED
+    mark = f"; outline: 1px solid {COLOURS[Grade.NOT_REPRODUCED]}" if failed else ""
+    return f'<li style="padding: 0 .2em{mark}">{told}<br><em>{detail.grade}: {html.escape(detail.why)}</em></li>'
+
+
+def _tile(claim: Claim, verdict: Verdict) -> str:
+    sign = ICONS[verdict.verdict] + ("*" if verdict.reduced else "")
+    colour = "white" if verdict.verdict in DARK else "black"
+    title = html.escape(f"{claim.statement}; {claim.what}: {verdict.verdict}", quote=True)
+    style = f"text-align: center; text-decoration: none; background: {COLOURS[verdict.verdict]}; color: {colour}"
+    return (
+        f'<a href="#{claim.id}" title="{title}" aria-label="{title}" '
+        f'style="display: inline-block; min-width: 1.7em; {style}">{sign}</a>'
+    )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ PROFILE = "paper"  # a reduced run never decides a claim
 PREFIX = {
     "pruned-modular": "pm",
     "clusterability": "cl",
+    "clusterability-released": "cr",  # what its authors released, for a table that our source has lost
     "upstream-downstream": "ud",
     "weight-masks": "wm",
     "importance-coherence": "ic",
@@ -42,11 +44,29 @@ KEYS = (
     "criteria",
     "networks",
     "shuffles",
+    "effect",
+    "whatever",
     "decided_by",
     "chapter",
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
+WHATEVER = (
+    "dataset",
+    "dropout",
+    "pruning",
+    "clusters",
+    "network",
+    "training",
+    "regulariser",
+    "similarity",
+    "mask",
+    "task",
+    "sub-clusters",
+)
+
+
+Tables: TypeAlias = Callable[[str], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,7 @@ class Claim:
         chapter: where it is shown.
         criteria: for every metric the name of its criterion.
         shuffles: how standard deviations of shuffles are summarised, ``pooled`` or ``averaged``.
+        whatever: what the paper claims it regardless of, some of ``WHATEVER``.
         tables: result tables that decide it.
         rows: for every column that picks their rows, its value.
         printed: for every metric that the paper prints in this row, what it prints; the main metric first, values that
@@ -76,6 +97,7 @@ class Claim:
     chapter: str
     criteria: Mapping[str, str]
     shuffles: str
+    whatever: tuple[str, ...]
     tables: tuple[str, ...]
     rows: Mapping[str, str]
     printed: Mapping[str, Printed] = field(repr=False)
@@ -105,7 +127,7 @@ class Verdict:
     """What the results say about a claim.
 
     Attributes:
-        verdict: the grades of all its numbers, combined.
+        verdict: that of its main number, or partly if another one is not reproduced.
         ours: our number of the main metric.
         theirs: the paper's.
         n: our number of networks, and the paper's where it differs.
@@ -152,7 +174,11 @@ def judge(claim: Claim, folder: Path | None = None) -> Verdict:
         ResultsError: if a table is damaged. One that is not there yet has no rows.
         BookError: if the claim picks several rows of the same network.
     """
-    rows = _rows(claim, folder or results_folder())
+    return verdict_on(claim, rows_of(claim, tables_in(folder)))
+
+
+def verdict_on(claim: Claim, rows: pd.DataFrame) -> Verdict:
+    """Verdict on a claim from the rows that decide it, see ``rows_of``."""
     details = tuple(_detail(claim, metric, rows) for metric in claim.printed)
     short = [detail for detail in details if detail.grade is not Grade.REPRODUCED]
     if len(short) == len(details) and len({detail.why for detail in short}) == 1:
@@ -160,7 +186,7 @@ def judge(claim: Claim, folder: Path | None = None) -> Verdict:
     else:
         explanation = "; ".join(f"{findings()[d.metric].label} {d.grade}: {d.why}" for d in short)
     return Verdict(
-        verdict=combine(detail.grade for detail in details),
+        verdict=combine([detail.grade for detail in details]),
         ours=details[0].ours,
         theirs=details[0].theirs,
         n=details[0].n,
@@ -181,6 +207,11 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
     expect(merged.get("shuffles", "averaged"), SHUFFLES, f"{where}: shuffles")
     if not tables:
         raise BookError(f"{where}: decided_by is {rows}; expected a table at least")
+    effect = merged.get("effect", {})
+    if effect and (not isinstance(effect, dict) or not {"item"} <= set(effect) <= {"item", "row"}):
+        raise BookError(f"{where}: effect is {effect}; expected an item of the paper, and its row if it is another")
+    for changed in merged.get("whatever", ()):
+        expect(changed, WHATEVER, f"{where}: whatever")
     in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
     for name in tables:
         expect(name, NAMES, f"{where}: table")
@@ -206,21 +237,51 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
         chapter=written.chapter,
         criteria=merged["criteria"],
         shuffles=merged.get("shuffles", "averaged"),
+        whatever=tuple(merged.get("whatever", ())),
         tables=tables,
         rows=rows,
-        printed=printed_at(merged["paper"], Place(merged["item"], row, rows), metrics, path.parent / "papers")
+        printed=printed_at(
+            merged["paper"],
+            Place(merged["item"], row, rows),
+            metrics,
+            path.parent / "papers",
+            Place(effect["item"], effect.get("row", row), {}) if effect else None,
+        )
         if row
         else dict.fromkeys(metrics, Printed("in words", Sample(math.nan, int(merged.get("networks", 0))))),
     )
 
 
-def _rows(claim: Claim, folder: Path) -> pd.DataFrame:
-    """Our rows that decide a claim, of all its tables."""
+def earlier_verdicts() -> dict[str, str]:
+    """Verdicts by version 1 of the criteria, by claim; a later claim has none."""
+    stored = pd.read_csv(checkout() / "book" / "verdicts-v1.csv", index_col="claim")
+    return {str(claim): str(verdict) for claim, verdict in stored["verdict"].items()}
+
+
+def tables_in(folder: Path | None = None) -> Tables:
+    """The stored tables, by name; one that is not there yet has no rows."""
+    folder = folder or results_folder()
+
+    def read(name: str) -> pd.DataFrame:
+        path = folder / f"{name}.csv"
+        try:
+            return _read_version(folder, name, path.stat().st_mtime_ns if path.exists() else 0)
+        except TableMissing:
+            return pd.DataFrame()
+
+    return read
+
+
+def rows_of(claim: Claim, tables: Tables) -> pd.DataFrame:
+    """Our rows that decide a claim, of all its tables.
+
+    Raises:
+        BookError: if it picks several rows of the same network.
+    """
     found = []
     for name in claim.tables:
-        try:
-            rows = _read(folder, name)
-        except TableMissing:
+        rows = tables(name)
+        if rows.empty:
             continue
         wanted = {"profile": PROFILE, **claim.rows}
         fits = [(rows[key].astype(str) == value).to_numpy() for key, value in wanted.items()]
@@ -238,14 +299,9 @@ def _rows(claim: Claim, folder: Path) -> pd.DataFrame:
     return rows
 
 
-def _read(folder: Path, name: str) -> pd.DataFrame:
-    """A result table, read once as long as its file stays the same."""
-    path = folder / f"{name}.csv"
-    return _read_version(folder, name, path.stat().st_mtime_ns if path.exists() else 0)
-
-
 @functools.lru_cache(maxsize=16)
 def _read_version(folder: Path, name: str, version: int) -> pd.DataFrame:
+    """A result table, read once as long as its file stays the same."""
     return read_table(find_experiment(name), folder)
 
 

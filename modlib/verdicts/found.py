@@ -19,7 +19,7 @@ from modlib.tables.runner import missing_cells
 from modlib.verdicts.stored import PROFILE, stored_rows
 
 if TYPE_CHECKING:
-    from IPython.display import HTML
+    from IPython.display import HTML, Markdown
 
 NOT_YET = "Not measured yet."
 
@@ -39,6 +39,23 @@ def sentences(chapter: str, folder: Path | None = None) -> list[str]:
     parts = [rows for rows in (stored_rows(name, folder) for name in tables) if len(rows)]
     told = found(pd.concat(parts, ignore_index=True)) if parts else (None, None, None)
     return [sentence or NOT_YET for sentence in told]
+
+
+def first_sentences(*chapters: str, folder: Path | None = None) -> Markdown:
+    """The answers of some chapters, a line each: its title, which is the question, and its first sentence.
+
+    Args:
+        chapters: such as ``dropout``.
+        folder: where the result tables lie; ``results_folder()`` by default.
+
+    Raises:
+        InputError: if there is no such chapter.
+        ResultsError: if a table is damaged.
+    """
+    from IPython.display import Markdown
+
+    lines = [f"- {{doc}}`/notebooks/{chapter}` {sentences(chapter, folder)[0]}" for chapter in chapters]
+    return Markdown("\n".join(lines))
 
 
 def found_box(chapter: str, folder: Path | None = None) -> HTML:

@@ -78,6 +78,29 @@ def test_communities_of_units_that_see_the_same_agree_with_its_modules(of_twins:
     assert (rows["agreement"] > 0.3).all()
 
 
+def test_its_units_fall_into_clearer_communities_than_with_shuffled_weights(of_twins: Audit) -> None:
+    table = of_twins["similar"].tables["communities"]
+    assert (table["Q"] > table["Q of shuffled weights"] + 0.05).all()
+    assert table["significant"].all()
+
+
+def test_a_mask_learned_without_a_class_may_drop_its_weights_but_not_its_output() -> None:
+    network, x, y, _ = side_by_side(copies=4, n=200, seed=0)
+    report = audit(network, x, y, settings=replace(SMALL, mask_steps=150, n_networks=1))
+    accuracy = report["masks"].tables["masks"].set_index("mask")
+    assert accuracy.loc["whole network", ["accuracy on the class", "on the others"]].tolist() == [1, 1]
+    assert accuracy.loc["without one", "on the others"] > 0.9
+    assert accuracy.loc["without one", "weights kept"] < 1
+    kept = report["masks"].tables["weights kept"].set_index("parameter")
+    assert kept.loc["layer_2.weight", "for the class"] == 0
+
+
+def test_the_modules_of_noise_depend_on_the_start() -> None:
+    report = audit(random_weights((30, 30, 30), seed=0), settings=replace(SMALL, ks=(7,), n_shuffles=2, n_starts=6))
+    assert report["clusterable"].tables["shuffle tests"]["stability"].iloc[0] < 0.9
+    assert "trust no single unit" in " ".join(report["clusterable"].says)
+
+
 def test_planted_modules_are_found_from_weights_alone() -> None:
     weights, truth = planted_weights((24, 24, 24, 24), 4, seed=0, outside=0.05)
     report = audit(weights, settings=SMALL)
@@ -181,6 +204,7 @@ def test_what_was_kept_of_another_audit_is_not_taken_for_it(change: str, tmp_pat
     options: dict[str, Any] = {"settings": settings, "seed": 0, "folder": tmp_path}
     audit(ml.networks.from_arrays(weights), x, y, **options)
     before = {path.name for path in tmp_path.iterdir()}
+    assert before
     match change:
         case "weights":
             weights = [1.01 * weights[0], weights[1]]

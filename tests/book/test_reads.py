@@ -17,7 +17,8 @@ def library() -> Library:
 IMPORTS = """\
 import modlib as ml
 from modlib.evidence import paper_values
-from modlib.verdicts import cards, found_box, paper_rows, rests_on, sentences, still_missing, stored_rows
+from modlib.verdicts import cards, first_sentences, found_box, sentences
+from modlib.verdicts import paper_rows, rests_on, still_missing, stored_rows
 """
 ANYTHING = Reads({"*"}, {"*"}, {("*", "*")}, {"*"}, {"*"})
 
@@ -48,6 +49,7 @@ ANYTHING = Reads({"*"}, {"*"}, {("*", "*")}, {"*"}, {"*"})
         ("cards.side_by_side('pm', 'table-1', 'table-2')", Reads(items={("pm", "table-1"), ("pm", "table-2")})),
         ("cards.side_by_side('pm', *[f'table-{i}' for i in range(9)])", Reads(items={("pm", "*")})),
         ("cards.side_by_side(paper, 'table-1')", Reads(items={("*", "table-1")})),
+        ("first_sentences('a', 'b')", Reads(told={"a", "b"})),
         ("found_box('dropout')", Reads(told={"dropout"})),
         ("for c in ('a', 'b'):\n    sentences(c)[0]", Reads(told={"a", "b"})),
         ("cards.scorecard()", ANYTHING),

@@ -29,7 +29,7 @@ from modlib.errors import DataError, InputError
 from modlib.evidence.criteria import Grade
 from modlib.masks.learning import MaskSettings
 from modlib.training.steps import Steps
-from modlib.verdicts import claims
+from modlib.verdicts import claims, sentences
 from modlib.zoo.colour_cnns import NAMES, Split, split_images, trained_cnn
 
 # --- masks
@@ -208,3 +208,19 @@ def test_drops_are_those_of_the_diagonal():
     assert line["other"] == pytest.approx(0, abs=1e-6)
     assert drops(rows[rows["target"] != CONTROL]).empty
     assert target_and_others(rows[rows["target"] != CONTROL]).empty
+
+
+def test_what_is_said_of_a_removed_class_turns_round_with_the_rows(tmp_path: Path):
+    told = {}
+    for right in (True, False):
+        rows = table(right)
+        longer = rows["study"].eq("mask stability, longer")
+        rows.loc[longer, "iou"] = 0.99 if right else 0.5
+        write_table("class-removal", rows, tmp_path)
+        told[right] = sentences("class-removal", tmp_path)
+    assert told[True][0].startswith("Yes, many: a class for which a mask was not learned loses 50 points")
+    assert told[False][0].startswith("Hardly any: a class for which a mask was not learned loses 5 points")
+    assert told[True][1].startswith("With dropout 10 of 10 classes lose more than without")
+    assert told[False][1].startswith("With dropout 0 of 10 classes lose more than without")
+    assert told[True][2].endswith("longer learning raises that from 93 to 99%.")
+    assert told[False][2].endswith("longer learning lowers that from 60 to 50%.")

@@ -6,10 +6,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import ncut_rows
 
 from modlib.chapters.clusterability.experiment import EXPERIMENT, cells, measure
 from modlib.chapters.clusterability.figures import initial_ncuts
-from modlib.chapters.clusterability.findings import FINDINGS
+from modlib.chapters.clusterability.findings import FINDINGS, found
 from modlib.chapters.rows import ROW_KEY, TOLERANCE
 
 
@@ -63,3 +64,22 @@ def test_the_papers_range_is_shaded_behind_our_networks() -> None:
     assert labels == ["support in the paper", "20 untrained networks"]
     assert ax.patches[0].get_extents().width > 0
     plt.close(ax.figure)
+
+
+def told(ncut: float, below: bool, untrained: float) -> list[str]:
+    """What is found with ten shuffles around 2 for each of three pruned networks."""
+    shuffled = {"shuffled_mean": 2.0}
+    rows = [ncut_rows("mnist", "no", ncut, below, stage=stage, **shuffled) for stage in ("pruned", "unpruned")]
+    rows.append(ncut_rows("initialisation", "no", untrained, stage="initial", null="none"))
+    return [str(sentence) for sentence in found(pd.concat(rows))]
+
+
+def test_what_is_said_of_trained_networks_turns_round_with_the_rows() -> None:
+    below, mean, untrained = told(1.5, True, 2.3)
+    assert "3 of 3 on MNIST are more clusterable than chance" in below
+    assert mean.endswith("on average lower by 0.500 on MNIST.")
+    assert "are 2.300; 3 of 3 pruned networks have a lower one" in untrained
+    below, mean, untrained = told(2.5, False, 2.3)
+    assert "0 of 3 on MNIST are more clusterable than chance" in below
+    assert mean.endswith("on average higher by 0.500 on MNIST.")
+    assert "0 of 3 pruned networks have a lower one" in untrained

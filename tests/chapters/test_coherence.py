@@ -42,7 +42,7 @@ from modlib.chapters.coherence.figures import (
     squares,
     stored_pictures,
 )
-from modlib.chapters.coherence.findings import FINDINGS, accuracies, log_ratio, middle_network
+from modlib.chapters.coherence.findings import FINDINGS, accuracies, found, log_ratio, middle_network
 from modlib.errors import InputError
 from modlib.graphs.subclusters import ISOLATED
 from modlib.networks.network import Network, from_arrays
@@ -356,3 +356,27 @@ def test_points_are_sub_clusters():
     figure = against_random(rows(CONTRAST), "contrast")
     points = np.vstack([scatter.get_offsets() for scatter in figure.axes[0].collections])
     np.testing.assert_allclose(points, [[3, 1], [3, 2], [3, 2], [3, 5]])
+
+
+def told(contrast: float, near: float, p: float) -> list[str]:
+    """What is found with this contrast in trained perceptrons, one-sidedness near the image, and p of scores."""
+    kinds = {"mlp": contrast, "cnn": 1.0, "mlp untrained": 1.0}
+    rows = [row(0, CONTRAST, value, network=network) for network, value in kinds.items()]
+    apart = {"dataset": "mnist halves-diff", "dropout": "no"}
+    rows += [row(0, ONE_SIDED, value, 0.5, layer=layer, **apart) for layer, value in ((1, near), (4, 0.6))]
+    rows += [row(0, SCORE, 1.0, study=FEATURES, p_ties_against=p, n_random=19) for _ in range(9)]
+    return [str(sentence) for sentence in found(pd.DataFrame(rows).assign(k=12))]
+
+
+def test_what_is_said_of_coherence_turns_round_with_the_rows():
+    more, halves, score = told(contrast=1.5, near=0.9, p=0.05)
+    assert more.startswith("More than random units do: ")
+    assert "has 50% more contrast" in more
+    assert "(1 of 1 networks have more)" in more
+    assert "sub-clusters near the image divide them more clearly: one-sidedness is 0.90 in the first" in halves
+    assert "more than random units in 1 of 1 trained networks" in score
+    more, halves, score = told(contrast=0.8, near=0.55, p=0.5)
+    assert more.startswith("No more than random units do: ")
+    assert "has 20% less contrast" in more
+    assert "sub-clusters far from the image divide them more clearly" in halves
+    assert "more than random units in 0 of 1 trained networks" in score

@@ -6,7 +6,7 @@ import pytest
 
 from modlib.chapters.dependencies import experiment as dependencies
 from modlib.chapters.dependencies.figures import dependency_graph, pair_matrix
-from modlib.chapters.dependencies.findings import FINDINGS as OF_PAIRS, dependent_pairs, relevant_pairs
+from modlib.chapters.dependencies.findings import FINDINGS as OF_PAIRS, dependent_pairs, found, relevant_pairs
 from modlib.data.images import Images
 from modlib.networks.network import from_arrays
 from modlib.networks.planted import random_weights
@@ -87,3 +87,29 @@ def test_the_graph_joins_what_depends(pairs):
     assert {text.get_text() for text in ax.texts} == {"1-0", "2-0", "3-9"}
     assert not dependency_graph(pairs.assign(important="yes")).patches
     assert not dependency_graph(pairs.assign(first_kind="small")).texts
+
+
+def told(needed: list[str]) -> list[str]:
+    """What is found of two clusters in two layers, where the named of them are unimportant given any other."""
+    names = ("1-0", "1-1", "2-0", "2-1")
+    rows = pd.DataFrame([(a, b) for a in names for b in names if a != b], columns=["first", "second"])
+    rows = rows.assign(seed=0, first_kind="important", second_kind="important")
+    return [
+        str(sentence) for sentence in found(rows.assign(important=np.where(rows["second"].isin(needed), "no", "yes")))
+    ]
+
+
+def test_what_is_said_of_dependencies_turns_round_with_the_rows():
+    few, clusters, order = told(["2-0"])
+    assert few.startswith("Few need each other: ")
+    assert "in 2 of 8 cases, 25%" in few
+    assert "no more often than two of different clusters: 1 of 2 pairs against 1 of 2" in clusters
+    assert order.startswith("It is more often the one nearer the output")
+    most, _, order = told(["1-0", "1-1", "2-0"])
+    assert most.startswith("Most need each other: ")
+    assert "in 6 of 8 cases" in most
+    assert order.startswith("It is more often the one nearer the input")
+    alone = pd.DataFrame([("1-0", "2-0"), ("2-0", "1-0"), ("1-0", "2-1"), ("2-1", "1-0")], columns=["first", "second"])
+    alone = alone.assign(seed=0, first_kind="important", second_kind="important")
+    alone["important"] = ["no", "no", "yes", "yes"]  # only within the cluster
+    assert "depend on each other more often than" in str(found(alone)[1])

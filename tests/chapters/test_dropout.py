@@ -60,13 +60,13 @@ def test_what_is_said_of_dropout_turns_round_with_the_rows(tmp_path: Path) -> No
     ncut, below, accuracy = told(tmp_path, one, other)
     assert ncut.startswith("Dropout lowers the mean n-cut of ")
     assert "MNIST networks from 2.000 to 1.500" in ncut
-    assert "With dropout 6 of 6 networks" in below
+    assert "With dropout 6 of 6 pruned networks" in below
     assert "without dropout 0 of 6" in below
     assert "costs 10.0 points" in accuracy
     ncut, below, accuracy = told(tmp_path, other, one)
     assert ncut.startswith("Dropout raises the mean n-cut of ")
     assert "MNIST networks from 1.500 to 2.000" in ncut
-    assert "With dropout 0 of 6 networks" in below
+    assert "With dropout 0 of 6 pruned networks" in below
     assert "adds 10.0 points" in accuracy
 
 

@@ -45,7 +45,7 @@ from modlib.chapters.hypothesis_tests.experiment import (
     shifts,
 )
 from modlib.chapters.hypothesis_tests.figures import LOWEST
-from modlib.chapters.hypothesis_tests.findings import FINDINGS, KEEPS, rates
+from modlib.chapters.hypothesis_tests.findings import FINDINGS, KEEPS, found, rates
 from modlib.evidence.criteria import Grade
 from modlib.stats import chi_squared_uniform, fisher_combined, monte_carlo_p
 from modlib.tables.results import caption
@@ -412,3 +412,29 @@ def test_replicates_stand_beside_their_median() -> None:
     assert points(second, "printed median") == [[0.3, 0], [0.4, 1]]
     assert points(first, "one network") == [[0.05, 0], [0.1, 0], [0.2, 0]]
     assert [text.get_text() for text in first.get_yticklabels()] == ["a", "b"]
+
+
+def told(fisher: float, tied: float, median: float) -> list[str]:
+    """What is found at these rates of Fisher's test without an effect: alone, with ties, and as a median of five."""
+    about = simulated(0.0, 0.0).assign(of=1000)
+    conditions = {
+        fisher: {},
+        tied: {"ties": "for", "tied": 0.2},
+        median: {"rule": MEDIAN},
+    }
+    rows = [about.assign(rejected=1000 * rate, **of) for rate, of in conditions.items()]
+    both = [part.assign(test=test) for part in rows for test in (FISHER, CHI_SQUARED)]
+    return [str(sentence) for sentence in found(pd.concat(both))]
+
+
+def test_what_is_said_of_the_tests_turns_round_with_the_rows():
+    level, ties, median = told(0.04, 0.3, 0.001)
+    assert "Fisher's test keeps its level of 5% (4.0% of networks" in level
+    assert ties.startswith("Ties spoil this: ")
+    assert "Fisher's test calls 30.0% significant" in ties
+    assert "is rarer by chance" in median
+    assert "0.10% of the medians with Fisher's test" in median
+    level, ties, median = told(0.07, 0.03, 0.2)
+    assert "Fisher's test exceeds its level of 5% (7.0% of networks" in level
+    assert ties.startswith("Ties do not spoil this: ")
+    assert "is no rarer by chance" in median

@@ -18,7 +18,7 @@ from modlib.chapters.dependencies.findings import FINDINGS as OF_PAIRS
 from modlib.chapters.importance import experiment as importance
 from modlib.chapters.importance.experiment import DROP, RANGE, ZERO, cells, compared, lesion_rows
 from modlib.chapters.importance.figures import STYLES, class_profiles, kinds
-from modlib.chapters.importance.findings import FINDINGS as OF_PARTS, combined
+from modlib.chapters.importance.findings import FINDINGS as OF_PARTS, combined, found
 from modlib.data.images import Images
 from modlib.evidence.criteria import Grade
 from modlib.graphs.subclusters import SubCluster
@@ -113,7 +113,7 @@ def pair_rows(paper_is_right: bool) -> pd.DataFrame:
                 if first == second:
                     continue
                 same = first[-1] == second[-1]
-                given = rng.random() < ((0.3 if same else 0.95) if paper_is_right else 0.2)
+                given = rng.random() < ((0.5 if same else 1.0) if paper_is_right else 0.2)
                 kinds = {"first_kind": "important", "second_kind": "important"}
                 rows.append(
                     dict(cell) | kinds | {"first": first, "second": second, "important": "yes" if given else "no"}
@@ -133,7 +133,10 @@ def test_every_sentence_follows_its_rows(paper_is_right, tmp_path):
     }
     verdicts = {claim.id: claims.judge(claim, tmp_path).verdict for claim in in_words}
     if paper_is_right:
-        assert not {name for name, verdict in verdicts.items() if verdict is not Grade.REPRODUCED}
+        # What is said of small networks includes CNNs, of which the grid has two.
+        cannot_tell = {f"ic-finding-{i}-small-networks" for i in (4, 5, 6)}
+        assert {name for name, verdict in verdicts.items() if verdict is Grade.INCONCLUSIVE} == cannot_tell
+        assert not {name for name, verdict in verdicts.items() if verdict is not Grade.REPRODUCED} - cannot_tell
     else:
         assert Grade.REPRODUCED not in verdicts.values()
 
@@ -206,3 +209,29 @@ def test_profiles_show_classes_of_all_but_the_smallest_and_name_them_below_every
     ]
     assert visible[2].patches[-1].get_height() == pytest.approx(20)
     assert all([label.get_text() for label in ax.get_xticklabels()] == [*names] for ax in visible)
+
+
+def told(value: float, spread: float) -> list[str]:
+    """What is found where lesions of sub-clusters cost this much, and random sets 0.1 to 0.2, with a range of 3."""
+    common = {"dropout": "no", "biases": ZERO, "k": 12, "dataset": "mnist", "size": 40, "width": 256, "n_random": 20}
+    rows = [
+        common | {"network": network, "measure": measure, "value": own, "random_mean": mean, "random_max": 2 * mean}
+        for network in ("mlp", "cnn")
+        for measure, own, mean in ((DROP, value, 0.1), (RANGE, spread, 3.0))
+        for _ in range(4)
+    ]
+    return [str(sentence) for sentence in found(pd.DataFrame(rows))]
+
+
+def test_what_is_said_of_lesions_turns_round_with_the_rows():
+    worse, lost, ranges = told(0.3, 1.0)
+    assert worse.startswith("Many do: ")
+    assert "in 4 of 4 cases, 100%" in worse
+    assert "perceptrons lose 30 on MNIST (without random neurons 10)" in lost
+    assert ranges.startswith("What they cost is mostly no more unevenly spread")
+    worse, lost, ranges = told(0.15, 4.0)
+    assert worse.startswith("Hardly more than chance has it: ")
+    assert "in 0 of 4 cases, 0%" in worse
+    assert "perceptrons lose 15 on MNIST" in lost
+    assert ranges.startswith("What they cost is mostly more unevenly spread")
+    assert "8 of 8 have a larger range" in ranges

@@ -2,12 +2,13 @@
 
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-from modlib.chapters.promoting_clusterability import experiment
-from modlib.chapters.promoting_clusterability.findings import FINDINGS
+from modlib.chapters.promoting_clusterability import experiment, figures
+from modlib.chapters.promoting_clusterability.findings import FINDINGS, effect, found
 from modlib.networks.planted import planted_weights, random_weights
 from modlib.training.keras import Recipe, Snapshot, initial_tags
 from modlib.zoo.perceptrons import recipe_for
@@ -71,17 +72,80 @@ def test_tags_are_those_that_the_network_started_with_and_need_a_start_with_clus
         initial_tags(Recipe(), 4)
 
 
-def test_the_effect_of_the_penalty_is_taken_between_networks_of_one_seed() -> None:
-    shared = {"dataset": "mnist 7x7", "dropout": "no", "stage": "unpruned", "k": 12, "tags_kept": None}
-    rows = pd.DataFrame(
-        {**shared, "seed": seed, "method": method, "ncut": ncut, "shuffled_mean": mean, "test_accuracy": accuracy}
+def table(ncut: dict[str, float], kept: float = 0.8) -> pd.DataFrame:
+    """Three networks a method and stage with these n-cuts; shuffles are always at 10."""
+    return pd.DataFrame(
+        {
+            "dataset": "mnist" if method == "initialisation" else "mnist 7x7",
+            "dropout": "no",
+            "method": method,
+            "seed": seed,
+            "stage": stage,
+            "k": 12,
+            "ncut": value + (seed if method == "none" else 0),
+            "shuffled_mean": 10.0,
+            "test_accuracy": 0.96 if method == "none" else 0.95,
+            "tags_kept": kept + 0.01 * seed if method == "initialisation" else np.nan,
+        }
         for seed in range(3)
-        for method, ncut, mean, accuracy in (("none", 10.0 + seed, 10.0, 0.96), ("eigenvalues", 9.0, 8.0, 0.95))
+        for stage in ("unpruned", "pruned")
+        for method, value in ncut.items()
     )
-    found = {name: FINDINGS[name].measure(rows) for name in FINDINGS}
-    assert found["penalty_ncut"].values == (-1, -2, -3)  # type: ignore[union-attr]
-    assert found["penalty_above_shuffles"].values == (1, 0, -1)  # type: ignore[union-attr]
-    assert found["penalty_accuracy"].mean == pytest.approx(-0.01)  # type: ignore[union-attr]
-    assert found["tags_kept"] is None
-    assert FINDINGS["tags_kept"].measure(rows.assign(tags_kept=[0.1] * 6)).mean == pytest.approx(0.1)  # type: ignore[union-attr]
+
+
+def test_an_effect_is_taken_between_networks_of_one_seed() -> None:
+    rows = table({"none": 10.0, "normalisation": 9.5, "eigenvalues": 9.0})
+    rows = rows[rows["stage"] == "pruned"]
+    measured = {name: FINDINGS[name].measure(rows) for name in FINDINGS}
+    assert measured["penalty_ncut"].values == (-1, -2, -3)  # type: ignore[union-attr]
+    assert measured["penalty_above_shuffles"].values == (-1, -2, -3)  # type: ignore[union-attr]
+    shuffled = rows.assign(shuffled_mean=rows["ncut"].where(rows["method"] == "eigenvalues", 10.0))
+    assert FINDINGS["penalty_above_shuffles"].measure(shuffled).values == (0, -1, -2)  # type: ignore[union-attr]
+    assert effect(rows, "ncut", base="normalisation").mean == pytest.approx(-0.5)  # type: ignore[union-attr]
+    assert effect(rows, "test_accuracy").mean == pytest.approx(-0.01)  # type: ignore[union-attr]
     assert FINDINGS["penalty_ncut"].measure(rows[rows["method"] == "none"]) is None
+
+
+def both(own: pd.DataFrame, usual: pd.DataFrame) -> pd.DataFrame:
+    """Rows of this chapter, and of networks that start as usual."""
+    return pd.concat([own.assign(table="promoting-clusterability"), usual.assign(table="clusterability", null="layer")])
+
+
+def test_what_was_found_turns_with_the_rows() -> None:
+    usual = table({"none": 9.0}).assign(dataset="mnist")
+    lower = table({"none": 20.0, "normalisation": 15.0, "eigenvalues": 10.0, "initialisation": 5.0})
+    higher = table({"none": 5.0, "normalisation": 8.0, "eigenvalues": 12.0, "initialisation": 20.0})
+    for rows, ease, chance in ((lower, "easier", "more"), (higher, "harder", "less")):
+        penalty, relative, cost = found(both(rows, usual))
+        assert None not in (penalty, relative, cost)
+        assert f"pruned networks are {ease} to cut" in str(penalty)
+        assert f"with the penalty are {chance} clusterable than without" in str(relative)
+    assert "by 4.00 (4.00 to 4.00, n = 3) beyond what normalised neurons do alone" in str(penalty)
+    assert "with a start in clusters it changes by 10.00" in str(penalty)
+    assert "the clusters of their start to 0.81 (0.79 to 0.83, n = 3)" in str(cost)
+
+
+def test_what_is_not_measured_is_not_told() -> None:
+    usual, own = table({"none": 9.0}).assign(dataset="mnist"), table({"none": 9.0, "eigenvalues": 8.0})
+    assert found(both(own[own["method"] == "none"], usual)) == (None, None, None)
+    penalty, _, cost = found(both(own, usual.head(0)))
+    assert not {"beyond", "start"} & set(str(penalty).split())
+    assert "start" not in str(cost)
+    assert None not in (penalty, cost)
+
+
+def test_the_figure_joins_the_networks_of_a_seed_and_needs_no_full_table() -> None:
+    whole = table({"none": 10.0, "normalisation": 9.5, "eigenvalues": 9.0})
+    figure = figures.what_the_penalty_adds(whole)
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["before pruning", "after pruning"]
+    np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), [11.0, 9.5, 9.0])
+    np.testing.assert_allclose([mark.get_offsets()[0, 1] for mark in figure.axes[2].collections], [1.0, -0.5, -1.0])
+    plt.close(figure)
+    plt.close(figures.what_the_penalty_adds(whole[whole["method"] == "none"]))
+
+
+def test_the_figure_of_tags_has_a_line_a_network() -> None:
+    figure = figures.tags_kept(table({"initialisation": 5.0}))
+    lines = figure.axes[0].lines[:3]
+    np.testing.assert_allclose([line.get_ydata() for line in lines], [[0.8, 0.8], [0.81, 0.81], [0.82, 0.82]])
+    plt.close(figure)

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import ncut_rows
 
 from modlib.chapters.random_datasets import experiment
+from modlib.chapters.random_datasets.findings import found
 from modlib.chapters.rows import ROW_KEY, TOLERANCE
 from modlib.networks.planted import random_weights
 
@@ -45,3 +47,26 @@ def test_a_network_has_rows_before_and_after_pruning_at_both_k(monkeypatch: pyte
         [(np.concatenate([w.ravel() for w in pair.pruned.kernels]) == 0).mean(), 0],
         atol=1e-6,
     )
+
+
+def told(by_heart: bool, nothing: bool) -> list[str]:
+    """What is found where networks that memorise, and those that can learn nothing, are below their shuffles or not."""
+    rows = [
+        ncut_rows(dataset, dropout, 1.9, below, shuffled_mean=2.0, train_accuracy=known, test_accuracy=0.1)
+        for dataset, below, known in (("memorisation", by_heart, 0.9), ("unlearnable", nothing, 0.1))
+        for dropout in ("no", "yes")
+    ]
+    return [str(sentence) for sentence in found(pd.concat(rows))]
+
+
+def test_what_is_said_of_learning_turns_round_with_the_rows() -> None:
+    needs, known, dropped = told(by_heart=True, nothing=False)
+    assert needs.startswith("Yes, but learning by heart will do: ")
+    assert "3 of 3 have a lower n-cut" in needs
+    assert needs.endswith("too many to remember 0 of 3.")
+    assert "know 90.0% of their training labels" in known
+    assert dropped.endswith("know 90.0% of their labels, and 3 of 3 are below all their shuffles.")
+    assert told(by_heart=True, nothing=True)[0].startswith("No, training and pruning are enough: ")
+    needs, _, dropped = told(by_heart=False, nothing=False)
+    assert needs.startswith("Yes, and learning by heart will not do: ")
+    assert dropped.endswith("0 of 3 are below all their shuffles.")

@@ -6,9 +6,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import ncut_rows
 
 from modlib.chapters import find_experiment
 from modlib.chapters.topology_shuffles import experiment, figures
+from modlib.chapters.topology_shuffles.findings import found
 from modlib.networks.planted import random_weights
 from modlib.tables import PROFILES
 
@@ -64,3 +66,26 @@ def test_effects_of_both_sources_stand_side_by_side() -> None:
     drawn = [point[1] for points in figure.axes[0].collections for point in points.get_offsets().tolist()]
     assert sorted(drawn) == [0.1, 0.3]
     plt.close(figure)
+
+
+def told(ncut: float, nonzero: float, below: bool = True) -> list[str]:
+    """What is found where shuffles of all entries have a mean n-cut of 2, and those of the non-zero ones another."""
+    rows = [
+        ncut_rows("mnist", dropout, ncut, below, null=null, shuffled_mean=mean)
+        for dropout in ("yes", "no")
+        for null, mean in (("layer", 2.0), ("layer-nonzero", nonzero))
+    ]
+    return [str(sentence) for sentence in found(pd.concat(rows))]
+
+
+def test_what_is_said_of_the_topology_turns_round_with_the_rows() -> None:
+    with_dropout, below, without = told(1.0, nonzero=1.25)
+    assert with_dropout.startswith("Mostly, but not only: ")
+    assert "keep 75% on MNIST of the amount" in with_dropout
+    assert below.startswith("With dropout 3 of 3 networks have a lower n-cut")
+    assert without.endswith("they keep 75% on MNIST.")
+    assert [told(1.0, nonzero)[0].partition(":")[0] for nonzero in (0.9, 1.9, 2.1)] == ["Yes", "In part", "No"]
+    assert told(1.0, 2.1, below=False)[1].startswith("With dropout 0 of 3 networks")
+    assert told(1.0, 2.1)[2].endswith("they keep none of it on MNIST.")
+    assert told(2.2, 2.1)[2].endswith("they keep nothing on MNIST, where there is no gap.")
+    assert told(2.2, 2.1)[0] == "None"

@@ -27,7 +27,7 @@ from modlib.chapters.upstream_downstream.findings import (
 from modlib.communities.similarity import MEASURES, UPSTREAM
 from modlib.evidence.criteria import Grade
 from modlib.evidence.papers import paper_values
-from modlib.verdicts import claims
+from modlib.verdicts import claims, sentences
 
 # --- its grid and rows
 
@@ -237,3 +237,18 @@ def test_kinds_of_pairs_are_compared_where_half_of_the_seeds_are_accurate():
     measure = FINDINGS["within_over_across"].measure
     assert measure(more).n == 9
     assert measure(more) == measure(more[~strongest])
+
+
+@pytest.mark.parametrize(
+    ("effects", "right", "first", "verb"),
+    [
+        ({"dropout": 0.3, "l2": 0.1, "l1": 0.1}, True, "Only in part: ", "dropout raises Q"),
+        ({"dropout": -0.3, "l2": 0.2, "l1": -0.1}, False, "Yes: ", "dropout lowers Q"),
+    ],
+)
+def test_what_is_said_of_groups_turns_round_with_the_rows(tmp_path: Path, effects, right: bool, first: str, verb: str):
+    write_table("upstream-downstream", table(effects, right), tmp_path)
+    agree, of_q, most = sentences("upstream-downstream", tmp_path)
+    assert agree.startswith(first)
+    assert verb in of_q
+    assert most == f"Of the three, {'dropout' if right else 'L2'} does most for Q in 3 of 3 architectures."

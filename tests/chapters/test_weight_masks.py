@@ -15,7 +15,7 @@ from modlib.chapters.weight_masks.experiment import BINS, CELL_KEY, ROW_KEY, TOL
 from modlib.chapters.weight_masks.findings import FINDINGS, confusion, inverse_drop, own_accuracy, share
 from modlib.data.arithmetic import TASKS
 from modlib.evidence.criteria import Grade
-from modlib.verdicts import claims
+from modlib.verdicts import claims, sentences
 
 # --- masks
 
@@ -166,3 +166,21 @@ def test_columns_are_read_from_the_mask_s_own_side():
     assert confusion(rows)[["own", "other", "neither"]].to_numpy().tolist() == [[0.6, 0.3, 0.1], [0.7, 0.2, 0.1]]
     assert share(rows).iloc[0] == 0.4
     assert np.isnan(share(rows).iloc[1])
+
+
+def test_what_is_said_of_masks_turns_round_with_the_rows(tmp_path: Path):
+    """Masks share as the paper has it, twice as much as chance; or the other way round."""
+    told = {}
+    for right in (True, False):
+        rows = table(right)
+        rows = rows.assign(size=10_000, by_chance=rows["shared"] / (2 if right else 0.5))
+        write_table("weight-masks", rows, tmp_path)
+        told[right] = sentences("weight-masks", tmp_path)
+    assert "two functions often the same ones" in told[True][0]
+    assert "share 2.0 times as many" in told[True][0]
+    assert "two functions not the same ones" in told[False][0]
+    assert "share 0.5 times as many" in told[False][0]
+    assert "computed mostly by other weights" in told[True][1]
+    assert "computed mostly by the same weights" in told[False][1]
+    assert "points of accuracy, more than one pair" in told[True][2]
+    assert "points of accuracy, no more than one pair" in told[False][2]

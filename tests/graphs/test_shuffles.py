@@ -8,8 +8,9 @@ import scipy.sparse as sp
 import scipy.stats
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from sklearn.metrics import adjusted_rand_score
 
-from modlib.errors import GraphError, InputError
+from modlib.errors import GraphError, InputError, ModlibWarning
 from modlib.graphs.neurons import NeuronGraph, chain_graph, neuron_graph
 from modlib.graphs.shuffles import NULLS, Null, shuffle_graph, shuffle_matrix, shuffle_test, shuffle_tests
 from modlib.graphs.spectral import cluster
@@ -190,8 +191,58 @@ def test_a_test_without_shuffles_or_with_too_many_clusters_is_refused() -> None:
         shuffle_test(graph, 2, 0, 0)
     with pytest.raises(InputError, match=r"n_shuffles = 2.5 arrived"):
         shuffle_test(graph, 2, 2.5, 0)  # type: ignore[arg-type]
-    for jobs in (0, None):
-        with pytest.raises(InputError, match=f"jobs = {jobs} arrived; expected a number of processes"):
+    for jobs, wanted in ((0, "a number of processes"), (None, "a whole number")):
+        with pytest.raises(InputError, match=f"jobs = {jobs} arrived; expected {wanted}"):
             shuffle_test(graph, 2, 3, 0, jobs=jobs)  # type: ignore[arg-type]
     with pytest.raises(GraphError, match="k = 5 clusters were asked of a graph with 4 live neurons"):
         shuffle_test(graph, 5, 3, 0)
+
+
+# --- deep networks
+
+
+@pytest.mark.parametrize("outside", [0.2, 0.5])
+def test_modules_of_a_deep_network_are_not_seen_and_the_test_says_so(outside: float) -> None:
+    """Twelve matrices: k = 4 clusters are runs of layers, and the modules are found where layers are left out."""
+    weights, truth = planted_weights((32,) * 13, 4, seed=0, outside=outside)
+    graph = neuron_graph(weights)
+    with pytest.warns(ModlibWarning, match=r"k = 4 of 13 layers is blind: .* larger k, .* route='within-layers'"):
+        test = shuffle_test(graph, 4, 19, 0, n_init=5)
+    assert test.blind
+    assert test.p > 0.05
+    assert test.between_layers.min() > 0.9
+    assert "blind=all eigenvectors tell layers apart" in repr(test)
+    within = shuffle_test(graph, 4, 19, 0, n_init=5, route="within-layers")
+    assert not within.blind
+    assert "blind" not in repr(within)
+    assert within.p == 0.05
+    assert adjusted_rand_score(np.concatenate(truth), within.labels) > 0.7
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_a_test_that_sees_the_modules_does_not_warn(depth: int) -> None:
+    weights, _ = planted_weights((32,) * (depth + 1), 4, seed=0, outside=0.2)
+    test = shuffle_test(neuron_graph(weights), 4, 19, 0, n_init=5)
+    assert test.p == 0.05
+    assert len(test.between_layers) == 3
+    assert not test.blind
+
+
+def test_a_larger_k_sees_what_a_smaller_one_does_not() -> None:
+    weights, _ = planted_weights((32,) * 13, 4, seed=0, outside=0.2)
+    few, many = shuffle_tests(neuron_graph(weights), (4, 12), 19, 0, n_init=5)
+    np.testing.assert_array_equal(few.between_layers, many.between_layers[:3])
+    assert few.blind
+    assert not many.blind
+    assert many.p == 0.05
+
+
+def test_within_layers_nothing_is_found_in_noise() -> None:
+    """p-values of deep random networks are uniform; the bounds are four standard errors wide."""
+    found = [
+        shuffle_test(neuron_graph(random_weights((16,) * 11, seed)), 4, 19, seed, n_init=2, route="within-layers").p
+        for seed in range(40)
+    ]
+    assert abs(np.mean(found) - 0.525) < 4 * 0.29 / 40**0.5
+    assert np.mean(np.array(found) <= 0.1) < 0.1 + 4 * (0.1 * 0.9 / 40) ** 0.5

@@ -15,7 +15,14 @@ from sklearn.metrics import adjusted_rand_score
 from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
-from modlib.graphs.spectral import Route, cluster, cluster_for_each_k, ncut, spectral_embedding
+from modlib.graphs.spectral import (
+    Route,
+    cluster,
+    cluster_for_each_k,
+    ncut,
+    share_between_layers,
+    spectral_embedding,
+)
 from modlib.networks.planted import planted_weights, random_weights
 
 ROUTES = pytest.mark.parametrize("route", ["bipartite", "arpack", "amg"])
@@ -249,7 +256,7 @@ def test_a_graph_that_is_not_bipartite_takes_the_arpack_route() -> None:
     graph = NeuronGraph((12, 12, 12), edges, (np.arange(12),) * 3)
     found = cluster(graph, 3, np.random.default_rng(0))
     assert adjusted_rand_score(np.concatenate(truth), found.labels) == 1
-    with pytest.raises(GraphError, match="the bipartite route needs a layered graph"):
+    with pytest.raises(GraphError, match="the route bipartite needs a layered graph"):
         cluster(graph, 3, np.random.default_rng(0), "bipartite")
 
 
@@ -306,7 +313,12 @@ def test_every_neuron_its_own_cluster() -> None:
         (np.inf, "auto", InputError, "k = inf arrived"),
         ("2", "auto", InputError, "k = '2' arrived"),
         (None, "auto", InputError, "k = None arrived"),
-        (2, "lanczos", InputError, "route = 'lanczos' arrived; expected one of amg, arpack, auto, bipartite"),
+        (
+            2,
+            "lanczos",
+            InputError,
+            "route = 'lanczos' arrived; expected one of amg, arpack, auto, bipartite, within-layers",
+        ),
     ],
 )
 def test_a_question_that_has_no_answer_is_refused(k: int, route: Route, error: type[Exception], message: str) -> None:
@@ -417,3 +429,67 @@ def test_weights_near_the_largest_number_are_clustered_as_any_others() -> None:
 def test_no_k_is_refused(noise: NeuronGraph) -> None:
     with pytest.raises(InputError, match=r"ks = .* expected a list with at least 1"):
         cluster_for_each_k(noise, (), np.random.default_rng(0))
+
+
+# --- layers, and what is within them
+
+
+@given(partitioned_graphs(), st.integers(0, 999))
+def test_the_share_between_layers_is_that_of_an_analysis_of_variance(
+    case: tuple[NeuronGraph, np.ndarray], seed: int
+) -> None:
+    """Of both parts of the variance, each computed for itself."""
+    graph, _ = case
+    vectors = np.random.default_rng(seed).normal(size=(graph.n_vertices, 3))
+    for vector, share in zip(vectors.T[1:], share_between_layers(graph, vectors), strict=True):
+        mean, between, within = np.average(vector, weights=graph.degrees), 0.0, 0.0
+        for layer in set(graph.layer):
+            members = graph.layer == layer
+            own = np.average(vector[members], weights=graph.degrees[members])
+            between += graph.degrees[members].sum() * (own - mean) ** 2
+            within += graph.degrees[members] @ (vector[members] - own) ** 2
+        assert share == pytest.approx(between / (between + within), abs=1e-9)
+
+
+def test_a_vector_of_layers_has_share_1_and_one_without_their_means_0(noise: NeuronGraph) -> None:
+    of_layer = noise.layer.astype(float)
+    rest = np.random.default_rng(0).normal(size=noise.n_vertices)
+    for layer in range(len(noise.live)):
+        members = noise.layer == layer
+        rest[members] -= np.average(rest[members], weights=noise.degrees[members])
+    vectors = np.column_stack([np.ones(noise.n_vertices), of_layer, rest, -3 * of_layer])
+    np.testing.assert_allclose(share_between_layers(noise, vectors), [1, 0, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("density", [1.0, 0.3])
+def test_the_route_within_layers_finds_the_best_vectors_without_a_mean_in_any_layer(density: float) -> None:
+    """Against LAPACK on the whole matrix, projected."""
+    graph = neuron_graph(random_weights((20, 15, 18, 12), 0, density))
+    root = np.sqrt(graph.degrees)
+    means = np.equal.outer(graph.layer, np.arange(4)) * root[:, None]
+    basis = np.linalg.qr(means)[0]
+    projection = np.eye(graph.n_vertices) - basis @ basis.T
+    projected = projection @ (graph.adjacency.toarray() / np.outer(root, root)) @ projection
+    found = spectral_embedding(graph, 5, "within-layers")
+    np.testing.assert_allclose(found[:, 0], found[0, 0])
+    np.testing.assert_allclose(found.T @ (graph.degrees[:, None] * found), np.eye(5), atol=1e-9)
+    np.testing.assert_allclose(means.T @ (root[:, None] * found[:, 1:]), 0, atol=1e-9)
+    vectors = root[:, None] * found[:, 1:]
+    values = np.linalg.eigvalsh(projected)[::-1][:4]
+    np.testing.assert_allclose(projected @ vectors, vectors * values, atol=1e-8)
+
+
+def test_the_route_within_layers_takes_sparse_weights_and_parts_that_are_not_joined() -> None:
+    weights, truth = planted_weights((16, 12, 12, 8), 4, seed=0, outside=0.0)
+    for form in (np.asarray, sp.csr_array):
+        found = cluster(
+            neuron_graph([form(matrix) for matrix in weights]), 4, np.random.default_rng(0), "within-layers"
+        )
+        assert adjusted_rand_score(np.concatenate(truth), found.labels) == 1
+        assert found.ncut == 0
+
+
+def test_the_route_within_layers_needs_layers(noise: NeuronGraph) -> None:
+    with pytest.raises(GraphError, match="route within-layers needs a layered graph"):
+        spectral_embedding(noise.adjacency, 2, "within-layers")
+    assert spectral_embedding(noise, 1, "within-layers").shape == (noise.n_vertices, 1)

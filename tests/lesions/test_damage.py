@@ -291,9 +291,9 @@ def test_words_of_a_double_lesion():
         ({"labels": np.full(300, 7)}, "at least 0 and at most 3"),
         ({"labels": np.full(300, 0.5)}, "at least 0 and at most 3"),
         ({"images": np.zeros((300, 5), np.float32)}, r"\(300, 5\)"),
-        ({"sets": [[0.0]]}, "as whole numbers"),
-        ({"images": [["a"] * 8] * 300}, "expected finite numbers"),
-        ({"images": np.full((300, 8), np.nan, np.float32)}, "expected finite numbers"),
+        ({"sets": [[0.5]]}, "expected whole numbers"),
+        ({"images": [["a"] * 8] * 300}, "expected finite real numbers"),
+        ({"images": np.full((300, 8), np.nan, np.float32)}, "expected finite real numbers"),
     ],
 )
 def test_bad_input(change, message):

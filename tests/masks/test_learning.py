@@ -360,9 +360,9 @@ def test_bad_input_is_refused():
         regularisation_curve(module, draw_from(x, y), lambda m: 1.0, [], SHORT, 0)
     with pytest.raises(InputError, match="equal parts"):
         MaskSettings(batch_size=10, samples=4)
-    with pytest.raises(InputError, match="above 0 and below 1"):
+    with pytest.raises(InputError, match=r"keep = 1\.0 arrived; expected a finite number above 0 and below 1"):
         MaskSettings(keep=1.0)
-    with pytest.raises(InputError, match="above 0"):
+    with pytest.raises(InputError, match="learning_rate = 0 arrived; expected a finite number above 0"):
         MaskSettings(learning_rate=0)
 
 

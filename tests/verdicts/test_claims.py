@@ -1,4 +1,4 @@
-"""Criteria, coverage of the papers' tables, and verdicts on made-up results."""
+"""Coverage of the papers' tables, and verdicts on made-up results."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from modlib.chapters import NAMES, find_experiment, findings
 from modlib.chapters.clusterability.findings import FINDINGS
 from modlib.errors import BookError, ResultsError
 from modlib.evidence import papers
-from modlib.evidence.criteria import CRITERIA, Grade, Sample, combine
-from modlib.evidence.metrics import below_all_shuffles
+from modlib.evidence.criteria import Grade, Sample
 from modlib.files import checkout
 from modlib.verdicts import cards, claims
 
@@ -28,95 +27,18 @@ BOOK = checkout() / "book"
 REPRODUCED, PARTLY, NOT = Grade.REPRODUCED, Grade.PARTLY, Grade.NOT_REPRODUCED
 NOT_TESTED, NO_VALUE = Grade.NOT_TESTED, Grade.NO_VALUE
 ALL_ROWS = {
-    "pruned-modular": ["table-1", "table-2", "table-3", "table-4", *(f"table-A.{i}" for i in range(1, 16))],
-    "clusterability": [*(f"table-A.{i}" for i in range(1, 7)), "table-A.16", "table-A.17", "table-A.18"],
+    "pruned-modular": ["table-1", "table-2", "table-3", "table-4", *(f"table-A.{i}" for i in range(1, 18))],
+    "clusterability": [
+        *(f"table-A.{i}" for i in range(1, 7)),
+        *(f"table-A.{i}" for i in (*range(7, 11), 12, 13, *range(16, 22))),
+    ],
+    "clusterability-released": ["released-clust-grad"],
 }
 TEXT = {
     "pruned-modular": ["text-3", "text-3.1", "text-3.2", "text-A.3"],
     "clusterability": ["text-A.3", "text-A.5"],
+    "clusterability-released": [],
 }
-
-
-def grade(name: str, ours: Sample, theirs: Sample) -> Grade:
-    return CRITERIA[name](ours, theirs)[0]
-
-
-@pytest.mark.parametrize(
-    ("ours", "expected"),
-    [
-        (Sample(2.03, 10, 0.001), REPRODUCED),  # 1.5%
-        (Sample(2.09, 10, 0.001), PARTLY),  # 4.5%
-        (Sample(2.12, 10, 0.001), NOT),
-        (Sample(2.12, 10, 0.2), REPRODUCED),  # standard error 0.063
-        (Sample(2.12, 1), NOT),  # one network has no spread of its own
-    ],
-)
-def test_mean_agrees_within_two_per_cent_or_the_noise(ours, expected):
-    assert grade("mean-agrees", ours, Sample(2.0, 10, 0.001)) is expected
-
-
-def test_the_noise_is_judged_by_the_spread_that_is_known():
-    assert grade("mean-agrees", Sample(2.12, 10, 0.2), Sample(2.0, 5)) is REPRODUCED
-    assert grade("mean-agrees", Sample(2.12, 2), Sample(2.0, 10, 0.2)) is REPRODUCED
-    # Two networks say little about the spread, the paper's ten much: pooled, the ten prevail.
-    assert grade("mean-agrees", Sample(2.12, 2, 0.06), Sample(2.0, 10, 0.01)) is NOT
-
-
-@pytest.mark.parametrize(("mean", "expected"), [(0.975, REPRODUCED), (0.964, PARTLY), (0.95, NOT)])
-def test_accuracy_agrees_within_one_hundredth(mean, expected):
-    assert grade("accuracy-agrees", Sample(mean, 10, 0.001), Sample(0.98, 10)) is expected
-
-
-@pytest.mark.parametrize(
-    ("mean", "sd", "expected"),
-    [
-        (2.01, 0.03, REPRODUCED),
-        (2.01, 0.05, PARTLY),
-        (2.09, 0.02, PARTLY),
-        (2.2, 0.02, NOT),
-        (2.01, math.nan, REPRODUCED),
-    ],
-)
-def test_distribution_agrees_in_mean_and_spread(mean, sd, expected):
-    assert grade("distribution-agrees", Sample(mean, 10, shuffle_sd=sd), Sample(2.0, 10, shuffle_sd=0.02)) is expected
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "expected"),
-    [
-        (Sample(1.0, 10), Sample(0.7, 10), REPRODUCED),  # a difference of 0.3 as floats is a little more
-        (Sample(0.6, 10), Sample(1.0, 5), PARTLY),  # Fisher p = 0.23
-        (Sample(0.4, 10), Sample(1.0, 10), NOT),  # Fisher p = 0.011
-        (Sample(0.0, 2), Sample(0.1, 10), REPRODUCED),  # 2 of 2 would have contradicted it
-        (Sample(0.0, 2), Sample(0.3, 10), NOT_TESTED),  # nothing that 2 networks do could contradict 3 of 10
-    ],
-)
-def test_share_agrees_by_three_in_ten_or_fisher(ours, theirs, expected):
-    assert grade("share-agrees", ours, theirs) is expected
-
-
-@pytest.mark.parametrize(
-    ("mean", "expected"), [(-0.9, REPRODUCED), (-0.1, PARTLY), (-3.0, PARTLY), (0.3, NOT), (math.nan, NOT)]
-)
-def test_effect_agrees_in_sign_and_size(mean, expected):
-    assert grade("effect-agrees", Sample(mean, 10, 0.05), Sample(-0.8, 10, 0.05)) is expected
-
-
-def test_no_effect_agrees_with_no_effect_of_the_other_sign():
-    assert grade("effect-agrees", Sample(0.08, 10, 0.05), Sample(-0.08, 10, 0.05)) is REPRODUCED
-
-
-@pytest.mark.parametrize(("z", "expected"), [(18, REPRODUCED), (10, REPRODUCED), (30, PARTLY), (1.5, NOT), (-13, NOT)])
-def test_z_agrees_in_sign_and_size(z, expected):
-    assert grade("z-agrees", Sample(z, 10), Sample(13, 0)) is expected
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "expected"),
-    [(0.2, 0.8, REPRODUCED), (1e-3, 1e-9, REPRODUCED), (0.04, 0.06, NOT), (0.3, 0.01, NOT)],
-)
-def test_p_values_agree_on_their_side_of_one_twentieth(ours, theirs, expected):
-    assert grade("p-agrees", Sample(ours, 5), Sample(theirs, 5)) is expected
 
 
 def test_tests_of_sub_clusters_are_combined_network_by_network():
@@ -135,60 +57,17 @@ def test_tests_of_sub_clusters_are_combined_network_by_network():
     assert metric.measure(rows.head(0)) is None
 
 
-@pytest.mark.parametrize(("outside", "expected"), [(5, REPRODUCED), (20, PARTLY), (30, NOT)])
-def test_ends_of_a_range_leave_out_one_network_in_twenty(outside, expected):
-    values = (2.29,) * outside + (2.4,) * (100 - outside)
-    assert grade("above-lower-end", Sample(min(values), 100, values=values), Sample(2.3, 200)) is expected
-    mirrored = tuple(-value for value in values)
-    assert grade("below-upper-end", Sample(max(mirrored), 100, values=mirrored), Sample(-2.3, 200)) is expected
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [((-2, -3, -1, -2), REPRODUCED), ((-2, 1, -1, 1), PARTLY), ((2, 1, 3), NOT), ((-2, -3), NOT_TESTED)],
-)
-def test_below_chance_by_a_one_sided_test(values, expected):
-    sample = Sample(float(np.mean(values)), len(values), values=values)
-    assert grade("below-chance", sample, Sample(math.nan, 0)) is expected
-
-
-def test_every_criterion_says_what_it_asks():
-    assert all(function.__doc__ and len(function.__doc__) > 40 for function in CRITERIA.values())
-
-
-@pytest.mark.parametrize(
-    ("grades", "expected"),
-    [
-        ([REPRODUCED, REPRODUCED], REPRODUCED),
-        ([REPRODUCED, NO_VALUE], REPRODUCED),
-        ([REPRODUCED, NOT_TESTED], PARTLY),
-        ([REPRODUCED, NOT], PARTLY),
-        ([PARTLY, NOT], PARTLY),
-        ([NOT, NOT_TESTED, NO_VALUE], NOT),
-        ([NOT_TESTED, NO_VALUE], NOT_TESTED),
-        ([NO_VALUE], NO_VALUE),
-    ],
-)
-def test_combined_grades(grades, expected):
-    assert combine(grades) is expected
-
-
-def test_significant_means_below_all_shuffles():
-    assert below_all_shuffles(0.003, 320)  # as the papers print 1/321
-    assert below_all_shuffles(round(1 / 51, 6), 50)
-    assert not below_all_shuffles(2 / 321, 320)
-
-
 def wanted(paper: str) -> pd.DataFrame:
     """Every number of the tables in scope, and the measurable ones of the text."""
     values = papers.paper_values(paper)
     in_tables = values["item"].isin(ALL_ROWS[paper]) & ~values["row"].str.startswith(
         "caption"
     )  # captions hold settings
-    in_tables &= ~values["row"].str.match(r"l[12]\|")  # regularisation is a later chapter
+    if paper.endswith("-released"):  # more than the paper prints of its networks
+        in_tables &= values["metric"].isin(list(FINDINGS))
     in_text = values["item"].isin(TEXT[paper]) & values["metric"].isin(list(FINDINGS))
     untrained = (
-        (values["row"] == "random-init")
+        values["row"].str.endswith("random-init")
         & values["metric"].str.startswith("ncut")
         & values["item"].isin(["text-2", "text-3"])
     )
@@ -276,18 +155,18 @@ def test_results_equal_to_the_paper_reproduce_it(tmp_path):
     found = verdict("pm-table-1-mnist-dropout", tmp_path)
     assert found.verdict is REPRODUCED
     assert found.explanation == ""
-    assert (found.theirs, found.ours, found.n) == ("1.840 ± 0.015", "1.840 ± 0.016", "10")
+    assert (found.theirs, found.ours, found.n) == ("-0.199", "-0.199 ± 0.016", "10")
     shuffles = next(detail for detail in found.details if detail.metric == "dist_ncut")
     assert shuffles.ours == "2.039 ± 0.019"
     assert not found.reduced
 
 
 def test_results_far_from_the_paper_do_not(tmp_path):
-    far = {"train_accuracy": 0.5, "test_accuracy": 0.5, "shuffled_mean": 3.0, "p": 1.0}
+    far = {"train_accuracy": 0.5, "test_accuracy": 0.5, "shuffled_mean": 2.5, "p": 1.0}
     write(tmp_path, "dropout", [network(seed, shift=1.0, **far) for seed in range(10)])
     found = verdict("pm-table-1-mnist-dropout", tmp_path)
     assert found.verdict is NOT
-    assert "n-cut not reproduced: differs by 1" in found.explanation
+    assert "n-cut not reproduced: differs by +1" in found.explanation
     shown = cards.show("dropout", tmp_path).data
     assert "✘ not reproduced" in shown
     assert "✔" not in shown
@@ -331,7 +210,7 @@ def test_a_value_that_the_source_lost_is_not_judged(tmp_path):
     found = verdict("pm-table-4-dropout-pruned", tmp_path)
     assert found.verdict is NO_VALUE
     assert "LOST in OCR" in found.explanation
-    assert found.ours == "1.840 ± 0.016"
+    assert found.ours == "-0.199 ± 0.016"
 
 
 def test_runs_are_compared_as_groups(tmp_path):
@@ -339,7 +218,7 @@ def test_runs_are_compared_as_groups(tmp_path):
     half = verdict("pm-table-A.7-runs", tmp_path)
     effect = next(detail for detail in half.details if detail.metric == "cohens_d")
     assert effect.grade is NOT_TESTED
-    assert half.verdict is PARTLY
+    assert half.verdict is REPRODUCED  # what is not there changes nothing
     kept = [network(seed, null="layer-nonzero") for seed in range(10)]
     write(tmp_path, "topology-shuffles", kept)
     found = {detail.metric: detail for detail in verdict("pm-table-A.7-runs", tmp_path).details}
@@ -398,13 +277,16 @@ def tampered(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("ncut: mean-agrees", "ncut: mean-agree", "did you mean mean-agrees"),
+        ("ncut: equivalent", "ncut: equivalnt", "did you mean equivalent"),
         ("    ncut:", "    n_cut:", "did you mean ncut"),
         ("table: dropout,", "table: droput,", "did you mean dropout"),
         ("{table: dropout, dataset: mnist", "{table: dropout, datset: mnist", "differ in the dataset; fix it"),
         ("stage: pruned, k: 4", "stage: pruned", "differ in k; fix k"),
         ("stage: pruned, k: 4", "stages: pruned, k: 4", "did you mean stage"),
         ("shuffles: pooled", "shuffles: poled", "did you mean pooled"),
+        ("effect: {item: table-1}", "effect: table-1", "expected an item of the paper"),
+        ("  effect: {item: table-1, row: fashion|no-dropout}\n", "", "name another place under effect"),
+        ("whatever: [regulariser]", "whatever: [regularizer]", "did you mean regulariser"),
         ("paper: pruned-modular", "paper: prune-modular", "did you mean pruned-modular"),
         ("row: mnist|dropout", "row: mnist|drop", "prints no"),
         ("stage: pruned, k: 4", "k: 4", "left open"),

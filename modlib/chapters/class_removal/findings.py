@@ -60,13 +60,13 @@ def target_and_others(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _target_drop(rows: pd.DataFrame) -> Sample | None:
-    """In percentage points, one a class, means over seeds."""
-    return sample_of(100 * target_and_others(rows).groupby("removed")["target"].mean())
+    """In percentage points, one a network: the mean over its classes."""
+    return sample_of(100 * target_and_others(rows).groupby("seed")["target"].mean())
 
 
 def _share_of_target(rows: pd.DataFrame) -> Sample | None:
-    """Largest drop of another class as a share of that of the removed one, by class."""
-    means = target_and_others(rows).groupby("removed")[["other", "target"]].mean()
+    """Largest drop of another class as a share of that of the removed one, in means over classes, by network."""
+    means = target_and_others(rows).groupby("seed")[["other", "target"]].mean()
     return sample_of(means["other"].clip(lower=0) / means["target"])
 
 
@@ -81,28 +81,31 @@ def _control_loss(rows: pd.DataFrame) -> Sample | None:
 
 
 def _goes_where_the_paper_says(rows: pd.DataFrame) -> Sample | None:
-    """Share of the paper's examples in which a class is among those that gain most images of the removed one."""
+    """Share of the paper's examples in which a class is among those that gain most images of the removed one.
+
+    By network; one that lacks a class of the examples does not count.
+    """
     changes = differences(rows)
-    hits = []
+    hits: dict[tuple[str, int], list[float]] = {}
     for removed, gains, among in GOES_TO:
-        found = [change[removed] for (_, _, target), change in changes.items() if target == removed]
-        if found:
-            gained = np.mean(found, axis=0)
-            gained[removed] = -np.inf
-            hits.append(float(gains in np.argsort(-gained)[:among]))
-    return Sample(float(np.mean(hits)), len(hits)) if len(hits) == len(GOES_TO) else None
+        for (dropout, seed, target), change in changes.items():
+            if target == removed:
+                gained = change[removed].copy()
+                gained[removed] = -np.inf
+                hits.setdefault((dropout, seed), []).append(float(gains in np.argsort(-gained)[:among]))
+    return sample_of([float(np.mean(found)) for found in hits.values() if len(found) == len(GOES_TO)])
 
 
 def _cat_and_dog(rows: pd.DataFrame) -> Sample | None:
-    """Share of networks and of the two in which the other gains accuracy."""
-    found = drops(rows)
-    gains = [*(-found.loc[found["removed"] == CAT, DOG]), *(-found.loc[found["removed"] == DOG, CAT])]
-    return Sample(float(np.mean(np.array(gains) > 0)), len(gains)) if gains else None
+    """Accuracy that the other one gains, mean of the two, one a network."""
+    found = drops(rows).set_index("seed")
+    gains = [-found.loc[found["removed"] == removed, other] for removed, other in ((CAT, DOG), (DOG, CAT))]
+    return sample_of(pd.concat(gains).astype(float).groupby(level="seed").mean())
 
 
 def _dropout_drops_more(rows: pd.DataFrame) -> Sample | None:
-    """Drop of the removed class with dropout less without, by class."""
-    means = target_and_others(rows).groupby(["removed", "dropout"])["target"].mean().unstack("dropout")
+    """Drop of the removed class with dropout less without, mean over classes, by seed."""
+    means = target_and_others(rows).groupby(["seed", "dropout"])["target"].mean().unstack("dropout")
     return sample_of(means["yes"] - means["no"]) if {"yes", "no"} <= set(means) else None
 
 
@@ -113,8 +116,9 @@ def _dropout_helps(rows: pd.DataFrame) -> Sample | None:
 
 
 def _iou(rows: pd.DataFrame) -> Sample | None:
-    """In percent, one a pair of masks."""
-    return sample_of(100 * pd.to_numeric(rows.loc[rows["study"] == STABILITY, "iou"]))
+    """In percent, one a network: the mean over its pairs of masks."""
+    pairs = rows[rows["study"] == STABILITY]
+    return sample_of(100 * pd.to_numeric(pairs["iou"]).groupby(pairs["seed"]).mean())
 
 
 FINDINGS = {
@@ -123,10 +127,10 @@ FINDINGS = {
     "share_of_target": Metric("largest drop of another class, as a share of its own", _share_of_target, 2),
     "control_loss": Metric("accuracy lost by the control mask", _control_loss),
     "goes_to": Metric("share of the paper's confusions found", _goes_where_the_paper_says, 2),
-    "cat_and_dog": Metric("share in which the other one of cat and dog gains", _cat_and_dog, 2),
+    "cat_and_dog": Metric("accuracy that dogs gain without cats, and cats without dogs", _cat_and_dog, 2),
     "dropout_drops_more": Metric("drop of the removed class, with dropout less without", _dropout_drops_more),
     "dropout_helps": Metric("accuracy with dropout less without, percentage points", _dropout_helps, 1),
-    "iou": Metric("intersection over union of two masks, in percent", _iou, 2),
+    "iou": Metric("intersection over union of two masks, in percent", _iou, 2, no_effect=100),
 }
 
 

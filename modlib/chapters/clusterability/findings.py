@@ -77,8 +77,19 @@ def _of_null(rows: pd.DataFrame, nonzero: bool) -> pd.DataFrame:
     return rows[(rows["null"] == "layer-nonzero") == nonzero]
 
 
+def _distance(rows: pd.DataFrame, nonzero: bool = False) -> Sample | None:
+    """n-cut less the mean of the network's own shuffles, one a network."""
+    rows = _of_null(rows, nonzero)
+    return None if rows.empty else over_networks(rows["ncut"] - rows["shuffled_mean"])
+
+
+DISTANCE, DISTANCE_NONZERO = ("ncut", "dist_ncut"), ("ncut", "dist_ncut_nonzero")
 FINDINGS = {
-    "ncut": Metric("n-cut", partial(_column, name="ncut")),
+    "distance": Metric("n-cut less that of shuffles", _distance, effect_of=DISTANCE),
+    "distance_nonzero": Metric(
+        "n-cut less that of shuffles, topology kept", partial(_distance, nonzero=True), effect_of=DISTANCE_NONZERO
+    ),
+    "ncut": Metric("n-cut", partial(_column, name="ncut"), effect_of=DISTANCE),
     "dist_ncut": Metric("shuffled n-cut", _shuffled, pooled=_pooled, of_shuffles=True),
     "dist_ncut_nonzero": Metric("shuffled n-cut, topology kept", partial(_shuffled, nonzero=True), of_shuffles=True),
     "prop_sig": Metric("share significant", _significant, 2),

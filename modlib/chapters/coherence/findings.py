@@ -139,9 +139,9 @@ FINDINGS = {
     "less_than_mlps": Metric("p, contrast ratio of CNNs below that of perceptrons", _less_than_perceptrons),
     "dropout_costs": Metric("test accuracy lost to dropout, percentage points", _dropout_costs, 2),
     "min_test_accuracy": Metric("test accuracy, percent", _test_accuracy, 1),
-    "cov_q1": Metric("coefficient of variation, lower quartile", partial(_quartile, q=0.25)),
-    "cov_median": Metric("coefficient of variation, median", partial(_quartile, q=0.5)),
-    "cov_q3": Metric("coefficient of variation, upper quartile", partial(_quartile, q=0.75)),
+    "cov_q1": Metric("coefficient of variation, lower quartile", partial(_quartile, q=0.25), no_effect=1),
+    "cov_median": Metric("coefficient of variation, median", partial(_quartile, q=0.5), no_effect=1),
+    "cov_q3": Metric("coefficient of variation, upper quartile", partial(_quartile, q=0.75), no_effect=1),
     "cov_below_one": Metric(
         "share of sub-clusters with a coefficient of variation below 1",
         partial(_share_of_variation, test=lambda v: v < 1),

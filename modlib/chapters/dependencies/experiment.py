@@ -1,7 +1,7 @@
 """Chapter ``dependencies``: what a sub-cluster is worth once another one is gone, for all pairs.
 
-The networks of both papers' double lesions: perceptrons on Fashion-MNIST, with dropout, pruned; ten clusters in the
-first paper, eight in the second. Biases of lesioned units are set to zero, as in the authors' code.
+The networks of both papers' double lesions: perceptrons on Fashion-MNIST, with dropout, pruned; ten clusters in
+pruned-modular, eight in importance-coherence. Biases of lesioned units are set to zero, as in the authors' code.
 """
 
 from __future__ import annotations

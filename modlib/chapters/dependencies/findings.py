@@ -45,9 +45,9 @@ def dependent_pairs(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _given(rows: pd.DataFrame) -> Sample | None:
-    """Share of ordered pairs in which the second is important given the first, all networks together."""
+    """Share of ordered pairs in which the second is important given the first, by network."""
     pairs = relevant_pairs(rows)
-    return Sample(float(pairs["given"].mean()), len(pairs)) if len(pairs) else None
+    return over_networks(pairs.groupby("seed")["given"].mean()) if len(pairs) else None
 
 
 def _own_cluster(rows: pd.DataFrame) -> Sample | None:

@@ -114,8 +114,8 @@ PLANS: dict[str, tuple[Plan, ...]] = {
     "quick": tuple(Plan("mlp", dataset, "no", 12, 2, 20) for dataset in IMAGES),
     "paper": (
         *(Plan("mlp", dataset, "no", k, 5, 20) for k in (12, 8, 18) for dataset in IMAGES),
-        Plan("mlp", "fashion_mnist", "yes", 10, 5, 100),  # the first paper's table A.18
-        Plan("mlp", "fashion_mnist", "yes", 8, 5, 20),  # the second paper's table 7
+        Plan("mlp", "fashion_mnist", "yes", 10, 5, 100),  # pruned-modular's table A.18
+        Plan("mlp", "fashion_mnist", "yes", 8, 5, 20),  # importance-coherence's table 7
         Plan("mlp", "fashion_mnist", "yes", 4, 1, 20),  # and its figure 6
         *(Plan("cnn", dataset, "no", 12, 2, 20, (ZERO,)) for dataset in IMAGES),
     ),

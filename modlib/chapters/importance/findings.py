@@ -41,15 +41,18 @@ def combined(
 
 
 def _share_significant(rows: pd.DataFrame, measure: str, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
-    """Share of the kinds of network whose median p-value is below 0.05."""
+    """Share of the kinds of network whose median p-value is below 0.05; as many networks as the rarest kind has."""
     if rows.empty:
         return None
     below = combined(rows, measure, combine) < SIGNIFICANT
-    return Sample(float(below.mean()), len(below))
+    return Sample(float(below.mean()), _fewest(rows))
 
 
 def _same_side(rows: pd.DataFrame) -> Sample | None:
-    """Share of p-values with 8 or 18 clusters that lie on the same side of 0.05 as those with 12."""
+    """Share of p-values with 8 or 18 clusters that lie on the same side of 0.05 as those with 12.
+
+    As many networks as the rarest kind has.
+    """
     rows = rows[rows["k"].isin([8, 12, 18])]
     if rows["k"].nunique() < 3:
         return None
@@ -59,7 +62,11 @@ def _same_side(rows: pd.DataFrame) -> Sample | None:
             below = (combined(rows, measure, combine) < SIGNIFICANT).unstack("k").dropna()
             same += [(below[k] == below[12]).to_numpy() for k in (8, 18)]
     agree = np.concatenate(same)
-    return Sample(float(agree.mean()), agree.size) if agree.size else None
+    return Sample(float(agree.mean()), _fewest(rows)) if agree.size else None
+
+
+def _fewest(rows: pd.DataFrame) -> int:
+    return int(rows.groupby(list(KIND))["seed"].nunique().min())
 
 
 def _drops(rows: pd.DataFrame) -> pd.DataFrame:
@@ -90,8 +97,8 @@ def _median_p(rows: pd.DataFrame, combine: Callable[[np.ndarray, int], float]) -
 
 
 FINDINGS = {
-    "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True),
-    "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True),
+    "fisher_p": Metric("Fisher p", partial(_median_p, combine=fisher_combined), powers=True, no_effect=0.5),
+    "chi2_p": Metric("chi-squared p", partial(_median_p, combine=chi_squared_uniform), powers=True, no_effect=0.5),
     "importance_fisher": Metric(
         "share of kinds of network with a Fisher p below 0.05, importance",
         partial(_share_significant, measure=DROP, combine=fisher_combined),
@@ -127,14 +134,10 @@ def _told_worse(rows: pd.DataFrame) -> str | None:
     worse, chance = rows["value"] > rows["random_max"], float((1 / (rows["n_random"] + 1)).mean())
     answer = "Many do" if worse.mean() > 2 * chance else "Hardly more than chance has it"
     return (
-        f"{answer}: silencing a sub-cluster of a perceptron costs more accuracy than silencing each of {_random(rows)} "
-        f"random sets of as many neurons of its layer in {share_of(worse)} cases, {worse.mean():.0%}, where clusters "
-        f"without a meaning would in at most {chance:.0%}."
+        f"{answer}: silencing a sub-cluster with at least {MIN_PROPORTION:.0%} of a layer costs perceptrons more "
+        f"accuracy than each of {span(rows['n_random'], '.0f')} random sets of as many neurons in {share_of(worse)} "
+        f"cases, {worse.mean():.0%}, where clusters without a meaning would in at most {chance:.0%}."
     )
-
-
-def _random(rows: pd.DataFrame) -> str:
-    return span(rows["n_random"], ".0f")
 
 
 def _told_lost(rows: pd.DataFrame) -> str | None:
@@ -144,8 +147,8 @@ def _told_lost(rows: pd.DataFrame) -> str | None:
         if len(means):
             own = [f"{lost:.2g} on {DATASETS[str(name)]}" for name, lost in means["value"].items()]
             random = [f"{lost:.2g}" for lost in means["random_mean"]]
-            told.append(f"{listed(own)} in {words} (random sets {listed(random)})")
-    return f"In percentage points of accuracy a sub-cluster costs {listed(told)}." if told else None
+            told.append(f"{words} lose {listed(own)} (without random neurons {listed(random)})")
+    return f"Without a sub-cluster, in percentage points of accuracy, {listed(told)}." if told else None
 
 
 def _told_ranges(rows: pd.DataFrame) -> str | None:

@@ -142,6 +142,12 @@ def _q_effect(rows: pd.DataFrame, sweep: str, measures: Collection[str] = MEASUR
     return sample_of(effect(rows, per_layer(rows, column, measures), sweep, _only(rows)))
 
 
+def _l2_over_dropout(rows: pd.DataFrame) -> Sample | None:
+    values, hidden = per_layer(rows, "q"), _only(rows)
+    l2, dropout = (effect(rows, values, sweep, hidden) for sweep in ("l2", "dropout"))
+    return sample_of((l2 / dropout.mean()).dropna())
+
+
 def _advantage(rows: pd.DataFrame, hidden: str, measures: Collection[str] = MEASURES) -> pd.Series:
     """By how much dropout raises Q more than the better of L1 and L2."""
     values = per_layer(rows, "q", measures)
@@ -158,8 +164,11 @@ def _advantage_against_small(rows: pd.DataFrame, hidden: str, measures: Collecti
     return sample_of((_advantage(rows, hidden, measures) - _advantage(rows, SMALL, measures)).dropna())
 
 
-def _upstream_over_downstream(rows: pd.DataFrame) -> Sample | None:
-    sides = [effect(rows, per_layer(rows, "q", side), "dropout", _only(rows)) for side in (UPSTREAM, DOWNSTREAM)]
+def _difference_of_families(
+    rows: pd.DataFrame, sweep: str, more: Collection[str], less: Collection[str]
+) -> Sample | None:
+    """Effect of a regulariser on Q, for one family of similarities less that for the other."""
+    sides = [effect(rows, per_layer(rows, "q", side), sweep, _only(rows)) for side in (more, less)]
     return sample_of((sides[0] - sides[1]).dropna())
 
 
@@ -214,8 +223,8 @@ def _trained_over_untrained(rows: pd.DataFrame, kind: str) -> Sample | None:
 
 
 def _share_of_searches(rows: pd.DataFrame, compare: Callable[[pd.Series, pd.Series], pd.Series]) -> Sample | None:
-    """Share of partitions whose Q the search raises (``gt``) or lowers (``lt``)."""
-    return Sample(float(compare(rows["q"], rows["q_start"]).mean()), len(rows)) if len(rows) else None
+    """Share of partitions whose Q the search raises (``gt``) or lowers (``lt``), by network."""
+    return sample_of(compare(rows["q"], rows["q_start"]).astype(float).groupby([rows[c] for c in TRAINED]).mean())
 
 
 def _spectral_over_single(rows: pd.DataFrame) -> Sample | None:
@@ -226,7 +235,7 @@ def _spectral_over_single(rows: pd.DataFrame) -> Sample | None:
 
 def _between_two_and_six(rows: pd.DataFrame) -> Sample | None:
     rows = accepted(rows)
-    return Sample(float(rows["effective_number"].between(2, 6).mean()), len(rows)) if len(rows) else None
+    return sample_of(rows["effective_number"].between(2, 6).astype(float).groupby([rows[c] for c in TRAINED]).mean())
 
 
 def _number_trained(rows: pd.DataFrame) -> Sample | None:
@@ -282,14 +291,22 @@ def _only(rows: pd.DataFrame) -> str:
 FINDINGS = {
     "dropout_over_others": Metric("effect of dropout on Q, less that of L1 or L2", _dropout_over_others),
     "dropout_effect": Metric("effect of dropout on Q", partial(_q_effect, sweep="dropout")),
+    "l2_over_dropout": Metric("effect of L2 on Q, as a share of dropout's", _l2_over_dropout, 2),
     "l2_effect": Metric("effect of L2 on Q", partial(_q_effect, sweep="l2")),
     "l1_effect_downstream": Metric(
         "effect of L1 on Q, downstream", partial(_q_effect, sweep="l1", measures=DOWNSTREAM)
     ),
+    "l1_downstream_over_upstream": Metric(
+        "effect of L1 on Q, downstream less upstream",
+        partial(_difference_of_families, sweep="l1", more=DOWNSTREAM, less=UPSTREAM),
+    ),
     "dropout_effect_number": Metric(
         "effect of dropout on the number of communities", partial(_q_effect, sweep="dropout", column="effective_number")
     ),
-    "upstream_over_downstream": Metric("effect of dropout on Q, upstream less downstream", _upstream_over_downstream),
+    "upstream_over_downstream": Metric(
+        "effect of dropout on Q, upstream less downstream",
+        partial(_difference_of_families, sweep="dropout", more=UPSTREAM, less=DOWNSTREAM),
+    ),
     "first_over_second": Metric("effect of dropout on Q, first layer less second", _first_over_second),
     "l1_like_l2": Metric("L1 less L2, as a share of dropout's effect on Q", partial(_l1_like_l2, column="q"), 2),
     "sparsity_l1_like_l2": Metric("sparsity, L1 less L2", partial(_l1_like_l2, column="sparsity")),

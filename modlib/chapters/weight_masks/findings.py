@@ -34,6 +34,11 @@ def share(rows: pd.DataFrame) -> pd.Series:
     return rows["shared"] / rows["kept"].where(rows["kept"] > 0)
 
 
+def over_chance(rows: pd.DataFrame) -> pd.Series:
+    """Share of the weights kept that is shared, less what two masks of these densities would share by chance."""
+    return (rows["shared"] - rows["by_chance"]) / rows["kept"].where(rows["kept"] > 0)
+
+
 def by_seed(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
     """Mean of a column over the masks and layers that are left, by seed."""
     return values.groupby(rows["seed"]).mean()
@@ -54,7 +59,7 @@ def _outer(rows: pd.DataFrame, inner: bool = False) -> pd.DataFrame:
 
 def _outer_over_inner(rows: pd.DataFrame) -> Sample | None:
     outer, inner = _outer(rows), _outer(rows, inner=True)
-    return sample_of(by_seed(outer, share(outer)) - by_seed(inner, share(inner)))
+    return sample_of(by_seed(outer, over_chance(outer)) - by_seed(inner, over_chance(inner)))
 
 
 def _outer_shared(rows: pd.DataFrame) -> Sample | None:
@@ -80,7 +85,7 @@ def _multiplication_to_addition(rows: pd.DataFrame) -> Sample | None:
 
 def _addition_shares_more(rows: pd.DataFrame) -> Sample | None:
     totals = whole_masks(rows)
-    shares = _of_masks(totals, share(totals))
+    shares = _of_masks(totals, over_chance(totals))
     return sample_of(shares["addition"] - shares["multiplication"]) if len(shares) else None
 
 
@@ -118,7 +123,7 @@ def _inverse_drop(rows: pd.DataFrame, mask: str | None = None) -> Sample | None:
 
 def _difference_of_tasks(rows: pd.DataFrame, more: str, less: str) -> Sample | None:
     totals = whole_masks(rows)
-    shares = share(totals).groupby([totals["seed"], totals["task"]]).mean().unstack("task")
+    shares = over_chance(totals).groupby([totals["seed"], totals["task"]]).mean().unstack("task")
     return sample_of(shares[more] - shares[less]) if {more, less} <= set(shares) else None
 
 
@@ -128,7 +133,7 @@ def _size_p(rows: pd.DataFrame) -> Sample | None:
 
     totals = whole_masks(rows[rows["network"].str.startswith("fnn")])
     small = totals["network"] == SMALL
-    of_both = [by_seed(part, share(part)) for part in (totals[small], totals[~small])]
+    of_both = [by_seed(part, over_chance(part)) for part in (totals[small], totals[~small])]
     if min(map(len, of_both)) < 2:
         return None
     return Sample(float(ttest_ind(*of_both, equal_var=False).pvalue), min(map(len, of_both)))
@@ -161,9 +166,11 @@ def _range_near_paper(rows: pd.DataFrame, column: Callable[[pd.DataFrame], pd.Se
 
 
 FINDINGS = {
-    "weight_ratio_mul_to_add": Metric("weights for multiplication to those for addition", _multiplication_to_addition),
-    "outer_over_inner": Metric("sharing, first and last layer less those between", _outer_over_inner),
-    "addition_shares_more": Metric("sharing of addition less that of multiplication", _addition_shares_more),
+    "weight_ratio_mul_to_add": Metric(
+        "weights for multiplication to those for addition", _multiplication_to_addition, no_effect=1
+    ),
+    "outer_over_inner": Metric("sharing over chance, first and last layer less those between", _outer_over_inner),
+    "addition_shares_more": Metric("sharing over chance, addition less multiplication", _addition_shares_more),
     "answers_own": Metric("other operation answered by the mask's own", partial(_answers, answer="own")),
     "answers_neither": Metric("other operation answered by neither", partial(_answers, answer="neither")),
     "shared": Metric("sharing, all layers", _shared),
@@ -173,19 +180,19 @@ FINDINGS = {
         "accuracy lost on pair 2 by the inverse mask of pair 1", partial(_inverse_drop, mask="pair 1")
     ),
     "together_or_apart": Metric(
-        "sharing, one pair at a time less both", partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1])
+        "sharing over chance, one pair at a time less both", partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1])
     ),
     "shared_io": Metric(
-        "sharing, addition and multiplication less double addition",
+        "sharing over chance, addition and multiplication less double addition",
         partial(_difference_of_tasks, more=TASKS[0], less=TASKS[1]),
     ),
-    "size_p": Metric("p of a difference in sharing between small and large", _size_p),
+    "size_p": Metric("p of a difference in sharing over chance between small and large", _size_p),
     "decided": Metric("share of probabilities below 0.1 or above 0.9", _decided),
     "range_accuracy": Metric(
         "range of accuracy over strengths near the paper's", partial(_range_near_paper, column=own_accuracy)
     ),
     "range_sharing": Metric(
-        "range of sharing over strengths near the paper's", partial(_range_near_paper, column=share)
+        "range of sharing over chance, over strengths near the paper's", partial(_range_near_paper, column=over_chance)
     ),
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 from modlib.chapters.example_chapter.experiment import EXPERIMENT, KINDS, cells, measure
 from modlib.chapters.example_chapter.figures import ncut_and_z
-from modlib.chapters.example_chapter.findings import FINDINGS
+from modlib.chapters.example_chapter.findings import FINDINGS, found
 from modlib.tables import PROFILES
 
 
@@ -46,6 +46,17 @@ def test_the_finding_is_the_mean_difference_of_pairs() -> None:
     )
     assert effect(made) == pytest.approx((-10 - 4) / 2)
     assert effect(made[made["network"] == "planted"]) is None
+
+
+def test_what_is_said_turns_round_with_the_rows(rows: pd.DataFrame) -> None:
+    answer, below, ncut = found(rows)
+    assert str(answer).startswith("Yes: ")
+    assert "lower on average with modules" in str(ncut)
+    turned = rows.assign(network=rows["network"].map({"planted": "random", "random": "planted"}))
+    assert str(found(turned)[0]).startswith("No: ")
+    assert found(turned)[1] != below
+    assert "no lower on average with modules" in str(found(turned)[2])
+    assert found(rows[rows["network"] == "planted"]) == (None, None, None)
 
 
 def test_the_figure_has_every_network(rows: pd.DataFrame) -> None:

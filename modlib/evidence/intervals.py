@@ -1,0 +1,88 @@
+"""What n networks tell: 90% intervals of means, differences and shares, and how large an effect they would have found.
+
+An interval of 90% that lies within a margin is the pair of one-sided tests at 0.05 by which equivalence is shown
+(TOST). Chapter: ``scorecard``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+Interval: TypeAlias = tuple[float, float]
+LEVEL = 0.05  # of each one-sided test
+
+
+def interval_of_mean(values: Sequence[float]) -> Interval:
+    """90% interval of a mean, from numbers of single networks.
+
+    >>> low, high = interval_of_mean([1.0, 2.0, 3.0])
+    >>> round(low, 2), round(high, 2)
+    (0.31, 3.69)
+    """
+    numbers = np.asarray(values, dtype=float)
+    if numbers.size < 2:
+        return -math.inf, math.inf
+    half = _t(numbers.size - 1) * float(numbers.std(ddof=1)) / math.sqrt(numbers.size)
+    return float(numbers.mean()) - half, float(numbers.mean()) + half
+
+
+def interval_of_difference(difference: float, sds: tuple[float, float], ns: tuple[int, int]) -> Interval:
+    """90% interval of the difference of two means (Welch).
+
+    Args:
+        difference: of the means.
+        sds: standard deviations between networks; where one is not known (NaN) it is taken to be the other.
+        ns: numbers of networks; where one is not known (0) it is taken to be the other.
+
+    Returns:
+        The whole line if neither spread is known.
+
+    >>> low, high = interval_of_difference(0.5, (1.0, math.nan), (8, 8))
+    >>> round(low, 2), round(high, 2)
+    (-0.38, 1.38)
+    """
+    filled = [(b if math.isnan(a) else a, n or m) for a, b, n, m in zip(sds, sds[::-1], ns, ns[::-1], strict=True)]
+    variance = sum(sd**2 / n for sd, n in filled)
+    weights = sum((sd**2 / n) ** 2 / (n - 1) for sd, n in filled if n > 1)
+    if math.isnan(variance) or all(n < 2 for _, n in filled):
+        return -math.inf, math.inf
+    half = _t(variance**2 / weights) * math.sqrt(variance) if weights else 0.0
+    return difference - half, difference + half
+
+
+def interval_of_share(share: float, n: int) -> Interval:
+    """90% interval of a share of n networks (Wilson).
+
+    >>> low, high = interval_of_share(1.0, 10)
+    >>> round(low, 2), round(high, 2)
+    (0.79, 1.0)
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(share * n, n, alpha=2 * LEVEL, method="wilson")
+    return float(low), float(high)
+
+
+def power_of_t(n: int, effect: float = 1.0) -> float:
+    """Probability that a one-sided t-test at 0.05 of n networks finds an effect.
+
+    Args:
+        n: networks, at least 2.
+        effect: mean over standard deviation.
+
+    >>> round(power_of_t(8), 2)
+    0.82
+    """
+    from statsmodels.stats.power import TTestPower
+
+    return float(TTestPower().power(effect, n, LEVEL, alternative="larger"))
+
+
+def _t(df: float) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf(1 - LEVEL, df))

@@ -1,0 +1,150 @@
+"""How much verdicts can tell: the share of wrong results that the criteria accept.
+
+Wrong rows of every kind of ``modlib.verdicts.wrong`` take the place of the stored ones, and each claim that is
+reproduced, and whose numbers they change, is judged again. Chapter: ``scorecard``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from modlib.chapters import findings
+from modlib.evidence.criteria import CRITERIA, NO_DIFFERENCE, Grade, Sample, combine
+from modlib.verdicts.cards import Judged
+from modlib.verdicts.claims import PROFILE, Claim, Tables, rows_of, tables_in, verdict_on
+from modlib.verdicts.wrong import KINDS, Frames, Wrong
+
+COLUMNS = ("wrong rows", "claim", "paper", "legitimate", "verdict")
+MANY = 1000  # networks that only a value decides, not its spread
+BOUND = 0.05  # share of wrong results that may be accepted as reproduced
+
+
+def tried(now: Judged, kinds: Iterable[Wrong] = KINDS, folder: Path | None = None, seed: int = 0) -> pd.DataFrame:
+    """Verdicts on wrong rows, one for every kind and every reproduced claim whose numbers it changes.
+
+    Args:
+        now: the claims and what the stored rows say of them, see ``modlib.verdicts.cards.judged``.
+        kinds: ways to make rows wrong.
+        folder: where the result tables lie.
+        seed: of what is drawn at random.
+
+    Returns:
+        Columns ``COLUMNS``. Legitimate are rows that are not wrong for the claim: the paper says the same of the
+        condition that took its place, or says itself that there is no effect. Claims that the wrong rows leave without
+        any row do not count.
+    """
+    stored = tables_in(folder)
+    claims = [claim for claim, _ in now]
+    reproduced = [(claim, verdict) for claim, verdict in now if verdict.verdict is Grade.REPRODUCED]
+    lines = []
+    for kind in kinds:
+        frames = {name: stored(name) for name in kind.tables}
+        if any(frame.empty for frame in frames.values()):
+            continue
+        frames = {name: rows[rows["profile"] == PROFILE] for name, rows in frames.items()}
+        wrong = kind.change(frames, np.random.default_rng(seed))
+        for claim, before in reproduced:
+            if not set(claim.tables) & set(kind.tables) or kind.about in claim.whatever:
+                continue
+            found = verdict_on(claim, rows_of(claim, _instead(wrong, stored)))
+            numbers = [[(detail.ours, detail.n) for detail in verdict.details] for verdict in (before, found)]
+            if found.verdict is not Grade.NOT_TESTED and numbers[0] != numbers[1]:
+                legitimate = _is_legitimate(claim, kind, claims)
+                lines.append((kind.name, claim.id, claim.paper, legitimate, str(found.verdict)))
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """By kind of wrong rows and paper, how many verdicts were *reproduced* of how many.
+
+    Args:
+        found: see ``tried``.
+
+    Returns:
+        Columns wrong rows, paper, wrong, accepted, legitimate, legitimate accepted.
+    """
+    found = found.assign(accepted=found["verdict"] == str(Grade.REPRODUCED))
+    groups = found.groupby(["wrong rows", "paper"], sort=False)
+    lines = []
+    for (kind, paper), part in groups:
+        wrong, right = part[~part["legitimate"]], part[part["legitimate"]]
+        lines.append((kind, paper, len(wrong), int(wrong["accepted"].sum()), len(right), int(right["accepted"].sum())))
+    columns = ["wrong rows", "paper", "wrong", "accepted", "legitimate", "legitimate accepted"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def accepted_share(found: pd.DataFrame) -> float:
+    """Share of wrong results, see ``tried``, that are accepted as reproduced; legitimate ones do not count."""
+    return float((found.loc[~found["legitimate"], "verdict"] == str(Grade.REPRODUCED)).mean())
+
+
+def _instead(wrong: Frames, stored: Tables) -> Tables:
+    return lambda name: wrong[name] if name in wrong else stored(name)
+
+
+def _is_legitimate(claim: Claim, kind: Wrong, claims: Sequence[Claim]) -> bool:
+    if kind.no_effect:
+        return _claims_no_effect(claim)
+    seen = {column: kind.seen.get(column, {}).get(value, value) for column, value in claim.rows.items()}
+    if seen == dict(claim.rows):
+        return claim.criteria[_main(claim)] in NO_DIFFERENCE
+    known = [other for other in claims if _is_about(other, claim, seen)]
+    return any(_says_the_same(other, claim) for other in known) if known else _claims_no_effect(claim)
+
+
+def _main(claim: Claim) -> str:
+    return next(iter(claim.printed))
+
+
+def _claims_no_effect(claim: Claim) -> bool:
+    """Whether the paper says that there is none, or prints a level without what it could be compared with."""
+    main = _main(claim)
+    metric, theirs = findings()[main], claim.printed[main].sample
+    if not claim.row:
+        return claim.criteria[main] in NO_DIFFERENCE
+    if main == "ncut" and "dist_ncut" not in claim.printed:
+        return True
+    return theirs is not None and _accepts(claim, {main: replace(theirs, mean=metric.no_effect)})
+
+
+def _is_about(other: Claim, claim: Claim, rows: Mapping[str, str]) -> bool:
+    """Whether another claim of the paper is about these rows, and says something of the main number."""
+    if other.paper != claim.paper or dict(other.rows) != dict(rows) or bool(other.row) != bool(claim.row):
+        return False
+    return bool(_shared(other, claim)) if claim.row else other.criteria.keys() == claim.criteria.keys()
+
+
+def _says_the_same(other: Claim, claim: Claim) -> bool:
+    if not claim.row:
+        return (other.item, other.statement, dict(other.criteria)) == (
+            claim.item,
+            claim.statement,
+            dict(claim.criteria),
+        )
+    return _accepts(claim, _shared(other, claim))
+
+
+def _shared(other: Claim, claim: Claim) -> dict[str, Sample]:
+    """What another claim prints of the numbers of this one, if the main one is among them."""
+    found: dict[str, Sample] = {}
+    for name in claim.printed:
+        for alike, number in other.printed.items():
+            if number.sample and findings()[alike].measure == findings()[name].measure:
+                found.setdefault(name, number.sample)
+    return found if _main(claim) in found else {}
+
+
+def _accepts(claim: Claim, ours: Mapping[str, Sample]) -> bool:
+    """Whether a claim would be reproduced by these numbers, all networks of either side being alike."""
+    grades = []
+    for name, printed in claim.printed.items():
+        if name in ours and printed.sample:
+            criterion, theirs = CRITERIA[claim.criteria[name]], replace(printed.sample, sd=0.0)
+            same = (ours[name].mean,) * MANY
+            grades.append(criterion(replace(ours[name], n=MANY, sd=0.0, values=same), theirs)[0])
+    return combine(grades) is Grade.REPRODUCED

@@ -1,0 +1,259 @@
+"""Wrong rows: the stored tables with conditions exchanged, effects taken away or labels dealt at random.
+
+What a scorecard is worth shows in what it says of such rows; ``modlib.verdicts.power`` judges them. Chapter:
+``scorecard``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from modlib.chapters.coherence.experiment import SCORE, VARIANCE
+from modlib.chapters.importance.experiment import DROP, RANGE
+from modlib.chapters.rows import NETWORK_KEY
+from modlib.communities.similarity import DOWNSTREAM, MEASURES, UPSTREAM
+from modlib.data.arithmetic import TASKS
+
+Frames: TypeAlias = dict[str, pd.DataFrame]
+Change: TypeAlias = Callable[[Frames, np.random.Generator], Frames]
+NCUTS = ("clusterability", "dropout", "random-datasets", "topology-shuffles")
+RANDOM = ("unlearnable", "memorisation", "kilo-epoch")
+SUB_CLUSTERS = ("importance", "coherence")
+LESIONED = (*SUB_CLUSTERS, "dependencies")
+UNTRAINED = "mlp untrained"
+REGULARISED = ["sweep", "strength", "seed"]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A way to make rows wrong.
+
+    Attributes:
+        name: in words.
+        tables: which it touches.
+        change: takes these tables and a generator, and gives them back wrong.
+        seen: column, value that a claim asks for, value of the rows that it sees instead; empty if it exchanges no
+            condition that a claim asks for.
+        no_effect: whether it takes effects away.
+        about: what a claim must be about to be wrong now, one of ``modlib.verdicts.claims.WHATEVER``; empty for all.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    change: Change
+    seen: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    no_effect: bool = False
+    about: str = ""
+
+
+def _swapped(*pairs: tuple[str, str]) -> dict[str, str]:
+    return {a: b for pair in pairs for a, b in (pair, pair[::-1])}
+
+
+def _rotated(values: tuple[str, ...]) -> dict[str, str]:
+    return dict(zip(values, values[1:] + values[:1], strict=True))
+
+
+def _exchange(name: str, tables: tuple[str, ...], column: str, seen: Mapping[str, str], about: str = "") -> Wrong:
+    """Rows with one value of a column are shown as those with another."""
+    shown = {source: asked for asked, source in seen.items()}
+
+    def change(frames: Frames, _: np.random.Generator) -> Frames:
+        changed = {}
+        for table, rows in frames.items():
+            values = rows[column].astype(str)
+            changed[table] = rows.assign(**{column: values.map(shown).fillna(values)})
+        return _homes(changed) if set(frames) == set(NCUTS) else changed
+
+    return Wrong(name, tables, change, {column: seen}, about=about)
+
+
+def _homes(frames: Frames) -> Frames:
+    """Rows of n-cuts, each in the table where claims look for it."""
+    rows = pd.concat(frames.values(), ignore_index=True)
+    places = [rows["null"] == "layer-nonzero", rows["dataset"].isin(RANDOM), rows["dropout"] == "yes"]
+    homes = np.select(places, ["topology-shuffles", "random-datasets", "dropout"], "clusterability")
+    return {name: rows[homes == name] for name in NCUTS}
+
+
+def _numbers(texts: pd.Series) -> list[np.ndarray]:
+    return [np.array(text.split(), dtype=float) for text in texts.fillna("").astype(str)]
+
+
+def _shuffles_for_networks(frames: Frames, rng: np.random.Generator) -> Frames:
+    """Each network becomes one of its own shuffles."""
+    key = [*NETWORK_KEY, "stage", "k"]
+    rows = pd.concat(frames.values(), ignore_index=True)
+    shuffles = rows[rows["null"] == "layer"]
+    drawn = pd.Series([rng.choice(found) for found in _numbers(shuffles["shuffled"])], index=shuffles.index)
+    rows = rows.merge(shuffles[key].assign(drawn=drawn), on=key, how="left")
+    below = [int((found <= ncut).sum()) for found, ncut in zip(_numbers(rows["shuffled"]), rows["drawn"], strict=True)]
+    changed = {
+        "ncut": rows["drawn"],
+        "p": (np.array(below) + 1) / (rows["n_shuffles"] + 1),
+        "z": (rows["drawn"] - rows["shuffled_mean"]) / rows["shuffled_sd"],
+    }
+    tested = rows["drawn"].notna()
+    return _homes({"all": rows.assign(**{c: values.where(tested, rows[c]) for c, values in changed.items()})})
+
+
+def _higher(frames: Frames, _: np.random.Generator) -> Frames:
+    columns = ["ncut", "shuffled_mean", "shuffled_sd"]
+    return {name: rows.assign(**{c: 1.02 * rows[c] for c in columns}) for name, rows in frames.items()}
+
+
+def _dealt(rows: pd.DataFrame, key: list[str], rng: np.random.Generator) -> pd.DataFrame:
+    """Every network gets the labels of another one."""
+    networks = rows[key].drop_duplicates(ignore_index=True)
+    dealt = networks.iloc[rng.permutation(len(networks))].reset_index(drop=True)
+    place = rows[key].merge(networks.assign(place=networks.index), on=key, how="left")["place"]
+    return rows.assign(**{column: dealt[column].to_numpy()[place] for column in key})
+
+
+def _dealt_ncuts(frames: Frames, rng: np.random.Generator) -> Frames:
+    """Images and random data among themselves."""
+    rows = pd.concat(frames.values(), ignore_index=True)
+    random, trained = rows["dataset"].isin(RANDOM), rows["stage"] != "initial"
+    key = [*NETWORK_KEY, "stage"]
+    parts = [_dealt(rows[random], key, rng), _dealt(rows[trained & ~random], key, rng), rows[~trained]]
+    return _homes({str(i): part for i, part in enumerate(parts)})
+
+
+def _random_sets(frames: Frames, rng: np.random.Generator) -> Frames:
+    """Each sub-cluster becomes one of the random sets like it."""
+    changed = {}
+    for name, rows in frames.items():
+        n = rows["n_random"].to_numpy()
+        rank = rng.integers(1, n + 2)
+        p = rank / (n + 1)
+        if name == "dependencies":
+            changed[name] = rows.assign(p=p, important=np.where(rank == 1, "yes", "no"))
+            continue
+        rows = rows.assign(p_ties_for=p, p_ties_against=p)
+        if name == "coherence":
+            drawn = [rng.choice(found) if found.size else np.nan for found in _numbers(rows["random"])]
+            changed[name] = rows.assign(value=drawn)
+            continue
+        for column in ("kind", "kind_in_first_paper"):
+            rows[column] = rows[column].where(rows[column] == "small", np.where(rank == 1, "important", "other"))
+        changed[name] = rows
+    return changed
+
+
+def _dealt_sweeps(frames: Frames, rng: np.random.Generator) -> Frames:
+    rows = frames["upstream-downstream"]
+    trained = rows[rows["sweep"] != "untrained"]
+    parts = [_dealt(part, REGULARISED, rng) for _, part in trained.groupby("hidden")]
+    return {"upstream-downstream": pd.concat([*parts, rows[rows["sweep"] == "untrained"]])}
+
+
+def _untrained(frames: Frames, rng: np.random.Generator) -> Frames:
+    """Trained networks become untrained ones, and these trained ones."""
+    rows = frames["upstream-downstream"]
+    measured = [str(column) for column in rows.loc[:, "l1_norm":]]  # what comes after labels and accuracies
+    key = ["hidden", "layer", "measure"]
+    parts = []
+    for _, part in rows.groupby(key):
+        untrained = (part["sweep"] == "untrained").to_numpy()
+        order = np.arange(len(part))
+        source = np.where(untrained, rng.choice(order[~untrained], len(part)), rng.choice(order[untrained], len(part)))
+        parts.append(part.assign(**{c: part[c].to_numpy()[source] for c in measured}))
+    return {"upstream-downstream": pd.concat(parts)}
+
+
+def _sweeps(first: str, second: str) -> Change:
+    """Networks of two regularisers change places, the weakest with the weakest."""
+
+    def change(frames: Frames, _: np.random.Generator) -> Frames:
+        rows = frames["upstream-downstream"].copy()
+        for _hidden, part in rows.groupby("hidden"):
+            of_both = {sweep: part[part["sweep"] == sweep] for sweep in (first, second)}
+            strengths = {sweep: np.sort(found["strength"].unique()) for sweep, found in of_both.items()}
+            for sweep, other in ((first, second), (second, first)):
+                place = np.searchsorted(strengths[sweep], of_both[sweep]["strength"])
+                place = np.minimum(place, len(strengths[other]) - 1)
+                rows.loc[of_both[sweep].index, "strength"] = strengths[other][place]
+                rows.loc[of_both[sweep].index, "sweep"] = other
+        return {"upstream-downstream": rows.drop_duplicates([*REGULARISED, "hidden", "layer", "measure"])}
+
+    return change
+
+
+def _families(frames: Frames, _: np.random.Generator) -> Frames:
+    """Upstream similarities are called downstream ones, and these upstream ones."""
+    names = _swapped(*zip(UPSTREAM, DOWNSTREAM, strict=True))
+    places = [MEASURES.index(names[measure]) for measure in MEASURES]
+    rows = frames["upstream-downstream"]
+    texts = {
+        c: [" ".join(np.array(text.split())[places]) for text in rows[c]]
+        for c in ("element_similarity", "transferability")
+    }
+    return {"upstream-downstream": rows.assign(measure=rows["measure"].map(names), **texts)}
+
+
+def _sharing_by_chance(frames: Frames, _: np.random.Generator) -> Frames:
+    return {"weight-masks": frames["weight-masks"].assign(shared=frames["weight-masks"]["by_chance"])}
+
+
+def _tasks(frames: Frames, _: np.random.Generator) -> Frames:
+    """Addition and multiplication become double addition, and this addition and multiplication."""
+    rows = frames["weight-masks"]
+    names = _swapped((TASKS[0], TASKS[1]), ("addition", "pair 1"), ("multiplication", "pair 2"))
+    betas = _swapped(("0.0001", "0.0004"))
+    other = {c: rows[c].astype(str).map(names).fillna(rows[c]) for c in ("task", "mask")}
+    fnn = rows["network"].str.startswith("fnn")
+    beta = rows["beta"].astype(str).map(betas).astype(float).where(fnn).fillna(rows["beta"])
+    confusion = rows["confusion"].fillna("0.3 0.3 0.4 0.3 0.3 0.4")  # double addition has none
+    return {"weight-masks": rows.assign(**other, beta=beta, confusion=confusion)}
+
+
+def _no_class_of_its_own(frames: Frames, _: np.random.Generator) -> Frames:
+    """Every class mask confuses as the mask of the whole task does."""
+    rows = frames["class-removal"]
+    key = ["study", "dropout", "seed"]
+    control = rows[rows["target"].astype(str) == "control"].set_index(key)["confusion"]
+    shown = [control.get(tuple(name), own) for *name, own in rows[[*key, "confusion"]].itertuples(index=False)]
+    return {"class-removal": rows.assign(confusion=shown)}
+
+
+UD, WM = ("upstream-downstream",), ("weight-masks",)
+NETWORKS = ("fnn 400-400-200", "fnn 800-800-800-800", "lstm 256")
+FASHION, CIFAR = _swapped(("mnist", "fashion_mnist")), _swapped(("mnist", "cifar10"))
+DROPOUT, STAGES = _swapped(("yes", "no")), _swapped(("pruned", "unpruned"))
+MASKS = _swapped(("addition", "multiplication"), ("pair 1", "pair 2"))
+KS_OF_IMAGES, KS = _rotated(("2", "4", "7", "10", "12")), {**_rotated(("8", "12", "18")), "10": "8"}
+DROPS, EXCITES = _swapped((DROP, RANGE)), _swapped((SCORE, VARIANCE))
+KINDS = (
+    _exchange("MNIST and Fashion-MNIST exchanged", NCUTS, "dataset", FASHION, "dataset"),
+    _exchange("MNIST and Fashion-MNIST exchanged", SUB_CLUSTERS, "dataset", FASHION, "dataset"),
+    _exchange("MNIST and CIFAR-10 exchanged", NCUTS, "dataset", CIFAR, "dataset"),
+    _exchange("with and without dropout exchanged", NCUTS, "dropout", DROPOUT, "dropout"),
+    _exchange("with and without dropout exchanged", SUB_CLUSTERS, "dropout", DROPOUT, "dropout"),
+    _exchange("pruned and unpruned exchanged", NCUTS, "stage", STAGES, "pruning"),
+    _exchange("another number of clusters", NCUTS, "k", KS_OF_IMAGES, "clusters"),
+    _exchange("another number of clusters", SUB_CLUSTERS, "k", KS, "clusters"),
+    _exchange("kinds of random data exchanged", NCUTS, "dataset", _rotated(RANDOM), "dataset"),
+    _exchange("perceptrons and CNNs exchanged", SUB_CLUSTERS, "network", _swapped(("mlp", "cnn")), "network"),
+    _exchange("measures exchanged", ("importance",), "measure", DROPS),
+    _exchange("measures exchanged", ("coherence",), "measure", EXCITES),
+    _exchange("trained and untrained exchanged", ("coherence",), "network", _swapped(("mlp", UNTRAINED)), "training"),
+    _exchange("masks of two functions exchanged", WM, "mask", MASKS, "mask"),
+    _exchange("networks exchanged", WM, "network", _rotated(NETWORKS), "network"),
+    Wrong("networks replaced by their shuffles", NCUTS, _shuffles_for_networks, no_effect=True),
+    Wrong("all n-cuts 2% too high", NCUTS, _higher),
+    Wrong("labels dealt at random", NCUTS, _dealt_ncuts),
+    Wrong("sub-clusters replaced by random sets", LESIONED, _random_sets, no_effect=True, about="sub-clusters"),
+    Wrong("trained and untrained exchanged", UD, _untrained, about="training"),
+    Wrong("labels dealt at random", UD, _dealt_sweeps, no_effect=True, about="regulariser"),
+    Wrong("dropout and L1 exchanged", UD, _sweeps("dropout", "l1"), about="regulariser"),
+    Wrong("dropout and L2 exchanged", UD, _sweeps("dropout", "l2"), about="regulariser"),
+    Wrong("upstream and downstream exchanged", UD, _families, about="similarity"),
+    Wrong("masks share what chance would", WM, _sharing_by_chance, no_effect=True),
+    Wrong("tasks exchanged", WM, _tasks, about="task"),
+    Wrong("no class has weights of its own", ("class-removal",), _no_class_of_its_own, no_effect=True),
+)

@@ -1,0 +1,134 @@
+"""modlib.graphs.large: single precision finds what double precision finds, and its shuffles are shuffles."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import scipy.stats
+from sklearn.metrics import adjusted_rand_score
+
+from modlib.errors import InputError
+from modlib.graphs import adjacency, large
+from modlib.graphs.large import leading_of_large, shuffle_in_single
+from modlib.graphs.neurons import NeuronGraph, neuron_graph
+from modlib.graphs.shuffles import NULLS, Null, shuffle_graph, shuffle_test
+from modlib.graphs.spectral import cluster, cluster_for_each_k, spectral_embedding
+from modlib.networks.planted import planted_weights, random_weights
+
+EACH_NULL = pytest.mark.parametrize("null", NULLS)
+
+
+@pytest.fixture(autouse=True)
+def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adjacency, "LARGE", 20)
+
+
+def wide(density: float = 1.0, seed: int = 0) -> NeuronGraph:
+    return neuron_graph(random_weights((90, 130, 80, 100, 60), seed, density))
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("density", [1.0, 0.2])
+def test_the_eigenvectors_are_those_of_lapack_to_single_precision(form: type, density: float) -> None:
+    graph = neuron_graph([form(matrix) for matrix in random_weights((90, 130, 80, 100, 60), 0, density)])
+    root = np.sqrt(graph.degrees)
+    matrix = graph.adjacency.toarray() / np.outer(root, root)
+    vectors = leading_of_large(graph, 6, np.random.default_rng(0))
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(6), atol=1e-5)
+    values = np.linalg.eigvalsh(matrix)[::-1][:6]
+    np.testing.assert_allclose(np.einsum("ij,ij->j", vectors, matrix @ vectors), values, atol=1e-4)
+
+
+@pytest.mark.parametrize("k", [2, 4, 12])
+@pytest.mark.parametrize("density", [1.0, 0.2])
+def test_the_ncut_is_that_of_double_precision(k: int, density: float) -> None:
+    """The mean over ten networks, whose differences are those of k-means between nearly equal partitions."""
+    found = [
+        [cluster(wide(density, seed), k, np.random.default_rng(1), route).ncut for route in ("auto", "bipartite")]
+        for seed in range(10)
+    ]
+    assert abs(np.diff(found).mean()) < 0.005 * k
+
+
+def test_planted_modules_are_found_as_in_double_precision() -> None:
+    weights, truth = planted_weights((90, 80, 90), 4, seed=0, outside=0.2)
+    graph = neuron_graph(weights)
+    single, double = (cluster(graph, 4, np.random.default_rng(0), route) for route in ("auto", "bipartite"))
+    assert single.ncut == pytest.approx(double.ncut, abs=1e-6)
+    assert adjusted_rand_score(np.concatenate(truth), single.labels) == 1
+
+
+def test_parts_that_are_not_joined_are_solved_as_in_any_graph() -> None:
+    graph = neuron_graph(planted_weights((90, 80, 90), 4, seed=0, outside=0)[0])
+    assert cluster(graph, 4, np.random.default_rng(0)).ncut == 0
+
+
+def test_large_graphs_take_this_way_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "modlib.graphs.spectral.leading_of_large", lambda *a: (asked.append(a[1]), leading_of_large(*a))[1]
+    )
+    spectral_embedding(wide(), 3)
+    assert asked == [3]
+    monkeypatch.setattr(adjacency, "LARGE", 4096)
+    spectral_embedding(wide(), 3)
+    assert asked == [3]
+
+
+def test_edges_in_single_precision_give_the_same_ncut() -> None:
+    graph = wide()
+    single = NeuronGraph(graph.sizes, {p: b.astype(np.float32) for p, b in graph.edges.items()}, graph.live)
+    both = (cluster_for_each_k(edges, (2, 4), np.random.default_rng(0)) for edges in (graph, single))
+    for first, second in zip(*both, strict=True):
+        assert first.ncut == pytest.approx(second.ncut, rel=1e-4)
+
+
+# --- shuffles
+
+
+@EACH_NULL
+@pytest.mark.parametrize("bucket", [1, 7, 4096])
+def test_a_shuffle_keeps_the_multiset_of_a_layer(null: Null, bucket: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large, "BUCKET", bucket)
+    matrix = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32) * (
+        np.arange(1200).reshape(40, 30) % 3 > 0
+    )
+    before = matrix.copy()
+    shuffled = shuffle_in_single(matrix, null, np.random.default_rng(1))
+    np.testing.assert_array_equal(np.sort(shuffled, axis=None), np.sort(matrix, axis=None))
+    np.testing.assert_array_equal(matrix, before)
+    assert not np.array_equal(shuffled, matrix)
+    assert np.array_equal(shuffled != 0, matrix != 0) == (null == "layer-nonzero")
+    again, other = (shuffle_in_single(matrix, null, np.random.default_rng(seed)) for seed in (1, 2))
+    np.testing.assert_array_equal(shuffled, again)
+    assert not np.array_equal(shuffled, other)
+
+
+@pytest.mark.parametrize("bucket", [1, 2, 4096])
+def test_every_permutation_is_equally_likely(bucket: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All 24 of four values, over buckets and within them."""
+    monkeypatch.setattr(large, "BUCKET", bucket)
+    rng = np.random.default_rng(0)
+    counts: dict[tuple, int] = {}
+    for _ in range(4800):
+        found = tuple(shuffle_in_single(np.arange(4.0).reshape(2, 2), "layer", rng).ravel())
+        counts[found] = counts.get(found, 0) + 1
+    assert len(counts) == 24
+    assert scipy.stats.chisquare(list(counts.values())).pvalue > 0.001
+
+
+@EACH_NULL
+def test_a_shuffled_graph_is_in_single_precision_dense_or_sparse(null: Null) -> None:
+    graph = wide(0.3)
+    shuffled = shuffle_graph(graph, null, np.random.default_rng(0))
+    assert {block.dtype for block in shuffled.edges.values()} == {np.dtype(np.float32)}
+    sparse = neuron_graph([sp.csr_array(matrix) for matrix in random_weights((90, 130, 80), 0, 0.3)])
+    assert all(sp.issparse(block) for block in shuffle_graph(sparse, null, np.random.default_rng(0)).edges.values())
+    with pytest.raises(InputError, match="null = 'rows' arrived"):
+        shuffle_graph(graph, "rows", np.random.default_rng(0))  # type: ignore[arg-type]
+
+
+def test_a_test_finds_modules_and_shows_how_long_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    weights, _ = planted_weights((90, 80, 90), 4, seed=0, outside=0.5)
+    test = shuffle_test(neuron_graph(weights), 4, 19, 0)
+    assert test.p == 0.05
+    assert "19/19" in capsys.readouterr().err
