@@ -32,6 +32,7 @@ from modlib.book.outputs import check_complete
 from modlib.data.images import NAMES as DATA_SETS, load_images
 from modlib.errors import BookError, InputError, nearest
 from modlib.files import checkout
+from modlib.tables.durations import duration, seconds_a_cell
 
 Value: TypeAlias = bool | int | float | str | list
 
@@ -270,14 +271,17 @@ def remember_time(root: Path, name: str, parameters: Mapping[str, Value], second
 
 
 def expected_time(root: Path, name: str, parameters: Mapping[str, Value]) -> str:
-    """What former runs tell of how long a run will take, in words."""
+    """What former runs, or those of the stored table, tell of how long a run will take, in words."""
     path = _times_file(root, name)
     times = json.loads(path.read_text()) if path.exists() else {}
     if (key := _times_key(parameters)) in times:
         return f"expect about {times[key]:.0f} s, as in the last run with these parameters"
     if "{}" in times:
         return f"no run with these parameters yet; with the defaults it took {times['{}']:.0f} s"
-    return "not run on this machine yet, so its time is not known; by default a chapter takes a minute or two"
+    usual = "not run on this machine yet; with the defaults a chapter takes about a minute of processor time"
+    if each := seconds_a_cell(name, "paper", root / "results"):
+        return f"{usual}, and a cell of its table, such as a network of the papers' size, took {duration(each)}"
+    return usual
 
 
 def read_notebook(path: Path) -> NotebookNode:

@@ -128,7 +128,7 @@ def test_a_chapter_runs_with_other_parameters_and_tells_how_long_it_will_take(tm
     twin = chapter(tmp_path)
     source = twin.with_suffix(".ipynb").read_bytes()
     out = notebooks.run_chapter("tiny", {"dataset": "mnist", "seed": "3"}, tmp_path / "out.ipynb", tmp_path)
-    assert "not known" in capsys.readouterr().out
+    assert "not run on this machine yet" in capsys.readouterr().out
     assert loaded == ["mnist"]
     executed = nbformat.read(out, as_version=4)
     assert executed.cells[-1].outputs[0].text == "mnist 3\n"
@@ -169,6 +169,15 @@ def test_a_text_reaches_the_kernel_as_the_same_literal_whatever_is_in_it(text):
     [statement] = ast.parse(PythonTranslator.codify({"text": text})).body
     assert isinstance(statement, ast.Assign)
     assert ast.literal_eval(statement.value) == text
+
+
+def test_a_chapter_that_never_ran_here_tells_what_its_stored_networks_took(tmp_path):
+    (tmp_path / "results").mkdir()
+    run = {"id": "a", "profile": "paper", "date": "d", "commit": "c", "seconds": 1260.0, "rows": 2}
+    cells = {"paper,0": "0" * 16, "paper,1": "1" * 16, "smoke,0": "2" * 16}
+    provenance = {"table": "tiny", "runs": [run, {**run, "id": "b", "profile": "smoke"}], "cells": cells}
+    (tmp_path / "results" / "tiny.json").write_text(json.dumps(provenance))
+    assert "took 10 min" in notebooks.expected_time(tmp_path, "tiny", {})
 
 
 def test_a_run_that_ends_before_its_end_fails(tmp_path):
