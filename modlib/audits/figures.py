@@ -59,7 +59,7 @@ def clusterable(subject: Subject, found: Findings) -> dict[str, Axes]:
 
 def modules(subject: Subject, found: Findings) -> dict[str, Axes]:
     """The network coloured by module, and the modules' shares of every layer."""
-    names = list(map(_plain, subject.layer_names))
+    names = list(map(_plain, subject.graph.names))
     drawing = _axes(width=7, height=4)
     plots.network(subject.graph, found.arrays["labels"], drawing, edges=EDGES)
     drawing.set_xticks(range(len(names)), names, rotation=90 if len(names) > 6 else 0)

@@ -386,4 +386,6 @@ def fold_batch_norm(kernel: np.ndarray, gamma: np.ndarray, variance: np.ndarray,
     root = np.sqrt(variance + real(epsilon, "epsilon", least=0))
     if not root.all():
         raise InputError("a variance of 0 and epsilon = 0 arrived; expected a positive sum: pass the layer's epsilon")
-    return kernel * (gamma / root)
+    with np.errstate(over="ignore", invalid="ignore"):
+        folded = kernel * (gamma / root)
+    return array(folded, "a kernel times gamma over the root of its variance")

@@ -23,8 +23,8 @@ class Units:
     """The units of every number of an activation.
 
     Attributes:
-        ids: (m, *shape) whole numbers: the up to m units that a number comes from, ``NONE`` or ``MIXED``.
-        scale: (m, *shape) by what a batch normalisation on the way from the unit has multiplied it; None for 1.
+        ids: ``(m, *shape)`` whole numbers: the up to m units that a number comes from, ``NONE`` or ``MIXED``.
+        scale: ``(m, *shape)`` by what a batch normalisation on the way from the unit has multiplied it; None for 1.
     """
 
     ids: Tensor

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from modlib.errors import InputError, TableMissing, nearest
 from modlib.files import results_folder
+from modlib.tables.durations import duration, seconds_a_cell
 from modlib.tables.experiment import Cell, Experiment
 from modlib.tables.integrity import read_accounted
 from modlib.tables.provenance import describe_run
@@ -104,6 +105,9 @@ def run(
     if not todo:
         return Done(0, ())
     check_writable(experiment, folder)
+    if each := seconds_a_cell(experiment.name, profile, folder):
+        whole = f", {duration(each * len(todo) / jobs)} in {jobs} process(es)" if dask is None else ""
+        print(f"{len(todo)} cells, by stored runs {duration(each)} each on one core{whole}", file=sys.stderr)
     provenance, rows, stored = describe_run(profile), 0, 0
     failed: list[Outcome] = []
     try:

@@ -13,7 +13,13 @@ from modlib.evidence.criteria import CRITERIA, Grade
 from modlib.evidence.papers import Place, paper_values, rows_at
 from modlib.verdicts import cards, claims, coverage, power, scorecard, wrong
 
-N_CLAIMED = {"pruned-modular": 880, "clusterability": 155, "importance-coherence": 54, "weight-masks": 4}
+N_CLAIMED = {
+    "pruned-modular": 942,
+    "clusterability": 483,
+    "clusterability-released": 20,
+    "importance-coherence": 54,
+    "weight-masks": 4,
+}
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +141,7 @@ def test_tiles_lead_to_the_rows_of_their_claims(judged):
         ("upstream-downstream", "figure-S11", "figure S11"),
         ("weight-masks", "text-c.7.1", "section C.7.1"),
         ("importance-coherence", "finding-12", "section 3.1.1, figure 1"),
+        ("clusterability-released", "released-clust-grad", "table 1"),
     ],
 )
 def test_places_are_named_as_the_papers_name_them(paper, item, words):
