@@ -168,7 +168,7 @@ def scorecard(
 def first(
     folder: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("_build/first"),
 ) -> None:
-    """A first result in under two minutes: train, prune, cluster and test a small network."""
+    """A first result, in about two minutes of processor time: train, prune, cluster and test a small network."""
     from modlib.first import first_result
 
     first_result(folder, console)
