@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEPT = "networks"  # folder of kept networks beside the tables, and the list of the cells that are measured on them
+INFINITE = 1e9  # what is larger is a ratio over zero, or over what rounding left of it
 ERROR = 0.001  # chance that a draw from the condition is refused, for all values of a cell together
 
 
@@ -261,7 +262,7 @@ def _means(frame: pd.DataFrame, key: Sequence[str], columns: Sequence[str]) -> p
     def number(value: Any) -> float:
         if isinstance(value, str):
             value = float(np.mean(np.array(value.split(), dtype=float))) if value else math.nan
-        return math.nan if value is None or not math.isfinite(value) else float(value)
+        return float(value) if value is not None and abs(value) < INFINITE else math.nan
 
     numbers = frame[list(columns)].map(number).astype(float)
     by = [frame[name] for name in key] or [pd.Series("all rows", frame.index)]
