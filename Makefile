@@ -18,7 +18,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 .PHONY: first
-first: $(READY) ## A first result, one figure and one table, in under two minutes
+first: $(READY) ## A first result, one figure and one table, in about two minutes
 	$(BIN)/modlib first
 
 .PHONY: book

@@ -155,7 +155,7 @@ def scorecard(
     from modlib.verdicts import cards, scorecard as card
 
     judged = cards.judged(folder=results)
-    console.print(f"written: {card.write(card.CARD, card.scorecard(judged), results)}")
+    console.print(f"written: {card.write(card.CARD, card.verdict_lines(judged), results)}")
     if power:
         from modlib.verdicts import power as wrong
 
@@ -169,7 +169,7 @@ def scorecard(
 def first(
     folder: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("_build/first"),
 ) -> None:
-    """A first result in under two minutes: train, prune, cluster and test a small network."""
+    """A first result, in about two minutes of processor time: train, prune, cluster and test a small network."""
     from modlib.first import first_result
 
     first_result(folder, console)

@@ -1,4 +1,4 @@
-"""The first result: one network, one figure, one table, in under two minutes."""
+"""The first result: one network, one figure, one table, in about two minutes of processor time."""
 
 from __future__ import annotations
 

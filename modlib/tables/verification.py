@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEPT = "networks"  # folder of kept networks beside the tables, and the list of the cells that are measured on them
-ERROR = 0.01  # chance that a draw from the condition is refused, for all values of a cell together
+INFINITE = 1e9  # what is larger is a ratio over zero, or over what rounding left of it
+ERROR = 0.001  # chance that a draw from the condition is refused, for all values of a cell together
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ def _other_kernels(experiment: Experiment, cell: Cell, runs: Sequence[dict[str, 
 def _intervals(experiment: Experiment, table: pd.DataFrame, cell: Cell, measured: Sequence[Row]) -> pd.DataFrame | None:
     """Every number of a network beside its prediction interval from the stored networks of its condition.
 
-    Rows of parts that correspond to nothing in another network are averaged. Lists of numbers count by their mean.
+    Rows of parts that correspond to nothing in another network are averaged, but for counts, which depend on how many
+    parts there are. Lists of numbers count by their mean, and infinite ones not at all.
 
     Returns:
         A row a number, with columns key, column, n, low, high, value and inside; None where there is no such interval:
@@ -225,6 +227,7 @@ def _intervals(experiment: Experiment, table: pd.DataFrame, cell: Cell, measured
         name
         for name, column in experiment.columns.items()
         if column.kind != "text"
+        and not (column.kind == "integer" and experiment.parts)
         and name not in (*experiment.cell_key, *experiment.row_key)
         and experiment.tolerance.get(name, 0.0) < math.inf
     ]
@@ -256,10 +259,10 @@ def _means(frame: pd.DataFrame, key: Sequence[str], columns: Sequence[str]) -> p
     """Mean of every column over the rows of each key; a list of numbers counts by its mean."""
     import pandas as pd
 
-    def number(value: Any) -> Any:
+    def number(value: Any) -> float:
         if isinstance(value, str):
-            return float(np.mean(np.array(value.split(), dtype=float))) if value else math.nan
-        return value
+            value = float(np.mean(np.array(value.split(), dtype=float))) if value else math.nan
+        return float(value) if value is not None and abs(value) < INFINITE else math.nan
 
     numbers = frame[list(columns)].map(number).astype(float)
     by = [frame[name] for name in key] or [pd.Series("all rows", frame.index)]

@@ -76,7 +76,7 @@ UNMEASURED = frozenset(
 )
 
 
-def coverage(found: Judged) -> pd.DataFrame:
+def by_table(found: Judged) -> pd.DataFrame:
     """What became of every printed result.
 
     A number that two papers print, or one prints twice, counts where it comes first. Claims in words are not counted:

@@ -53,7 +53,7 @@ def repeated(claims: Iterable[Claim]) -> dict[tuple[str, str], str]:
     return found
 
 
-def scorecard(found: Judged) -> pd.DataFrame:
+def verdict_lines(found: Judged) -> pd.DataFrame:
     """Every number of every claim, and the claim's verdict.
 
     Args:

@@ -153,7 +153,7 @@ def test_a_draw_that_is_out_of_its_condition_is_a_difference(elsewhere: Path) ->
 
 
 def test_the_interval_holds_what_it_says(elsewhere: Path) -> None:
-    """Of 60 networks like the stored ones, a hundredth is refused at most, and as many more as chance may do."""
+    """Of 60 networks like the stored ones, a thousandth is refused at most; two may be by chance."""
     table = read_table(TOY, elsewhere)
     cell = {"profile": "paper", "dataset": "a", "dropout": "no"}
     refused = 0
@@ -161,7 +161,7 @@ def test_the_interval_holds_what_it_says(elsewhere: Path) -> None:
         compared = verification._intervals(TOY, table, {**cell, "seed": 0}, measure({**cell, "seed": 100 + seed}))
         assert compared is not None
         refused += not compared["inside"].all()
-    assert refused <= 4
+    assert refused <= 2
 
 
 def test_rows_that_are_lost_are_a_difference_on_every_processor(elsewhere: Path) -> None:
@@ -174,6 +174,19 @@ def test_a_condition_of_one_network_allows_no_other(elsewhere: Path) -> None:
     table[table["seed"] == 0].to_csv(elsewhere / "toy.csv", index=False)
     assert verify(TOY, 4, folder=elsewhere).differences == ()
     assert verify(ANOTHER, 1, folder=elsewhere).differences
+
+
+def test_infinite_values_have_no_interval(elsewhere: Path) -> None:
+    """A ratio over zero is stored as inf; what is beside it in the row still counts."""
+    table = read_table(TOY, elsewhere)
+    table.loc[table["seed"] == 3, "value"] = np.inf
+    cell = {"profile": "paper", "dataset": "a", "dropout": "no", "seed": 0}
+    rows = [{**row, "value": np.inf if row["k"] == 4 else row["value"]} for row in measure_another(cell)]
+    compared = verification._intervals(TOY, table, cell, rows)
+    assert compared is not None
+    assert compared[["key", "column"]].to_numpy().tolist() == [["4", "list"], ["12", "value"], ["12", "list"]]
+    assert compared["n"].tolist() == [12, 11, 12]
+    assert np.isfinite(compared[["low", "high"]]).all(axis=None)
 
 
 def test_parts_of_a_network_are_compared_by_their_mean(elsewhere: Path) -> None:

@@ -33,7 +33,7 @@ def tried(judged) -> pd.DataFrame:
 
 
 def test_the_stored_scorecard_is_what_the_stored_rows_give(judged):
-    computed = scorecard.scorecard(judged)
+    computed = scorecard.verdict_lines(judged)
     pd.testing.assert_frame_equal(scorecard.stored(scorecard.CARD), computed, check_dtype=False)
 
 
@@ -149,7 +149,7 @@ def test_places_are_named_as_the_papers_name_them(paper, item, words):
 
 
 def test_every_printed_result_has_one_state_and_loses_it_with_its_claim(judged):
-    counts = coverage.coverage(judged)
+    counts = coverage.by_table(judged)
     assert list(counts) == list(coverage.STATES)
     values = paper_values("pruned-modular")
     results = values["metric"].isin(coverage.UNMEASURED | findings().keys())
@@ -158,7 +158,7 @@ def test_every_printed_result_has_one_state_and_loses_it_with_its_claim(judged):
     assert counts.loc["pruned-modular"].to_numpy().sum() == results.sum() - twice
     table = ("pruned-modular", "table-1")
     assert counts.loc[table, coverage.MISSING] == 0
-    without = coverage.coverage([pair for pair in judged if pair[0].id != "pm-table-1-mnist"])
+    without = coverage.by_table([pair for pair in judged if pair[0].id != "pm-table-1-mnist"])
     assert without.loc[table, coverage.MISSING] == 5
     # What another paper repeats counts there once the first claim is gone.
     assert without.loc[("clusterability", "table-A.1")].sum() == 5
@@ -166,7 +166,7 @@ def test_every_printed_result_has_one_state_and_loses_it_with_its_claim(judged):
 
 
 def test_the_figure_of_coverage_has_a_bar_for_every_item(judged):
-    counts = coverage.coverage(judged)
+    counts = coverage.by_table(judged)
     drawn = coverage.figure(counts)
     names = [label.get_text() for ax in drawn.axes for label in ax.get_yticklabels()]
     assert len(names) == len(counts)
