@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import reprlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -143,6 +143,20 @@ def instance(value: Any, kind: type[T], name: str, remedy: str) -> T:
     """
     if not isinstance(value, kind):
         raise InputError(f"{name} = {arrived(value)} arrived; expected a {kind.__name__}: {remedy}")
+    return value
+
+
+def function(value: Any, name: str, remedy: str) -> Callable[..., Any]:
+    """Something that can be called.
+
+    Raises:
+        InputError: if it is nothing of the kind; the message ends with the remedy.
+
+    >>> function(len, "loss", "pass a function of outputs and targets")
+    <built-in function len>
+    """
+    if not callable(value):
+        raise InputError(f"{name} = {arrived(value)} arrived; expected a function: {remedy}")
     return value
 
 

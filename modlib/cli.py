@@ -161,7 +161,8 @@ def scorecard(
 
         found = wrong.tried(judged, folder=results)
         console.print(f"written: {card.write(card.POWER, wrong.summary(found), results)}")
-        console.print(f"accepted: {wrong.accepted_share(found):.1%} of wrong results; at most {wrong.BOUND:.0%} may be")
+        share = f"{wrong.accepted_share(found):.1%}" if len(found) else "none"
+        console.print(f"accepted of wrong results: {share}; at most {wrong.BOUND:.0%} may be")
 
 
 @app.command()

@@ -20,6 +20,7 @@ import numpy as np
 from modlib.errors import CheckoutMissing, DataError
 
 PARTS = ("_toc.yml", "_config.yml", "book", "notebooks")  # what makes a folder a checkout of the book
+LARGEST = 2**32  # bytes of an archive when it is unpacked
 SETTINGS, DIGEST = "settings", "digest"  # what the file of a network says about itself
 
 
@@ -138,9 +139,8 @@ def load_cached(path: Path, settings: Mapping[str, Any]) -> dict[str, np.ndarray
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path)
+    except DataError as error:
         raise DataError(f"the stored file {path} is damaged ({error}); delete it and run again") from error
     if SETTINGS not in arrays or DIGEST not in arrays:
         return None
@@ -152,6 +152,35 @@ def load_cached(path: Path, settings: Mapping[str, Any]) -> dict[str, np.ndarray
     if digest != digest_of(arrays):
         raise DataError(f"the stored file {path} is damaged (its arrays changed); delete it and run again")
     return arrays
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of an ``.npz`` file, by name; nothing in it is run, and it is measured before it is unpacked.
+
+    Raises:
+        DataError: if the file is missing or damaged, holds a pickle, or is larger than ``LARGEST`` when unpacked.
+    """
+    try:
+        check_size(path)
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, MemoryError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} does not read as an npz file without pickles ({error}); save arrays of numbers by numpy.savez"
+        ) from error
+
+
+def check_size(path: Path) -> None:
+    """Refuse an archive that would fill the memory when it is unpacked.
+
+    Raises:
+        DataError: if its members are larger than ``LARGEST``, together, by what it says of them itself.
+        BadZipFile: of zipfile, if it is no archive.
+    """
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > LARGEST:
+        raise DataError(f"{path} has {size} bytes when unpacked; expected at most {LARGEST}: it may be made to do harm")
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -29,6 +29,14 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *wo
     return capsys.readouterr().err
 
 
+def test_a_scorecard_without_rows_is_written_and_accepts_nothing(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["scorecard", "--power", "--results", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "accepted of wrong results: none" in done.output
+    assert "not tested at this scale" in (tmp_path / "scorecard.csv").read_text(encoding="utf-8")
+    assert (tmp_path / "scorecard-power.csv").read_text(encoding="utf-8").startswith("wrong rows,paper,wrong")
+
+
 @pytest.mark.usefixtures("toy_chapter")
 def test_run_with_a_grid_fills_the_table_and_verify_agrees(tmp_path: Path) -> None:
     words = ["run", "toy", "--grid", "smoke", "-p", "dataset=a", "--results", str(tmp_path)]

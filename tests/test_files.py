@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modlib import files
 from modlib.errors import DataError
-from modlib.files import cache_file, environment, load_cached, replace_file, save_arrays, save_cached
+from modlib.files import cache_file, environment, load_cached, read_arrays, replace_file, save_arrays, save_cached
 
 SETTINGS = {"seed": 1, "rate": 0.5}
 ARRAYS = {"0.weight": np.arange(6.0).reshape(2, 3), "seconds": np.array(1.5)}
@@ -53,6 +54,17 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, content: bytes) -> No
     (tmp_path / "net.npz").write_bytes(content)
     with pytest.raises(DataError, match="is damaged"):
         load_cached(tmp_path / "net.npz", SETTINGS)
+
+
+def test_an_archive_that_would_fill_the_memory_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "zeros.npz"
+    np.savez_compressed(path, zeros=np.zeros(1_000_000))
+    assert path.stat().st_size < 20_000
+    assert read_arrays(path)["zeros"].size == 1_000_000
+    monkeypatch.setattr(files, "LARGEST", 1_000_000)
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("it was opened"))
+    with pytest.raises(DataError, match="8000128 bytes when unpacked; expected at most 1000000"):
+        read_arrays(path)
 
 
 def test_a_file_of_an_earlier_version_counts_as_none(tmp_path: Path) -> None:

@@ -71,7 +71,12 @@ def test_the_lock_names_hashes_and_no_hosts() -> None:
 def test_every_make_command_in_the_documents_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):.*## ", read("Makefile"), re.MULTILINE))
     phony = set(re.findall(r"^\.PHONY: ([a-z]+)$", read("Makefile"), re.MULTILINE))
-    assert targets == phony == {"help", "first", "book", "test", "kernels", "lint", "look", "bench", "lock", "clean"}
+    assert (
+        targets
+        == phony
+        == {"help", "first", "book", "test", "kernels", "lint", "look", "bench", "lock", "clean"}
+        | {"fuzz", "mutants", "sbom"}
+    )
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / ".ci" / "run", *WORKFLOWS):
         for named in re.findall(r"(?:`|^|run: )make ([a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE):
             assert named in targets, f"{path.name} says make {named}"
@@ -88,11 +93,34 @@ def test_the_two_commands_are_those_that_the_gates_run() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_workflow_actions_are_pinned_to_a_major_version(path: Path) -> None:
-    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+def test_workflow_actions_are_pinned_to_a_commit_and_may_only_read(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    may = {scope for job in workflow["jobs"].values() for scope in job.get("permissions", {})}
+    assert may == ({"pages", "id-token"} if path.stem == "book" else set())
+    checkouts = [
+        step for job in workflow["jobs"].values() for step in job["steps"] if "checkout@" in str(step.get("uses"))
+    ]
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+    assert text.count("uses: ") == len(re.findall(r"uses: \S+@\w{40} # v\d+\.\d+\.\d+\n", text)), (
+        "with its version beside it"
+    )
     uses = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
     assert uses
-    assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", action) for action in uses)
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in uses)
+
+
+def test_new_versions_of_packages_and_actions_are_looked_for() -> None:
+    updates = yaml.safe_load(read(".github/dependabot.yml"))["updates"]
+    assert {update["package-ecosystem"] for update in updates} == {"github-actions", "pip"}
+
+
+def test_no_yaml_is_read_by_a_loader_that_makes_objects() -> None:
+    calls = r"yaml\.(?:load|load_all|unsafe_load|full_load)\([^\n]*"
+    for path in (ROOT / "modlib").rglob("*.py"):
+        for call in re.findall(calls, path.read_text(encoding="utf-8")):
+            assert "yaml.BaseLoader" in call, f"{path}: {call}"
 
 
 def test_one_version_in_all_places(project: dict[str, Any]) -> None:

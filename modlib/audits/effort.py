@@ -66,7 +66,8 @@ def affordable(budget: float, each: float, inputs: int, draws: int, items: int) 
         )
     if (n_inputs, n_draws, fitting) == (inputs, draws, items):
         return Effort(inputs, draws, items)
-    reduced = f"{n_inputs} inputs, {n_draws} draws each, {fitting} of {items} cases"
+    cases = f", {fitting} of {items} cases" if fitting < items else ""
+    reduced = f"{n_inputs} inputs, {n_draws} draws each{cases}"
     return Effort(n_inputs, n_draws, fitting, f"To stay within {budget:.0e} operations: {reduced}.")
 
 

@@ -6,6 +6,7 @@ Chapter: ``your-network``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ def about(subject: Subject, found: Findings) -> dict[str, Axes]:
     ax.barh(places, isolated, left=table["with an edge"], color="#BBBBBB", label="without")
     ax.set(xlabel="units", yticks=places, yticklabels=map(_plain, table["layer"]))
     ax.invert_yaxis()
-    ax.legend()
+    _legend(ax)
     return {"Units of every layer: how many have an edge, and how many have none.": ax}
 
 
@@ -49,7 +50,7 @@ def clusterable(subject: Subject, found: Findings) -> dict[str, Axes]:
     own = table[table["null"] == "layer"].set_index("k")["n-cut"] / scale
     ax.plot(ks, own, "o", color="black", label="network")
     ax.set(xlabel="number of modules k", ylabel="n-cut / mean of shuffles", xticks=ks)
-    ax.legend()
+    _legend(ax)
     return {
         "n-cut of the network, and of its shuffles (median and 95% of them), divided by the mean of the layer "
         "shuffles; lower is more clusterable.": ax
@@ -58,7 +59,7 @@ def clusterable(subject: Subject, found: Findings) -> dict[str, Axes]:
 
 def modules(subject: Subject, found: Findings) -> dict[str, Axes]:
     """The network coloured by module, and the modules' shares of every layer."""
-    names = list(map(_plain, subject.layer_names))
+    names = list(map(_plain, subject.graph.names))
     drawing = _axes(width=7, height=4)
     plots.network(subject.graph, found.arrays["labels"], drawing, edges=EDGES)
     drawing.set_xticks(range(len(names)), names, rotation=90 if len(names) > 6 else 0)
@@ -73,7 +74,7 @@ def modules(subject: Subject, found: Findings) -> dict[str, Axes]:
         left += share
     shares.set(xlabel="share of the layer's units", yticks=range(len(names)), yticklabels=names, xlim=(0, 1))
     shares.invert_yaxis()
-    shares.legend(title="module", bbox_to_anchor=(1, 1), ncols=-(-counts.shape[1] // 8), fontsize="small")
+    _legend(shares, title="module", ncols=-(-counts.shape[1] // 8))
     return {
         f"The network coloured by module, with its {EDGES:,} strongest edges; grey edges join two modules.": drawing,
         "Share of every layer's units that each module holds.": shares,
@@ -91,7 +92,7 @@ def lesions(subject: Subject, found: Findings) -> dict[str, Axes]:
     ax.scatter(table["lost"], places, c=colours, zorder=2, label="sub-cluster")
     ax.set(xlabel="accuracy lost", yticks=places, yticklabels=_parts(table))
     ax.invert_yaxis()
-    ax.legend()
+    _legend(ax)
     return {"Accuracy lost without each sub-cluster (dots) and without as many random units (95% of them, bars).": ax}
 
 
@@ -108,7 +109,7 @@ def responses(subject: Subject, found: Findings) -> dict[str, Axes]:
         ax.set_axis_off()
     for ax, image, name in zip(grid, images, _parts(table), strict=False):
         ax.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        ax.set_title(name, fontsize="small")
+        ax.set_title(name, fontsize="x-small")
     caption = f"Rank correlation of each sub-cluster's units with every pixel, from {-limit:.2f} to {limit:.2f}."
     return {caption: grid[0]}
 
@@ -123,7 +124,7 @@ def similar(subject: Subject, found: Findings) -> dict[str, Axes]:
     names = [f"{_plain(layer)}, {measure}" for layer, measure in zip(table["layer"], table["measure"], strict=True)]
     ax.set(xlabel="modularity Q", yticks=places, yticklabels=names)
     ax.invert_yaxis()
-    ax.legend()
+    _legend(ax)
     return {"Modularity Q of the units' similarities, beside the mean of the same network with shuffled weights.": ax}
 
 
@@ -136,12 +137,17 @@ def _axes(width: float = 6, height: float = 3) -> Axes:
     return Figure(figsize=(width, height), layout="constrained").subplots()
 
 
+def _legend(ax: Axes, **options: Any) -> None:
+    """A legend beside the axes, where it hides nothing."""
+    ax.legend(bbox_to_anchor=(1, 1), loc="upper left", fontsize="small", **options)
+
+
 def _colour(module: int) -> str:
     return plots.PALETTE[module % len(plots.PALETTE)]
 
 
 def _parts(table: pd.DataFrame) -> Sequence[str]:
-    return [f"{_plain(layer)}, {module}" for layer, module in zip(table["layer"], table["module"], strict=True)]
+    return [f"{_plain(layer)}, module {module}" for layer, module in zip(table["layer"], table["module"], strict=True)]
 
 
 def _plain(name: str) -> str:

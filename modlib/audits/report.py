@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BOOK = "https://github.com/modularity-companion/modularity-companion/blob/main/notebooks"
-ROWS = 40  # of a table, in the report; the object has all of them
+ROWS = 20  # of a table, in the report; the object has all of them
 PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "pandas")
 
 

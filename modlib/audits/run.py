@@ -68,8 +68,8 @@ def audit(
     >>> found = audit(planted_weights((16, 16, 16, 16), 4, seed=0)[0], settings=small)
     >>> found["clusterable"].says[0]
     'Yes, at k = 4: its cut is cheaper than those of its own weights in other places.'
-    >>> found["lesions"].left_out.split(";")[0]
-    'only the weights are known (a list of weights says nothing of biases and activations)'
+    >>> found["lesions"].left_out.split(": ")[1]
+    'a list of weights says nothing of biases and activations; pass a model'
     """
     settings = settings or AuditSettings()
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:

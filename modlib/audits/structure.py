@@ -32,7 +32,7 @@ def about(subject: Subject) -> Findings:
     degrees = np.add.reduceat(np.append(graph.degrees, 0), graph.offsets[:-1]) * (live > 0)
     layers = pd.DataFrame(
         {
-            "layer": subject.layer_names,
+            "layer": graph.names,
             "units": graph.sizes,
             "with an edge": live,
             "mean degree": degrees / np.maximum(live, 1),
@@ -46,7 +46,7 @@ def about(subject: Subject) -> Findings:
     ]
     tables = {"layers of the graph": layers}
     if subject.network is None:
-        says.append(f"What it computes is not known: {subject.unread}.")
+        says.append(f"Only its weights are read: {subject.unread}.")
     else:
         tables["layers of weights"] = pd.DataFrame(
             {
@@ -116,20 +116,13 @@ def modules(subject: Subject, found: Mapping[str, Findings]) -> Findings:
     graph, cuts = subject.graph, found["clusterable"]
     k = int(cuts.arrays["k"])
     labels = cuts.arrays[f"labels {k}"]
-    names = subject.layer_names
+    names = graph.names
     counts = np.zeros((k, len(graph.sizes)), dtype=int)
     np.add.at(counts, (labels, graph.layer), 1)
     inside = _weight_inside(graph, labels, k)
     table = pd.DataFrame({"module": np.arange(k), "units": counts.sum(axis=1), "weight inside": inside})
     by_layer = pd.DataFrame({"layer": names} | {f"module {module}": counts[module] for module in range(k)})
-    units = pd.DataFrame(
-        {
-            "layer": [names[layer] for layer in graph.layer],
-            "unit": graph.index,
-            "module": labels,
-            "degree": graph.degrees,
-        }
-    )
+    units = graph.table(labels).drop(columns="unit").rename(columns={"index": "unit", "cluster": "module"})
     says = [
         f"k = {k} has the lowest Z of the numbers tried, runs of layers left aside; the parts below use its modules.",
         f"Between {inside.min():.0%} and {inside.max():.0%} of a module's weight stays inside it.",

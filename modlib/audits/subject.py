@@ -110,16 +110,6 @@ class Subject(BriefRepr):
     def _facts(self) -> dict[str, object]:
         return {"name": self.name, "graph": self.graph, "inputs": self.inputs}
 
-    @property
-    def layer_names(self) -> list[str]:
-        """A name for every layer of the graph."""
-        sizes, names = self.graph.sizes, [layer.name for layer in self.network.layers] if self.network else []
-        if self.network and self.network.layers[0].kind == "conv":
-            names = [layer.name for layer in self.network.layers if layer.kind == "conv"]
-        elif names:
-            names = ["input", *names]
-        return names if len(names) == len(sizes) else [f"layer {number}" for number in range(len(sizes))]
-
     def asked(self) -> tuple[Network, np.ndarray]:
         """The network and the inputs, for a part that needs both.
 
@@ -127,7 +117,7 @@ class Subject(BriefRepr):
             NotDone: if one of them is not there.
         """
         if self.network is None:
-            raise NotDone(f"only the weights are known ({self.unread}); pass a model that can be run")
+            raise NotDone(f"this part needs a network that is a chain of layers: {self.unread}")
         if self.inputs is None:
             raise NotDone("no data arrived; pass inputs of the network, such as its test set")
         return self.network, self.inputs
@@ -153,7 +143,7 @@ class Subject(BriefRepr):
             NotDone: if the network is not known.
         """
         if self.network is None:
-            raise NotDone(f"only the weights are known ({self.unread}); pass a model that can be run")
+            raise NotDone(f"this part needs a network that is a chain of layers: {self.unread}")
         by_layer = self.graph.labels_by_layer(labels)
         if self.network.layers[0].kind != "conv":
             by_layer = by_layer[1:]  # of a perceptron the first layer holds the inputs
@@ -213,8 +203,8 @@ def read_subject(
     >>> read_subject(network, x, y, n_inputs=15)
     Subject(name=Network, graph=NeuronGraph(sizes=[2, 12, 12, 4], live=30 of 30, edges=60), inputs=(15, 2) float32)
     """
-    graph = neuron_graph(model)
-    network, unread = None, "a list of weights says nothing of biases and activations"
+    graph = neuron_graph(model, inputs=None if data is None else np.asarray(data)[:1])
+    network, unread = None, "a list of weights says nothing of biases and activations; pass a model"
     if not isinstance(model, Sequence):
         try:
             network, unread = as_network(model), ""

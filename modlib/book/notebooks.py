@@ -27,7 +27,9 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from modlib import errors
 from modlib.book.outputs import check_complete
+from modlib.data.images import NAMES as DATA_SETS, load_images
 from modlib.errors import BookError, InputError, nearest
 from modlib.files import checkout
 from modlib.tables.durations import duration, seconds_a_cell
@@ -53,6 +55,15 @@ class Parameter:
     name: str
     default: Value
     comment: str
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What a text may be: the words of its comment after a colon, such as ``digits, mnist or cifar10``.
+
+        Anything, if there is no colon; and whatever a parameter may be that is no text.
+        """
+        listed = self.comment.rpartition(": ")[2] if ": " in self.comment and isinstance(self.default, str) else ""
+        return tuple(re.findall(r"\w+", re.sub(r"\(.*?\)|\bor\b", "", listed)))
 
     def __str__(self) -> str:
         return f"{self.name}: {_type_name(self.default)} = {self.default!r}  # {self.comment}"
@@ -99,6 +110,8 @@ def convert(parameter: Parameter, text: str) -> Value:
         InputError: if the text has no value of that type.
     """
     default = parameter.default
+    if parameter.values and text not in parameter.values:
+        raise InputError(f"parameter {parameter.name} = {text!r} arrived; {nearest(text, parameter.values)}")
     try:
         if isinstance(default, bool):
             return BOOLEANS[text.lower()]
@@ -173,15 +186,20 @@ def run_chapter(name: str, parameters: Mapping[str, str], output: Path, root: Pa
         BookError: if the notebook fails, or its parameters cell is not what it should be.
     """
     root = root or checkout()
-    notebook = root / "notebooks" / f"{name}.ipynb"
-    if not notebook.exists():
-        chapters = [path.stem for path in notebook.parent.glob("*.ipynb")]
+    chapters = [path.stem for path in (root / "notebooks").glob("*.ipynb")]
+    if name not in chapters:  # also of a path, which may lead elsewhere
         raise InputError(f"chapter {name!r} arrived; {nearest(name, chapters)}")
+    notebook = root / "notebooks" / f"{name}.ipynb"
     if output.suffix != ".ipynb":
         raise InputError(f"output {output} arrived; expected a file that ends in .ipynb")
-    if output.resolve() == notebook.resolve():
-        raise InputError(f"output {output} is the chapter itself; write to another file")
+    if output.resolve().parent == notebook.resolve().parent:
+        raise InputError(
+            f"output {output} is among the chapters; write to another folder, nothing is overwritten there"
+        )
     values = resolve(notebook, parameters)
+    for value in values.values():
+        if value in DATA_SETS:  # what cannot be downloaded fails here, before a kernel starts
+            load_images(str(value))
     print(f"{name}: {expected_time(root, name, values)}")
     seconds = execute(notebook, output, values, root, progress=True)
     remember_time(root, name, values, seconds)
@@ -226,6 +244,10 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
                 if not left:
                     raise
     except PapermillExecutionError as error:
+        if isinstance(getattr(errors, error.ename, None), type):  # it says itself what to do
+            raise BookError(
+                f"{notebook.name}: {error.evalue}\n(code cell {error.exec_count}; the traceback is in {output})"
+            ) from error
         trace = COLOUR.sub("", "\n".join(error.traceback))
         raise BookError(
             f"{notebook.name} failed in code cell {error.exec_count} with {error.ename}: {error.evalue}\n"

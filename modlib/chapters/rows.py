@@ -29,6 +29,8 @@ from modlib.tables import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from modlib.training.keras import Snapshot
     from modlib.zoo.pruned import Scored
 from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
@@ -147,6 +149,11 @@ def initial_rows(kernels: list[np.ndarray], ks: Sequence[int], seed: int) -> lis
     found = cluster_for_each_k(graph, ks, np.random.default_rng([seed, 2]))
     tests = [ShuffleTest(c.k, "layer", c.ncut, np.empty(0), c.labels) for c in found]
     return [_row("initial", graph, test, _sparsity(kernels), {}) for test in tests]
+
+
+def with_distance(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a column ``distance``: the n-cut less the mean of the shuffles, below 0 if more clusterable."""
+    return rows.assign(distance=rows["ncut"] - rows["shuffled_mean"])
 
 
 def _row(stage: str, graph: NeuronGraph, test: ShuffleTest, sparsity: float, accuracy: Mapping[str, float]) -> Row:

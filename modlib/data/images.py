@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import math
 import tempfile
-import zipfile
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
@@ -19,12 +21,13 @@ import numpy as np
 
 from modlib.checks import choice, instance, whole
 from modlib.errors import DataError, InputError
-from modlib.files import data_folder, save_arrays
+from modlib.files import data_folder, read_arrays, save_arrays
 from modlib.reprs import BriefRepr
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 NAMES = ("digits", *TORCHVISION)
+PATIENCE = 5  # seconds in which a server must answer
 SHAPES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}
 # SHA-256 over the bytes of the four arrays, in the order of KEYS, and what a reader must know of them.
 KNOWN = {
@@ -164,10 +167,9 @@ def _stored(name: str) -> tuple[dict[str, np.ndarray], str, str]:
 def _read(name: str, path: Path) -> tuple[dict[str, np.ndarray], str, str]:
     remedy = f"delete {path} and run again to download it afresh"
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} does not read as an npz file without pickles ({error}); {remedy}") from error
+        arrays = read_arrays(path)
+    except DataError as error:
+        raise DataError(f"{error}; {remedy}") from error
     missing = [key for key in KEYS if key not in arrays]
     if missing:
         raise DataError(f"{path} holds {sorted(arrays)}, but {missing} are missing; {remedy}")
@@ -184,6 +186,8 @@ def _read(name: str, path: Path) -> tuple[dict[str, np.ndarray], str, str]:
 def _download(name: str, path: Path) -> None:
     import torchvision
 
+    source = getattr(torchvision.datasets, TORCHVISION[name])
+    _reach(name, [getattr(source, "url", None), *getattr(source, "mirrors", [])], path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -194,15 +198,34 @@ def _download(name: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         for split, train in (("train", True), ("test", False)):
             try:
-                data = getattr(torchvision.datasets, TORCHVISION[name])(folder, train=train, download=True)
+                data = source(folder, train=train, download=True)  # checks sums before it opens what it has
             except (OSError, RuntimeError, HTTPException) as error:
-                raise DataError(
-                    f"{name} is not in {path.parent} and its download failed ({error}); check the network, "
-                    f"or put a copy there as {path.name} with the arrays {', '.join(KEYS)}"
-                ) from error
+                raise _unreachable(name, path, error) from error
             arrays[f"x_{split}"] = np.asarray(data.data, dtype=np.uint8)
             arrays[f"y_{split}"] = np.asarray(data.targets, dtype=np.uint8)
     save_arrays(path, arrays)
+
+
+def _reach(name: str, addresses: Sequence[str | None], path: Path) -> None:
+    """Refuse a download whose servers do not answer, in seconds: to wait for them would take minutes."""
+    failed: Exception | None = None
+    for address in filter(None, addresses):
+        try:
+            urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=PATIENCE).close()
+            return
+        except urllib.error.HTTPError:  # an answer: it has no such page, but the files
+            return
+        except (OSError, HTTPException) as error:
+            failed = error
+    if failed:
+        raise _unreachable(name, path, failed) from failed
+
+
+def _unreachable(name: str, path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{name} is not in {path.parent} and its download failed ({error}); check the network, or put a copy there as "
+        f"{path.name} with the arrays {', '.join(KEYS)}"
+    )
 
 
 def _checksum(arrays: list[np.ndarray]) -> str:

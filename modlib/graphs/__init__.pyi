@@ -5,6 +5,7 @@ from .eigenvalues import (
 from .neurons import (
     Matrix as Matrix,
     NeuronGraph as NeuronGraph,
+    Part as Part,
     chain_graph as chain_graph,
     edge_weights as edge_weights,
     neuron_graph as neuron_graph,

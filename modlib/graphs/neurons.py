@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +20,9 @@ from modlib.checks import arrived, choice, items, labels as whole_numbers, real_
 from modlib.errors import GraphError, InputError
 from modlib.networks.network import BatchNormUse, as_network
 from modlib.reprs import BriefRepr
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Matrix: TypeAlias = np.ndarray | sp.sparray | sp.spmatrix
 Layout: TypeAlias = Literal["keras", "torch"]
@@ -38,6 +41,8 @@ class NeuronGraph(BriefRepr):
         edges: for a pair of layers (i, j), the non-negative (live of i) x (live of j) weights.
         live: for every layer, the indices of its live neurons, ascending.
         batch_norm: what was done with the network's batch normalisation, ``fold`` or ``ignore``; None if it has none.
+        names: of the layers; those of a list of arrays are numbered.
+        parts: of a network that branches, the weights that its edges are made of; a chain has one a pair of layers.
 
     Chapter: ``clusterability``.
     """
@@ -46,6 +51,12 @@ class NeuronGraph(BriefRepr):
     edges: Mapping[tuple[int, int], Matrix]
     live: tuple[np.ndarray, ...]
     batch_norm: BatchNormUse | None = None
+    names: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            object.__setattr__(self, "names", tuple(f"layer {number}" for number in range(len(self.sizes))))
 
     def _facts(self) -> dict[str, object]:
         edges = sum(sp.csr_array(block).count_nonzero() for block in self.edges.values())
@@ -118,8 +129,75 @@ class NeuronGraph(BriefRepr):
             out.append(full)
         return out
 
+    def labels_by_name(self, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """``labels_by_layer``, by the names of the layers.
 
-def neuron_graph(network: object, batch_norm: BatchNormUse = "fold", layout: Layout = "keras") -> NeuronGraph:
+        >>> graph = neuron_graph([np.ones((2, 3))])
+        >>> {name: part.tolist() for name, part in graph.labels_by_name(np.array([0, 1, 0, 0, 1])).items()}
+        {'layer 0': [0, 1], 'layer 1': [0, 0, 1]}
+        """
+        return dict(zip(self.names, self.labels_by_layer(labels), strict=True))
+
+    def table(self, labels: np.ndarray | None = None) -> pd.DataFrame:
+        """All neurons, isolated ones included: unit, layer, index, cluster and degree.
+
+        Args:
+            labels: one cluster a vertex, shape (n_vertices,); without it the column ``cluster`` is left out.
+
+        >>> neuron_graph([np.array([[1.0, 0.0], [2.0, 0.0]])]).table(np.array([0, 1, 1]))
+                 unit    layer  index  cluster  degree
+        0  layer 0[0]  layer 0      0        0     1.0
+        1  layer 0[1]  layer 0      1        1     2.0
+        2  layer 1[0]  layer 1      0        1     3.0
+        3  layer 1[1]  layer 1      1       -1     0.0
+        """
+        import pandas as pd
+
+        index = np.concatenate([np.arange(size) for size in self.sizes])
+        layer = np.repeat(np.array(self.names, dtype=object), self.sizes)
+        degrees = np.zeros(len(index))
+        degrees[np.cumsum([0, *self.sizes])[self.layer] + self.index] = self.degrees
+        columns: dict[str, Any] = {"unit": [f"{name}[{i}]" for name, i in zip(layer, index, strict=True)]}
+        columns |= {"layer": layer, "index": index}
+        if labels is not None:
+            columns["cluster"] = np.concatenate(self.labels_by_layer(labels))
+        return pd.DataFrame({**columns, "degree": degrees})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Part(BriefRepr):
+    """Weights of one layer, which are shuffled together, and which neurons read as what feature.
+
+    Attributes:
+        layer: number of the layer whose neurons they compute.
+        matrix: (features, neurons of the layer) edge weights; a sparse one holds all places that have a weight, those
+            of weight 0 as well, as in a convolution in groups.
+        reads: by number of a layer, (neurons, features): 1, or by what a normalisation on the way multiplies.
+    """
+
+    layer: int
+    matrix: Matrix
+    reads: Mapping[int, sp.csr_array]
+
+    def edges(self) -> dict[tuple[int, int], Matrix]:
+        """Edge weights between the layers that it joins."""
+        return {(source, self.layer): reads @ self.matrix for source, reads in self.reads.items()}
+
+    def restricted(self, live: Sequence[np.ndarray]) -> Part | None:
+        """Without neurons that are not live, and features that none of the others read; None if none is left."""
+        reads = {source: matrix[live[source]] for source, matrix in self.reads.items() if len(live[source])}
+        read = np.zeros(self.matrix.shape[0], dtype=bool)
+        for matrix in reads.values():
+            read[matrix.indices] = True
+        if not read.any() or not len(live[self.layer]):
+            return None
+        kept = {source: sp.csr_array(matrix[:, read]) for source, matrix in reads.items()}
+        return Part(self.layer, self.matrix[read][:, live[self.layer]], kept)
+
+
+def neuron_graph(
+    network: object, batch_norm: BatchNormUse = "fold", layout: Layout = "keras", inputs: object = None
+) -> NeuronGraph:
     """Neuron graph of weights, or of a Keras or PyTorch model.
 
     A_{uv} = |w_{uv}| for neurons u, v of adjacent layers, 0 otherwise. Isolated neurons are dropped.
@@ -127,11 +205,13 @@ def neuron_graph(network: object, batch_norm: BatchNormUse = "fold", layout: Lay
     Args:
         network: a list of weight matrices, each (fan-in, fan-out), dense or sparse, of any sign; a
             convolution kernel (height, width, in, out) stands for its channels; or a ``Network``,
-            a Keras 2 or 3 model, or a torch module, which ``modlib.networks.network.as_network`` reads.
+            a Keras 2 or 3 model, or a torch module of any shape: a chain is read layer by layer, see
+            ``modlib.networks.as_network``; one that branches is traced, see ``modlib.networks.trace``.
         batch_norm: ``fold`` scales the weights of a layer by the batch normalisation that follows it, as the network
             computes; ``ignore`` leaves them as they are.
         layout: of the arrays in a list: ``keras`` as above, or ``torch``, (fan-out, fan-in) and (out, in, height,
             width). Shapes alone do not tell: a square matrix fits both.
+        inputs: an example of what a model takes, if it is to be traced and its layers do not say; see ``trace``.
 
     Raises:
         GraphError: if a weight is NaN or infinite, if layers do not chain, or if all weights are 0.
@@ -156,10 +236,20 @@ def neuron_graph(network: object, batch_norm: BatchNormUse = "fold", layout: Lay
         network = items(network, "network")
         ordered = network if layout == "keras" else [_as_keras(weight) for weight in network]
         return chained([edge_weights(weight, position) for position, weight in enumerate(ordered)])
-    read = as_network(network)
-    graph = chained([edge_weights(w, position) for position, w in enumerate(read.graph_weights(batch_norm))])
+    try:
+        read = as_network(network)
+    except InputError:
+        from modlib.graphs.branching import traced_graph
+        from modlib.networks.tracing import trace
+
+        return traced_graph(trace(network, inputs), batch_norm)
+    weights = read.graph_weights(batch_norm)
+    graph = chained([edge_weights(weight, position) for position, weight in enumerate(weights)])
+    dense = len(weights) == len(read.layers)
+    names = unique([layer.name or layer.kind for layer in read.layers if dense or layer.kind == "conv"])
     normalised = any(layer.batch_norm is not None for layer in read.layers)
-    return replace(graph, batch_norm=batch_norm) if normalised else graph
+    names = names if len(names) == len(graph.sizes) else ("input", *names)
+    return replace(graph, names=names, batch_norm=batch_norm if normalised else None)
 
 
 def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
@@ -195,28 +285,57 @@ def chained(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
                 "arrays as PyTorch keeps them, (fan-out, fan-in), pass layout='torch'"
             )
     sizes = (edge_matrices[0].shape[0], *(matrix.shape[1] for matrix in edge_matrices))
+    return layered_graph(sizes, {(i, i + 1): matrix for i, matrix in enumerate(edge_matrices)})
+
+
+def layered_graph(sizes: Sequence[int], edge_matrices: Mapping[tuple[int, int], Matrix]) -> NeuronGraph:
+    """Neuron graph of non-negative edge matrices between any layers; neurons without an edge are not live.
+
+    Args:
+        sizes: number of neurons of every layer.
+        edge_matrices: for a pair of layers (i, j), a matrix (neurons of i, neurons of j).
+
+    Raises:
+        GraphError: if no edge is left.
+
+    >>> layered_graph((2, 2, 1), {(0, 1): np.eye(2), (0, 2): np.ones((2, 1)), (1, 2): np.ones((2, 1))})
+    NeuronGraph(sizes=[2, 2, 1], live=5 of 5, edges=6)
+    """
+    sizes = tuple(sizes)
     alive = [np.zeros(size, dtype=bool) for size in sizes]
     with np.errstate(over="ignore"):
-        for position, matrix in enumerate(edge_matrices):
+        for (i, j), matrix in edge_matrices.items():
             # edge weights are not negative, so a sum is 0 only where all of them are
-            alive[position] |= np.asarray(matrix.sum(axis=1)).ravel() > 0
-            alive[position + 1] |= np.asarray(matrix.sum(axis=0)).ravel() > 0
+            alive[i] |= np.asarray(matrix.sum(axis=1)).ravel() > 0
+            alive[j] |= np.asarray(matrix.sum(axis=0)).ravel() > 0
     live = tuple(np.flatnonzero(mask) for mask in alive)
     if not any(len(indices) for indices in live):
         raise GraphError(
             f"all weights are zero (layer sizes {sizes}), so no neuron has an edge; "
             "pass a network with at least one non-zero weight"
         )
-    edges = {}
-    for position, matrix in enumerate(edge_matrices):
-        rows, columns = live[position], live[position + 1]
+    edges: dict[tuple[int, int], Matrix] = {}
+    for (i, j), matrix in edge_matrices.items():
+        rows, columns = live[i], live[j]
         if (len(rows), len(columns)) == matrix.shape:
-            edges[position, position + 1] = matrix
+            edges[i, j] = matrix
         elif isinstance(matrix, np.ndarray):
-            edges[position, position + 1] = matrix[np.ix_(rows, columns)]
+            edges[i, j] = matrix[np.ix_(rows, columns)]
         else:
-            edges[position, position + 1] = sp.csr_array(matrix)[rows][:, columns]
+            edges[i, j] = sp.csr_array(matrix)[rows][:, columns]
     return NeuronGraph(sizes, edges, live)
+
+
+def unique(names: Sequence[str]) -> tuple[str, ...]:
+    """Names, of which those that come again are numbered.
+
+    >>> unique(["first", "shared", "shared"])
+    ('first', 'shared', 'shared (2)')
+    """
+    return tuple(
+        name if (before := list(names[:i]).count(name)) == 0 else f"{name} ({before + 1})"
+        for i, name in enumerate(names)
+    )
 
 
 def _as_keras(weight: Any) -> Any:
@@ -225,7 +344,7 @@ def _as_keras(weight: Any) -> Any:
         weight = weight.detach().cpu().numpy()
     if not sp.issparse(weight):
         weight = np.asarray(weight)
-    return weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T
+    return weight.transpose(*range(2, weight.ndim), 1, 0) if weight.ndim > 2 else weight.T
 
 
 def edge_weights(weight: Matrix, position: int = 0) -> Matrix:
@@ -234,7 +353,8 @@ def edge_weights(weight: Matrix, position: int = 0) -> Matrix:
     e_{ab} = sum_{y,x} |w_{yxab}| for a kernel (height, width, in, out); e = |w| for a matrix.
 
     Args:
-        weight: (fan-in, fan-out), dense or sparse, or a kernel (height, width, in, out).
+        weight: (fan-in, fan-out), dense or sparse, or a kernel (height, width, in, out); of sequences (width, in, out),
+            of volumes (depth, height, width, in, out).
         position: which layer it is, for the error message.
 
     Raises:
@@ -254,9 +374,9 @@ def _matrix(weight: Matrix, position: int) -> Matrix:
     sparse = sp.issparse(weight)
     # in double precision, as whole numbers would overflow: abs(-128) of eight bits is -128
     array = (real_sparse if sparse else real_numbers)(weight, f"weight {position}")
-    if array.ndim == 4 and not sparse:
+    if array.ndim in (3, 4, 5) and not sparse:
         with np.errstate(over="ignore"):
-            array = np.abs(array).sum(axis=(0, 1))
+            array = np.abs(array).sum(axis=tuple(range(array.ndim - 2)))
     if array.ndim != 2 or 0 in array.shape:
         raise GraphError(
             f"weight {position} has shape {array.shape}; expected a non-empty matrix (fan-in, fan-out) "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -128,10 +128,13 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
 
 
 def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> NeuronGraph:
-    """A layered graph whose edge matrices are shuffled one by one, isolated neurons of the result dropped.
+    """A layered graph whose weight matrices are shuffled one by one, isolated neurons of the result dropped.
+
+    In a network that branches, one matrix may make the edges of several pairs of layers; a convolution in groups keeps
+    its groups.
 
     Raises:
-        InputError: if the graph is not a chain of layers.
+        InputError: if the graph is not that of a network.
 
     >>> from modlib.graphs import neuron_graph
     >>> from modlib.networks import planted_weights
@@ -140,11 +143,16 @@ def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> N
     NeuronGraph(sizes=[8, 6, 4], live=18 of 18, edges=36)
     """
     graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
+    if graph.parts:
+        from modlib.graphs.branching import joined
+
+        sizes = [len(indices) for indices in graph.live]
+        return joined(sizes, [replace(part, matrix=_shuffled_places(part.matrix, null, rng)) for part in graph.parts])
     pairs = [(i, i + 1) for i in range(len(graph.live) - 1)]
     if list(graph.edges) != pairs:
         raise InputError(
             f"the graph joins the layers {sorted(graph.edges)}; a shuffle needs a chain {pairs}, "
-            "as neuron_graph makes of a list of weights"
+            "as neuron_graph makes of a list of weights, or a model"
         )
     choice(null, NULLS, "null")
     shuffled = []
@@ -153,6 +161,15 @@ def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> N
         single = is_large(graph) and isinstance(block, np.ndarray)
         shuffled.append(shuffle_in_single(block, null, rng) if single else shuffle_matrix(block, null, rng))
     return chained(shuffled)
+
+
+def _shuffled_places(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matrix:
+    """``shuffle_matrix`` among the places that hold a weight: all of a dense matrix, all stored ones of a sparse."""
+    if isinstance(matrix, np.ndarray):
+        return shuffle_matrix(matrix, null, rng)
+    shuffled = sp.csr_array(matrix, copy=True)
+    shuffled.data = np.asarray(shuffle_matrix(shuffled.data[None], null, rng))[0]
+    return shuffled
 
 
 def shuffled_ncuts(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import arrived, generator, instance, items, mapping, real, whole
+from modlib.checks import arrived, function, generator, instance, items, mapping, real, whole
 from modlib.errors import InputError
 from modlib.masks.learning import KEPT_POINTS, LearnedMask, MaskSettings, at_inference, loss_of_samples
 from modlib.masks.mask import Mask, fingerprint, sharing
@@ -72,6 +72,7 @@ def learn_in_turn(
     (Mask(0.weight=1 of 4, 0.bias=0 of 2, total=1 of 6), 1.0)
     """
     draws, rng = items(draws, "draws"), generator(rng)
+    make = function(make, "make", "it returns a network for a generator")
     module = make(rng)
     frozen = [name for name, _ in module.named_parameters() if not any(fnmatchcase(name, p) for p in unfrozen)]
     if not frozen:
@@ -140,6 +141,7 @@ def learn_with_weights(
     """
     module, rng = instance(module, nn.Module, "module", "pass a torch module"), generator(rng)
     settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
+    draw, loss = function(draw, "draw", "make it by draw_from"), function(loss, "loss", "of outputs and targets")
     parameters = dict(module.named_parameters())
     used = mapping({} if used is None else used, "used", "pass {name of a parameter: boolean array}")
     _check_used(used, parameters)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import generator, instance, items, real, seed_number, whole
+from modlib.checks import function, generator, instance, items, real, seed_number, whole
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
@@ -152,6 +152,7 @@ def learn_mask(
     """
     module, rng = torch_module(model), generator(rng)
     settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
+    draw, loss = function(draw, "draw", "make it by draw_from"), function(loss, "loss", "of outputs and targets")
     sparse = [name for name, part in module.named_modules() if getattr(part, "sparse", False)]
     if sparse:
         raise InputError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -20,7 +19,7 @@ import numpy as np
 
 from modlib.checks import instance, items, mapping
 from modlib.errors import DataError, InputError
-from modlib.files import replacing
+from modlib.files import read_arrays, replacing
 from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
 
@@ -136,8 +135,7 @@ class Mask(BriefRepr):
             DataError: if the file is missing or damaged, or is no mask.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {key: stored[key] for key in stored.files}
+            arrays = read_arrays(Path(path))
             names = [key.removeprefix(PREFIX) for key in arrays if key.startswith(PREFIX)]
             keep = {}
             for name in names:
@@ -145,7 +143,7 @@ class Mask(BriefRepr):
                 bits = np.unpackbits(arrays[PREFIX + name], count=math.prod(shape))
                 keep[name] = bits.reshape(shape).astype(bool)
             return cls(keep, str(arrays["network"]))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (DataError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} does not read as a mask ({error!r}); save it again with Mask.save") from error
 
 

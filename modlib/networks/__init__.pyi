@@ -30,3 +30,11 @@ from .sequences import (
     lstm_encoder_decoder as lstm_encoder_decoder,
     transformer_encoder_decoder as transformer_encoder_decoder,
 )
+from .traces import (
+    Trace as Trace,
+    UnitLayer as UnitLayer,
+    Weights as Weights,
+)
+from .tracing import (
+    trace as trace,
+)

@@ -15,6 +15,7 @@ import numpy as np
 
 from modlib.checks import arrived
 from modlib.errors import DataError, InputError
+from modlib.files import check_size, read_arrays
 from modlib.networks.network import Network, from_arrays, to_array
 
 
@@ -42,7 +43,7 @@ def load_network(path: str | Path, activation: str = "relu") -> Network:
     path = Path(path)
     match path.suffix:
         case ".npz":
-            arrays = _read_npz(path)
+            arrays = read_arrays(path)
             n = sum(key.startswith("kernel/") for key in arrays)
             unknown = set(arrays) - {f"{kind}/{i}" for kind in ("kernel", "bias") for i in range(n)}
             if unknown or n == 0 or any(f"kernel/{i}" not in arrays for i in range(n)):
@@ -70,16 +71,6 @@ def load_network(path: str | Path, activation: str = "relu") -> Network:
     return from_arrays([state[f"{n}weight"].T for n in names], [state.get(f"{n}bias") for n in names], activation)
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path} does not read as an npz file without pickles ({error}); save arrays of numbers"
-        ) from error
-
-
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -100,6 +91,8 @@ def _read_state_dict(path: Path) -> dict[str, np.ndarray]:
     import torch
 
     try:
+        if zipfile.is_zipfile(path):
+            check_size(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise DataError(

@@ -46,8 +46,9 @@ class LayerTracer(fx.Tracer):
     """Keeps layers whole, and lets functions see the steps inside a container."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """A module without parts is a layer."""
-        return not list(m.children())
+        """A layer is a module of PyTorch's own without parts, or attention; what others write may do anything."""
+        own = m.__module__.startswith(("torch.nn.", "modlib.networks."))
+        return own and (isinstance(m, nn.MultiheadAttention) or not list(m.children()))
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
@@ -66,6 +67,11 @@ def plain_copy(module: nn.Module) -> nn.Module:
     carried out once and are gone, as are the wrappers of DataParallel and torch.compile.
     """
     module = unwrapped(module)
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InputError(
+            f"a scripted {module.original_name} arrived, whose steps cannot be followed; expected the module that was "
+            "scripted: load its weights into it"
+        )
     computed = {
         id(value): value.detach().clone()
         for part in module.modules()

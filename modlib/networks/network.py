@@ -2,7 +2,7 @@
 
 A model of either framework becomes a torch module that computes the same function, plus its ordered
 weight layers as NumPy arrays. Every measure after that is written once. Only chains of layers are read:
-a network that branches has no single order. Chapter: ``clusterability``.
+a network that branches has no single order; ``modlib.networks.tracing`` follows it. Chapter: ``clusterability``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ PLAIN_FUNCTIONS = (
     *("flatten", "view", "reshape", "dropout"),
     *("max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"),
 )
+RESHAPES = ("Flatten", "FlattenChannelsLast", "flatten", "view", "reshape")
 BatchNormUse: TypeAlias = Literal["fold", "ignore"]
 BATCH_NORM_USES: tuple[str, ...] = get_args(BatchNormUse)
 AT_ONCE = 500  # inputs that a forward pass takes
@@ -277,15 +278,22 @@ def _network(module: nn.Module) -> Network:
 
     module.eval()
     layers: list[Layer] = []
+    reshaped = False
     for name, kind, step in chain(module):
         activation = next((name for name, cls in ACTIVATIONS.items() if kind in (name, cls)), None)
         if kind in ("Linear", "Conv2d"):
             if kind == "Conv2d" and step.groups != 1:
                 raise unsupported(name, f"a convolution in {step.groups} groups", TORCH_LAYERS)
+            if kind == "Conv2d" and reshaped:
+                raise unsupported(name, "a convolution behind a reshape, which may mix channels", TORCH_LAYERS)
             layers.append(_weight_layer(name, step))
         elif kind in ("BatchNorm1d", "BatchNorm2d"):
             if step.running_mean is None or (layers and layers[-1].batch_norm):
                 raise unsupported(name, f"a {kind} without running statistics, or after another", TORCH_LAYERS)
+            if layers and step.num_features != layers[-1].kernel.shape[-1]:
+                raise unsupported(
+                    name, f"a {kind} of other features than the outputs of the layer before", TORCH_LAYERS
+                )
             if layers:
                 layers[-1] = replace(layers[-1], batch_norm=_batch_norm(step))
         elif activation:
@@ -293,6 +301,7 @@ def _network(module: nn.Module) -> Network:
                 layers[-1] = replace(layers[-1], activation=activation)
         elif kind not in (*PLAIN_MODULES, *PLAIN_FUNCTIONS):
             raise unsupported(name, f"a {kind}", TORCH_LAYERS)
+        reshaped |= kind in RESHAPES
     if not layers:
         raise InputError(
             f"the {type(module).__name__} has no layer of weights; expected at least one Linear or Conv2d layer; "
@@ -377,4 +386,6 @@ def fold_batch_norm(kernel: np.ndarray, gamma: np.ndarray, variance: np.ndarray,
     root = np.sqrt(variance + real(epsilon, "epsilon", least=0))
     if not root.all():
         raise InputError("a variance of 0 and epsilon = 0 arrived; expected a positive sum: pass the layer's epsilon")
-    return kernel * (gamma / root)
+    with np.errstate(over="ignore", invalid="ignore"):
+        folded = kernel * (gamma / root)
+    return array(folded, "a kernel times gamma over the root of its variance")

@@ -27,6 +27,7 @@ DATASETS = {
     "mnist+cifar10 separate": "MNIST and CIFAR-10, separate",
 }
 DROPOUT = {"yes": "dropout", "no": "no dropout"}
+PENALTIES = {"none": "no penalty", "l1-l2": "l1 in the first layer, l2 in the others"}
 METHODS = {
     "none": "trained as usual",
     "normalisation": "normalised neurons",
@@ -61,7 +62,9 @@ def _spelt(column: str, value: str) -> str:
         case "dropout":
             return DROPOUT.get(value, value)
         case "penalty":
-            return "no penalty" if value == "none" else value
+            return PENALTIES.get(value, value)
+        case "faint":
+            return f"faint weights {value}"
         case "method":
             return METHODS.get(value, value)
         case "batch_norm":

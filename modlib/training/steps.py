@@ -71,7 +71,7 @@ class Steps:
         steps: batches.
         batch_size: examples a step.
         learning_rate: of Adam.
-        clip: largest norm of the gradient.
+        clip: largest norm of the gradient; infinity for any.
 
     Source: weight-masks C.1. Chapter: ``weight-masks``.
     """
@@ -85,7 +85,8 @@ class Steps:
         whole(self.steps, "steps", least=0)
         whole(self.batch_size, "batch_size")
         real(self.learning_rate, "learning_rate", above=0)
-        real(self.clip, "clip", above=0)
+        if self.clip != math.inf:  # which clips nothing
+            real(self.clip, "clip", above=0)
 
 
 def train_steps(

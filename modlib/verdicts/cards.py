@@ -29,10 +29,13 @@ DARK = (Grade.REPRODUCED, Grade.NOT_REPRODUCED)  # colours on which white is rea
 PAPERS = {
     "pruned-modular": "Pruned neural networks",
     "clusterability": "Clusterability",
+    "clusterability-released": "Clusterability, results released",
     "importance-coherence": "Importance and coherence",
     "weight-masks": "Weight masks",
     "upstream-downstream": "Upstream and downstream",
 }
+
+RELEASED = {"released-clust-grad": "table 1"}  # a table that is lost, and what its authors released instead
 
 
 def judged(chapter: str | None = None, folder: Path | None = None, path: Path | None = None) -> Judged:
@@ -126,6 +129,8 @@ def place(paper: str, item: str) -> str:
         values = paper_values(paper)
         notes = values.loc[values["item"] == item, "note"]
         return re.split(r"[;(]", notes.iloc[0])[0].strip() if len(notes) else "in the text"
+    if item in RELEASED:
+        return RELEASED[item]
     kind, _, number = item.partition("-")
     return f"{'section' if kind == 'text' else kind} {number[:1].upper()}{number[1:]}"
 

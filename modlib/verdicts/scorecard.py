@@ -37,6 +37,8 @@ COLUMNS = (
 def repeated(claims: Iterable[Claim]) -> dict[tuple[str, str], str]:
     """Numbers that an earlier claim holds already: the same rows, compared with the same printed number.
 
+    Runs that a paper prints one by one repeat nothing, whatever their mean.
+
     Returns:
         For the id of a claim and one of its metrics, the id of the first claim that holds the number.
     """
@@ -44,7 +46,7 @@ def repeated(claims: Iterable[Claim]) -> dict[tuple[str, str], str]:
     found = {}
     for claim in claims:
         for metric, printed in claim.printed.items():
-            if claim.row and printed.sample is not None:
+            if claim.row and "*" not in claim.row and printed.sample is not None:
                 number = (metric, f"{printed.sample.mean:.6g}", tuple(sorted(claim.rows.items())))
                 if claim.id != first.setdefault(number, claim.id):
                     found[claim.id, metric] = first[number]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from hypothesis import given, strategies as st
 
 from modlib.book import notebooks
-from modlib.errors import BookError, InputError
+from modlib.errors import BookError, DataError, InputError
 from modlib.files import checkout
 
 PARAMETERS = """\
@@ -121,17 +122,53 @@ def test_an_unknown_or_ill_typed_parameter_is_refused_before_anything_runs(tmp_p
     assert not (tmp_path / "out.ipynb").exists()
 
 
-def test_a_chapter_runs_with_other_parameters_and_tells_how_long_it_will_take(tmp_path, capsys):
+def test_a_chapter_runs_with_other_parameters_and_tells_how_long_it_will_take(tmp_path, capsys, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(notebooks, "load_images", loaded.append)
     twin = chapter(tmp_path)
     source = twin.with_suffix(".ipynb").read_bytes()
     out = notebooks.run_chapter("tiny", {"dataset": "mnist", "seed": "3"}, tmp_path / "out.ipynb", tmp_path)
     assert "not run on this machine yet" in capsys.readouterr().out
+    assert loaded == ["mnist"]
     executed = nbformat.read(out, as_version=4)
     assert executed.cells[-1].outputs[0].text == "mnist 3\n"
     assert twin.with_suffix(".ipynb").read_bytes() == source
     times = json.loads((tmp_path / "_build" / "times" / "tiny.json").read_text())
     assert list(times) == ['{"dataset": "mnist", "seed": 3}']
     assert "expect about" in notebooks.expected_time(tmp_path, "tiny", {"dataset": "mnist", "seed": 3})
+
+
+def test_a_text_that_is_none_of_those_that_its_comment_lists_is_refused():
+    parameter = notebooks.Parameter("dataset", "digits", "images of the run: digits (scaled up), mnist or cifar10")
+    assert parameter.values == ("digits", "mnist", "cifar10")
+    assert notebooks.convert(parameter, "cifar10") == "cifar10"
+    with pytest.raises(InputError, match="dataset = 'imagenet' arrived; expected one of cifar10, digits, mnist"):
+        notebooks.convert(parameter, "imagenet")
+    assert notebooks.Parameter("k", 4, "number: of clusters").values == ()
+
+
+def test_data_that_cannot_be_downloaded_fail_before_a_kernel_starts(tmp_path, monkeypatch):
+    chapter(tmp_path)
+    monkeypatch.setenv("MODLIB_DATA", str(tmp_path / "empty"))
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: (_ for _ in ()).throw(OSError("no route to host")))
+    monkeypatch.setattr(notebooks, "execute", lambda *_, **__: pytest.fail("the notebook ran"))
+    with pytest.raises(DataError, match=r"mnist is not in .*no route to host.*check the network, or put a copy there"):
+        notebooks.run_chapter("tiny", {"dataset": "mnist"}, tmp_path / "out.ipynb", tmp_path)
+
+
+def test_an_error_of_modlib_in_a_notebook_is_its_message_without_a_traceback(tmp_path):
+    chapter(tmp_path, code="from modlib.data import load_images\nload_images('imagenet')")
+    with pytest.raises(BookError, match=r"^tiny.ipynb: data set = 'imagenet' arrived; .*\n\(code cell 2; .*\)$"):
+        notebooks.run_chapter("tiny", {}, tmp_path / "out.ipynb", tmp_path)
+
+
+@given(st.text() | st.text(alphabet="'\"\\\n\r{}#\u2028a "))
+def test_a_text_reaches_the_kernel_as_the_same_literal_whatever_is_in_it(text):
+    from papermill.translators import PythonTranslator
+
+    [statement] = ast.parse(PythonTranslator.codify({"text": text})).body
+    assert isinstance(statement, ast.Assign)
+    assert ast.literal_eval(statement.value) == text
 
 
 def test_a_chapter_that_never_ran_here_tells_what_its_stored_networks_took(tmp_path):
@@ -180,17 +217,21 @@ def test_a_kernel_that_dies_as_it_starts_is_started_again(tmp_path, monkeypatch,
     assert len(starts) == min(deaths + (message is None), 3)
 
 
-@pytest.mark.parametrize("output", ["out.html", "notebooks/tiny.ipynb"])
+@pytest.mark.parametrize(
+    "output", ["out.html", "notebooks/tiny.ipynb", "notebooks/other.ipynb", "x/../notebooks/o.ipynb"]
+)
 def test_a_run_overwrites_no_chapter(tmp_path, output):
     chapter(tmp_path)
-    with pytest.raises(InputError, match=r"output .* arrived|is the chapter itself"):
+    with pytest.raises(InputError, match=r"output .* arrived|is among the chapters"):
         notebooks.run_chapter("tiny", {}, tmp_path / output, tmp_path)
 
 
 def test_an_unknown_chapter_is_refused(tmp_path):
     chapter(tmp_path)
-    with pytest.raises(InputError, match="'tniy' arrived; expected one of tiny"):
-        notebooks.run_chapter("tniy", {}, tmp_path / "out.ipynb", tmp_path)
+    (tmp_path / "outside.ipynb").write_text("{}")
+    for name in ("tniy", "../outside", "", ".", str(tmp_path / "outside")):
+        with pytest.raises(InputError, match=f"{name!r} arrived; expected one of tiny"):
+            notebooks.run_chapter(name, {}, tmp_path / "out.ipynb", tmp_path)
 
 
 def test_a_notebook_can_check_what_plain_papermill_lets_through():

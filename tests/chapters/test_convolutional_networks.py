@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from modlib.chapters.convolutional_networks import experiment
 from modlib.chapters.convolutional_networks.experiment import CONDITION, EXPERIMENT, cells, measure, without_batch_norm
+from modlib.chapters.convolutional_networks.findings import NAMES, found, with_condition
 from modlib.chapters.rows import ROW_KEY, TOLERANCE
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
@@ -117,3 +118,44 @@ def test_vgg_has_rows_with_batch_normalisation_folded_in_and_left_out(monkeypatc
     assert list(zip(rows["stage"], rows["batch_norm"], strict=True)) == [
         ("unpruned", "folded"), ("unpruned", "left out"), ("pruned", "folded"), ("pruned", "left out"),
     ]  # fmt: skip
+
+
+def table(ncut: float, stage: str, dataset: str = "mnist", network: str = "small", n: int = 4) -> pd.DataFrame:
+    """Rows of networks with n-cuts a little above this, beside shuffles at 10.5."""
+    return pd.DataFrame(
+        {
+            "network": network,
+            "dataset": dataset,
+            "dropout": "no",
+            "penalty": "none",
+            "seed": seed,
+            "stage": stage,
+            "batch_norm": "none",
+            "ncut": ncut + 0.01 * seed,
+            "shuffled_mean": 10.5,
+        }
+        for seed in range(n)
+    )
+
+
+def test_what_was_found_turns_with_the_rows() -> None:
+    untrained = table(10.9, "initial", "initialisation")
+    trained, before, spread = found(untrained)
+    assert trained == "Trained CNNs are not measured yet, only 4 that are not trained."
+    assert before == "Before training, the n-cut at 12 clusters is 10.90 to 10.93 in 4 small CNNs."
+    assert "a standard deviation of 0.013 only" in str(spread)
+    rows = pd.concat([untrained, table(10.4, "unpruned"), table(11.0, "pruned")])
+    trained, _, spread = found(rows)
+    assert str(trained).endswith("in 4 of 4 before pruning and 0 of 4 after it.")
+    assert "4 of 8 trained small CNNs lie below all of them" in str(spread)
+    assert found(untrained.head(0)) == (None, None, None)
+
+
+def test_a_network_of_vgg_counts_once_although_it_has_rows_of_two_graphs() -> None:
+    twice = [table(8.0, "pruned", "cifar10", "vgg").assign(batch_norm=name) for name in ("folded", "left out")]
+    assert "in 4 of 4 after it" in str(found(pd.concat(twice))[0])
+
+
+def test_every_condition_of_the_grid_has_a_name() -> None:
+    grid = pd.DataFrame(cells("paper"))
+    assert set(with_condition(grid)["condition"]) == set(NAMES)

@@ -2,12 +2,14 @@
 
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-from modlib.chapters.regularisation import experiment
-from modlib.chapters.regularisation.findings import FINDINGS, faint_effect
+from modlib.chapters.regularisation import experiment, figures
+from modlib.chapters.regularisation.findings import effect, found, of_faint
+from modlib.chapters.rows import with_distance
 from modlib.data.images import Images
 from modlib.networks.planted import planted_weights, random_weights
 from modlib.training.keras import Snapshot
@@ -96,18 +98,69 @@ def test_a_network_that_falls_apart_is_trained_again_and_the_row_says_so(
     assert rows["ncut"].min() > experiment.NEAR_ZERO
 
 
-def test_what_faint_weights_do_is_taken_within_a_network() -> None:
-    shared = {"dataset": "mnist", "dropout": "no", "penalty": "l1", "stage": "pruned", "k": 12, "shuffled_mean": 5.0}
-    rows = pd.DataFrame(
-        {**shared, "seed": seed, "faint": faint, "ncut": ncut, "test_accuracy": accuracy}
+def table(penalty: str = "l1", kept: float = 9.0, removed: float = 4.0, accuracy: float = 0.97) -> pd.DataFrame:
+    """Three networks before and after pruning, with n-cuts that grow by one, beside shuffles at 5."""
+    return pd.DataFrame(
+        {
+            "table": "regularisation",
+            "dataset": "mnist",
+            "dropout": "no",
+            "penalty": penalty,
+            "seed": seed,
+            "stage": stage,
+            "null": "layer",
+            "k": 12,
+            "faint": faint,
+            "faint_share": 0.4,
+            "ncut": ncut,
+            "shuffled_mean": 5.0,
+            "test_accuracy": test_accuracy,
+        }
         for seed in range(3)
-        for faint, ncut, accuracy in (("kept", 9.0 + seed, 0.98), ("removed", 4.0, 0.97))
+        for stage in ("unpruned", "pruned")
+        for faint, ncut, test_accuracy in (("kept", kept + seed, 0.98), ("removed", removed, accuracy))
     )
-    assert list(faint_effect(rows)["effect"]) == [5, 6, 7]
-    found = {name: FINDINGS[name].measure(rows) for name in ("faint_effect", "faint_cost")}
-    assert found["faint_effect"].mean == 6  # type: ignore[union-attr]
-    assert found["faint_cost"].mean == pytest.approx(0.01)  # type: ignore[union-attr]
-    above = FINDINGS["above_shuffles"].measure(rows[rows["faint"] == "removed"])
-    assert above is not None
-    assert (above.mean, above.n) == (-1, 3)
-    assert FINDINGS["faint_effect"].measure(rows[rows["faint"] == "kept"]) is None
+
+
+def usual(ncut: float) -> pd.DataFrame:
+    return table(removed=ncut).query("faint == 'removed'").assign(table="clusterability")
+
+
+def test_what_faint_weights_do_is_taken_within_a_network() -> None:
+    pruned = table().query("stage == 'pruned'")
+    assert of_faint(pruned, "distance").values == (5, 6, 7)  # type: ignore[union-attr]
+    assert of_faint(pruned, "test_accuracy").mean == pytest.approx(0.01)  # type: ignore[union-attr]
+    assert of_faint(pruned.query("faint == 'kept'"), "distance") is None
+
+
+def test_the_effect_of_a_penalty_is_taken_between_networks_of_one_seed_with_all_weights() -> None:
+    assert effect(table().query("stage == 'pruned'"), usual(8.0), "ncut").values == (1, 2, 3)  # type: ignore[union-attr]
+    assert effect(table(), usual(8.0).head(0), "ncut") is None
+
+
+def test_what_was_found_turns_with_the_rows() -> None:
+    for ncut, verb in ((20.0, "L1 lowers it"), (1.0, "L1 raises it")):
+        change, distance, faint = found(pd.concat([table(), table("l2"), usual(ncut)]))
+        assert verb in str(change)
+        assert "n-cut of pruned networks on MNIST:" in str(change)
+        assert "5.00 (3.31 to 6.69, n = 3) with L1 and 5.00 (3.31 to 6.69, n = 3) with L2" in str(distance)
+        assert "40% are fainter" in str(faint)
+        assert "is −1.00 (−1.00 to −1.00, n = 3), which is less by 6.00" in str(faint)
+        assert "accuracy changes by −0.0100" in str(faint)
+    assert found(table("l2"))[2] is None
+    assert found(usual(9.0)) == (None, None, None)
+
+
+def test_the_figure_joins_each_network_with_itself_without_faint_weights() -> None:
+    figure = figures.with_faint_and_without(with_distance(table()), {"l1": "L1", "l2": "L2"})
+    (ax,) = figure.axes
+    np.testing.assert_allclose([line.get_ydata() for line in ax.lines[:3]], [[4, -1], [5, -1], [6, -1]])
+    plt.close(figure)
+
+
+def test_the_histogram_counts_every_weight_that_is_not_zero() -> None:
+    ax = figures.sizes_of_weights({"one": [np.array([[0.0, 0.5], [-1e-4, 2e-3]])]}, 1e-3)
+    heights = ax.patches[0].get_xy()[:, 1]
+    assert heights.max() == 1
+    assert len(ax.lines) == 1
+    plt.close(ax.figure)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modlib.chapters.rows import ROW_KEY, TOLERANCE
-from modlib.chapters.structured_tasks import experiment
+from modlib.chapters.rows import ROW_KEY, TOLERANCE, with_distance
+from modlib.chapters.structured_tasks import experiment, findings
 from modlib.chapters.structured_tasks.experiment import CONDITION, EXPERIMENT, cells, measure
 from modlib.data.composites import KINDS
 from modlib.tables import PROFILES
@@ -87,3 +87,51 @@ def test_all_rows_have_the_same_columns(tmp_path, monkeypatch) -> None:
     (row, *_) = measure(cells("smoke")[0])
     assert {*ROW_KEY, *EXPERIMENT.tolerance} <= row.keys()
     assert all(row[name] is None for name in experiment.LOSSES)
+
+
+def table(tasks: dict[str, float]) -> pd.DataFrame:
+    """Three networks a data set, before and after pruning, with these n-cuts beside shuffles at 9."""
+    return pd.DataFrame(
+        {
+            "network": "regression" if dataset == "polynomials" else "mlp",
+            "dataset": dataset,
+            "dropout": "no",
+            "penalty": "none",
+            "seed": seed,
+            "stage": stage,
+            "k": 12,
+            "ncut": ncut + seed + (stage == "unpruned"),
+            "shuffled_mean": 9.0,
+            "test_accuracy": np.nan if dataset == "polynomials" else 0.95,
+            "test_loss": 0.3 if dataset == "polynomials" else np.nan,
+            "added": 0.1 if dataset == "polynomials" else np.nan,
+        }
+        for dataset, ncut in tasks.items()
+        for seed in range(3)
+        for stage in ("unpruned", "pruned")
+    )
+
+
+def test_every_data_set_of_the_grid_is_a_task_in_words() -> None:
+    assert {findings.task_of(cell["dataset"]) for cell in cells("paper")} == set(findings.TASKS.values())
+    assert findings.task_of("lines+mnist separate") == "separate mixtures"
+
+
+def test_networks_on_different_images_are_compared_with_those_of_one_class_seed_by_seed() -> None:
+    rows = with_distance(table({"mnist halves-diff": 8.0, "mnist halves-same": 10.0, "fashion_mnist halves-diff": 1.0}))
+    assert findings.difference(rows).values == (-2.0,) * 6  # type: ignore[union-attr]
+    assert findings.difference(rows[rows["dataset"] == "mnist halves-diff"]) is None
+
+
+def test_what_was_found_turns_with_the_rows() -> None:
+    tasks, pruning, scores = findings.found(table({"mnist halves-diff": 5.0, "mnist halves-same": 6.0}))
+    assert str(tasks).startswith("Of pruned networks 6 of 6 are easier")
+    assert "−3.00 on halves that differ and −2.00 on halves of one class" in str(tasks)
+    assert "by −1.00" in str(pruning)
+    assert "it is −1.00 (−1.00 to −1.00, n = 3) more on two different images" in str(pruning)
+    assert str(scores).endswith("a test accuracy of 0.950 on halves that differ and 0.950 on halves of one class.")
+    tasks, pruning, scores = findings.found(table({"polynomials": 9.5}))
+    assert str(tasks).startswith("Of pruned networks 0 of 3 are")
+    assert "images" not in str(pruning)
+    assert scores == "Pruned networks have a mean squared error of 0.200 on polynomials."
+    assert findings.found(table({"polynomials": 9.5}).head(0)) == (None, None, None)

@@ -108,7 +108,8 @@ def table(effects: dict[str, float], paper_is_right: bool = True) -> pd.DataFram
             for layer in range(1, depth + 1):
                 for name in MEASURES:
                     upstream = name in UPSTREAM
-                    side = 1.2 - 0.2 * layer if upstream else 0.05 + 0.1 * layer if depth > 2 else 0.2 / layer
+                    favoured = upstream ^ ((cell["sweep"], cell["hidden"]) == ("l1", "256-256"))
+                    side = 1.2 - 0.2 * layer if favoured else 0.05 + 0.1 * layer if depth > 2 else 0.2 / layer
                     q = (
                         0.2
                         + 0.01 * layer

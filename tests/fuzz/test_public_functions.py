@@ -87,6 +87,10 @@ ARGUMENTS: dict[str, NAMED] = {
     },
     "graphs.cluster": {"graph": some.adjacencies(), "k": few, "rng": rng, "route": routes, "n_init": counts},
     "graphs.cluster_for_each_k": {"graph": some.adjacencies(), "ks": ks, "rng": rng, "route": routes, "n_init": counts},
+    "graphs.clusters_of": {
+        "graph": some.adjacencies(), "embedding": some.arrays(), "ks": ks, "rng": rng, "n_init": counts
+    },
+    "graphs.share_between_layers": {"graph": some.graphs(), "embedding": some.arrays()},
     "graphs.ncut": {"graph": some.adjacencies(), "labels": some.partitions},
     "graphs.spectral_embedding": {"graph": some.adjacencies(), "k": few, "route": routes, "rng": rng},
     "graphs.hidden_labels": {"network": some.networks(), "k": few, "rng": rng},
@@ -171,6 +175,7 @@ ARGUMENTS: dict[str, NAMED] = {
     "networks.simple_cnn": {"rng": rng, "dropout": flag, "classes": few},
     "networks.small_cnn": {"rng": rng, "channels": few, "classes": few, "side": words([4, 8, 6]), "dropout": flag},
     "networks.torch_module": {"model": st.one_of(linear, some.networks())},
+    "networks.trace": {"model": linear, "inputs": some.numbers(5, 2)},
     "networks.transformer_encoder_decoder": {**sizes, "heads": words([1, 2]), "dropout": share},
     "networks.vgg16": {"rng": rng, "classes": few, "dropout": flag},
     "data.add_or_multiply": {"rng": rng, "n": few, "only": words([None, "addition", "multiplication"])},

@@ -1,5 +1,7 @@
 """modlib.graphs.shuffles: a shuffle keeps what it must, and the test finds structure where it is and nowhere else."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -51,6 +53,15 @@ def test_every_permutation_is_equally_likely(form: type, null: Null, places: int
     reached = visits[visits > 0]
     assert len(reached) == places
     assert scipy.stats.chisquare(reached).pvalue > 0.001
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("null", NULLS)
+def test_no_weight_keeps_its_place_more_often_than_by_chance(form: Callable, null: Null) -> None:
+    matrix, rng, n = np.arange(1.0, 13).reshape(3, 4), np.random.default_rng(0), 2000
+    shuffled = [sp.coo_array(shuffle_matrix(form(matrix), null, rng)).toarray() for _ in range(n)]
+    stayed = np.sum([found == matrix for found in shuffled], axis=0)
+    assert (np.abs(stayed - n / 12) < 5 * np.sqrt(n / 12)).all()
 
 
 def test_an_unknown_null_model_is_refused(noise: NeuronGraph) -> None:
@@ -180,8 +191,8 @@ def test_a_test_without_shuffles_or_with_too_many_clusters_is_refused() -> None:
         shuffle_test(graph, 2, 0, 0)
     with pytest.raises(InputError, match=r"n_shuffles = 2.5 arrived"):
         shuffle_test(graph, 2, 2.5, 0)  # type: ignore[arg-type]
-    for jobs in (0, None):
-        with pytest.raises(InputError, match=f"jobs = {jobs} arrived; expected a whole number of at least 1"):
+    for jobs, wanted in ((0, "a number of processes"), (None, "a whole number")):
+        with pytest.raises(InputError, match=f"jobs = {jobs} arrived; expected {wanted}"):
             shuffle_test(graph, 2, 3, 0, jobs=jobs)  # type: ignore[arg-type]
     with pytest.raises(GraphError, match="k = 5 clusters were asked of a graph with 4 live neurons"):
         shuffle_test(graph, 5, 3, 0)

@@ -133,6 +133,21 @@ def test_probabilities_go_to_both_ends_and_the_course_is_noted(learned):
         assert found.kept[1500] == kept
 
 
+@pytest.mark.parametrize(("keep", "kept"), [(0.4, False), (0.49, False), (0.51, True), (0.9, True)])
+def test_a_weight_is_kept_if_its_probability_is_above_a_half(keep: float, kept: bool):
+    module = nn.Linear(3, 2)
+    draw = draw_from(torch.randn(8, 3), torch.zeros(8, dtype=torch.long))
+    found = learn_mask(module, draw, MaskSettings(steps=0, keep=keep), np.random.default_rng(0))
+    assert all((of_one == kept).all() for of_one in found.mask.keep.values())
+    assert all(np.allclose(of_one, keep) for of_one in found.probabilities.values())
+
+
+def test_a_mask_starts_and_learns_as_in_the_paper():
+    settings = MaskSettings()
+    assert (settings.steps, settings.batch_size, settings.samples, settings.learning_rate) == (20_000, 128, 4, 1e-2)
+    assert (settings.beta, settings.keep, settings.clip) == (1e-4, 0.9, 1.0)
+
+
 def test_the_same_generator_gives_the_same_mask():
     module, _ = two_functions()
     draw = draw_from(*ask(module, 0))

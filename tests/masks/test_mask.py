@@ -79,6 +79,17 @@ def test_masks_that_are_equal_or_disjoint_are_no_chance():
         assert max(chance["w"].p, chance[TOTAL].p) < 1e-6
 
 
+@pytest.mark.parametrize("shared", [0, 1, 3, 4])
+def test_the_p_value_of_sharing_counts_both_tails(shared: int):
+    """Of 8 weights both masks keep 4; by chance C(4, s) C(4, 4 - s) of 70 draws share s."""
+    first, second = np.arange(8) < 4, np.isin(np.arange(8), np.r_[0:shared, 4 : 8 - shared])
+    found = chance_sharing(Mask({"w": first}, "n"), Mask({"w": second}, "n"))
+    as_far = sum(math.comb(4, s) ** 2 for s in range(5) if abs(s - 2) >= abs(shared - 2))
+    assert found["w"].p == pytest.approx(as_far / 70)
+    z = (shared - 2) / math.sqrt(4 * 4 * 4 * 4 / (64 * 7))
+    assert found[TOTAL].p == pytest.approx(math.erfc(abs(z) / math.sqrt(2)))
+
+
 def test_a_mask_that_keeps_all_or_nothing_is_compared_without_nan_p():
     full = Mask({"w": np.ones(5, bool)}, "n")
     for other in (full, ~full):

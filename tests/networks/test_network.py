@@ -146,10 +146,14 @@ def test_layers_are_those_of_the_model(K: ModuleType) -> None:
 @KERAS
 def test_the_graph_of_a_perceptron_takes_every_kernel(K: ModuleType) -> None:
     model = randomise(perceptron(K))
-    weights = as_network(model).graph_weights("ignore")
+    network = as_network(model)
+    weights = network.graph_weights(batch_norm="ignore")
     kernels = [np.asarray(layer.kernel) for layer in model.layers if type(layer).__name__ == "Dense"]
     for ours, theirs in zip(weights, kernels, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+    norm = network.layers[0].batch_norm
+    folded = kernels[0] * norm.gamma / np.sqrt(norm.variance + norm.epsilon)
+    np.testing.assert_allclose(network.graph_weights()[0], folded, rtol=1e-6)
     assert neuron_graph(model).sizes == (12, 9, 7, 4)
 
 
@@ -222,7 +226,7 @@ def test_a_keras_model_that_cannot_be_read_is_refused(
 
 def test_the_error_for_an_unknown_layer_names_what_is_supported_and_the_way_out() -> None:
     with pytest.raises(InputError) as caught:
-        neuron_graph(nn.Sequential(nn.Linear(3, 4), nn.LSTM(4, 2)))
+        as_network(nn.Sequential(nn.Linear(3, 4), nn.LSTM(4, 2)))
     message = str(caught.value)
     assert "'1' is a LSTM" in message
     assert "Linear, Conv2d" in message
@@ -300,6 +304,22 @@ def test_the_torch_form_of_a_keras_model_can_be_read_again() -> None:
         (3, "builtins.int arrived"),
     ],
     ids=["residual", "groups", "no-statistics", "no-weights", "attention", "embedding", "array", "number"],
+)
+def test_what_is_no_chain_is_refused(model: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        as_network(model)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (nn.Sequential(nn.Linear(9, 4), nn.Bilinear(4, 4, 2)), "needs an example input, and none was given"),
+        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Unfold(2)), "layer '1' is a Unfold, in which units may mix"),
+        (nn.Sequential(nn.ReLU()), "has no layer of weights"),
+        (np.eye(3), "numpy.ndarray arrived; .* list of weight matrices"),
+        (3, "builtins.int arrived"),
+    ],
+    ids=["no-input", "unfold", "no-weights", "array", "number"],
 )
 def test_what_cannot_be_read_is_refused(model: object, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -27,8 +27,11 @@ BOOK = checkout() / "book"
 REPRODUCED, PARTLY, NOT = Grade.REPRODUCED, Grade.PARTLY, Grade.NOT_REPRODUCED
 NOT_TESTED, NO_VALUE = Grade.NOT_TESTED, Grade.NO_VALUE
 ALL_ROWS = {
-    "pruned-modular": ["table-1", "table-2", "table-3", "table-4", *(f"table-A.{i}" for i in range(1, 16))],
-    "clusterability": [*(f"table-A.{i}" for i in range(1, 7)), *(f"table-A.{i}" for i in (13, 16, 17, 18))],
+    "pruned-modular": ["table-1", "table-2", "table-3", "table-4", *(f"table-A.{i}" for i in range(1, 18))],
+    "clusterability": [
+        *(f"table-A.{i}" for i in range(1, 7)),
+        *(f"table-A.{i}" for i in (*range(7, 11), 12, 13, *range(16, 22))),
+    ],
     "clusterability-released": ["released-clust-grad"],
 }
 TEXT = {
@@ -60,12 +63,11 @@ def wanted(paper: str) -> pd.DataFrame:
     in_tables = values["item"].isin(ALL_ROWS[paper]) & ~values["row"].str.startswith(
         "caption"
     )  # captions hold settings
-    in_tables &= ~values["row"].str.match(r"l[12]\|")  # regularisation is a later chapter
     if paper.endswith("-released"):  # more than the paper prints of its networks
         in_tables &= values["metric"].isin(list(FINDINGS))
     in_text = values["item"].isin(TEXT[paper]) & values["metric"].isin(list(FINDINGS))
     untrained = (
-        (values["row"] == "random-init")
+        values["row"].str.endswith("random-init")
         & values["metric"].str.startswith("ncut")
         & values["item"].isin(["text-2", "text-3"])
     )

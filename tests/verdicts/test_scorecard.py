@@ -8,11 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modlib.chapters import findings
 from modlib.evidence.criteria import CRITERIA, Grade
 from modlib.evidence.papers import Place, paper_values, rows_at
-from modlib.verdicts import cards, claims, power, scorecard, wrong
+from modlib.verdicts import cards, claims, coverage, power, scorecard, wrong
 
-N_CLAIMED = {"pruned-modular": 880, "clusterability": 155, "importance-coherence": 54, "weight-masks": 4}
+N_CLAIMED = {
+    "pruned-modular": 942,
+    "clusterability": 483,
+    "clusterability-released": 20,
+    "importance-coherence": 54,
+    "weight-masks": 4,
+}
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +123,10 @@ def test_a_claims_row_shows_all_its_numbers_and_where_it_fails(judged):
     assert f'id="{claim.id}"' in row
 
 
+def test_every_paper_has_a_name_for_readers():
+    assert set(cards.PAPERS) == set(claims.PREFIX)
+
+
 def test_tiles_lead_to_the_rows_of_their_claims(judged):
     tiles = cards.tiles(judged).data
     assert all(f'href="#{claim.id}"' in tiles for claim, _ in judged)
@@ -130,7 +141,33 @@ def test_tiles_lead_to_the_rows_of_their_claims(judged):
         ("upstream-downstream", "figure-S11", "figure S11"),
         ("weight-masks", "text-c.7.1", "section C.7.1"),
         ("importance-coherence", "finding-12", "section 3.1.1, figure 1"),
+        ("clusterability-released", "released-clust-grad", "table 1"),
     ],
 )
 def test_places_are_named_as_the_papers_name_them(paper, item, words):
     assert cards.place(paper, item) == words
+
+
+def test_every_printed_result_has_one_state_and_loses_it_with_its_claim(judged):
+    counts = coverage.coverage(judged)
+    assert list(counts) == list(coverage.STATES)
+    values = paper_values("pruned-modular")
+    results = values["metric"].isin(coverage.UNMEASURED | findings().keys())
+    again = scorecard.repeated(claim for claim, _ in judged)
+    twice = sum(claim.startswith("pm-") and metric != "distance" for claim, metric in again)
+    assert counts.loc["pruned-modular"].to_numpy().sum() == results.sum() - twice
+    table = ("pruned-modular", "table-1")
+    assert counts.loc[table, coverage.MISSING] == 0
+    without = coverage.coverage([pair for pair in judged if pair[0].id != "pm-table-1-mnist"])
+    assert without.loc[table, coverage.MISSING] == 5
+    # What another paper repeats counts there once the first claim is gone.
+    assert without.loc[("clusterability", "table-A.1")].sum() == 5
+    assert ("clusterability", "table-A.1") not in counts.index
+
+
+def test_the_figure_of_coverage_has_a_bar_for_every_item(judged):
+    counts = coverage.coverage(judged)
+    drawn = coverage.figure(counts)
+    names = [label.get_text() for ax in drawn.axes for label in ax.get_yticklabels()]
+    assert len(names) == len(counts)
+    assert "table A.13" in names

@@ -1,0 +1,93 @@
+"""What networks on tasks with parts look like, from rows of ``structured-tasks``. Chapter: ``structured-tasks``."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+
+from modlib.chapters.rows import with_distance
+from modlib.evidence.criteria import Sample
+from modlib.evidence.metrics import Metric, paired, sample_of
+from modlib.evidence.sentences import Sentences, listed, share_of, told
+
+NETWORK = ["network", "dataset", "dropout", "penalty", "seed"]
+TASKS = {  # what a data set's name ends or begins with, and the task in words
+    "halves-diff": "halves that differ",
+    "halves-same": "halves of one class",
+    "stack-diff": "channels that differ",
+    "stack-same": "channels of one class",
+    "polynomials": "polynomials",
+    "lines": "LINES",
+    "overlapping": "mixtures",
+    "separate": "separate mixtures",
+}
+
+
+def task_of(dataset: str) -> str:
+    """The task of a data set, in words: ``halves that differ`` of ``mnist halves-diff``."""
+    return TASKS[dataset.rpartition(" ")[2]]
+
+
+def difference(rows: pd.DataFrame, column: str = "distance") -> Sample | None:
+    """A column of networks on two different images less the same on two of one class, for one source, stage and seed.
+
+    Args:
+        rows: one a network and stage, with the column.
+        column: what is compared.
+    """
+    kinds = rows.assign(layout=rows["dataset"].str.replace("-(same|diff)$", "", regex=True))
+    same, diff = (kinds[kinds["dataset"].str.endswith(f"-{task}")] for task in ("same", "diff"))
+    return paired(diff, same, column, ["network", "layout", "dropout", "penalty", "seed", "stage", "k"])
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """Whether pruned networks are more clusterable than chance, what pruning and the parts do, how good they are."""
+    rows = with_distance(rows[rows["k"] == 12])
+    rows = rows.assign(task=rows["dataset"].map(task_of))
+    pruned = rows[rows["stage"] == "pruned"]
+    return _tasks(pruned), _pruning(rows, pruned), _scores(pruned)
+
+
+def _by_task(rows: pd.DataFrame, column: str, digits: int) -> list[str]:
+    means = rows.groupby("task")[column].mean().dropna()
+    return [f"{means[task]:.{digits}f} on {task}".replace("-", "−") for task in TASKS.values() if task in means]
+
+
+def _tasks(pruned: pd.DataFrame) -> str | None:
+    if pruned.empty:
+        return None
+    return (
+        f"Of pruned networks {share_of(pruned['distance'] < 0)} are easier to cut into 12 clusters than the mean of "
+        f"their shuffles: their n-cut less that of the shuffles is {listed(_by_task(pruned, 'distance', 2))}."
+    )
+
+
+def _pruning(rows: pd.DataFrame, pruned: pd.DataFrame) -> str | None:
+    change = paired(pruned, rows[rows["stage"] == "unpruned"], "distance", NETWORK)
+    if not change:
+        return None
+    parts = difference(pruned)
+    told_of = f"; it is {told(parts)} more on two different images than on two of one class" if parts else ""
+    return f"Pruning changes this distance from the shuffles by {told(change)}{told_of}."
+
+
+def _scores(pruned: pd.DataFrame) -> str | None:
+    pruned = pruned.assign(error=pruned["test_loss"] - pruned["added"])
+    right, error = (listed(_by_task(pruned, column, 3)) for column in ("test_accuracy", "error"))
+    parts = [
+        f"{name} of {values}"
+        for name, values in (("a test accuracy", right), ("a mean squared error", error))
+        if values
+    ]
+    return f"Pruned networks have {' and '.join(parts)}." if parts else None
+
+
+def _mean(rows: pd.DataFrame, name: str) -> Sample | None:
+    return sample_of(rows[name]) if name in rows else None
+
+
+FINDINGS = {
+    "train_loss": Metric("training loss", partial(_mean, name="train_loss")),
+    "test_loss": Metric("test loss", partial(_mean, name="test_loss")),
+}

@@ -1,0 +1,215 @@
+"""The steps of a torch module's forward pass, as a graph that computes the same.
+
+By torch.fx, or by torch.export where the pass has loops and choices in it. Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from modlib.errors import InputError
+from modlib.networks.modules import LayerTracer
+
+SIDES = (32, 64, 28, 96, 224, 128, 299, *range(63, 3, -1))  # of images that are tried where no example is given
+STEPS = 8  # of a sequence that is tried
+AGREEMENT = 1e-5  # of outputs, relative to their size
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A forward pass, step by step.
+
+    Attributes:
+        graph: computes what the module computes.
+        inputs: arguments, in order, of one pass; those that are no tensors are part of the graph.
+        names: of the arguments.
+    """
+
+    graph: fx.GraphModule
+    inputs: tuple[Any, ...]
+    names: tuple[str, ...]
+
+
+def programs(module: nn.Module, inputs: object = None) -> Iterator[Program]:
+    """Programs of a module in evaluation mode, the simpler one first; each is checked against the module.
+
+    Args:
+        module: the module.
+        inputs: what it takes: an array or tensor (n, ...), a tuple of them, or a mapping by name. Without it inputs
+            are tried that fit its first layers.
+
+    Raises:
+        InputError: if no input fits, or the pass can be traced neither way.
+    """
+    given, outputs = _arguments(module, inputs)
+    faults = []
+    for way, trace in (("torch.fx", _by_fx), ("torch.export", _by_export)):
+        try:
+            program = trace(module, given)
+            with torch.no_grad():
+                found = program.graph(*program.inputs)
+        except Exception as error:  # tracing runs the model's own code, which may raise anything
+            faults.append(f"{way}: {_first_line(error)}")
+            continue
+        if _agree(found, outputs):
+            yield program
+        else:
+            faults.append(f"{way}: it computes something else")
+    if len(faults) == 2:
+        raise InputError(
+            f"the forward pass of {type(module).__name__} cannot be traced ({'; '.join(faults)}); expected a pass that "
+            "torch.fx or torch.export can follow: trace the part of the network that holds the layers"
+        )
+
+
+def _arguments(module: nn.Module, inputs: object) -> tuple[dict[str, Any], object]:
+    """Inputs by the names of the arguments of ``forward``, and what the module gives for them."""
+    names = list(inspect.signature(module.forward).parameters)
+    if not list(module.parameters()):
+        raise InputError(
+            f"the {type(module).__name__} has no layer of weights; expected at least one; neuron_graph also takes a "
+            "list of weight matrices"
+        )
+    fault = "no layer of weights says what it takes"
+    for tried in _candidates(module) if inputs is None else [inputs]:
+        given = (
+            tried
+            if isinstance(tried, Mapping)
+            else dict(zip(names, tried if isinstance(tried, tuple) else (tried,), strict=False))
+        )
+        arguments = {name: _few(value) for name, value in given.items()}
+        wild = [name for name, value in arguments.items() if isinstance(value, Tensor) and not value.isfinite().all()]
+        if wild:
+            raise InputError(
+                f"inputs for {', '.join(map(str, wild))} arrived that are not finite in single precision; expected "
+                "finite ones: zeros will do, only their shape counts"
+            )
+        try:
+            with torch.no_grad():
+                return arguments, module(**arguments)
+        except Exception as error:  # the model's own code
+            fault = _first_line(error)
+    shapes = (
+        "none was given"
+        if inputs is None
+        else f"{ {k: tuple(np.shape(v)) for k, v in arguments.items()} } does not fit"
+    )
+    raise InputError(
+        f"the {type(module).__name__} needs an example input, and {shapes} ({fault}); expected what its forward takes: "
+        "pass inputs=, an array (n, ...), a tuple of them, or a mapping by name"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _few(value: Any) -> Any:
+    """Two rows of an input are enough; numbers in single precision."""
+    if isinstance(value, np.ndarray):
+        value = torch.as_tensor(value)
+    if not isinstance(value, Tensor):
+        return value
+    return (
+        (value[:2] if value.ndim else value)
+        .detach()
+        .cpu()
+        .to(torch.float32 if value.is_floating_point() else value.dtype)
+    )
+
+
+def _candidates(module: nn.Module) -> Iterator[Tensor]:
+    """Inputs that the first layers of a module would take."""
+    layers = [layer for layer in module.modules() if list(layer.parameters(recurse=False))]
+    for layer in layers[:4]:
+        shapes: list[tuple[int, ...]] = []
+        if isinstance(layer, nn.Linear):
+            shapes = [(layer.in_features,), (STEPS, layer.in_features)]
+        elif isinstance(layer, nn.Conv1d):
+            shapes = [(layer.in_channels, length) for length in (64, 256, 1024)]
+        elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            shapes = [(layer.in_channels, side, side) for side in SIDES]
+        elif isinstance(layer, nn.Conv3d):
+            shapes = [(layer.in_channels, side // 2, side, side) for side in SIDES[:2]]
+        elif isinstance(layer, nn.RNNBase):
+            shapes = [(STEPS, layer.input_size)]
+        elif isinstance(layer, nn.MultiheadAttention):
+            shapes = [(STEPS, layer.embed_dim)]
+        elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            shapes = [(layer.num_features,), *((layer.num_features, side, side) for side in SIDES)]
+        elif isinstance(layer, nn.Embedding | nn.EmbeddingBag):
+            yield torch.arange(2 * STEPS).reshape(2, STEPS) % layer.num_embeddings
+        else:
+            shapes = [(size,) for size in next(layer.parameters(recurse=False)).shape]
+        for shape in shapes:
+            yield torch.linspace(-1, 1, 2 * int(np.prod(shape))).reshape(2, *shape)
+
+
+def _by_fx(module: nn.Module, given: Mapping[str, Any]) -> Program:
+    parameters = inspect.signature(module.forward).parameters
+    fixed = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if name not in given and parameter.default is not parameter.empty
+    }
+    fixed |= {name: value for name, value in given.items() if not isinstance(value, Tensor)}
+    if not list(module.children()):  # a bare layer: tracing would look inside it
+        module = nn.Sequential(module)
+        parameters, fixed = inspect.signature(module.forward).parameters, {}
+        given = dict(zip(parameters, given.values(), strict=False))
+    graph = LayerTracer().trace(module, concrete_args=fixed or None)
+    for node in [node for node in graph.nodes if node.op == "placeholder"]:
+        if not isinstance(given.get(str(node.target)), Tensor):
+            for user in list(node.users):
+                if user.users:
+                    raise ValueError(f"the argument {node.target} is used, and not given")
+                graph.erase_node(user)
+            graph.erase_node(node)
+    program = fx.GraphModule(module, graph)
+    names = tuple(name for name in parameters if isinstance(given.get(name), Tensor))
+    return Program(program, tuple(given[name] for name in names), names)
+
+
+def _by_export(module: nn.Module, given: Mapping[str, Any]) -> Program:
+    names = tuple(name for name, value in given.items() if isinstance(value, Tensor))
+    fixed = {name: value for name, value in given.items() if name not in names}
+
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = module
+
+        def forward(self, *tensors: Tensor) -> object:
+            return _tensors(self.module(**dict(zip(names, tensors, strict=True)), **fixed))
+
+    tensors = tuple(given[name] for name in names)
+    exported = torch.export.export(Fixed().eval(), tensors, strict=False)
+    return Program(exported.module(check_guards=False), tensors, names)
+
+
+def _tensors(outputs: object) -> list[Tensor]:
+    """All tensors of what a module returns, in whatever it wraps them."""
+    if isinstance(outputs, Tensor):
+        return [outputs]
+    if isinstance(outputs, Mapping):
+        outputs = list(outputs.values())
+    return [tensor for part in outputs for tensor in _tensors(part)] if isinstance(outputs, Sequence) else []
+
+
+def _agree(found: object, wanted: object) -> bool:
+    """Whether outputs are the same, up to rounding; what is not a number must be so in both."""
+    ours, theirs = _tensors(found), _tensors(wanted)
+    if [one.shape for one in ours] != [other.shape for other in theirs]:
+        return False
+    for one, other in zip(ours, theirs, strict=True):
+        size = other.double().nan_to_num(posinf=0, neginf=0).abs().amax() if other.numel() else 0
+        if not torch.allclose(one.double(), other.double(), AGREEMENT, AGREEMENT * float(size), equal_nan=True):
+            return False
+    return True

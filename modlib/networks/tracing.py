@@ -1,0 +1,67 @@
+"""Networks of any shape: which units each layer of weights reads, found by following a forward pass.
+
+The pass is computed once for an example, and beside every activation goes which units its numbers come from, see
+``modlib.networks.units``. A layer of weights makes new units, and reads those that its inputs come from: of a sum all
+that were added, of a concatenation each in its place. Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from modlib.errors import InputError
+from modlib.networks.modules import plain_copy
+from modlib.networks.network import torch_module
+from modlib.networks.programs import programs
+from modlib.networks.reader import Reader
+from modlib.networks.traces import Trace
+
+
+def trace(model: object, inputs: object = None) -> Trace:
+    """Follow a forward pass of any model, and note which units every layer of weights reads.
+
+    Args:
+        model: a torch module or Keras model; it is not changed. It is read at inference and in single precision.
+        inputs: an example of what it takes: an array (n, ...), a tuple of them, or a mapping by name. Of the example
+            only the shapes count. Without it inputs are tried that would fit the first layers.
+
+    Raises:
+        InputError: if the pass cannot be traced, or units mix in a way that no edge can stand for; the error names the
+            layer.
+
+    Chapter: ``clusterability``.
+
+    The sum of a skip connection is read as units of both its parts:
+
+    >>> from torch import nn
+    >>> class Skip(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.first, self.second, self.last = nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+    ...
+    ...     def forward(self, x):
+    ...         hidden = self.first(x).relu()
+    ...         return self.last(hidden + self.second(hidden).relu())
+    >>> found = trace(Skip())
+    >>> found
+    Trace(input=3 input, first=4 dense, second=4 dense, last=2 dense)
+    >>> [list(weights.reads) for weights in found.weights]
+    [[0], [1], [1, 2]]
+    """
+    module = plain_copy(torch_module(model))
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    fault: InputError | None = None
+    try:
+        for program in programs(module, inputs):
+            try:
+                with torch.no_grad():
+                    reader = Reader(program)
+                    reader.run(*program.inputs)
+                    return reader.finished()
+            except InputError as error:
+                fault = fault or error  # what one of the two cannot read, the other may
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+    assert fault is not None  # programs yields one or raises
+    raise fault
