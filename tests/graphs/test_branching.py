@@ -14,6 +14,7 @@ from modlib.graphs import NULLS, cluster, neuron_graph, shuffle_graph, spectral_
 from modlib.graphs.branching import traced_graph
 from modlib.graphs.neurons import NeuronGraph
 from modlib.networks import perceptron, simple_cnn, small_cnn, trace, vgg16
+from modlib.networks.modules import FlattenChannelsLast
 
 
 def normed() -> nn.Module:
@@ -73,6 +74,15 @@ def test_a_norm_before_the_first_layer_scales_what_it_reads_in_a_chain_and_in_a_
         for graph in (chain, traced):
             assert graph.sizes[-3:] == (12, 3, 2)
             np.testing.assert_allclose(np.asarray(graph.edges[0, 1]), wanted, rtol=1e-6)
+
+
+def test_a_norm_of_channels_scales_them_in_the_order_in_which_they_are_flattened() -> None:
+    norm, linear = nn.BatchNorm2d(3, eps=0), nn.Linear(12, 2)
+    nn.init.ones_(linear.weight)
+    norm.running_var.copy_(torch.tensor([1.0, 4.0, 16.0]))
+    for flatten, wanted in ((nn.Flatten(), np.repeat), (FlattenChannelsLast(), np.tile)):
+        graph = neuron_graph(nn.Sequential(norm, flatten, linear))
+        np.testing.assert_allclose(np.asarray(graph.edges[0, 1])[:, 0], wanted([1, 0.5, 0.25], 4))
 
 
 class Dag(nn.Module):
