@@ -23,7 +23,7 @@ DESKTOP, PHONE = (1400, "dark"), (390, "light")
 LARGEST = 8_000_000  # bytes that a page may load, uncompressed; MathJax and the theme's scripts are four of them
 WIDER_THAN_THE_PAGE = """() => [...document.querySelectorAll('.bd-article *')].filter(
     box => box.getBoundingClientRect().right > innerWidth + 1
-        && !box.closest('.text_html, .scrolls, pre, .math, .MathJax, mjx-container')
+        && !box.closest('.text_html, .scrolls, .pst-scrollable-table-container, pre, .math, mjx-container')
 ).slice(0, 3).map(box => `${box.tagName} ${box.textContent.trim().slice(0, 40)}`)"""
 CUT = """() => [...document.querySelectorAll('.bd-article div.cell_input pre')].filter(
     box => box.scrollWidth > box.clientWidth + 1
