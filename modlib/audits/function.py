@@ -213,7 +213,8 @@ def _standardised(activities: np.ndarray) -> np.ndarray:
 
 def _is_relu_perceptron(network: Network) -> bool:
     *hidden, last = network.layers
-    plain = all(layer.kind == "dense" and layer.batch_norm is None for layer in network.layers)
+    normed = any(norm is not None for norm in (network.input_norm, *(layer.batch_norm for layer in network.layers)))
+    plain = not normed and all(layer.kind == "dense" for layer in network.layers)
     return plain and bool(hidden) and last.activation == "linear" and all(one.activation == "relu" for one in hidden)
 
 

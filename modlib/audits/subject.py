@@ -17,7 +17,8 @@ import modlib
 from modlib.audits.findings import NotDone
 from modlib.errors import InputError
 from modlib.files import digest_of
-from modlib.graphs.neurons import Matrix, NeuronGraph, neuron_graph
+from modlib.graphs.edges import Matrix
+from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.networks.network import Network, as_network
 from modlib.reprs import BriefRepr
 
@@ -203,13 +204,14 @@ def read_subject(
     >>> read_subject(network, x, y, n_inputs=15)
     Subject(name=Network, graph=NeuronGraph(sizes=[2, 12, 12, 4], live=30 of 30, edges=60), inputs=(15, 2) float32)
     """
-    graph = neuron_graph(model, inputs=None if data is None else np.asarray(data)[:1])
     network, unread = None, "a list of weights says nothing of biases and activations; pass a model"
     if not isinstance(model, Sequence):
         try:
             network, unread = as_network(model), ""
         except InputError as error:
             unread = str(error)
+    traced = network is None and not isinstance(model, Sequence)
+    graph = neuron_graph(network or model, inputs=np.asarray(data)[:1] if traced and data is not None else None)
     if data is None and (labels is not None or task is not None):
         raise InputError("labels or a task arrived without data; pass the inputs that they belong to")
     notes: list[str] = []

@@ -15,7 +15,7 @@ import numpy as np
 
 from modlib.checks import array, arrived, items, labels as whole_labels
 from modlib.errors import InputError
-from modlib.networks.network import Network, as_network
+from modlib.networks.network import Network, as_network, torch_module
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -51,7 +51,7 @@ def similarities(
         model: a torch module, a Keras model or a ``Network``. It is measured at inference.
         inputs: (K, ...), what the torch form of the model takes, K at least 2.
         labels: (K,) classes. The loss Hessian of a piecewise linear network does not depend on them, so
-            they may be left out for a ReLU perceptron.
+            they may be left out for a ReLU perceptron; given, they are checked all the same.
         layers: names of the submodules whose outputs are hidden activities; by default every activation
             function between two layers of weights.
 
@@ -80,10 +80,11 @@ def similarities(
     network = _perceptron(model) if layers is None else None
     with torch.no_grad():
         if network is not None:
+            if labels is not None:
+                whole_labels(labels, "labels", len(inputs), 0, network.layers[-1].kernel.shape[-1] - 1)
             plain = _of_perceptron(network, inputs)
         else:
-            module = model if isinstance(model, torch.nn.Module) else as_network(model).module
-            plain = _of_module(module, inputs, labels, layers)
+            plain = _of_module(torch_module(model), inputs, labels, layers)
     out = {}
     for layer, matrices in plain.items():
         if not all(np.isfinite(matrix).all() for matrix in matrices):
@@ -118,7 +119,7 @@ def _perceptron(model: object) -> Network | None:
     activations = [layer.activation for layer in network.layers]
     dense = all(layer.kind == "dense" and layer.batch_norm is None for layer in network.layers)
     relu = activations == ["relu"] * (len(activations) - 1) + ["linear"]
-    return network if dense and relu and len(activations) > 1 else None
+    return network if dense and relu and network.input_norm is None and len(activations) > 1 else None
 
 
 def _of_perceptron(network: Network, inputs: np.ndarray) -> dict[str, list[np.ndarray]]:

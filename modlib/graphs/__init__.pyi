@@ -1,13 +1,15 @@
+from .edges import (
+    Matrix as Matrix,
+    edge_weights as edge_weights,
+)
 from .eigenvalues import (
     eigenvalue_gradient as eigenvalue_gradient,
     laplacian_eigenvalues as laplacian_eigenvalues,
 )
 from .neurons import (
-    Matrix as Matrix,
     NeuronGraph as NeuronGraph,
     Part as Part,
     chain_graph as chain_graph,
-    edge_weights as edge_weights,
     neuron_graph as neuron_graph,
 )
 from .shuffles import (

@@ -16,8 +16,10 @@ import scipy.sparse as sp
 
 from modlib.checks import choice
 from modlib.errors import GraphError
-from modlib.graphs.neurons import Matrix, NeuronGraph, Part, edge_weights, layered_graph
-from modlib.networks.network import BATCH_NORM_USES, BatchNormUse, fold_batch_norm
+from modlib.graphs.edges import Matrix, edge_weights
+from modlib.graphs.neurons import NeuronGraph, Part, layered_graph
+from modlib.networks.network import BATCH_NORM_USES, BatchNormUse
+from modlib.networks.normalisation import fold_batch_norm
 
 if TYPE_CHECKING:
     from modlib.networks.traces import Trace, Weights

@@ -16,7 +16,8 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as ssl
 
 from modlib.graphs import eigenvectors
-from modlib.graphs.neurons import Matrix, NeuronGraph
+from modlib.graphs.edges import Matrix
+from modlib.graphs.neurons import NeuronGraph
 
 SQUARED = 1e-6  # a singular value below this is lost in the rounding of its square
 

@@ -11,22 +11,19 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.checks import arrived, choice, items, labels as whole_numbers, real_numbers, real_sparse, whole
+from modlib.checks import arrived, choice, items, labels as whole_numbers
 from modlib.errors import GraphError, InputError
+from modlib.graphs.edges import LAYOUTS, Layout, Matrix, as_keras, edge_weights, matrix_of
 from modlib.networks.network import BatchNormUse, as_network
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Matrix: TypeAlias = np.ndarray | sp.sparray | sp.spmatrix
-Layout: TypeAlias = Literal["keras", "torch"]
-LAYOUTS: tuple[str, ...] = get_args(Layout)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -202,21 +199,27 @@ def neuron_graph(
 
     A_{uv} = |w_{uv}| for neurons u, v of adjacent layers, 0 otherwise. Isolated neurons are dropped.
 
+    Weights count as the next forward pass uses them: pruned, with their weight norm or other parametrisation, scaled by
+    batch normalisation. Biases do not, nor constant gains and masks by which activations are multiplied, nor what hooks
+    do. A module that is called twice makes a layer of neurons at every call. Keras models are read if they are
+    Sequential or functional, with one output, and made of the layers that ``modlib.networks.keras_models`` knows.
+
     Args:
         network: a list of weight matrices, each (fan-in, fan-out), dense or sparse, of any sign; a
             convolution kernel (height, width, in, out) stands for its channels; or a ``Network``,
             a Keras 2 or 3 model, or a torch module of any shape: a chain is read layer by layer, see
             ``modlib.networks.as_network``; one that branches is traced, see ``modlib.networks.trace``.
         batch_norm: ``fold`` scales the weights of a layer by the batch normalisation that follows it, as the network
-            computes; ``ignore`` leaves them as they are.
+            computes, and those that read normalised inputs by theirs; ``ignore`` leaves them as they are.
         layout: of the arrays in a list: ``keras`` as above, or ``torch``, (fan-out, fan-in) and (out, in, height,
             width). Shapes alone do not tell: a square matrix fits both.
-        inputs: an example of what a model takes, if it is to be traced and its layers do not say; see ``trace``.
+        inputs: an example of what a model takes, images (n, channels, height, width), if it is to be traced and its
+            layers do not say; see ``trace``.
 
     Raises:
         GraphError: if a weight is NaN or infinite, if layers do not chain, or if all weights are 0.
-        InputError: if there are no weights, they are no real numbers, the model cannot be read, or ``batch_norm`` or
-            ``layout`` is not known.
+        InputError: if there are no weights, they are no real numbers, the model cannot be read or does not take
+            ``inputs``, or ``batch_norm`` or ``layout`` is not known.
 
     Source: pruned-modular 2.1, clusterability 1.1. Chapter: ``clusterability``.
 
@@ -227,15 +230,21 @@ def neuron_graph(
     (NeuronGraph(sizes=[2, 3], live=4 of 5, edges=3), [3.0, 3.0, 1.0, 5.0])
     """
     choice(layout, LAYOUTS, "layout")
-    if layout != "keras" and not isinstance(network, Sequence):
+    listed = isinstance(network, Sequence) and not isinstance(network, str | bytes)
+    if layout != "keras" and not listed:
         raise InputError(
             f"layout = {layout!r} arrived for a {type(network).__name__}; expected a list of arrays, or no "
             "layout: that of a model is known"
         )
-    if isinstance(network, Sequence):
-        network = items(network, "network")
-        ordered = network if layout == "keras" else [_as_keras(weight) for weight in network]
-        return chained([edge_weights(weight, position) for position, weight in enumerate(ordered)])
+    if listed:
+        if inputs is not None:
+            raise InputError(
+                "inputs arrived for a list of weights; expected a model that takes them, or the list alone"
+            )
+        weights = items(network, "network")
+        if layout == "torch":
+            weights = [as_keras(weight, position) for position, weight in enumerate(weights)]
+        return chained([edge_weights(weight, position) for position, weight in enumerate(weights)])
     try:
         read = as_network(network)
     except InputError:
@@ -244,10 +253,14 @@ def neuron_graph(
 
         return traced_graph(trace(network, inputs), batch_norm)
     weights = read.graph_weights(batch_norm)
+    if inputs is not None:
+        from modlib.networks.programs import arguments_of
+
+        arguments_of(read.module, inputs)  # a chain does not need them, but they are those of another network
     graph = chained([edge_weights(weight, position) for position, weight in enumerate(weights)])
     dense = len(weights) == len(read.layers)
     names = unique([layer.name or layer.kind for layer in read.layers if dense or layer.kind == "conv"])
-    normalised = any(layer.batch_norm is not None for layer in read.layers)
+    normalised = any(norm is not None for norm in (read.input_norm, *(layer.batch_norm for layer in read.layers)))
     names = names if len(names) == len(graph.sizes) else ("input", *names)
     return replace(graph, names=names, batch_norm=batch_norm if normalised else None)
 
@@ -265,7 +278,7 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
     >>> chain_graph([np.ones((4, 3)), np.ones((3, 2))])
     NeuronGraph(sizes=[4, 3, 2], live=9 of 9, edges=18)
     """
-    matrices = [_matrix(edges, position) for position, edges in enumerate(items(edge_matrices, "edge_matrices"))]
+    matrices = [matrix_of(edges, position) for position, edges in enumerate(items(edge_matrices, "edge_matrices"))]
     for position, matrix in enumerate(matrices):
         if matrix.min() < 0:
             raise InputError(
@@ -336,57 +349,3 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
         name if (before := list(names[:i]).count(name)) == 0 else f"{name} ({before + 1})"
         for i, name in enumerate(names)
     )
-
-
-def _as_keras(weight: Any) -> Any:
-    """A weight as PyTorch keeps it, in the order of Keras; what is neither matrix nor kernel is refused later."""
-    if hasattr(weight, "detach"):
-        weight = weight.detach().cpu().numpy()
-    if not sp.issparse(weight):
-        weight = np.asarray(weight)
-    return weight.transpose(*range(2, weight.ndim), 1, 0) if weight.ndim > 2 else weight.T
-
-
-def edge_weights(weight: Matrix, position: int = 0) -> Matrix:
-    """Edge weights between two layers: |w|, or the L1 norm of every 2-D kernel slice.
-
-    e_{ab} = sum_{y,x} |w_{yxab}| for a kernel (height, width, in, out); e = |w| for a matrix.
-
-    Args:
-        weight: (fan-in, fan-out), dense or sparse, or a kernel (height, width, in, out); of sequences (width, in, out),
-            of volumes (depth, height, width, in, out).
-        position: which layer it is, for the error message.
-
-    Raises:
-        GraphError: if the array is neither, is empty, or holds NaN or infinite values.
-        InputError: if it holds no real numbers.
-
-    Source: clusterability 1.1. Chapter: ``clusterability``.
-
-    >>> edge_weights(np.array([[1.0, -2.0]])).tolist(), edge_weights(np.full((3, 3, 1, 2), -0.5)).tolist()
-    ([[1.0, 2.0]], [[4.5, 4.5]])
-    """
-    return abs(_matrix(weight, whole(position, "position", least=0)))
-
-
-def _matrix(weight: Matrix, position: int) -> Matrix:
-    """A matrix of weights in double precision, as CSR if it is sparse; the L1 norms of a kernel's slices."""
-    sparse = sp.issparse(weight)
-    # in double precision, as whole numbers would overflow: abs(-128) of eight bits is -128
-    array = (real_sparse if sparse else real_numbers)(weight, f"weight {position}")
-    if array.ndim in (3, 4, 5) and not sparse:
-        with np.errstate(over="ignore"):
-            array = np.abs(array).sum(axis=tuple(range(array.ndim - 2)))
-    if array.ndim != 2 or 0 in array.shape:
-        raise GraphError(
-            f"weight {position} has shape {array.shape}; expected a non-empty matrix (fan-in, fan-out) "
-            "or a kernel (height, width, in, out); PyTorch's (out, in, height, width) needs layout='torch'"
-        )
-    values = array.data if sparse else array
-    if not np.isfinite(values).all():
-        bad = int((~np.isfinite(values)).sum())
-        raise GraphError(
-            f"weight {position} of shape {array.shape} holds {bad} NaN or infinite value(s); "
-            "all weights, and the norms of a kernel, must be finite: check that training did not diverge"
-        )
-    return array

@@ -17,8 +17,9 @@ import scipy.sparse as sp
 from modlib.checks import array, choice, generator, instance, items, real_sparse, seed_number, whole, wholes
 from modlib.errors import InputError, ModlibWarning
 from modlib.graphs.adjacency import is_large
+from modlib.graphs.edges import Matrix
 from modlib.graphs.large import shuffle_in_single
-from modlib.graphs.neurons import Matrix, NeuronGraph, chained
+from modlib.graphs.neurons import NeuronGraph, chained
 from modlib.graphs.spectral import (
     N_INIT,
     Route,

@@ -31,7 +31,7 @@ class Damage(BriefRepr):
 
     Attributes:
         drop: accuracy of the network minus that with the lesion, in [-1, 1].
-        class_drops: (classes,) the same for the images of each class.
+        class_drops: (classes,) the same for the images of each class that is present, in ascending order.
     """
 
     drop: float

@@ -21,11 +21,12 @@ MOSTLY = 0.7  # share of zeros from which this is faster than matrix products
 
 
 def is_pruned_perceptron(network: Network) -> bool:
-    """Whether the network has dense layers with ReLU between them, and most of its weights are zero."""
+    """Whether the network has dense layers with only ReLU between them, and most of its weights are zero."""
     layers = network.layers
     zeros = sum(layer.kernel.size - np.count_nonzero(layer.kernel) for layer in layers)
     return (
-        all(layer.kind == "dense" and layer.batch_norm is None for layer in layers)
+        network.input_norm is None
+        and all(layer.kind == "dense" and layer.batch_norm is None for layer in layers)
         and all(layer.activation == "relu" for layer in layers[:-1])
         and bool(zeros >= MOSTLY * sum(layer.kernel.size for layer in layers))
     )

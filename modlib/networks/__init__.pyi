@@ -8,14 +8,16 @@ from .architectures import (
 )
 from .files import load_network as load_network
 from .network import (
-    BatchNorm as BatchNorm,
     Layer as Layer,
     Network as Network,
     answers as answers,
     as_network as as_network,
-    fold_batch_norm as fold_batch_norm,
     from_arrays as from_arrays,
     torch_module as torch_module,
+)
+from .normalisation import (
+    BatchNorm as BatchNorm,
+    fold_batch_norm as fold_batch_norm,
 )
 from .planted import (
     planted_kernels as planted_kernels,

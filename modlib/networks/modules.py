@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -53,6 +54,37 @@ def unwrapped(module: nn.Module) -> nn.Module:
     # the class of a compiled module lies in torch._dynamo, which takes seconds to import
     while isinstance(module, nn.DataParallel) or "_orig_mod" in module._modules:
         module = module.module if isinstance(module, nn.DataParallel) else module.get_submodule("_orig_mod")
+    return module
+
+
+def with_values(module: nn.Module, lazy: bool = False) -> nn.Module:
+    """The module itself, without wrappers, if all its parameters and buffers have values.
+
+    Args:
+        module: the module.
+        lazy: whether those of lazy layers may have none before their first pass.
+
+    Raises:
+        InputError: if one has none, with what to do.
+    """
+    module = unwrapped(module)
+    held = [*module.named_parameters(), *module.named_buffers()]
+    unset = [name for name, tensor in held if is_lazy(tensor) and not lazy]
+    on_meta = [name for name, tensor in held if tensor.device.type == "meta"]
+    for names, why, remedy in (
+        (
+            unset,
+            "is of a lazy layer that has seen no inputs",
+            "run one forward pass, or pass neuron_graph inputs=",
+        ),
+        (on_meta, "is on the meta device", "load them by model.load_state_dict(state, assign=True)"),
+    ):
+        if names:
+            more = f", and of {len(names) - 1} more" if len(names) > 1 else ""
+            raise InputError(
+                f"the {type(module).__name__} has no values of {names[0]}, which {why}{more}; expected weights: "
+                f"{remedy}"
+            )
     return module
 
 

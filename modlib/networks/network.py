@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
-from modlib.checks import array, instance, items, real, whole
+from modlib.checks import array, instance, items, whole
 from modlib.errors import GraphError, InputError
+from modlib.networks.normalisation import BatchNorm, fold_batch_norm
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
@@ -39,22 +41,6 @@ BatchNormUse: TypeAlias = Literal["fold", "ignore"]
 BATCH_NORM_USES: tuple[str, ...] = get_args(BatchNormUse)
 AT_ONCE = 500  # inputs that a forward pass takes
 TORCH_LAYERS = f"{', '.join((*WEIGHTED_MODULES, *PLAIN_MODULES))}, activations, and their functions"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class BatchNorm(BriefRepr):
-    """Batch normalisation at inference: gamma (x - mean) / sqrt(variance + epsilon) + beta.
-
-    Attributes:
-        gamma, beta, mean, variance: one value a channel, (channels,).
-        epsilon: what keeps the root away from 0.
-    """
-
-    gamma: np.ndarray
-    beta: np.ndarray
-    mean: np.ndarray
-    variance: np.ndarray
-    epsilon: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,12 +75,14 @@ class Network(BriefRepr):
         layers: layers of weights, from input to output.
         module: torch module that computes the function of the original at inference. It takes PyTorch's
             layout: images are (n, channels, height, width), whatever the original took.
+        input_norm: the batch normalisation before the first layer, one value a feature that it reads, or None.
 
     Chapter: ``clusterability``.
     """
 
     layers: tuple[Layer, ...]
     module: nn.Module
+    input_norm: BatchNorm | None = None
 
     def _facts(self) -> dict[str, object]:
         return {
@@ -107,8 +95,8 @@ class Network(BriefRepr):
 
         All kernels of a perceptron. Of a network with convolutions, the kernels from the second to the
         last one: the vertices are the channels of the convolutions; the image, and the dense layers at the
-        end, are left out. The batch normalisation that follows a layer scales its kernel, as the network computes.
-        The paper says so of convolutions and is silent about dense layers.
+        end, are left out. The batch normalisation that follows a layer scales its kernel, as the network computes, and
+        one before the first layer what that reads. The paper says so of convolutions and is silent about dense layers.
 
         Args:
             batch_norm: ``fold`` or ``ignore``.
@@ -124,7 +112,10 @@ class Network(BriefRepr):
         kernel_of = _folded if batch_norm == "fold" else attrgetter("kernel")
         convolutions = [layer for layer in self.layers if layer.kind == "conv"]
         if not convolutions:
-            return [kernel_of(layer) for layer in self.layers]
+            kernels = [kernel_of(layer) for layer in self.layers]
+            if self.input_norm is not None and batch_norm == "fold":
+                kernels[0] = _fold(kernels[0].T, self.input_norm).T
+            return kernels
         if len(convolutions) == 1:
             raise GraphError(
                 f"the network has one convolution, {convolutions[0].name}, but edges join the channels of "
@@ -196,7 +187,7 @@ def as_network(model: object) -> Network:
             Weights are those of the next forward pass, pruning and weight norms included, in single precision.
 
     Raises:
-        InputError: if it is no such model, branches, or has a layer that is not supported.
+        InputError: if it is no such model, branches, has a layer that is not supported, or weights without values.
 
     Source: clusterability 1.1. Chapter: ``clusterability``.
 
@@ -208,36 +199,56 @@ def as_network(model: object) -> Network:
         return model
     if _is_keras(model):
         return _network(torch_module(model))
-    # A torch module cannot exist before torch is imported.
-    if "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module):
+    if _is_torch(model):
         from modlib.networks.modules import plain_copy
 
-        return _network(plain_copy(model))
-    raise InputError(
-        f"a {type(model).__module__}.{type(model).__name__} arrived; expected a Keras or PyTorch model; "
-        "neuron_graph also takes a list of weight matrices"
-    )
+        return _network(plain_copy(torch_module(model)))
+    what = f"a {type(model).__module__}.{type(model).__name__}"
+    raise InputError(f"{what} arrived; expected a Keras or PyTorch model; {_way_out(model)}")
+
+
+def _way_out(model: object) -> str:
+    """What to do with something that is no model."""
+    if isinstance(model, str | Path):
+        return "modlib.load_network reads a file of weights"
+    if isinstance(model, Mapping):
+        return "a state dict goes into its model by model.load_state_dict"
+    if hasattr(model, "shape"):
+        return (
+            "neuron_graph takes a list of weight matrices, [W] if there is one; an adjacency matrix is clustered by "
+            "modlib.cluster(A, k)"
+        )
+    return "neuron_graph also takes a list of weight matrices"
+
+
+def _is_torch(model: object) -> bool:
+    """A torch module cannot exist before torch is imported."""
+    return "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module)
 
 
 def _is_keras(model: object) -> bool:
     return any(base.__module__.split(".")[0] in ("keras", "tf_keras") for base in type(model).__mro__)
 
 
-def torch_module(model: object) -> nn.Module:
+def torch_module(model: object, lazy: bool = False) -> nn.Module:
     """The torch module of a model of either framework: that of the user itself, not a copy, if it is one.
 
+    Args:
+        model: see ``as_network``.
+        lazy: whether its layers may be lazy ones that have no weights before their first pass.
+
     Raises:
-        InputError: as ``as_network``.
+        InputError: as ``as_network``, or if its weights have no values yet.
 
     >>> torch_module(from_arrays([np.ones((4, 3))]))
     Sequential(
       (layer_0): Linear(in_features=4, out_features=3, bias=False)
     )
     """
-    if "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module):
-        from modlib.networks.modules import unwrapped
+    if _is_torch(model):
+        from modlib.networks.modules import with_values
 
-        return unwrapped(model)
+        return with_values(cast("nn.Module", model), lazy)
     if _is_keras(model):
         from modlib.networks.keras_models import keras_module
 
@@ -272,10 +283,11 @@ def from_arrays(
 
 
 def _folded(layer: Layer) -> np.ndarray:
-    if layer.batch_norm is None:
-        return layer.kernel
-    norm = layer.batch_norm
-    return fold_batch_norm(layer.kernel, norm.gamma, norm.variance, norm.epsilon)
+    return layer.kernel if layer.batch_norm is None else _fold(layer.kernel, layer.batch_norm)
+
+
+def _fold(kernel: np.ndarray, norm: BatchNorm) -> np.ndarray:
+    return fold_batch_norm(kernel, norm.gamma, norm.variance, norm.epsilon)
 
 
 def _network(module: nn.Module) -> Network:
@@ -284,7 +296,8 @@ def _network(module: nn.Module) -> Network:
 
     module.eval()
     layers: list[Layer] = []
-    reshaped = False
+    input_norm: BatchNorm | None = None
+    reshaped = last = False  # last: whether channels were flattened as the fastest index
     for name, kind, step in chain(module):
         activation = next((name for name, cls in ACTIVATIONS.items() if kind in (name, cls)), None)
         if kind in ("Linear", "Conv2d"):
@@ -293,8 +306,10 @@ def _network(module: nn.Module) -> Network:
             if kind == "Conv2d" and reshaped:
                 raise unsupported(name, "a convolution behind a reshape, which may mix channels", TORCH_LAYERS)
             layers.append(_weight_layer(name, step))
+            if len(layers) == 1 and input_norm is not None:
+                input_norm = _spread(input_norm, layers[0].kernel.shape[-2], last)
         elif kind in ("BatchNorm1d", "BatchNorm2d"):
-            if step.running_mean is None or (layers and layers[-1].batch_norm):
+            if step.running_mean is None or (layers[-1].batch_norm if layers else input_norm):
                 raise unsupported(name, f"a {kind} without running statistics, or after another", TORCH_LAYERS)
             if layers and step.num_features != layers[-1].kernel.shape[-1]:
                 raise unsupported(
@@ -302,18 +317,21 @@ def _network(module: nn.Module) -> Network:
                 )
             if layers:
                 layers[-1] = replace(layers[-1], batch_norm=_batch_norm(step))
+            else:
+                input_norm = _batch_norm(step)
         elif activation:
             if layers:
                 layers[-1] = replace(layers[-1], activation=activation)
         elif kind not in (*PLAIN_MODULES, *PLAIN_FUNCTIONS):
             raise unsupported(name, f"a {kind}", TORCH_LAYERS)
         reshaped |= kind in RESHAPES
+        last |= kind == "FlattenChannelsLast"
     if not layers:
         raise InputError(
             f"the {type(module).__name__} has no layer of weights; expected at least one Linear or Conv2d layer; "
             "neuron_graph also takes a list of weight matrices"
         )
-    return Network(tuple(layers), module)
+    return Network(tuple(layers), module, input_norm)
 
 
 def chain(module: nn.Module) -> list[tuple[str, str, Any]]:
@@ -364,34 +382,13 @@ def _batch_norm(module: Any) -> BatchNorm:
     return BatchNorm(gamma, beta, mean, variance, float(module.eps))
 
 
+def _spread(norm: BatchNorm, features: int, channels_last: bool) -> BatchNorm:
+    """Of channels, which are flattened behind it: one value a feature."""
+    spread, times = (np.tile if channels_last else np.repeat), features // len(norm.mean)
+    gamma, beta, mean, variance = (spread(one, times) for one in (norm.gamma, norm.beta, norm.mean, norm.variance))
+    return BatchNorm(gamma, beta, mean, variance, norm.epsilon)
+
+
 def to_array(tensor: Any) -> np.ndarray:
     """A tensor as a NumPy array in single precision, its own copy."""
     return tensor.detach().cpu().float().numpy().copy()
-
-
-def fold_batch_norm(kernel: np.ndarray, gamma: np.ndarray, variance: np.ndarray, epsilon: float) -> np.ndarray:
-    """Kernel scaled by the batch normalisation that follows it: w_{..c} gamma_c / sqrt(var_c + eps).
-
-    Args:
-        kernel: (..., out).
-        gamma: scale of every output channel, (out,).
-        variance: moving variance of every output channel, (out,), non-negative.
-        epsilon: the layer's epsilon.
-
-    Raises:
-        InputError: if there is not one finite number a channel, or one is divided by 0.
-
-    Source: clusterability 1.1. Chapter: ``convolutional-networks``.
-
-    >>> fold_batch_norm(np.ones((1, 2)), gamma=np.array([1, 3]), variance=np.array([1, 4]), epsilon=0.0).tolist()
-    [[1.0, 1.5]]
-    """
-    kernel = array(kernel, "kernel")
-    channels = kernel.shape[-1:]
-    gamma, variance = array(gamma, "gamma", channels), array(variance, "variance", channels, least=0)
-    root = np.sqrt(variance + real(epsilon, "epsilon", least=0))
-    if not root.all():
-        raise InputError("a variance of 0 and epsilon = 0 arrived; expected a positive sum: pass the layer's epsilon")
-    with np.errstate(over="ignore", invalid="ignore"):
-        folded = kernel * (gamma / root)
-    return array(folded, "a kernel times gamma over the root of its variance")

@@ -48,7 +48,7 @@ def programs_of(module: nn.Module, inputs: object = None) -> Iterator[Program]:
     Raises:
         InputError: if no input fits, or the pass can be traced neither way.
     """
-    given, outputs = _arguments(module, inputs)
+    given, outputs = arguments_of(module, inputs)
     faults = []
     for way, trace in (("torch.fx", _by_fx), ("torch.export", _by_export)):
         try:
@@ -69,8 +69,12 @@ def programs_of(module: nn.Module, inputs: object = None) -> Iterator[Program]:
         )
 
 
-def _arguments(module: nn.Module, inputs: object) -> tuple[dict[str, Any], object]:
-    """Inputs by the names of the arguments of ``forward``, and what the module gives for them."""
+def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], object]:
+    """Inputs by the names of the arguments of ``forward``, and what the module gives for them; see ``programs_of``.
+
+    Raises:
+        InputError: if no input fits.
+    """
     names = list(inspect.signature(module.forward).parameters)
     if not list(module.parameters()):
         raise InputError(

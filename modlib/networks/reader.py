@@ -16,7 +16,8 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, fx, nn
 
 from modlib.errors import InputError
-from modlib.networks.network import BatchNorm, to_array
+from modlib.networks.network import to_array
+from modlib.networks.normalisation import BatchNorm
 from modlib.networks.operations import (
     CONSTANTS,
     ELEMENTWISE,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.networks.network import BatchNorm
+from modlib.networks.normalisation import BatchNorm
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ def trace(model: object, inputs: object = None) -> Trace:
     >>> [list(weights.reads) for weights in found.weights]
     [[0], [1], [1, 2]]
     """
-    module = plain_copy(torch_module(model))
+    module = plain_copy(torch_module(model, lazy=inputs is not None))
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     fault: InputError | None = None

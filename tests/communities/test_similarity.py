@@ -202,6 +202,29 @@ def test_bad_input_is_refused():
         similarities(nn.Sequential(nn.Linear(9, 3)), x, y)
 
 
+def test_labels_are_checked_where_they_are_not_needed():
+    x, y = data()
+    for wrong in (y[1:], y + len(WIDTHS), y + 0.5):
+        with pytest.raises(InputError, match="labels = "):
+            similarities(perceptron(), x, wrong)
+
+
+def test_a_norm_before_the_first_layer_is_part_of_what_is_measured():
+    x, y = data()
+    plain = perceptron()
+    normed = nn.Sequential(nn.BatchNorm1d(WIDTHS[0]), *perceptron())
+    with torch.no_grad():
+        normed[0].running_var.copy_(torch.linspace(0.5, 4, WIDTHS[0]))
+        normed[0].bias.copy_(torch.linspace(-1, 1, WIDTHS[0]))
+        shift, scale = normed[0].bias, 1 / (normed[0].running_var + normed[0].eps).sqrt()
+        plain[0].bias += plain[0].weight @ shift
+        plain[0].weight *= scale
+    ours, theirs = similarities(normed, x, y), similarities(plain, x, y)
+    for first, second in zip(ours.values(), theirs.values(), strict=True):
+        for name in MEASURES:
+            np.testing.assert_allclose(first[name], second[name], rtol=1e-3, atol=1e-5)
+
+
 def test_hidden_layers_come_in_the_order_of_the_pass():
     class Backwards(nn.Module):
         """Registers its layers from the last to the first."""

@@ -14,6 +14,7 @@ from modlib.graphs import NULLS, cluster, neuron_graph, shuffle_graph, spectral_
 from modlib.graphs.branching import traced_graph
 from modlib.graphs.neurons import NeuronGraph
 from modlib.networks import perceptron, simple_cnn, small_cnn, trace, vgg16
+from modlib.networks.modules import FlattenChannelsLast
 
 
 def normed() -> nn.Module:
@@ -54,6 +55,34 @@ def assert_same_edges(first: NeuronGraph, second: NeuronGraph) -> None:
         np.testing.assert_array_equal(block, second.edges[pair])
     for ours, theirs in zip(first.live, second.live, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_norm_before_the_first_layer_scales_what_it_reads_in_a_chain_and_in_a_trace(flat: bool) -> None:
+    norm = nn.BatchNorm1d(12) if flat else nn.BatchNorm2d(3)
+    parts = [norm] if flat else [norm, nn.Flatten()]  # three channels of four pixels
+    module = nn.Sequential(*parts, nn.Linear(12, 3), nn.ReLU(), nn.Linear(3, 2))
+    with torch.no_grad():
+        norm.running_var.copy_(torch.linspace(0.5, 2, len(norm.running_var)))
+        norm.weight.copy_(torch.linspace(-2, 3, len(norm.weight)))
+    scale = (norm.weight.abs() / (norm.running_var + norm.eps).sqrt()).detach().repeat_interleave(1 if flat else 4)
+    weight = module[len(parts)].weight.detach().abs().T
+    for batch_norm, wanted in (("fold", weight * scale[:, None]), ("ignore", weight)):
+        inputs = None if flat else torch.zeros(1, 3, 2, 2)
+        chain, traced = neuron_graph(module, batch_norm), traced_graph(trace(module, inputs), batch_norm)  # type: ignore[arg-type]
+        assert chain.batch_norm == traced.batch_norm == batch_norm
+        for graph in (chain, traced):
+            assert graph.sizes[-3:] == (12, 3, 2)
+            np.testing.assert_allclose(np.asarray(graph.edges[0, 1]), wanted, rtol=1e-6)
+
+
+def test_a_norm_of_channels_scales_them_in_the_order_in_which_they_are_flattened() -> None:
+    norm, linear = nn.BatchNorm2d(3, eps=0), nn.Linear(12, 2)
+    nn.init.ones_(linear.weight)
+    norm.running_var.copy_(torch.tensor([1.0, 4.0, 16.0]))
+    for flatten, wanted in ((nn.Flatten(), np.repeat), (FlattenChannelsLast(), np.tile)):
+        graph = neuron_graph(nn.Sequential(norm, flatten, linear))
+        np.testing.assert_allclose(np.asarray(graph.edges[0, 1])[:, 0], wanted([1, 0.5, 0.25], 4))
 
 
 class Dag(nn.Module):

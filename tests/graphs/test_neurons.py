@@ -9,8 +9,9 @@ from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from modlib.errors import GraphError, InputError, ModlibError
-from modlib.graphs.neurons import NeuronGraph, chain_graph, edge_weights, neuron_graph
-from modlib.networks.network import fold_batch_norm
+from modlib.graphs.edges import Layout, edge_weights
+from modlib.graphs.neurons import NeuronGraph, chain_graph, neuron_graph
+from modlib.networks.normalisation import fold_batch_norm
 from modlib.networks.planted import random_weights
 
 entries = st.sampled_from([-2.0, -0.5, 0.0, 0.0, 0.25, 1.0])
@@ -128,7 +129,7 @@ def test_a_graph_that_joins_even_layers_is_not_bipartite() -> None:
         ([sp.csr_array(np.array([[np.nan, 1.0]]))], "1 NaN or infinite"),
         ([np.zeros((2, 3)), np.zeros((3, 2))], r"all weights are zero \(layer sizes \(2, 3, 2\)\)"),
         ([sp.csr_array((2, 3))], "all weights are zero"),
-        ([np.ones(3)], r"weight 0 has shape \(3,\); expected a non-empty matrix"),
+        ([np.eye(3), np.ones(3)], r"weight 1 has shape \(3,\); expected a non-empty matrix .* leave the biases out"),
         ([np.ones((2, 0))], r"shape \(2, 0\)"),
         ([np.full((2, 2, 2, 2), np.nan)], "NaN or infinite"),
     ],
@@ -188,6 +189,15 @@ def test_arrays_in_the_layout_of_torch_give_the_graph_of_the_module() -> None:
         neuron_graph([np.eye(2)], layout="caffe")  # type: ignore[arg-type]
     with pytest.raises(GraphError, match="pass layout='torch'"):
         neuron_graph([np.ones((3, 4)), np.ones((2, 3))])
+
+
+@pytest.mark.parametrize("layout", ["keras", "torch"])
+def test_weights_that_are_no_real_numbers_are_refused_in_either_layout(layout: Layout) -> None:
+    torch = pytest.importorskip("torch")
+    weight = torch.ones(3, 2)
+    for wrong in (weight.bfloat16(), weight.to_sparse(), weight.to("meta"), None, [[1, 2], [3]], [["a"]]):
+        with pytest.raises(InputError, match=r"weight 1 = .* arrived; expected an array of real numbers"):
+            neuron_graph([np.ones((2, 2)), wrong], layout=layout)
 
 
 def test_batch_norm_between_dense_layers_is_folded_or_ignored_as_the_graph_says() -> None:

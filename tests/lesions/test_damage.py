@@ -112,6 +112,21 @@ def convolutions(**of_second):
     return as_network(module.eval())
 
 
+def test_a_norm_before_the_first_layer_is_part_of_the_network():
+    rng = np.random.default_rng(0)
+    pruned = perceptron(rng, density=0.2)
+    norm = nn.BatchNorm1d(8)
+    norm.running_mean.copy_(torch.linspace(-1, 1, 8))
+    network = as_network(nn.Sequential(norm, *pruned.module))
+    images, labels = questions(rng, network)
+    shifted = images - network.input_norm.mean
+    (ours,) = damages(network, images, labels, 1, [[0, 1, 2]])
+    (theirs,) = damages(pruned, shifted / np.sqrt(1 + norm.eps), labels, 1, [[0, 1, 2]])
+    assert ours.drop == pytest.approx(theirs.drop, abs=1e-9)
+    assert is_pruned_perceptron(pruned)
+    assert not is_pruned_perceptron(network)
+
+
 @pytest.mark.parametrize("zero_bias", [True, False])
 @pytest.mark.parametrize(
     "of_second", [{}, {"stride": 2, "padding": 1, "bias": False}, {"padding": "same", "padding_mode": "circular"}]

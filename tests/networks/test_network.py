@@ -15,15 +15,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import tf_keras
 import torch
 from torch import nn
 
+from modlib.communities import similarities
 from modlib.errors import DataError, GraphError, InputError
 from modlib.graphs.neurons import neuron_graph
+from modlib.masks import MaskSettings, learn_mask
 from modlib.networks.files import load_network
 from modlib.networks.modules import ACTIVATIONS
-from modlib.networks.network import AT_ONCE, Network, answers, as_network, from_arrays
+from modlib.networks.network import AT_ONCE, Network, answers, as_network, from_arrays, torch_module
+from modlib.training import draw_from
 
 KERAS = pytest.mark.parametrize("K", [tf_keras, keras], ids=["keras2", "keras3"])
 
@@ -300,14 +304,54 @@ def test_what_is_no_chain_is_refused(model: object, message: str) -> None:
         (nn.Sequential(nn.Linear(9, 4), nn.Bilinear(4, 4, 2)), "needs an example input, and none was given"),
         (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Unfold(2)), "layer '1' is a Unfold, in which units may mix"),
         (nn.Sequential(nn.ReLU()), "has no layer of weights"),
-        (np.eye(3), "numpy.ndarray arrived; .* list of weight matrices"),
-        (3, "builtins.int arrived"),
+        (np.eye(3), r"numpy.ndarray arrived; .* \[W\] if there is one; .* modlib.cluster\(A, k\)"),
+        (sp.csr_array(np.eye(3)), r"csr_array arrived; .* \[W\] if there is one; .* modlib.cluster\(A, k\)"),
+        (nn.Linear(2, 2).state_dict(), "OrderedDict arrived; .* model.load_state_dict"),
+        ("weights.npz", "builtins.str arrived; .* modlib.load_network"),
+        (Path("weights.npz"), "Path arrived; .* modlib.load_network"),
+        (3, "builtins.int arrived; .* list of weight matrices"),
     ],
-    ids=["no-input", "unfold", "no-weights", "array", "number"],
+    ids=["no-input", "unfold", "no-weights", "array", "sparse", "state", "text", "path", "number"],
 )
 def test_what_cannot_be_read_is_refused(model: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         neuron_graph(model)
+
+
+def test_a_lazy_layer_has_no_weights_before_it_has_seen_inputs() -> None:
+    lazy, inputs = nn.Sequential(nn.LazyLinear(5), nn.ReLU(), nn.Linear(5, 2)), torch.zeros(2, 7)
+    for read in (neuron_graph, as_network, torch_module):
+        with pytest.raises(InputError, match=r"no values of 0.weight, .* lazy layer .* of 1 more; .* one forward pass"):
+            read(lazy)
+    assert neuron_graph(lazy, inputs=inputs).sizes == (7, 5, 2)
+    with pytest.raises(InputError, match="lazy layer"):  # the user's own has still none
+        neuron_graph(lazy)
+    lazy(inputs)
+    assert neuron_graph(lazy).sizes == (7, 5, 2)
+
+
+def test_weights_on_the_meta_device_are_refused_at_every_door() -> None:
+    meta = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).to("meta")
+    x, labels, rng = np.ones((4, 4)), np.zeros(4, dtype=int), np.random.default_rng(0)
+    doors: list[Callable[[], object]] = [
+        lambda: neuron_graph(meta),
+        lambda: neuron_graph(meta, inputs=x),
+        lambda: similarities(meta, x, labels),
+        lambda: similarities(meta, x, labels, layers=["1"]),
+        lambda: learn_mask(meta, draw_from(x, labels), MaskSettings(steps=1), rng),
+    ]
+    for door in doors:
+        with pytest.raises(InputError, match=r"no values of 0.weight, which is on the meta device, .* load them"):
+            door()
+
+
+def test_inputs_that_a_chain_does_not_take_are_refused() -> None:
+    module = nn.Sequential(nn.Linear(20, 4), nn.ReLU(), nn.Linear(4, 2))
+    assert neuron_graph(module, inputs=np.ones((1, 20))).sizes == (20, 4, 2)
+    with pytest.raises(InputError, match=r"\(1, 7\)} does not fit"):
+        neuron_graph(module, inputs=np.ones((1, 7)))
+    with pytest.raises(InputError, match="inputs arrived for a list of weights"):
+        neuron_graph([np.ones((20, 4))], inputs=np.ones((1, 20)))
 
 
 def test_one_convolution_has_no_edges() -> None:
