@@ -49,7 +49,7 @@ def test_digits_stand_in_for_colour_images():
     small, large = load_images("digits"), load_colour_images("digits")
     assert large.x_test.shape == (360, 3, 32, 32)
     np.testing.assert_array_equal(large.x_test[:, 1, ::4, ::4].reshape(360, 64), small.x_test)
-    with pytest.raises(InputError, match="cifar10 comes in colour"):
+    with pytest.raises(InputError, match="expected one of cifar10, digits"):
         load_colour_images("mnist")
 
 

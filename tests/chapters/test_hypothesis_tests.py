@@ -49,7 +49,8 @@ from modlib.chapters.hypothesis_tests.findings import FINDINGS, KEEPS, found, ra
 from modlib.evidence.criteria import Grade
 from modlib.stats import chi_squared_uniform, fisher_combined, monte_carlo_p
 from modlib.tables.results import caption
-from modlib.tables.runner import missing_cells, run, verify
+from modlib.tables.runner import missing_cells, run
+from modlib.tables.verification import verify
 from modlib.verdicts import claims
 
 # --- its grid and rows

@@ -129,5 +129,5 @@ def test_bad_input_is_refused():
         learn_in_turn(make, [], SHORT, rng)
     with pytest.raises(InputError, match="unfrozen = "):
         learn_in_turn(make, [task(0)], SHORT, rng, unfrozen=["*"])
-    with pytest.raises(InputError, match="another before it"):
+    with pytest.raises(InputError, match="expected a list with at least 2 in it"):
         union_before([Mask({"w": np.ones(1, bool)}, "n")], 0)

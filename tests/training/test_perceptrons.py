@@ -127,15 +127,15 @@ def test_penalties_make_weights_small(images):
 def test_bad_settings_are_refused(images):
     with pytest.raises(InputError, match="no regularisation arrived"):
         train_mlps(images, Settings(), [], seed=0)
-    with pytest.raises(InputError, match="expected strengths of at least 0"):
+    with pytest.raises(InputError, match="l1 = -1 arrived"):
         Regularisation(l1=-1)
-    with pytest.raises(InputError, match="expected strengths of at least 0"):
+    with pytest.raises(InputError, match="dropout = 1 arrived"):
         Regularisation(dropout=1)
-    with pytest.raises(InputError, match="expected strengths of at least 0"):
+    with pytest.raises(InputError, match="l2 = nan arrived"):
         Regularisation(l2=float("nan"))
-    with pytest.raises(InputError, match="expected widths"):
+    with pytest.raises(InputError, match=r"hidden = .* expected a list"):
         Settings(hidden=())
-    with pytest.raises(InputError, match="expected a share between 0 and 1"):
+    with pytest.raises(InputError, match="validation = 0 arrived"):
         Settings(validation=0)
     few = Images("few", images.x_train[:1], images.y_train[:1], images.x_test, images.y_test)
     with pytest.raises(InputError, match="1 training images arrived"):
@@ -178,7 +178,7 @@ def test_a_step_is_that_of_adam_on_clipped_gradients():
 
 
 def test_bad_steps_are_refused():
-    with pytest.raises(InputError, match="a positive rate and clip"):
+    with pytest.raises(InputError, match="clip = 0 arrived; expected a finite number above 0"):
         Steps(clip=0)
     draw = draw_from(torch.full((3, 4), float("inf")), torch.zeros(3, dtype=torch.long))
     with pytest.raises(InputError, match="the loss is nan at step 1"):
