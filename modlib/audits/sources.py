@@ -19,6 +19,7 @@ import numpy as np
 from modlib.audits.subject import Task
 from modlib.data.images import NAMES, load_images
 from modlib.errors import DataError, InputError, nearest
+from modlib.files import read_arrays
 from modlib.networks.files import load_network
 
 
@@ -111,11 +112,9 @@ def _arrays(source: str, otherwise: str) -> Mapping[str, np.ndarray]:
     path = Path(source)
     if path.suffix not in (".npy", ".npz"):
         raise InputError(f"{source!r} arrived; expected an .npy or .npz file of arrays{otherwise}")
+    if zipfile.is_zipfile(path):
+        return read_arrays(path)
     try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return {"x": stored}
-        with stored:
-            return {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        return {"x": np.load(path, allow_pickle=False)}
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} does not read as arrays without pickles ({error}); save arrays of numbers") from error

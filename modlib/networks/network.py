@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
-from modlib.checks import array, instance, items, whole
+from modlib.checks import array, choice, instance, items, whole
 from modlib.errors import GraphError, InputError
 from modlib.networks.normalisation import BatchNorm, fold_batch_norm
 from modlib.reprs import BriefRepr
@@ -107,8 +107,7 @@ class Network(BriefRepr):
 
         Source: clusterability 1.1. Chapter: ``clusterability``.
         """
-        if batch_norm not in BATCH_NORM_USES:
-            raise InputError(f"batch_norm = {batch_norm!r} arrived; expected one of {', '.join(BATCH_NORM_USES)}")
+        choice(batch_norm, BATCH_NORM_USES, "batch_norm")
         kernel_of = _folded if batch_norm == "fold" else attrgetter("kernel")
         convolutions = [layer for layer in self.layers if layer.kind == "conv"]
         if not convolutions:

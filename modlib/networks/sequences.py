@@ -182,11 +182,7 @@ def lstm_encoder_decoder(
     torch.Size([1, 3, 7])
     """
     sources, targets, width, embedding = _sizes(sources, targets, width, embedding)
-    hidden, layers, dropout = (
-        whole(hidden, "hidden"),
-        whole(layers, "layers"),
-        real(dropout, "dropout", least=0, most=1),
-    )
+    hidden, layers, dropout = _depth(hidden, layers, dropout)
     with torch.device("meta"):
         module = LSTMEncoderDecoder(sources, targets, width, embedding, hidden, layers, dropout)
     return start_as_torch(module, rng)
@@ -226,11 +222,7 @@ def transformer_encoder_decoder(
     torch.Size([1, 3, 7])
     """
     sources, targets, width, embedding = _sizes(sources, targets, width, embedding)
-    hidden, layers, dropout = (
-        whole(hidden, "hidden"),
-        whole(layers, "layers"),
-        real(dropout, "dropout", least=0, most=1),
-    )
+    hidden, layers, dropout = _depth(hidden, layers, dropout)
     heads = whole(heads, "heads")
     if embedding % heads or embedding % 2:
         raise InputError(f"an embedding of {embedding} arrived; expected an even multiple of the {heads} heads")
@@ -296,6 +288,10 @@ def _tokens(sources: Tensor, module: EncoderDecoder) -> Tensor:
 
 def _packed(embedded: Tensor, tokens: Tensor) -> nn.utils.rnn.PackedSequence:
     return pack_padded_sequence(embedded, (tokens != PAD).sum(1).cpu(), batch_first=True, enforce_sorted=False)
+
+
+def _depth(hidden: int, layers: int, dropout: float) -> tuple[int, int, float]:
+    return whole(hidden, "hidden"), whole(layers, "layers"), real(dropout, "dropout", least=0, most=1)
 
 
 def _sizes(sources: int, targets: int, width: int, embedding: int) -> tuple[int, int, int, int]:
