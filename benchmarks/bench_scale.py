@@ -16,7 +16,7 @@ from common import store
 
 from modlib.graphs import NeuronGraph, cluster, neuron_graph, shuffle_graph
 from modlib.graphs.neurons import chain_graph
-from modlib.graphs.shuffles import shuffle_matrix
+from modlib.graphs.nulls import shuffle_matrix
 
 K = 4
 BLOCKS = [(64, 256, 3), (128, 512, 4), (256, 1024, 6), (512, 2048, 3)]  # of ResNet-50: inner and outer channels, blocks

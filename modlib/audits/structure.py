@@ -16,7 +16,8 @@ from modlib.audits.findings import Findings, NotDone
 from modlib.audits.subject import AuditSettings, Subject
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph
-from modlib.graphs.shuffles import NULLS, ShuffleTest, shuffled_ncuts
+from modlib.graphs.nulls import PAPER_NULLS
+from modlib.graphs.shuffles import ShuffleTest, shuffled_ncuts
 from modlib.graphs.spectral import cluster_for_each_k, spectral_embedding
 from modlib.stats import benjamini_hochberg, monte_carlo_interval
 
@@ -75,7 +76,7 @@ def clusterable(subject: Subject, settings: AuditSettings, seed: int, jobs: int,
     ks = [k for k in settings.ks if 2 * k <= graph.n_vertices]
     if not ks:
         raise NotDone(f"{graph.n_vertices} units with an edge are too few for {settings.ks[0]} modules")
-    nulls = NULLS if any((block == 0).any() for block in map(_dense, graph.edges.values())) else NULLS[:1]
+    nulls = PAPER_NULLS if any((block == 0).any() for block in map(_dense, graph.edges.values())) else PAPER_NULLS[:1]
     stable = _stability(graph, ks, settings.n_starts, seed)
     tests: list[ShuffleTest] = []
     total = len(nulls) * settings.n_shuffles
@@ -102,10 +103,10 @@ def clusterable(subject: Subject, settings: AuditSettings, seed: int, jobs: int,
         )
     table = pd.DataFrame(lines)
     table["significant"] = benjamini_hochberg(table["p"].to_numpy(), LEVEL)
-    own = table[table["null"] == NULLS[0]]
+    own = table[table["null"] == PAPER_NULLS[0]]
     runs = own["layers in one module"] > len(graph.sizes) / 2
     chosen = own["Z"].fillna(np.inf).where(~runs | bool(runs.all()), np.inf).to_numpy().argmin()
-    arrays = {f"labels {test.k}": test.labels for test in tests if test.null == NULLS[0]}
+    arrays = {f"labels {test.k}": test.labels for test in tests if test.null == PAPER_NULLS[0]}
     arrays |= {f"shuffled {test.null} {test.k}": test.shuffled for test in tests}
     says = (*_said_of_cuts(table, nulls), power(len(table), settings.n_shuffles))
     return Findings(says, {"shuffle tests": table}, arrays | {"k": np.array(ks[chosen])})

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
-from modlib.graphs.shuffles import Null, ShuffleTest, shuffle_tests
+from modlib.graphs.nulls import Null
+from modlib.graphs.shuffles import ShuffleTest, shuffle_tests
 from modlib.graphs.spectral import cluster_for_each_k
 from modlib.tables import (
     PROFILE,

@@ -12,12 +12,15 @@ from .neurons import (
     chain_graph as chain_graph,
     neuron_graph as neuron_graph,
 )
-from .shuffles import (
+from .nulls import (
     NULLS as NULLS,
+    PAPER_NULLS as PAPER_NULLS,
     Null as Null,
+    shuffle_matrix as shuffle_matrix,
+)
+from .shuffles import (
     ShuffleTest as ShuffleTest,
     shuffle_graph as shuffle_graph,
-    shuffle_matrix as shuffle_matrix,
     shuffle_test as shuffle_test,
     shuffle_tests as shuffle_tests,
     shuffled_ncuts as shuffled_ncuts,

@@ -1,7 +1,7 @@
-"""Null models of a weight matrix, and the shuffle test of clusterability.
+"""The shuffle test of clusterability.
 
 Is a network more clusterable than chance? Chance is a network with the same weights in every layer, put
-in random places. Chapters: ``dropout`` and ``topology-shuffles``.
+in random places, by one of ``modlib.graphs.nulls``. Chapters: ``dropout``, ``topology-shuffles``, ``null-models``.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-import scipy.sparse as sp
 
-from modlib.checks import array, choice, generator, instance, items, real_sparse, seed_number, whole, wholes
+from modlib.checks import choice, instance, items, seed_number, whole, wholes
 from modlib.errors import InputError, ModlibWarning
 from modlib.graphs.adjacency import is_large
-from modlib.graphs.edges import Matrix
-from modlib.graphs.large import shuffle_in_single
 from modlib.graphs.neurons import NeuronGraph, chained
+from modlib.graphs.nulls import NULLS, Null, shuffle_in_single, shuffle_matrix, shuffle_stored
 from modlib.graphs.spectral import (
     N_INIT,
     Route,
@@ -31,8 +28,6 @@ from modlib.graphs.spectral import (
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
 
-Null: TypeAlias = Literal["layer", "layer-nonzero"]
-NULLS: tuple[str, ...] = get_args(Null)
 MOSTLY = 0.5  # share between layers of an eigenvector that tells them apart; most are near 0 or near 1
 BLIND = (
     "all eigenvectors tell layers apart and nothing else, so modules that run along the network are not seen; ask for "
@@ -85,49 +80,6 @@ class ShuffleTest(BriefRepr):
         return z_score(self.ncut, self.shuffled)
 
 
-def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matrix:
-    """A random matrix with the same entries: ``layer`` moves all of them, ``layer-nonzero`` keeps the zeros.
-
-    Args:
-        matrix: (rows, columns), dense or sparse.
-        null: ``layer`` permutes all entries; ``layer-nonzero`` permutes the non-zero ones among the
-            places that hold a non-zero, so the topology stays.
-        rng: source of the permutation.
-
-    Raises:
-        InputError: if the null model is not known, or it is no matrix of finite numbers.
-
-    Source: pruned-modular 3 and 3.3. Chapter: ``topology-shuffles``.
-
-    Both keep the numbers, one keeps where the zeros are:
-
-    >>> matrix, rng = np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]), np.random.default_rng(0)
-    >>> for null in NULLS:
-    ...     shuffled = shuffle_matrix(matrix, null, rng)
-    ...     print(null, sorted(shuffled.ravel().tolist()), np.array_equal(shuffled == 0, matrix == 0))
-    layer [0.0, 0.0, 0.0, 1.0, 2.0, 3.0] False
-    layer-nonzero [0.0, 0.0, 0.0, 1.0, 2.0, 3.0] True
-    """
-    choice(null, NULLS, "null")
-    rng = generator(rng)
-    if sp.issparse(matrix):
-        coo = sp.coo_array(real_sparse(matrix, "matrix"))
-        coo.sum_duplicates()
-        coo.eliminate_zeros()
-        if null == "layer-nonzero":
-            return sp.csr_array((rng.permutation(coo.data), (coo.row, coo.col)), shape=coo.shape)
-        places = rng.choice(coo.shape[0] * coo.shape[1], size=coo.nnz, replace=False)
-        return sp.csr_array((coo.data, np.divmod(places, coo.shape[1])), shape=coo.shape)
-    matrix = array(matrix, "matrix", ("rows", "columns"), dtype=np.float64)
-    flat = matrix.ravel()
-    held = np.flatnonzero(flat)
-    # Random places in random order for the values that are not zero: the same as a permutation, and faster.
-    places = rng.choice(flat.size, size=held.size, replace=False) if null == "layer" else rng.permutation(held)
-    shuffled = np.zeros_like(flat)
-    shuffled[places] = flat[held]
-    return shuffled.reshape(matrix.shape)
-
-
 def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> NeuronGraph:
     """A layered graph whose weight matrices are shuffled one by one, isolated neurons of the result dropped.
 
@@ -148,7 +100,7 @@ def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> N
         from modlib.graphs.branching import joined
 
         sizes = [len(indices) for indices in graph.live]
-        return joined(sizes, [replace(part, matrix=_shuffled_places(part.matrix, null, rng)) for part in graph.parts])
+        return joined(sizes, [replace(part, matrix=shuffle_stored(part.matrix, null, rng)) for part in graph.parts])
     pairs = [(i, i + 1) for i in range(len(graph.live) - 1)]
     if list(graph.edges) != pairs:
         raise InputError(
@@ -162,15 +114,6 @@ def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> N
         single = is_large(graph) and isinstance(block, np.ndarray)
         shuffled.append(shuffle_in_single(block, null, rng) if single else shuffle_matrix(block, null, rng))
     return chained(shuffled)
-
-
-def _shuffled_places(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matrix:
-    """``shuffle_matrix`` among the places that hold a weight: all of a dense matrix, all stored ones of a sparse."""
-    if isinstance(matrix, np.ndarray):
-        return shuffle_matrix(matrix, null, rng)
-    shuffled = sp.csr_array(matrix, copy=True)
-    shuffled.data = np.asarray(shuffle_matrix(shuffled.data[None], null, rng))[0]
-    return shuffled
 
 
 def shuffled_ncuts(
@@ -219,7 +162,7 @@ def shuffle_tests(
         ks: numbers of clusters.
         n_shuffles: number of shuffles, at least 1.
         seed: decides the clustering of the network and all shuffles.
-        null: ``layer`` or ``layer-nonzero``.
+        null: what shuffles keep, see ``shuffle_matrix``.
         route: see ``spectral_embedding``.
         n_init: k-means starts of every clustering.
         jobs: worker processes.

@@ -1,0 +1,233 @@
+"""Null models of a weight matrix: what a network would be if its weights lay anywhere, and what each null keeps.
+
+The papers' two nulls keep the weights of a layer, one of them the places of its zeros too. Two more keep what neurons
+have: the number of their weights, or their sum as well. A graph is made of absolute weights, so no null keeps signs.
+Chapters: ``null-models``, ``topology-shuffles`` and ``dropout``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+import numba
+import numpy as np
+import scipy.sparse as sp
+
+from modlib.checks import array, choice, generator, real_sparse
+from modlib.graphs.edges import Matrix
+
+Null: TypeAlias = Literal["layer", "layer-nonzero", "degree", "strength"]
+NULLS: tuple[Null, ...] = get_args(Null)
+PAPER_NULLS: tuple[Null, ...] = ("layer", "layer-nonzero")  # those of pruned-modular and clusterability
+SAME_STRENGTH = 0.05  # by how much of itself a neuron's sum of weights may change
+# Exchanges tried for every weight; fewer are allowed where strengths are kept. The tests show how far they lead.
+ATTEMPTS = {"degree": 20, "strength": 50}
+BUCKET = 1 << 12  # values that are shuffled at a time; they fit in the first cache
+PLACES, STAYING_IN_ROW, WEIGHTS = 1, 2, 3  # exchanges: of places alone, see ``_exchange``
+
+
+def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matrix:
+    """A random matrix with the same entries, which keeps what its null model names.
+
+    ``layer`` moves all entries. ``layer-nonzero`` leaves every zero where it is, so the topology stays. ``degree`` keeps
+    how many entries of each row and column are not zero: every such topology is as likely as any other, and the weights
+    are dealt anew. ``strength`` keeps degrees, and the sum of absolute entries of each row and column to within
+    ``SAME_STRENGTH`` of itself.
+
+    The last two exchange two random entries at a time, many times for every entry: (a, b), (c, d) become (a, d), (c, b)
+    where both places are free, or exchange their weights, and an exchange that does not keep what it must is left out.
+    Such chains visit all matrices they can reach equally often (Ryser 1957, Rao et al. 1996): for degrees all there
+    are, for strengths those that small steps lead to.
+
+    Args:
+        matrix: (rows, columns), dense or sparse.
+        null: one of ``NULLS``.
+        rng: source of the permutation.
+
+    Raises:
+        InputError: if the null model is not known, or it is no matrix of finite numbers.
+
+    Source: pruned-modular 3 and 3.3 for the first two. Chapters: ``topology-shuffles``, ``null-models``.
+
+    All keep the numbers, and each null more than the last:
+
+    >>> rng = np.random.default_rng(0)
+    >>> matrix = np.where(rng.random((30, 20)) < 0.3, rng.normal(size=(30, 20)), 0)
+    >>> for null in NULLS:
+    ...     shuffled = shuffle_matrix(matrix, null, rng)
+    ...     same_places = bool(((shuffled == 0) == (matrix == 0)).all())
+    ...     same_degrees = bool(((shuffled != 0).sum(axis=0) == (matrix != 0).sum(axis=0)).all())
+    ...     change = np.abs(shuffled).sum(axis=1) / np.abs(matrix).sum(axis=1) - 1
+    ...     print(f"{null:13} {same_places!s:5} {same_degrees!s:5} {np.abs(change).max() < 0.051}")
+    layer         False False False
+    layer-nonzero True  True  False
+    degree        False True  False
+    strength      False True  True
+    """
+    choice(null, NULLS, "null")
+    rng = generator(rng)
+    if sp.issparse(matrix):
+        coo = sp.coo_array(real_sparse(matrix, "matrix"))
+        coo.sum_duplicates()
+        coo.eliminate_zeros()
+        match null:
+            case "layer-nonzero":
+                return sp.csr_array((rng.permutation(coo.data), (coo.row, coo.col)), shape=coo.shape)
+            case "layer":
+                places = rng.choice(coo.shape[0] * coo.shape[1], size=coo.nnz, replace=False)
+                return sp.csr_array((coo.data, np.divmod(places, coo.shape[1])), shape=coo.shape)
+        return sp.csr_array(_keeping_neurons(coo.toarray(), np.ones(coo.shape, dtype=bool), null, rng))
+    matrix = array(matrix, "matrix", ("rows", "columns"), dtype=np.float64)
+    if null in ("degree", "strength"):
+        return _keeping_neurons(matrix, np.ones(matrix.shape, dtype=bool), null, rng)
+    flat = matrix.ravel()
+    held = np.flatnonzero(flat)
+    # Random places in random order for the values that are not zero: the same as a permutation, and faster.
+    places = rng.choice(flat.size, size=held.size, replace=False) if null == "layer" else rng.permutation(held)
+    shuffled = np.zeros_like(flat)
+    shuffled[places] = flat[held]
+    return shuffled.reshape(matrix.shape)
+
+
+def shuffle_stored(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matrix:
+    """``shuffle_matrix`` among the places that hold a weight: all of a dense matrix, all stored ones of a sparse.
+
+    >>> blocks = sp.csr_array(np.array([[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 4.0]]))
+    >>> shuffled = shuffle_stored(blocks, "layer", np.random.default_rng(0))
+    >>> (shuffled.toarray() != 0).astype(int).tolist()
+    [[1, 1, 0, 0], [0, 0, 1, 1]]
+    """
+    if isinstance(matrix, np.ndarray):
+        return shuffle_matrix(matrix, null, rng)
+    shuffled = sp.csr_array(matrix, copy=True)
+    if null in ("degree", "strength"):
+        stored = sp.csr_array((np.ones(shuffled.nnz, dtype=bool), shuffled.indices, shuffled.indptr), shuffled.shape)
+        moved = _keeping_neurons(shuffled.toarray(), stored.toarray(), null, rng)
+        shuffled.data = moved[shuffled.tocoo().coords]
+    else:
+        shuffled.data = np.asarray(shuffle_matrix(shuffled.data[None], null, rng))[0]
+    return shuffled
+
+
+def _keeping_neurons(matrix: np.ndarray, places: np.ndarray, null: Null, rng: np.random.Generator) -> np.ndarray:
+    """A matrix by ``degree`` or ``strength``, whose entries stay among the given places, a boolean mask."""
+    held = matrix != 0
+    key = rng.integers(2**64, dtype=np.uint64)
+    out = np.zeros_like(matrix)
+    if null == "degree":
+        # of entries and holes the rarer are moved: both say the same, and holes of a dense matrix are few
+        rare = held if 2 * held.sum() <= places.sum() else places & ~held
+        rows, columns = np.nonzero(rare)
+        zeros, none = np.zeros(len(rows)), np.zeros((3, 0))
+        _exchange(rows, columns, zeros, rare | ~places, none, none, PLACES, ATTEMPTS[null] * len(rows), key)
+        moved = np.zeros_like(held)
+        moved[rows, columns] = True
+        out[moved if rare is held else places & ~moved] = rng.permutation(matrix[held])
+        return out
+    rows, columns = np.nonzero(held)
+    values = matrix[rows, columns]
+    sums = [np.abs(matrix).sum(axis=axis) * np.array([[1], [1 - SAME_STRENGTH], [1 + SAME_STRENGTH]]) for axis in (1, 0)]
+    _exchange(rows, columns, values, held | ~places, *sums, WEIGHTS, ATTEMPTS[null] * len(rows), key)
+    out[rows, columns] = values
+    return out
+
+
+def shuffle_in_single(matrix: np.ndarray, null: Null, rng: np.random.Generator) -> np.ndarray:
+    """``shuffle_matrix`` in single precision, in a time that memory allows.
+
+    Every value goes to a random one of many buckets, and each bucket is shuffled for itself (Rao 1961, Sandelius 1962):
+    every permutation is as likely as any other, and a bucket fits in a cache.
+
+    >>> shuffled = shuffle_in_single(np.arange(6.0).reshape(2, 3), "layer", np.random.default_rng(0))
+    >>> shuffled.shape, shuffled.dtype, sorted(shuffled.ravel().tolist())
+    ((2, 3), dtype('float32'), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    """
+    if null in ("degree", "strength"):
+        return np.asarray(shuffle_matrix(matrix, null, rng), dtype=np.float32)
+    flat = np.asarray(matrix, dtype=np.float32).ravel()
+    if null == "layer":
+        return _shuffled(flat, rng).reshape(matrix.shape)
+    held, out = np.flatnonzero(flat), np.zeros_like(flat)
+    out[held] = _shuffled(flat[held], rng)
+    return out.reshape(matrix.shape)
+
+
+def _shuffled(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    out = np.empty_like(values)
+    buckets = 1 << (-(-len(values) // BUCKET) - 1).bit_length()
+    first, second = rng.integers(2**64, size=2, dtype=np.uint64)
+    _in_buckets(values, first, second, buckets, out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _random(key, number):  # type: ignore[no-untyped-def]
+    """Random 32 bits of a counter, by SplitMix64 (Steele et al. 2014)."""
+    x = key + np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))) >> np.uint64(32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _in_buckets(values, first, second, buckets, out):  # type: ignore[no-untyped-def]
+    begin, mask = np.zeros(buckets + 1, dtype=np.int64), np.uint64(buckets - 1)
+    for i in range(len(values)):
+        begin[np.int64(_random(first, i) & mask) + 1] += 1
+    for b in range(buckets):
+        begin[b + 1] += begin[b]
+    place = begin[:-1].copy()
+    for i in range(len(values)):
+        own = np.int64(_random(first, i) & mask)
+        out[place[own]] = values[i]
+        place[own] += 1
+    for b in range(buckets):
+        start, stop = begin[b], begin[b + 1]
+        for i in range(stop - 1, start, -1):
+            j = start + np.int64(_random(second, i) * np.uint64(i - start + 1) >> np.uint64(32))
+            out[i], out[j] = out[j], out[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _exchange(rows, columns, values, taken, row_sums, column_sums, kinds, attempts, key):  # type: ignore[no-untyped-def]
+    """Exchange two random entries at a time, in place: rows, columns and values of entries, and the places taken.
+
+    Of the first kind of exchange, weights keep their column and change their row; of the second, they keep their row;
+    of the third they change places. Sums, (3, n), are the present, least and most ones of absolute values; without
+    ``WEIGHTS`` they are not looked at.
+    """
+    n = len(rows)
+    for attempt in range(attempts):
+        first = np.int64(_random(key, 3 * attempt) * np.uint64(n) >> np.uint64(32))
+        second = np.int64(_random(key, 3 * attempt + 1) * np.uint64(n) >> np.uint64(32))
+        kind = PLACES + np.int64(_random(key, 3 * attempt + 2) * np.uint64(kinds) >> np.uint64(32))
+        a, b, c, d = rows[first], columns[first], rows[second], columns[second]
+        if kind != WEIGHTS and (a == c or b == d or taken[a, d] or taken[c, b]):
+            continue
+        if kinds == WEIGHTS:
+            more = np.abs(values[second]) - np.abs(values[first])
+            if kind != STAYING_IN_ROW and a != c:
+                if row_sums[0, a] + more > row_sums[2, a] or row_sums[0, a] + more < row_sums[1, a]:
+                    continue
+                if row_sums[0, c] - more > row_sums[2, c] or row_sums[0, c] - more < row_sums[1, c]:
+                    continue
+            if kind != PLACES and b != d:
+                if column_sums[0, b] + more > column_sums[2, b] or column_sums[0, b] + more < column_sums[1, b]:
+                    continue
+                if column_sums[0, d] - more > column_sums[2, d] or column_sums[0, d] - more < column_sums[1, d]:
+                    continue
+            if kind != STAYING_IN_ROW and a != c:
+                row_sums[0, a] += more
+                row_sums[0, c] -= more
+            if kind != PLACES and b != d:
+                column_sums[0, b] += more
+                column_sums[0, d] -= more
+        if kind == WEIGHTS:
+            values[first], values[second] = values[second], values[first]
+            continue
+        taken[a, b] = taken[c, d] = False
+        taken[a, d] = taken[c, b] = True
+        if kind == PLACES:  # weights keep their column
+            rows[first], rows[second] = c, a
+        else:
+            columns[first], columns[second] = d, b
