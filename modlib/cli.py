@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from modlib.errors import InputError, ModlibError
+
+if TYPE_CHECKING:
+    from modlib.tables import Verified
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,39 +75,100 @@ def run(
 
 @app.command()
 def verify(
-    chapter: Annotated[str, typer.Argument(help="Whose table.")],
-    sample: Annotated[int, typer.Option(help="Cells to measure again, picked at random.", min=1)] = 3,
+    chapter: Annotated[str | None, typer.Argument(help="Whose table.")] = None,
+    parameter: Assignments = None,
+    sample: Annotated[int | None, typer.Option(help="Cells to measure again; 3 by default.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Decides which.")] = 0,
+    oldest: Annotated[bool, typer.Option("--oldest", help="Those that were measured longest ago.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All tables; without --sample, list what it would take.")
+    ] = False,
     results: Folder = None,
 ) -> None:
     """Train and measure stored cells again, and compare with what is stored. Fails if a value differs.
 
     On a processor with other kernels than those of the run a network comes out as another one. It is then compared as
     one more draw of its condition. Measures must agree on every processor: they are taken of kept networks as well.
+    Each -p NAME=VALUE picks among the cells of one table, for example -p dataset=mnist.
     """
     from modlib.chapters import find_experiment
     from modlib.tables import verify as measure_again
 
-    found = measure_again(find_experiment(chapter), sample, seed, results)
+    if every == (chapter is not None):
+        raise InputError("pass the name of one table, as in: modlib verify dropout; or --all, without a name")
+    only = _assignments(parameter or [])
+    if every and only:
+        raise InputError(
+            "-p arrived with --all; it picks among the cells of one table, as in: modlib verify dropout -p seed=0"
+        )
+    if every and sample is None:
+        _list_costs(results)
+        return
+    names = _stored(results) if chapter is None else [chapter]
+    agreed = True
+    for name in names:
+        found = measure_again(find_experiment(name), sample or 3, seed, results, oldest, only)
+        agreed = _report(name, found) and agreed
+    if not agreed:
+        raise typer.Exit(1)
+
+
+def _report(name: str, found: Verified) -> bool:
+    """Print what measuring again showed; whether all is well."""
     for cell in found.kept:
-        console.print(f"measured on its kept network: {cell}", soft_wrap=True)
+        console.print(f"{name}, measured on its kept network: {cell}", soft_wrap=True)
     for drawn in found.redrawn:
         console.print(
-            f"another network, {drawn.cell}: each of {drawn.values} values lies where one more network of its "
+            f"{name}, another network, {drawn.cell}: each of {drawn.values} values lies where one more network of its "
             f"condition is expected, after {drawn.networks} stored ones; {drawn.reason}",
             soft_wrap=True,
         )
     if not found.differences:
         equal = len(found.trained) - len(found.redrawn)
         console.print(
-            f"every measured value agrees with the table; {equal} of {len(found.trained)} networks are the same"
+            f"{name}: every measured value agrees with the table; {equal} of {len(found.trained)} networks are the "
+            "same",
+            soft_wrap=True,
         )
-        return
-    table = Table("cell", "column", "stored", "measured again", title=f"{len(found.differences)} value(s) differ")
+        return True
+    table = Table(
+        "cell", "column", "stored", "measured again", title=f"{name}: {len(found.differences)} value(s) differ"
+    )
     for difference in found.differences:
         table.add_row(difference.cell, difference.column, _short(difference.stored), _short(difference.measured))
     console.print(table)
-    raise typer.Exit(1)
+    return False
+
+
+def _list_costs(results: Path | None) -> None:
+    """What measuring all tables again would take, by what their runs took, and since when they stand."""
+    from modlib.chapters import find_experiment
+    from modlib.tables import duration, kept_cells, read_provenance, seconds_a_cell
+
+    table = Table(
+        "table", "cells", "kept", "first run", "last run", "a cell", "all", title="to measure again, one core"
+    )
+    for name in _stored(results):
+        provenance, kept = read_provenance(name, results), kept_cells(find_experiment(name), results)
+        cells, dates = len(provenance["cells"]), sorted(run["date"] for run in provenance["runs"])
+        seconds = seconds_a_cell(name, "paper", results)
+        times = [] if seconds is None else [duration(seconds), duration(seconds * cells)]
+        table.add_row(name, str(cells), str(len(kept)), dates[0], dates[-1], *times)
+    console.print(table)
+    console.print("times of one core; a cell of each: modlib verify --all --sample 1")
+
+
+def _stored(results: Path | None) -> list[str]:
+    """Names of the tables that a folder holds."""
+    from modlib.chapters import NAMES
+    from modlib.files import results_folder
+
+    folder = results or results_folder()
+    if names := [name for name in NAMES if (folder / f"{name}.csv").exists()]:
+        return names
+    raise InputError(
+        f"{folder} arrived, which holds no result table; expected a folder with tables such as dropout.csv"
+    )
 
 
 @app.command()

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from modlib import chapters, tables
 from modlib.cli import app, main
+from modlib.errors import InputError
+from modlib.files import results_folder
 from modlib.networks import side_by_side
 from modlib.tables import read_table
 
@@ -56,6 +58,34 @@ def test_verify_fails_on_a_tampered_row(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["verify", "toy", "--sample", "1", "--results", str(tmp_path)])
     assert done.exit_code == 1
     assert "2 value(s) differ" in done.output
+
+
+@pytest.mark.usefixtures("toy_chapter")
+def test_verify_picks_cells_by_column_and_says_which_table(tmp_path: Path) -> None:
+    CliRunner().invoke(app, ["run", "toy", "--grid", "smoke", "--results", str(tmp_path)])
+    words = ["verify", "toy", "--sample", "99", "--results", str(tmp_path)]
+    done = CliRunner().invoke(app, [*words, "-p", "dataset=a", "--oldest"])
+    assert done.exit_code == 0, done.output
+    assert "toy: every measured value agrees with the table; 6 of 6 networks" in done.output
+    refused = CliRunner().invoke(app, [*words, "-p", "dataset=c"])
+    assert isinstance(refused.exception, InputError)
+    assert "dataset = c arrived" in str(refused.exception)
+
+
+def test_verify_all_lists_what_it_would_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for ending in ("csv", "json"):
+        (tmp_path / f"dropout.{ending}").write_bytes((results_folder() / f"dropout.{ending}").read_bytes())
+    done = CliRunner().invoke(app, ["verify", "--all", "--results", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    line = next(line for line in done.output.splitlines() if "dropout" in line)
+    assert line.split()[1::2][:3] == ["dropout", "30", "0"]
+    assert line.count("2026-") == 2
+    assert "clusterability" not in done.output
+    assert "holds no result table" in say(monkeypatch, capsys, "verify", "--all", "--results", str(tmp_path / "no"))
+    assert "pass the name of one table" in say(monkeypatch, capsys, "verify")
+    assert "picks among the cells of one table" in say(monkeypatch, capsys, "verify", "--all", "-p", "k=4")
 
 
 def test_a_run_with_failures_names_them_says_what_to_type_and_fails(

@@ -26,6 +26,7 @@ NAMES = (
     "dropout",
     "random-datasets",
     "topology-shuffles",
+    "null-models",
     "regularisation",
     "structured-tasks",
     "convolutional-networks",

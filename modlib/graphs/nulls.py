@@ -23,19 +23,20 @@ SAME_STRENGTH = 0.05  # by how much of itself a neuron's sum of weights may chan
 # Exchanges tried for every weight; fewer are allowed where strengths are kept. The tests show how far they lead.
 ATTEMPTS = {"degree": 20, "strength": 50}
 BUCKET = 1 << 12  # values that are shuffled at a time; they fit in the first cache
-PLACES, STAYING_IN_ROW, WEIGHTS = 1, 2, 3  # exchanges: of places alone, see ``_exchange``
+PLACES, STAYING_IN_ROW, WEIGHTS = 1, 2, 3  # kinds of exchange, see ``_exchange``
+FREE, BARRED = -1, -2  # places without an entry, and those that must stay so
 
 
 def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matrix:
     """A random matrix with the same entries, which keeps what its null model names.
 
-    ``layer`` moves all entries. ``layer-nonzero`` leaves every zero where it is, so the topology stays. ``degree`` keeps
-    how many entries of each row and column are not zero: every such topology is as likely as any other, and the weights
-    are dealt anew. ``strength`` keeps degrees, and the sum of absolute entries of each row and column to within
+    ``layer`` moves all entries. ``layer-nonzero`` leaves every zero where it is, so the topology stays. ``degree``
+    keeps how many entries of each row and column are not zero: every such topology is as likely as any other, and the
+    weights are dealt anew. ``strength`` keeps degrees, and the sum of absolute entries of each row and column to within
     ``SAME_STRENGTH`` of itself.
 
     The last two exchange two random entries at a time, many times for every entry: (a, b), (c, d) become (a, d), (c, b)
-    where both places are free, or exchange their weights, and an exchange that does not keep what it must is left out.
+    where both places are free, or exchange weights, and an exchange that does not keep what it must is left out.
     Such chains visit all matrices they can reach equally often (Ryser 1957, Rao et al. 1996): for degrees all there
     are, for strengths those that small steps lead to.
 
@@ -119,17 +120,26 @@ def _keeping_neurons(matrix: np.ndarray, places: np.ndarray, null: Null, rng: np
         rare = held if 2 * held.sum() <= places.sum() else places & ~held
         rows, columns = np.nonzero(rare)
         zeros, none = np.zeros(len(rows)), np.zeros((3, 0))
-        _exchange(rows, columns, zeros, rare | ~places, none, none, PLACES, ATTEMPTS[null] * len(rows), key)
+        _exchange(rows, columns, zeros, _entries(rare, places), none, none, PLACES, ATTEMPTS[null] * len(rows), key)
         moved = np.zeros_like(held)
         moved[rows, columns] = True
         out[moved if rare is held else places & ~moved] = rng.permutation(matrix[held])
         return out
     rows, columns = np.nonzero(held)
     values = matrix[rows, columns]
-    sums = [np.abs(matrix).sum(axis=axis) * np.array([[1], [1 - SAME_STRENGTH], [1 + SAME_STRENGTH]]) for axis in (1, 0)]
-    _exchange(rows, columns, values, held | ~places, *sums, WEIGHTS, ATTEMPTS[null] * len(rows), key)
+    # present, least and most sums
+    sums = [np.abs(matrix).sum(axis=axis) * [[1], [1 - SAME_STRENGTH], [1 + SAME_STRENGTH]] for axis in (1, 0)]
+    entry = _entries(held, places)
+    _exchange(rows, columns, values, entry, sums[0], sums[1], WEIGHTS, ATTEMPTS[null] * len(rows), key)
     out[rows, columns] = values
     return out
+
+
+def _entries(held: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Number of the entry at every place, in the order of ``numpy.nonzero``."""
+    entry = np.where(places, FREE, BARRED).astype(np.int32)
+    entry[held] = np.arange(held.sum())
+    return entry
 
 
 def shuffle_in_single(matrix: np.ndarray, null: Null, rng: np.random.Generator) -> np.ndarray:
@@ -189,12 +199,14 @@ def _in_buckets(values, first, second, buckets, out):  # type: ignore[no-untyped
 
 
 @numba.njit(cache=True, nogil=True)
-def _exchange(rows, columns, values, taken, row_sums, column_sums, kinds, attempts, key):  # type: ignore[no-untyped-def]
-    """Exchange two random entries at a time, in place: rows, columns and values of entries, and the places taken.
+def _exchange(rows, columns, values, entry, row_sums, column_sums, kinds, attempts, key):  # type: ignore[no-untyped-def]
+    """Exchange two random entries at a time, in place: rows, columns and values of entries, and which entry is where.
 
     Of the first kind of exchange, weights keep their column and change their row; of the second, they keep their row;
-    of the third they change places. Sums, (3, n), are the present, least and most ones of absolute values; without
-    ``WEIGHTS`` they are not looked at.
+    of the third, two weights change places. Where the other two corners of the rectangle hold entries as well, those of
+    the first two kinds exchange all four: sums of two weights may be alike where single weights are not. ``entry`` is
+    ``FREE`` where there is none, and ``BARRED`` where there must be none. Sums, (3, n), are the present, least and most
+    ones of absolute values; without ``WEIGHTS`` they are not looked at.
     """
     n = len(rows)
     for attempt in range(attempts):
@@ -202,32 +214,43 @@ def _exchange(rows, columns, values, taken, row_sums, column_sums, kinds, attemp
         second = np.int64(_random(key, 3 * attempt + 1) * np.uint64(n) >> np.uint64(32))
         kind = PLACES + np.int64(_random(key, 3 * attempt + 2) * np.uint64(kinds) >> np.uint64(32))
         a, b, c, d = rows[first], columns[first], rows[second], columns[second]
-        if kind != WEIGHTS and (a == c or b == d or taken[a, d] or taken[c, b]):
+        third, fourth = entry[a, d], entry[c, b]
+        free = third == FREE and fourth == FREE
+        if kind != WEIGHTS and (a == c or b == d or not (free or (third >= 0 and fourth >= 0 and kinds == WEIGHTS))):
             continue
         if kinds == WEIGHTS:
-            more = np.abs(values[second]) - np.abs(values[first])
-            if kind != STAYING_IN_ROW and a != c:
-                if row_sums[0, a] + more > row_sums[2, a] or row_sums[0, a] + more < row_sums[1, a]:
-                    continue
-                if row_sums[0, c] - more > row_sums[2, c] or row_sums[0, c] - more < row_sums[1, c]:
-                    continue
-            if kind != PLACES and b != d:
-                if column_sums[0, b] + more > column_sums[2, b] or column_sums[0, b] + more < column_sums[1, b]:
-                    continue
-                if column_sums[0, d] - more > column_sums[2, d] or column_sums[0, d] - more < column_sums[1, d]:
-                    continue
-            if kind != STAYING_IN_ROW and a != c:
-                row_sums[0, a] += more
-                row_sums[0, c] -= more
-            if kind != PLACES and b != d:
-                column_sums[0, b] += more
-                column_sums[0, d] -= more
+            of_first, of_second = np.abs(values[first]), np.abs(values[second])
+            in_row = in_column = of_second - of_first  # what row a and column b gain, and the others lose
+            if kind != WEIGHTS and not free:
+                of_third, of_fourth = np.abs(values[third]), np.abs(values[fourth])
+                in_row = of_fourth + of_second - of_first - of_third
+                in_column = of_third + of_second - of_first - of_fourth
+            if kind == STAYING_IN_ROW or a == c:
+                in_row = 0.0
+            if kind == PLACES or b == d:
+                in_column = 0.0
+            if not (
+                row_sums[1, a] <= row_sums[0, a] + in_row <= row_sums[2, a]
+                and row_sums[1, c] <= row_sums[0, c] - in_row <= row_sums[2, c]
+                and column_sums[1, b] <= column_sums[0, b] + in_column <= column_sums[2, b]
+                and column_sums[1, d] <= column_sums[0, d] - in_column <= column_sums[2, d]
+            ):
+                continue
+            row_sums[0, a] += in_row
+            row_sums[0, c] -= in_row
+            column_sums[0, b] += in_column
+            column_sums[0, d] -= in_column
         if kind == WEIGHTS:
             values[first], values[second] = values[second], values[first]
-            continue
-        taken[a, b] = taken[c, d] = False
-        taken[a, d] = taken[c, b] = True
-        if kind == PLACES:  # weights keep their column
-            rows[first], rows[second] = c, a
+        elif free:
+            entry[a, b] = entry[c, d] = FREE
+            if kind == PLACES:  # weights keep their column
+                rows[first], rows[second] = c, a
+                entry[c, b], entry[a, d] = first, second
+            else:
+                columns[first], columns[second] = d, b
+                entry[a, d], entry[c, b] = first, second
         else:
-            columns[first], columns[second] = d, b
+            other, last = (fourth, third) if kind == PLACES else (third, fourth)
+            values[first], values[other] = values[other], values[first]
+            values[second], values[last] = values[last], values[second]

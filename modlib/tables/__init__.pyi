@@ -1,3 +1,7 @@
+from .durations import (
+    duration as duration,
+    seconds_a_cell as seconds_a_cell,
+)
 from .experiment import (
     Cell as Cell,
     Experiment as Experiment,
@@ -36,6 +40,7 @@ from .verification import (
     Difference as Difference,
     Redrawn as Redrawn,
     Verified as Verified,
+    kept_cells as kept_cells,
     verify as verify,
 )
 from .words import in_words as in_words

@@ -99,7 +99,8 @@ def run(
     """
     if jobs < 1 or retry < 0:
         raise InputError(f"jobs = {jobs}, retry = {retry} arrived; expected at least 1 worker and 0 more tries")
-    todo = _restricted(experiment, profile, missing_cells(experiment, profile, folder), only or {})
+    missing = missing_cells(experiment, profile, folder)
+    todo = [cell for cell in restricted(experiment, experiment.cells(profile), only or {}) if cell in missing]
     with suppress(TableMissing):
         read_accounted(experiment, folder, complete=False)
     if not todo:
@@ -138,16 +139,22 @@ def command(experiment: Experiment, profile: str, cell: Cell, folder: Path | Non
     return shlex.join([*words, *(["--results", str(folder)] if folder else [])])
 
 
-def _restricted(experiment: Experiment, profile: str, todo: Sequence[Cell], only: Mapping[str, str]) -> list[Cell]:
+def restricted(experiment: Experiment, cells: Sequence[Cell], only: Mapping[str, str]) -> list[Cell]:
+    """The cells that have these values, by column.
+
+    Raises:
+        InputError: if cells have no such column, or none of them has such a value.
+    """
+    found = list(cells)
     for column, value in only.items():
         if column not in experiment.cell_key:
             said = nearest(column, experiment.cell_key)
             raise InputError(f"{column} = {value} arrived; cells of {experiment.name} have other columns: {said}")
-        offered = sorted({str(cell[column]) for cell in experiment.cells(profile)})
+        offered = sorted({str(cell[column]) for cell in cells})
         if value not in offered:
             raise InputError(f"{column} = {value} arrived; the cells of {experiment.name} have {', '.join(offered)}")
-        todo = [cell for cell in todo if str(cell[column]) == value]
-    return list(todo)
+        found = [cell for cell in found if str(cell[column]) == value]
+    return found
 
 
 def _outcomes(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -27,7 +27,7 @@ from modlib.tables.experiment import Cell, Experiment, Row
 from modlib.tables.integrity import cell_text, read_provenance
 from modlib.tables.provenance import other_kernels
 from modlib.tables.results import read_table
-from modlib.tables.runner import stopped_by_signals
+from modlib.tables.runner import restricted, stopped_by_signals
 from modlib.tables.workers import measure_cell
 
 if TYPE_CHECKING:
@@ -82,17 +82,26 @@ class Verified:
     trained: tuple[str, ...]
 
 
-def verify(experiment: Experiment, sample: int, seed: int = 0, folder: Path | None = None) -> Verified:
+def verify(
+    experiment: Experiment,
+    sample: int,
+    seed: int = 0,
+    folder: Path | None = None,
+    oldest: bool = False,
+    only: Mapping[str, str] | None = None,
+) -> Verified:
     """Measure stored cells again, and compare every column with what is stored.
 
-    Cells of which the network is kept are measured on it. Of all others some are picked at random, and their networks
-    are trained again.
+    Cells of which the network is kept are measured on it. Of all others some are picked, and their networks are trained
+    again.
 
     Args:
         experiment: what was measured.
         sample: number of cells that are trained again, at least 1; all if there are fewer.
         seed: decides the choice.
         folder: where the table lies; nothing is written there.
+        oldest: whether those are picked that were measured longest ago, and not any.
+        only: restrict the cells that are trained again, by column and value.
 
     Returns:
         Differences beyond ``experiment.tolerance``. Where a run had other kernels or versions, or did not record them,
@@ -101,7 +110,7 @@ def verify(experiment: Experiment, sample: int, seed: int = 0, folder: Path | No
         Student's t for n - 1 degrees of freedom and Bonferroni's correction, and an sd of at least the tolerance.
 
     Raises:
-        InputError: if the sample is empty.
+        InputError: if the sample is empty, or no stored cell has the values of ``only``.
         ResultsError: if there is no table, or a file is damaged.
     """
     from tqdm.auto import tqdm
@@ -111,8 +120,11 @@ def verify(experiment: Experiment, sample: int, seed: int = 0, folder: Path | No
     folder = folder or results_folder()
     table, runs = read_table(experiment, folder), read_provenance(experiment.name, folder)["runs"]
     keys = table[[*experiment.cell_key]].drop_duplicates().reset_index(drop=True)
-    chosen = np.random.default_rng(seed).choice(len(keys), size=min(sample, len(keys)), replace=False)
-    drawn = [{column: _plain(keys.at[number, column]) for column in experiment.cell_key} for number in chosen]
+    chosen = np.random.default_rng(seed).permutation(len(keys))
+    cells = [{column: _plain(keys.at[number, column]) for column in experiment.cell_key} for number in chosen]
+    if oldest:
+        cells.sort(key=lambda cell: _number_of_run(experiment, cell, runs))
+    drawn = restricted(experiment, cells, only or {})[:sample]
     kept = kept_cells(experiment, folder)
     differences: list[Difference] = []
     redrawn: list[Redrawn] = []
@@ -142,6 +154,12 @@ def verify(experiment: Experiment, sample: int, seed: int = 0, folder: Path | No
                 differences += found
                 bar.update()
     return Verified(tuple(differences), tuple(redrawn), tuple(map(_in_words, kept)), tuple(map(_in_words, drawn)))
+
+
+def _number_of_run(experiment: Experiment, cell: Cell, runs: Sequence[dict[str, Any]]) -> int:
+    """Which run measured a cell, the last that did so; runs before those that list their cells count as one."""
+    text = cell_text(experiment.cell_fields(cell))
+    return max((number for number, run in enumerate(runs) if text in run.get("cells", ())), default=-1)
 
 
 def kept_cells(experiment: Experiment, folder: Path | None = None) -> list[Cell]:

@@ -33,6 +33,7 @@ PAPERS = {
     "importance-coherence": "Importance and coherence",
     "weight-masks": "Weight masks",
     "upstream-downstream": "Upstream and downstream",
+    "ours": "Our own",
 }
 
 RELEASED = {"released-clust-grad": "table 1"}  # a table that is lost, and what its authors released instead

@@ -34,6 +34,7 @@ PREFIX = {
     "upstream-downstream": "ud",
     "weight-masks": "wm",
     "importance-coherence": "ic",
+    "ours": "own",  # statements of our own, written before the rows that decide them; no paper prints them
 }
 KEYS = (
     "paper",

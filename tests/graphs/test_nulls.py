@@ -14,9 +14,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from modlib.graphs import nulls
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.nulls import NULLS, SAME_STRENGTH, Null, shuffle_in_single, shuffle_matrix, shuffle_stored
-from modlib.graphs.shuffles import shuffle_graph, shuffle_test
+from modlib.graphs.shuffles import shuffle_test
 from modlib.networks.planted import planted_weights, random_weights
-from modlib.stats import monte_carlo_p
 
 matrices = arrays(
     float,

@@ -1,13 +1,8 @@
 """modlib.graphs.shuffles: the test finds structure where it is and nowhere else."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import scipy.stats
-from hypothesis import given, strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 from sklearn.metrics import adjusted_rand_score
 
 from modlib.errors import GraphError, InputError, ModlibWarning
@@ -22,7 +17,9 @@ EACH_NULL = pytest.mark.parametrize("null", NULLS)
 
 
 def test_an_unknown_null_model_is_refused(noise: NeuronGraph) -> None:
-    with pytest.raises(InputError, match="null = 'rows' arrived; expected one of layer, layer-nonzero, degree, strength"):
+    with pytest.raises(
+        InputError, match="null = 'rows' arrived; expected one of layer, layer-nonzero, degree, strength"
+    ):
         shuffle_matrix(np.eye(2), "rows", np.random.default_rng(0))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="null = 'rows'"):
         shuffle_test(noise, 2, 1, 0, null="rows")  # type: ignore[arg-type]

@@ -38,6 +38,15 @@ def test_verify_catches_a_tampered_row(tmp_path: Path, column: str, value: objec
     assert f"seed={table.loc[5, 'seed']}" in differences[0].cell
 
 
+def test_the_oldest_cells_are_picked_where_they_are_asked_for(tmp_path: Path) -> None:
+    for dataset in ("b", "a"):
+        run(TOY, "smoke", folder=tmp_path, only={"dataset": dataset})
+    assert len(read_provenance("toy", tmp_path)["runs"]) == 2
+    picked = verify(TOY, 6, folder=tmp_path, oldest=True).trained
+    assert all("dataset=b" in cell for cell in picked)
+    assert any("dataset=a" in cell for cell in verify(TOY, 6, folder=tmp_path).trained)
+
+
 def test_verify_catches_a_lost_row(tmp_path: Path) -> None:
     run(TOY, "smoke", folder=tmp_path)
     read_table(TOY, tmp_path).drop(index=7).to_csv(tmp_path / "toy.csv", index=False)

@@ -1,0 +1,1 @@
+"""Chapter ``null-models``: compared with what?"""
