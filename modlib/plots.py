@@ -20,7 +20,7 @@ from modlib.graphs.neurons import NeuronGraph
 
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
-NULL_COLOURS = {"layer": PALETTE[0], "layer-nonzero": PALETTE[5]}
+NULL_COLOURS = {"layer": PALETTE[0], "layer-nonzero": PALETTE[5], "degree": PALETTE[2], "strength": PALETTE[3]}
 TITLES = {
     "digits": "digits",
     "mnist": "MNIST",

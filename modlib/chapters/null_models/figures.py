@@ -1,0 +1,72 @@
+"""Figures of the chapter ``null-models``.
+
+Colours and markers are those of ``modlib.plots``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from modlib.plots import MARKERS, NULL_COLOURS
+
+WORDS = {
+    "layer": "weights of a layer",
+    "layer-nonzero": "and where the zeros are",
+    "degree": "and each neuron's number of weights",
+    "strength": "and their sum as well",
+}  # what shuffles by a null model keep
+
+
+def matrices(shown: Mapping[str, np.ndarray]) -> Figure:
+    """Weight matrices side by side, zeros left blank, with the number of weights of every row and column at the sides.
+
+    Args:
+        shown: matrices of one shape, by title.
+    """
+    figure, axes = plt.subplots(1, len(shown), figsize=(2.3 * len(shown), 2.9), layout="constrained")
+    most = max(np.abs(matrix).max() for matrix in shown.values())
+    for ax, (title, matrix) in zip(axes, shown.items(), strict=True):
+        held = matrix != 0
+        ax.imshow(np.where(held, np.abs(matrix), np.nan), cmap="viridis", vmin=0, vmax=most)
+        ax.set_title(title, fontsize="small")
+        ax.set_xticks(range(matrix.shape[1]), held.sum(axis=0), fontsize=6)
+        ax.set_yticks(range(matrix.shape[0]), held.sum(axis=1), fontsize=6)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(True)
+    return figure
+
+
+def ncuts_and_nulls(rows: pd.DataFrame) -> Figure:
+    """n-cut of networks beside the mean of their shuffles by each null model, a line a network, a panel a condition.
+
+    Args:
+        rows: one a network and null model, with condition, null, ncut and shuffled_mean, and what tells networks apart
+            in ``network``.
+    """
+    conditions = list(dict.fromkeys(rows["condition"]))
+    figure, axes = plt.subplots(
+        len(conditions), figsize=(7, 1.1 + 1.9 * len(conditions)), sharex=True, squeeze=False, layout="constrained"
+    )
+    for ax, condition in zip(axes[:, 0], conditions, strict=True):
+        part = rows[rows["condition"] == condition]
+        places = {name: place for place, name in enumerate(dict.fromkeys(part["network"]))}
+        for null, of_null in part.groupby("null", sort=False):
+            number = list(NULL_COLOURS).index(null)
+            ax.scatter(
+                of_null["shuffled_mean"], of_null["network"].map(places), s=26, marker=MARKERS[number],
+                color=NULL_COLOURS[null], label=f"shuffles, {null}",
+            )  # fmt: skip
+        networks = part.drop_duplicates("network")
+        ax.scatter(networks["ncut"], networks["network"].map(places), marker="|", s=90, color="black", label="network")
+        ax.set(yticks=[], ylabel="network", ylim=(-0.7, len(places) - 0.3))
+        ax.set_title(condition, fontsize="medium", loc="left")
+        ax.grid(axis="x", color="#E5E5E5")
+        handles, labels = ax.get_legend_handles_labels()
+    axes[-1, 0].set_xlabel("n-cut, and mean n-cut of shuffles")
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
+    return figure

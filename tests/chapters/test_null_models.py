@@ -1,0 +1,100 @@
+"""Chapter ``null-models``: shuffles that keep what neurons have, on the networks of the chapters before."""
+
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from modlib.chapters import find_experiment
+from modlib.chapters.null_models import experiment, figures
+from modlib.chapters.null_models.findings import FINDINGS, explained, found
+from modlib.graphs import NULLS
+from modlib.networks.planted import random_weights
+from modlib.tables import PROFILES
+
+MEANS = {"layer": 2.2, "layer-nonzero": 1.8, "degree": 2.1, "strength": 2.0}  # of shuffles, of a network of n-cut 1.7
+
+
+def made(dropout: str = "yes", ncut: float = 1.7, n: int = 3, p: float = 1 / 321) -> pd.DataFrame:
+    """Rows of n networks by all null models, each of which lies as far from its shuffles."""
+    common = {"dataset": "mnist", "dropout": dropout, "stage": "pruned", "k": 4, "ncut": ncut, "p": p}
+    tables = {"layer": "dropout", "layer-nonzero": "topology-shuffles"}
+    return pd.DataFrame(
+        {
+            **common,
+            "null": null,
+            "table": tables.get(null, "null-models"),
+            "seed": seed,
+            "shuffled_mean": mean + 0.01 * seed,
+            "n_shuffles": 320,
+        }
+        for null, mean in MEANS.items()
+        for seed in range(n)
+    )
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_networks_are_those_of_the_chapters_before(profile: str) -> None:
+    key = ("dataset", "dropout", "seed")
+    both = [*find_experiment("clusterability").cells(profile), *find_experiment("dropout").cells(profile)]
+    before = {tuple(cell[name] for name in key) for cell in both if cell["dataset"] != "initialisation"}
+    assert {tuple(cell[name] for name in key) for cell in experiment.cells(profile)} == before
+
+
+def test_a_network_is_compared_with_shuffles_that_keep_degrees_and_strengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = {
+        stage: SimpleNamespace(stage=stage, kernels=random_weights((20, 16, 10), 0, density), accuracy={})
+        for stage, density in (("unpruned", 1.0), ("pruned", 0.5))
+    }
+    monkeypatch.setattr(experiment, "trained_mlp", lambda *_: SimpleNamespace(**stages))
+    rows = pd.DataFrame(experiment.measure({"profile": "smoke", "dataset": "digits", "dropout": "no", "seed": 0}))
+    assert set(zip(rows["stage"], rows["null"], rows["k"], strict=True)) == {
+        (stage, null, k) for stage in stages for null in ("degree", "strength") for k in (4, 12)
+    }
+    assert not rows.duplicated(["stage", "null", "k"]).any()
+
+
+def test_what_a_null_explains_is_its_part_of_the_gap_to_layer_shuffles() -> None:
+    rows = made(n=1)
+    for null, share in (("layer", 0), ("degree", 0.2), ("strength", 0.4), ("layer-nonzero", 0.8)):
+        assert explained(rows, null).tolist() == pytest.approx([share])
+    assert explained(made(ncut=2.3), "degree").empty  # no gap, nothing to explain
+    assert explained(rows[rows["null"] != "layer"], "degree").empty
+
+
+def test_the_statements_measure_what_they_say() -> None:
+    rows = made()
+    values = {name: metric.measure(rows) for name, metric in FINDINGS.items()}
+    assert {name: sample.n for name, sample in values.items()} == dict.fromkeys(FINDINGS, 3)
+    assert values["distance_from_degree"].mean == pytest.approx(1.7 - 2.11)
+    assert values["distance_from_strength"].mean == pytest.approx(1.7 - 2.01)
+    assert values["explained_by_degree"].mean == pytest.approx(explained(rows, "degree").mean() - 0.5)
+    assert values["p_of_degree"].values == pytest.approx((1 / 321,) * 3)
+    without = rows[rows["null"] == "layer"]
+    assert all(metric.measure(without) is None for metric in FINDINGS.values())
+
+
+def test_what_is_said_turns_round_with_the_rows() -> None:
+    rows = pd.concat([made(), made("no", ncut=2.3, p=0.5)])
+    below, share, without = map(str, found(rows))
+    assert below.startswith("Yes: of pruned networks with dropout 3 of 3")
+    assert "degrees explain a share of 0.20" in share
+    assert "0 of 3 that keep its number of weights" in without
+    turned = rows.assign(dropout=rows["dropout"].map({"yes": "no", "no": "yes"}))
+    assert str(found(turned)[0]).startswith("No: of pruned networks with dropout 0 of 3")
+    assert found(rows[rows["table"] != "null-models"]) == (None, None, None)
+
+
+def test_the_figures_show_every_null_and_network() -> None:
+    rows = pd.concat([made(), made("no")])
+    rows = rows.assign(condition=rows["dropout"], network=rows["seed"])
+    figure = figures.ncuts_and_nulls(rows)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["yes", "no"]
+    assert [len(points.get_offsets()) for points in figure.axes[0].collections] == [3] * (len(NULLS) + 1)
+    matrix = np.array([[1.0, 0.0, 2.0], [0.0, 0.0, -1.0]])
+    shown = figures.matrices({"a": matrix, "b": matrix})
+    assert [text.get_text() for text in shown.axes[0].get_xticklabels()] == ["1", "0", "2"]
+    assert [text.get_text() for text in shown.axes[0].get_yticklabels()] == ["2", "1"]
+    plt.close("all")
