@@ -1,5 +1,6 @@
 """Fixtures that several test files share, and how much hypothesis tries."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,14 @@ settings.register_profile(
     "modlib", deadline=None, derandomize=True, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("modlib")
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed() -> Iterator[None]:
+    """Figures that a test leaves open count against the next one: more than 20 are a warning, and so an error."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture
