@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modlib.checks import array, arrived, items, labels as whole_labels
+from modlib.checks import array, arrived, choice, items, labels as whole_labels
 from modlib.errors import InputError
 from modlib.networks.network import Network, as_network, torch_module
 
@@ -188,12 +188,7 @@ def _of_module(
     import torch
 
     known = dict(module.named_modules())
-    names = None if layers is None else items(layers, "layers")
-    if names is not None and not (names and set(names) <= set(known)):
-        raise InputError(
-            f"hidden layers {names} arrived for a {type(module).__name__} with the submodules "
-            f"{', '.join(filter(None, known))}; pass names of submodules whose outputs are hidden activities"
-        )
+    names = None if layers is None else [choice(name, known, "a hidden layer") for name in items(layers, "layers")]
     dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
     x = torch.as_tensor(inputs).to(dtype)
     training = module.training

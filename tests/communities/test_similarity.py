@@ -192,7 +192,7 @@ def test_bad_input_is_refused():
         similarities(model, np.full_like(x, np.nan))
     with pytest.raises(InputError, match="for a network with 9 inputs"):
         similarities(model, x[:, :5])
-    with pytest.raises(InputError, match=r"hidden layers \['relu'\] arrived .* submodules 0, 1, 2"):
+    with pytest.raises(InputError, match=r"a hidden layer = 'relu' arrived; expected one of .*0, 1, 2"):
         similarities(model, x, y, layers=["relu"])
     with pytest.raises(InputError, match="labels = None arrived; expected whole numbers of at least 0 and at most 2"):
         similarities(perceptron(activation=nn.Tanh), x)
