@@ -91,7 +91,7 @@ def test_an_object_prints_its_facts_in_a_line_and_in_a_table(thing: BriefRepr, p
 
 
 def test_a_name_cannot_write_html() -> None:
-    images = Images("<script>", *np.zeros((4, 1)), note="a & b")
+    images = Images("<script>", *(np.zeros((1, 1)), np.zeros(1)) * 2, note="a & b")
     assert "<script>" not in images._repr_html_()
     assert "<td>&lt;script&gt;</td>" in images._repr_html_()
     assert "<td>a &amp; b</td>" in images._repr_html_()
