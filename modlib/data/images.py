@@ -243,8 +243,8 @@ def _unreachable(name: str, path: Path, error: Exception) -> DataError:
 
 def _checksum(arrays: list[np.ndarray]) -> str:
     digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
+    for part in arrays:
+        digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
 
 

@@ -64,8 +64,8 @@ class NeuronGraph(BriefRepr):
             ends = tuple(counts[layer] if 0 <= layer < len(counts) else 0 for layer in (i, j))
             if block.shape != ends:
                 raise GraphError(
-                    f"edges of shape {block.shape} arrived for layers {i} and {j} of a graph with {counts} live neurons; "
-                    f"expected {ends}: make it by neuron_graph"
+                    f"edges of shape {block.shape} arrived for layers {i} and {j} of a graph with {counts} live "
+                    f"neurons; expected {ends}: make it by neuron_graph"
                 )
         if not self.names:
             object.__setattr__(self, "names", tuple(f"layer {number}" for number in range(len(self.sizes))))

@@ -1,7 +1,6 @@
 """modlib.data.images: what a data set looks like, and what a damaged or foreign file gets."""
 
 from pathlib import Path
-
 from typing import Any
 
 import numpy as np
