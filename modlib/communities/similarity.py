@@ -187,6 +187,8 @@ def _of_module(
     """The definitions, by torch.func: vector-Jacobian products, and Hessian-vector products of the loss."""
     import torch
 
+    from modlib.networks.modules import outputs_of
+
     known = dict(module.named_modules())
     names = None if layers is None else [choice(name, known, "a hidden layer") for name in items(layers, "layers")]
     dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
@@ -194,6 +196,7 @@ def _of_module(
     training = module.training
     module.eval()
     try:
+        outputs_of(module, x[:1])
         names = _hidden_layers(module, x[:1]) if names is None else names
         return {name: _of_submodule(module, known[name], x, labels) for name in names}
     finally:

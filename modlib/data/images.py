@@ -61,6 +61,7 @@ class Images(BriefRepr):
     note: str = ""
 
     def __post_init__(self) -> None:
+        instance(self.name, str, "name", "pass the name of the data set")
         pixels: tuple[str | int, ...] | None = None  # those of the training images, which the test images have as well
         for split in ("train", "test"):
             shapes = [("n", *pixels)] if pixels else [("n", "pixels"), ("n", "channels", "height", "width")]

@@ -20,7 +20,8 @@ from modlib.errors import InputError
 from modlib.masks.learning import KEPT_POINTS, LearnedMask, MaskSettings, at_inference, loss_of_samples
 from modlib.masks.mask import Mask, fingerprint, sharing
 from modlib.masks.sampling import Sampler, laid_out
-from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn, outputs_of
+from modlib.networks.modules import outputs_of
+from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn
 
 Kept = Mapping[str, np.ndarray]
 

@@ -22,9 +22,10 @@ from modlib.checks import choice, function, generator, instance, items, real, se
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
+from modlib.networks.modules import outputs_of
 from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
-from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn, loss_of, outputs_of
+from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn, loss_of
 
 KEPT_POINTS = 50  # at which the course of a mask is noted
 

@@ -127,6 +127,21 @@ def plain_copy(module: nn.Module) -> nn.Module:
     return copied.float()
 
 
+def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
+    """What a module returns for inputs.
+
+    Raises:
+        InputError: if it does not take them, with its own error.
+    """
+    try:
+        return module(inputs)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:  # the module's own code
+        raise InputError(
+            f"inputs of shape {tuple(inputs.shape)} and type {inputs.dtype} arrived, which the {type(module).__name__} "
+            f"does not take ({str(error).strip().partition(chr(10))[0]}); expected what its forward takes"
+        ) from error
+
+
 def unsupported(name: str, what: str, supported: str) -> InputError:
     """The error for a layer that cannot be read: its name, what it is, and what can be read."""
     return InputError(

@@ -19,10 +19,11 @@ from torch.nn.functional import cross_entropy
 
 from modlib.checks import real, whole
 from modlib.errors import InputError
+from modlib.networks.modules import outputs_of
 from modlib.networks.network import as_network
 from modlib.reprs import BriefRepr
 from modlib.training.pruning import cubic_sparsity, magnitude_mask
-from modlib.training.steps import Loss, check_loss, check_targets, loss_of, outputs_of
+from modlib.training.steps import Loss, check_loss, check_targets, loss_of
 
 if TYPE_CHECKING:
     from modlib.networks.network import Network

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from modlib.checks import array, arrived, choice, items, real, wholes
+from modlib.checks import arrived, choice, floating, items, real, wholes
 from modlib.errors import InputError
 from modlib.graphs.eigenvalues import eigenvalue_gradient
 
@@ -140,9 +140,9 @@ def normalise_neurons(
         raise InputError(f"{len(kernels)} kernels and {len(biases)} biases arrived; expected one bias a kernel")
     fan_in: str | int = "fan-in"
     for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-        kernels[layer] = array(kernel, f"kernels[{layer}]", (fan_in, "fan-out")).copy()
+        kernels[layer] = floating(kernel, f"kernels[{layer}]", (fan_in, "fan-out")).copy()
         fan_in = kernels[layer].shape[1]
-        biases[layer] = array(bias, f"biases[{layer}]", (fan_in,)).copy()
+        biases[layer] = floating(bias, f"biases[{layer}]", (fan_in,)).copy()
     for layer in range(len(kernels) - 1):
         with np.errstate(over="ignore"):
             norms = np.sqrt((kernels[layer] ** 2).sum(axis=0) + biases[layer] ** 2)

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 from modlib.checks import arrived, real, whole
 from modlib.errors import DataError, InputError
 from modlib.files import load_cached, save_cached
+from modlib.networks.modules import outputs_of
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
 Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
@@ -40,21 +41,6 @@ def drawn(draw: Draw, rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]
             "make it by draw_from"
         )
     return pair[0], pair[1]
-
-
-def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
-    """What a module returns for inputs.
-
-    Raises:
-        InputError: if it does not take them, with its own error.
-    """
-    try:
-        return module(inputs)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:  # the module's own code
-        raise InputError(
-            f"inputs = {_about(inputs)} arrived, which the {type(module).__name__} does not take "
-            f"({str(error).strip().partition(chr(10))[0]}); expected what its forward takes: look at draw"
-        ) from error
 
 
 def check_targets(outputs: object, targets: Tensor, loss: Loss) -> None:

@@ -194,6 +194,8 @@ def test_bad_input_is_refused():
         similarities(model, x[:, :5])
     with pytest.raises(InputError, match=r"a hidden layer = 'relu' arrived; expected one of .*0, 1, 2"):
         similarities(model, x, y, layers=["relu"])
+    with pytest.raises(InputError, match=r"inputs of shape \(1, 5\) .* which the Sequential does not take"):
+        similarities(model, x[:, :5], y, layers=["1"])
     with pytest.raises(InputError, match="labels = None arrived; expected whole numbers of at least 0 and at most 2"):
         similarities(perceptron(activation=nn.Tanh), x)
     with pytest.raises(InputError, match="with values 3 to 5 arrived"):

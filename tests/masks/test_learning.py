@@ -370,11 +370,11 @@ def test_bad_input_is_refused():
 ONE = MaskSettings(steps=1, batch_size=16)
 X, Y = torch.randn(20, 8, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 2
 BAD_TASKS = {
-    r"inputs = \(16, 5\) torch.float32 arrived, which the Sequential does not take .*cannot be multiplied": (
+    r"inputs of shape \(16, 5\) and type torch.float32 arrived, which the Sequential does not take .*be multiplied": (
         X[:, :5],
         Y,
     ),
-    r"inputs = \(16, 8\) torch.int64 arrived, which the Sequential does not take": (X.long(), Y),
+    r"inputs of shape \(16, 8\) and type torch.int64 arrived, which the Sequential does not take": (X.long(), Y),
     r"targets = \(16,\) torch.float32 .* arrived .* expected classes from 0 to 3 of shape \(16,\)": (X, Y.float()),
     r"targets = \(16,\) torch.int32 .* arrived .* call targets.long\(\)": (X, Y.int()),
     r"targets = \(16,\) torch.int64 with values -?\d+ to 9 arrived": (X, Y * 8 + 1),
