@@ -125,7 +125,7 @@ def normalise_neurons(
         New kernels and biases.
 
     Raises:
-        InputError: if shapes do not chain, or a number or its square is not finite.
+        InputError: if shapes do not chain, or a number, its square or a product of two layers is not finite.
 
     Source: clusterability A.10, algorithm 2. Chapter: ``promoting-clusterability``.
 
@@ -144,14 +144,17 @@ def normalise_neurons(
         fan_in = kernels[layer].shape[1]
         biases[layer] = floating(bias, f"biases[{layer}]", (fan_in,)).copy()
     for layer in range(len(kernels) - 1):
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             norms = np.sqrt((kernels[layer] ** 2).sum(axis=0) + biases[layer] ** 2)
-        if not np.isfinite(norms).all():
+            behind = kernels[layer + 1].copy()
+            behind *= (norms / NORM).astype(norms.dtype)[:, None]
+        if not (np.isfinite(norms).all() and np.isfinite(behind).all()):
             raise InputError(
-                f"kernels[{layer}] = {arrived(kernels[layer])} arrived; expected numbers whose squares are finite"
+                f"kernels[{layer}] = {arrived(kernels[layer])} arrived; expected numbers whose squares are finite, and "
+                "products with the next ones"
             )
         factor = (NORM / np.where(norms > 0, norms, NORM)).astype(norms.dtype)
         kernels[layer] *= factor
         biases[layer] *= factor
-        kernels[layer + 1] *= (norms / NORM).astype(norms.dtype)[:, None]
+        kernels[layer + 1] = behind
     return kernels, biases
