@@ -243,6 +243,19 @@ def array(
     return found
 
 
+def floating(value: Any, name: str, *shapes: Sequence[str | int]) -> np.ndarray:
+    """As ``array``, in floating point: whole numbers and truth values become double.
+
+    Raises:
+        InputError: as ``array``.
+
+    >>> floating([1, 2], "bias", ("n",))
+    array([1., 2.])
+    """
+    found = array(value, name, *shapes)
+    return found if found.dtype.kind == "f" else found.astype(np.float64)
+
+
 def real_numbers(value: Any, name: str) -> np.ndarray:
     """A dense array of real numbers of any shape, infinite ones included, in double precision.
 

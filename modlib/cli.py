@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from modlib import __version__
 from modlib.errors import InputError, ModlibError
+from modlib.files import results_folder
 
 if TYPE_CHECKING:
     from modlib.tables import Verified
@@ -28,6 +30,21 @@ Assignments = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be repeated.")
 ]
 Folder = Annotated[Path | None, typer.Option(help="Folder of the result tables; results/ by default.")]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        console.print(f"modlib {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """What may stand before a command."""
 
 
 @app.command()
@@ -199,6 +216,7 @@ def tables(results: Folder = None) -> None:
     from modlib.chapters import NAMES, find_experiment
     from modlib.tables import PROFILES, missing_cells
 
+    results = _existing(results)
     table = Table("table", *PROFILES)
     for name in NAMES:
         experiment = find_experiment(name)
@@ -218,6 +236,7 @@ def scorecard(
     """Judge all claims, and write every number and verdict to scorecard.csv among the result tables."""
     from modlib.verdicts import cards, scorecard as card
 
+    results = _existing(results)
     judged = cards.judged(folder=results)
     console.print(f"written: {card.write(card.CARD, card.verdict_lines(judged), results)}")
     if power:
@@ -325,13 +344,24 @@ def sync(
 
 
 def main() -> None:
-    """Entry point: an error that modlib raises on purpose is a message, not a traceback."""
+    """Run a command: an error that modlib raises on purpose is a message, not a traceback."""
     try:
         app()
     except ModlibError as error:
         message = Text.assemble(("modlib:", "bold red"), f" {error}")
         Console(stderr=True).print(message, soft_wrap=True)
         raise SystemExit(2) from error
+
+
+def _existing(results: Path | None) -> Path:
+    """The folder of the result tables, where there must be some already."""
+    folder = results or results_folder()
+    if not folder.is_dir():
+        raise InputError(
+            f"the folder {folder} is not there; expected that of the result tables: pass --results, or set "
+            "MODLIB_RESULTS"
+        )
+    return folder
 
 
 def _again() -> str:

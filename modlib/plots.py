@@ -17,6 +17,7 @@ from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
 from modlib.graphs.neurons import NeuronGraph
+from modlib.reprs import AS_IT_IS
 
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
@@ -124,14 +125,15 @@ def shuffle_test(ncut: float, nulls: Mapping[str, np.ndarray], ax: Axes | None =
 
 
 def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Styler:
-    """A table as chapters show it: no index, few decimals, a dash where there is nothing.
+    """A table as chapters show it: no index, few decimals, a dash where there is nothing, and every text as it is.
 
     Args:
         rows: what to show.
         name: unique in the chapter, so that the page is the same every time it is built.
         digits: decimals.
     """
-    styler = rows.style.hide(axis="index").format(precision=digits, na_rep="–").set_uuid(name)
+    styler = rows.style.hide(axis="index").format(precision=digits, na_rep="–", escape="html").set_uuid(name)
+    styler = styler.format_index(escape="html", axis="columns").set_table_attributes(f'class="{AS_IT_IS}"')
     numbers = rows.columns.get_indexer(rows.select_dtypes("number").columns)
     right: list[CSSDict] = [{"selector": f".col{i}", "props": "text-align: right"} for i in numbers]
     return styler.set_table_styles(

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 FEW = 12  # values that are shown one by one
+AS_IT_IS = "tex2jax_ignore mathjax_ignore"  # classes of HTML where what is between dollars is no formula
 
 
 class BriefRepr:
@@ -30,7 +31,7 @@ class BriefRepr:
         rows = "".join(
             f"<tr><th>{escape(name)}</th><td>{escape(brief(value))}</td></tr>" for name, value in self._facts().items()
         )
-        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+        return f'<table class="{AS_IT_IS}"><caption>{type(self).__name__}</caption>{rows}</table>'
 
 
 def brief(value: Any) -> str:

@@ -1,5 +1,6 @@
 """modlib.cli: what a person types, and what a wrong word gets."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from toy import FAULTS, TOY
 from typer.testing import CliRunner
 
+import modlib
 from modlib import chapters, tables
 from modlib.cli import app, main
 from modlib.errors import InputError
@@ -121,6 +123,35 @@ def test_check_looks_at_every_table() -> None:
     done = CliRunner().invoke(app, ["check"])
     assert done.exit_code == 0
     assert [line.split(":")[0] for line in done.output.splitlines()] == list(chapters.NAMES)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.output) == (0, f"modlib {modlib.__version__}\n")
+
+
+@pytest.mark.parametrize("words", [["tables"], ["scorecard"], ["check"], ["verify", "dropout"]])
+def test_a_folder_of_tables_that_is_not_there_is_refused(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = tmp_path / "nowhere"
+    assert str(nowhere) in say(monkeypatch, capsys, *words, "--results", str(nowhere))
+    monkeypatch.setenv("MODLIB_RESULTS", str(nowhere))
+    assert str(nowhere) in say(monkeypatch, capsys, *words)
+    assert not nowhere.exists()
+
+
+def test_an_interrupt_while_the_commands_are_imported_shows_no_traceback() -> None:
+    interrupted = (
+        "import sys, builtins; real = builtins.__import__\n"
+        "def hooked(name, *args):\n"
+        "    if name == 'typer': raise KeyboardInterrupt\n"
+        "    return real(name, *args)\n"
+        "builtins.__import__ = hooked\n"
+        "from modlib.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_tables_lists_every_chapter_with_a_table(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from modlib.graphs import Clustering, ShuffleTest, SubCluster, neuron_graph
 from modlib.lesions import Damage, DoubleLesion, LesionTest
 from modlib.masks import LearnedMask, Mask
 from modlib.networks import BatchNorm, Layer, from_arrays
-from modlib.reprs import BriefRepr, brief
+from modlib.reprs import AS_IT_IS, BriefRepr, brief
 from modlib.responses import Visualisation
 
 MODLIB = Path(__file__).parents[1] / "modlib"
@@ -84,14 +84,14 @@ MASK = Mask({"0.weight": np.eye(3, dtype=bool), "0.bias": np.zeros(3, dtype=bool
 def test_an_object_prints_its_facts_in_a_line_and_in_a_table(thing: BriefRepr, printed: str) -> None:
     assert repr(thing) == printed
     table = thing._repr_html_()
-    assert table.startswith(f"<table><caption>{type(thing).__name__}</caption>")
+    assert table.startswith(f'<table class="{AS_IT_IS}"><caption>{type(thing).__name__}</caption>')
     cells = re.findall(r"<tr><th>(.*?)</th><td>(.*?)</td></tr>", table)
     facts = ", ".join(f"{html.unescape(name)}={html.unescape(value)}" for name, value in cells)
     assert f"{type(thing).__name__}({facts})" == printed
 
 
 def test_a_name_cannot_write_html() -> None:
-    images = Images("<script>", *np.zeros((4, 1)), note="a & b")
+    images = Images("<script>", *(np.zeros((1, 1)), np.zeros(1)) * 2, note="a & b")
     assert "<script>" not in images._repr_html_()
     assert "<td>&lt;script&gt;</td>" in images._repr_html_()
     assert "<td>a &amp; b</td>" in images._repr_html_()

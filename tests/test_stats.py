@@ -101,6 +101,7 @@ def test_z_score_equals_scipy(null: np.ndarray) -> None:
 
 def test_no_spread_gives_nan() -> None:
     assert np.isnan(z_score(1.0, np.ones(4)))
+    assert np.isnan(z_score(1.0, np.zeros(4)))
     assert np.isnan(cohens_d(np.ones(4), np.zeros(3)))
 
 
@@ -298,6 +299,7 @@ def test_ranks_behind_rounded_p_values() -> None:
     assert ranks_behind("1.000", 320) == [320]
     assert ranks_behind("0.03", 320) == [8, 9, 10]  # 9/321 = 0.028, 11/321 = 0.034
     assert ranks_behind("0.002", 320) == []  # below the least that 320 shuffles allow
+    assert ranks_behind("0.12", 7) == ranks_behind("0.13", 7) == [0]  # 1/8 may have been rounded either way
 
 
 def test_the_interval_of_a_p_value_is_that_of_clopper_and_pearson() -> None:

@@ -24,7 +24,7 @@ from modlib.audits.parts import Part
 from modlib.audits.subject import AuditSettings, Subject
 from modlib.errors import InputError, nearest
 from modlib.files import replace_file
-from modlib.reprs import BriefRepr
+from modlib.reprs import AS_IT_IS, BriefRepr
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -163,7 +163,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"shown": _shown, "picture": _picture}
-    environment.globals |= {"book": BOOK, "most_rows": ROWS}
+    environment.globals |= {"book": BOOK, "most_rows": ROWS, "as_it_is": AS_IT_IS}
     return environment.get_template("report.html.jinja")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modlib.checks import array, arrived, items, labels as whole_labels
+from modlib.checks import array, arrived, choice, items, labels as whole_labels
 from modlib.errors import InputError
 from modlib.networks.network import Network, as_network, torch_module
 
@@ -187,18 +187,16 @@ def _of_module(
     """The definitions, by torch.func: vector-Jacobian products, and Hessian-vector products of the loss."""
     import torch
 
+    from modlib.networks.modules import outputs_of
+
     known = dict(module.named_modules())
-    names = None if layers is None else items(layers, "layers")
-    if names is not None and not (names and set(names) <= set(known)):
-        raise InputError(
-            f"hidden layers {names} arrived for a {type(module).__name__} with the submodules "
-            f"{', '.join(filter(None, known))}; pass names of submodules whose outputs are hidden activities"
-        )
+    names = None if layers is None else [choice(name, known, "a hidden layer") for name in items(layers, "layers")]
     dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
     x = torch.as_tensor(inputs).to(dtype)
     training = module.training
     module.eval()
     try:
+        outputs_of(module, x[:1])
         names = _hidden_layers(module, x[:1]) if names is None else names
         return {name: _of_submodule(module, known[name], x, labels) for name in names}
     finally:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from modlib.checks import choice, generator, items, whole
-from modlib.errors import InputError
 
 MODULUS, DIGITS, BASE = 100, 2, 10
 OPERATIONS = ("addition", "multiplication")
@@ -77,9 +76,8 @@ def double_addition(rng: np.random.Generator, n: int, shown: Sequence[int] = PAI
     >>> inputs.shape, targets.shape
     ((5, 80), (5, 4))
     """
-    rng, n, shown = generator(rng), whole(n, "n"), items(shown, "shown")
-    if any(pair not in PAIRS for pair in shown):
-        raise InputError(f"shown = {shown!r} arrived; expected one or both of the pairs 0 and 1")
+    rng, n = generator(rng), whole(n, "n")
+    shown = [whole(pair, f"shown[{i}]", 0, max(PAIRS)) for i, pair in enumerate(items(shown, "shown"))]
     numbers = rng.integers(MODULUS, size=(n, len(PAIRS), 2))
     inputs = _onehot(numbers.reshape(n, -1)).reshape(n, len(PAIRS), -1)
     inputs[:, [pair for pair in PAIRS if pair not in shown]] = 0

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modlib.checks import choice, instance, whole
+from modlib.checks import array, choice, instance, labels as whole_labels, whole
 from modlib.errors import DataError, InputError
 from modlib.files import data_folder, read_arrays, save_arrays
 from modlib.reprs import BriefRepr
@@ -47,6 +47,9 @@ class Images(BriefRepr):
         y_train, y_test: (n,) int32 labels in 0..9.
         checksum: SHA-256 over the raw arrays.
         note: what a reader must know about this copy; empty if nothing.
+
+    Raises:
+        InputError: if images and labels do not fit each other, or hold something else.
     """
 
     name: str
@@ -56,6 +59,17 @@ class Images(BriefRepr):
     y_test: np.ndarray
     checksum: str = ""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        instance(self.name, str, "name", "pass the name of the data set")
+        pixels: tuple[str | int, ...] | None = None  # those of the training images, which the test images have as well
+        for split in ("train", "test"):
+            shapes = [("n", *pixels)] if pixels else [("n", "pixels"), ("n", "channels", "height", "width")]
+            x = array(getattr(self, f"x_{split}"), f"x_{split}", *shapes)
+            y = whole_labels(getattr(self, f"y_{split}"), f"y_{split}", len(x), least=0)
+            object.__setattr__(self, f"x_{split}", x)
+            object.__setattr__(self, f"y_{split}", y)
+            pixels = x.shape[1:]
 
     def _facts(self) -> dict[str, object]:
         return {"name": self.name, "x_train": self.x_train, "x_test": self.x_test, "note": self.note}
@@ -230,8 +244,8 @@ def _unreachable(name: str, path: Path, error: Exception) -> DataError:
 
 def _checksum(arrays: list[np.ndarray]) -> str:
     digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
+    for part in arrays:
+        digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
 
 

@@ -93,5 +93,5 @@ def eigenvalue_gradient(kernels: Sequence[np.ndarray], which: Sequence[int]) -> 
         slope = (left**2 @ kept)[:, None] + right**2 @ kept - 2 * left @ right.T
         whole = np.zeros(kernel.shape)
         whole[np.ix_(graph.live[layer], graph.live[layer + 1])] = slope
-        gradient.append(whole * np.sign(kernel))
+        gradient.append(whole * np.sign(kernel, dtype=np.float64))
     return 1 - kept, gradient

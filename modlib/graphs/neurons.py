@@ -41,6 +41,9 @@ class NeuronGraph(BriefRepr):
         names: of the layers; those of a list of arrays are numbered.
         parts: of a network that branches, the weights that its edges are made of; a chain has one a pair of layers.
 
+    Raises:
+        GraphError: if edges, live neurons and sizes do not fit each other.
+
     Chapter: ``clusterability``.
     """
 
@@ -52,6 +55,18 @@ class NeuronGraph(BriefRepr):
     parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
+        counts = [len(indices) for indices in self.live]
+        if len(counts) != len(self.sizes) or any(count > size for count, size in zip(counts, self.sizes, strict=False)):
+            raise GraphError(
+                f"{counts} live neurons arrived in layers of {list(self.sizes)}; expected no more than these"
+            )
+        for (i, j), block in self.edges.items():
+            ends = tuple(counts[layer] if 0 <= layer < len(counts) else 0 for layer in (i, j))
+            if block.shape != ends:
+                raise GraphError(
+                    f"edges of shape {block.shape} arrived for layers {i} and {j} of a graph with {counts} live "
+                    f"neurons; expected {ends}: make it by neuron_graph"
+                )
         if not self.names:
             object.__setattr__(self, "names", tuple(f"layer {number}" for number in range(len(self.sizes))))
 

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from modlib.checks import array, choice, generator, instance, labels as whole_labels, whole, wholes
+from modlib.checks import array, choice, exponent, generator, instance, labels as whole_labels, whole, wholes
 from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
 from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, smaller_side
@@ -263,13 +263,15 @@ def share_between_layers(graph: NeuronGraph, embedding: np.ndarray) -> np.ndarra
     """
     graph = instance(graph, NeuronGraph, "graph", "make it by neuron_graph")
     embedding = array(embedding, "embedding", (graph.n_vertices, "k"))
-    volume = np.bincount(graph.layer, weights=graph.degrees, minlength=len(graph.live))
+    degrees = np.ldexp(graph.degrees, -exponent(graph.degrees))
+    volume = np.bincount(graph.layer, weights=degrees, minlength=len(graph.live))
     volume[volume == 0] = 1  # of a layer without live neurons, whose mean is not asked for
     shares = []
-    for vector in embedding[:, 1:].T:
-        centred = vector - graph.degrees @ vector / graph.degrees.sum()
-        means = np.bincount(graph.layer, weights=graph.degrees * centred, minlength=len(volume)) / volume
-        variance = float(graph.degrees @ centred**2)
+    for vector in embedding[:, 1:].T.astype(np.float64):
+        scaled = np.ldexp(vector, -exponent(vector))
+        centred = scaled - degrees @ scaled / degrees.sum()
+        means = np.bincount(graph.layer, weights=degrees * centred, minlength=len(volume)) / volume
+        variance = float(degrees @ centred**2)
         shares.append(min(float(volume @ means**2) / variance, 1.0) if variance else 1.0)
     return np.array(shares)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import generator, instance, items, labels as whole_labels, real, whole
+from modlib.checks import arrived, generator, instance, items, labels as whole_labels, real, whole
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import cluster
@@ -31,6 +31,9 @@ class SubCluster(BriefRepr):
         units: (size,) indices within the layer, ascending.
         pool: (live,) indices of all units of the layer that are in a cluster, ascending.
         width: number of units of the layer, isolated ones included.
+
+    Raises:
+        InputError: if a unit is not in the pool, or the pool not in the layer.
     """
 
     layer: int
@@ -38,6 +41,15 @@ class SubCluster(BriefRepr):
     units: np.ndarray
     pool: np.ndarray
     width: int
+
+    def __post_init__(self) -> None:
+        width = whole(self.width, "width")
+        whole(self.layer, "layer")
+        whole(self.cluster, "cluster", least=0)
+        pool = whole_labels(self.pool, "pool", "live", 0, width - 1)
+        units = whole_labels(self.units, "units", "size", 0, width - 1)
+        if not np.isin(units, pool).all():
+            raise InputError(f"units = {arrived(units)} arrived; expected units of the pool, which is {arrived(pool)}")
 
     def _facts(self) -> dict[str, object]:
         return {"layer": self.layer, "cluster": self.cluster, "units": f"{len(self.units)} of {self.width}"}

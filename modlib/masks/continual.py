@@ -20,7 +20,8 @@ from modlib.errors import InputError
 from modlib.masks.learning import KEPT_POINTS, LearnedMask, MaskSettings, at_inference, loss_of_samples
 from modlib.masks.mask import Mask, fingerprint, sharing
 from modlib.masks.sampling import Sampler, laid_out
-from modlib.training.steps import Draw, Loss, check_loss
+from modlib.networks.modules import outputs_of
+from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn
 
 Kept = Mapping[str, np.ndarray]
 
@@ -166,10 +167,14 @@ def learn_with_weights(
     loss_of_all = loss_of_samples(module, {}, loss)
     with at_inference(module):
         for step in range(1, settings.steps + 1):
-            inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in draw(rng, settings.batch_size))
+            inputs, targets = drawn(draw, rng, settings.batch_size)
+            if step == 1:
+                with torch.no_grad():
+                    outputs = outputs_of(module, inputs)
+            check_targets(outputs, targets, loss)
+            inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in (inputs, targets))
             of_task = loss_of_all(dict(zip(parameters, sampler.draw(), strict=True)), inputs, targets)
-            losses[step - 1] = value = of_task.item()
-            check_loss(value, step)
+            losses[step - 1] = check_loss(of_task, step)
             for weight, logit in zip(weights, logits, strict=True):
                 weight.grad.zero_()  # type: ignore[union-attr]
                 logit.grad.fill_(alpha)  # type: ignore[union-attr]

@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import function, generator, instance, items, real, seed_number, whole
+from modlib.checks import choice, function, generator, instance, items, real, seed_number, whole
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
+from modlib.networks.modules import outputs_of
 from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
-from modlib.training.steps import Draw, Loss, check_loss
+from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn, loss_of
 
 KEPT_POINTS = 50  # at which the course of a mask is noted
 
@@ -129,8 +130,9 @@ def learn_mask(
         on_step: called after every step with its number, from 1, and its loss.
 
     Raises:
-        InputError: if a parameter is not known, nothing is left to learn, ``fixed`` belongs to another network, or the
-            loss is not finite, or the network returns no tensor and the loss is the default.
+        InputError: if a parameter is not known, nothing is left to learn, ``fixed`` belongs to another network, what is
+            drawn does not fit the network or the loss, the loss is not one finite number with a gradient, or the
+            network returns no tensor and the loss is the default.
 
     Source: weight-masks 2 and A.1 to A.3. Chapter: ``weight-masks``.
 
@@ -161,8 +163,7 @@ def learn_mask(
         )
     parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
     names = parameter_names(module) if names is None else items(names, "names")
-    if unknown := [name for name in names if name not in parameters]:
-        raise InputError(f"no parameter is called {', '.join(unknown)}; there are {', '.join(parameters)}")
+    names = [choice(name, parameters, "a parameter") for name in names]
     if fixed is not None:
         instance(fixed, Mask, "fixed", "learn it by learn_mask").check(module)
         for name, kept in fixed.keep.items():
@@ -186,12 +187,16 @@ def learn_mask(
     loss_of_all = loss_of_samples(module, parameters, loss)
     with at_inference(module), torch.enable_grad():
         for step in range(1, settings.steps + 1):
-            inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in draw(rng, settings.batch_size))
+            inputs, targets = drawn(draw, rng, settings.batch_size)
             if inputs.is_floating_point():
                 inputs = inputs.to(weights[0].dtype)
+            if step == 1:
+                with torch.no_grad():
+                    outputs = outputs_of(module, inputs)
+            check_targets(outputs, targets, loss)
+            inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in (inputs, targets))
             of_task = loss_of_all(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
-            losses[step - 1] = value = of_task.item()
-            check_loss(value, step)
+            losses[step - 1] = value = check_loss(of_task, step)
             for logit in logits:  # the gradient of the regulariser; the task's is added
                 logit.grad.fill_(alpha)  # type: ignore[union-attr]
             of_task.backward()
@@ -330,7 +335,7 @@ def loss_of_samples(
                 f"the network returns a {type(outputs).__name__}; expected a tensor of class scores, or a loss that "
                 "takes what it returns: pass loss=lambda outputs, targets: ..."
             )
-        return loss(outputs, targets)
+        return loss_of(loss, outputs, targets)
 
     at_once = vmap(of_one)
     batched = True

@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weig
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
+from modlib.checks import choice
 from modlib.errors import InputError
 
 # Name of an activation in Keras and in torch.nn.functional, and its class in torch.nn.
@@ -126,6 +127,21 @@ def plain_copy(module: nn.Module) -> nn.Module:
     return copied.float()
 
 
+def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
+    """What a module returns for inputs.
+
+    Raises:
+        InputError: if it does not take them, with its own error.
+    """
+    try:
+        return module(inputs)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:  # the module's own code
+        raise InputError(
+            f"inputs of shape {tuple(inputs.shape)} and type {inputs.dtype} arrived, which the {type(module).__name__} "
+            f"does not take ({str(error).strip().partition(chr(10))[0]}); expected what its forward takes"
+        ) from error
+
+
 def unsupported(name: str, what: str, supported: str) -> InputError:
     """The error for a layer that cannot be read: its name, what it is, and what can be read."""
     return InputError(
@@ -177,11 +193,8 @@ def linear_of(kernel: Any, bias: Any) -> nn.Module:
 
 def activation_of(activation: str, layer: str) -> dict[str, nn.Module]:
     """The activation of a layer, under the layer's name; nothing if it is linear."""
-    if activation == "linear":
+    if choice(activation, ("linear", *ACTIVATIONS), f"the activation of layer {layer!r}") == "linear":
         return {}
-    if activation not in ACTIVATIONS:
-        expected = ", ".join(("linear", *ACTIVATIONS))
-        raise InputError(f"activation {activation!r} of layer {layer!r} is not supported; expected one of {expected}")
     cls = getattr(nn, ACTIVATIONS[activation])
     return {f"{layer}/{activation}": cls(dim=1) if activation.endswith("softmax") else cls()}
 

@@ -83,11 +83,7 @@ def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], obj
         )
     fault = "no layer of weights says what it takes"
     for tried in _candidates(module) if inputs is None else [inputs]:
-        given = (
-            tried
-            if isinstance(tried, Mapping)
-            else dict(zip(names, tried if isinstance(tried, tuple) else (tried,), strict=False))
-        )
+        given = tried if isinstance(tried, Mapping) else _by_name(tried, names)
         arguments = {name: _few(value) for name, value in given.items()}
         wild = [name for name, value in arguments.items() if isinstance(value, Tensor) and not value.isfinite().all()]
         if wild:
@@ -103,12 +99,26 @@ def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], obj
     shapes = (
         "none was given"
         if inputs is None
-        else f"{ {k: tuple(np.shape(v)) for k, v in arguments.items()} } does not fit"
+        else f"{ {name: _shape(value) for name, value in arguments.items()} } does not fit"
     )
     raise InputError(
         f"the {type(module).__name__} needs an example input, and {shapes} ({fault}); expected what its forward takes: "
         "pass inputs=, an array (n, ...), a tuple of them, or a mapping by name"
     )
+
+
+def _by_name(given: object, names: Sequence[str]) -> dict[str, object]:
+    values = given if isinstance(given, tuple) else (given,)
+    if len(values) > len(names):
+        raise InputError(
+            f"inputs = a tuple of {len(values)} arrived; expected at most one for each argument of forward: "
+            f"{', '.join(names) or 'none'}"
+        )
+    return dict(zip(names, values, strict=False))
+
+
+def _shape(value: object) -> object:
+    return tuple(value.shape) if isinstance(value, np.ndarray | Tensor) else type(value).__name__
 
 
 def _first_line(error: Exception) -> str:
@@ -117,7 +127,7 @@ def _first_line(error: Exception) -> str:
 
 def _few(value: Any) -> Any:
     """Two rows of an input are enough; numbers in single precision."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype.kind in "buifc":
         value = torch.as_tensor(value)
     if not isinstance(value, Tensor):
         return value

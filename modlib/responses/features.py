@@ -114,7 +114,9 @@ def visualise(
     from lucent.optvis import param, render
 
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
-    settings = instance(settings or ImageSettings(), ImageSettings, "settings", "pass ImageSettings(steps=256)")
+    settings = instance(
+        ImageSettings() if settings is None else settings, ImageSettings, "settings", "pass ImageSettings(steps=256)"
+    )
     seed, shape = seed_number(seed), cast(tuple[int, int, int], tuple(wholes(shape, "shape", length=3)))
     shares = torch.as_tensor(_shares(network, layer, sets))
     with _global_generators(seed):

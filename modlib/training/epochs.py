@@ -19,10 +19,11 @@ from torch.nn.functional import cross_entropy
 
 from modlib.checks import real, whole
 from modlib.errors import InputError
+from modlib.networks.modules import outputs_of
 from modlib.networks.network import as_network
 from modlib.reprs import BriefRepr
 from modlib.training.pruning import cubic_sparsity, magnitude_mask
-from modlib.training.steps import Loss, check_loss
+from modlib.training.steps import Loss, check_loss, check_targets, loss_of
 
 if TYPE_CHECKING:
     from modlib.networks.network import Network
@@ -176,16 +177,17 @@ class _Epochs:
             torch._foreach_mul_(self.weights, self.masks)
 
     def _step(self, inputs: Tensor, targets: Tensor) -> float:
-        value = self.loss(self.module(inputs), targets)
+        outputs = outputs_of(self.module, inputs)
+        check_targets(outputs, targets, self.loss)
+        value = loss_of(self.loss, outputs, targets)
         if self.recipe.l1:
             value = value + self.recipe.l1 * torch.stack([weight.abs().sum() for weight in self.weights]).sum()
         if self.recipe.l2:
             value = value + self.recipe.l2 * torch.stack([weight.square().sum() for weight in self.weights]).sum()
+        number = check_loss(value, self.done)
         self.adam.zero_grad()
         value.backward()
         # Keras adds epsilon before it corrects the second moment for its start
         self.adam.param_groups[0]["eps"] = EPSILON / math.sqrt(1 - BETA_2**self.done)
         self.adam.step()
-        number = value.item()
-        check_loss(number, self.done)
         return number

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import array, generator, instance, items, labels as whole_labels, real, whole, wholes
+from modlib.checks import floating, generator, instance, items, labels as whole_labels, real, whole, wholes
 from modlib.errors import InputError
 
 SHAPES = (("fan-in", "fan-out"), ("height", "width", "in", "out"))  # of kernels
@@ -88,11 +88,14 @@ def clusterable_kernels(
     [[1.5, 0.5], [0.5, 1.5]]
     """
     start = instance(start, Clusterable, "start", "pass Clusterable()")
-    kernels = [array(kernel, f"kernels[{i}]", *SHAPES) for i, kernel in enumerate(items(kernels, "kernels"))]
+    kernels = [floating(kernel, f"kernels[{i}]", *SHAPES) for i, kernel in enumerate(items(kernels, "kernels"))]
     tags = [whole_labels(layer, f"tags[{i}]") for i, layer in enumerate(items(tags, "tags", least=0))]
     widths, tagged = [kernel.shape[-1] for kernel in kernels[:-1]], [len(layer) for layer in tags]
     if widths != tagged:
         raise InputError(f"tags of {tagged} neurons arrived for hidden layers of {widths}; pass one for every neuron")
+    reads = [kernel.shape[-2] for kernel in kernels[1:-1]]
+    if reads != widths[: len(reads)]:
+        raise InputError(f"kernels that read {reads} neurons arrived for hidden layers of {widths}; expected a chain")
     changed = [kernel.copy() for kernel in kernels]
     for kernel, before, after in zip(changed[1:-1], tags[:-1], tags[1:], strict=True):
         kernel *= np.where(before[:, None] == after, start.within, start.beta).astype(kernel.dtype)

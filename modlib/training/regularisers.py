@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from modlib.checks import array, arrived, choice, items, real, wholes
+from modlib.checks import arrived, choice, floating, items, real, wholes
 from modlib.errors import InputError
 from modlib.graphs.eigenvalues import eigenvalue_gradient
 
@@ -125,7 +125,7 @@ def normalise_neurons(
         New kernels and biases.
 
     Raises:
-        InputError: if shapes do not chain, or a number or its square is not finite.
+        InputError: if shapes do not chain, or a number, its square or a product of two layers is not finite.
 
     Source: clusterability A.10, algorithm 2. Chapter: ``promoting-clusterability``.
 
@@ -140,18 +140,21 @@ def normalise_neurons(
         raise InputError(f"{len(kernels)} kernels and {len(biases)} biases arrived; expected one bias a kernel")
     fan_in: str | int = "fan-in"
     for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-        kernels[layer] = array(kernel, f"kernels[{layer}]", (fan_in, "fan-out")).copy()
+        kernels[layer] = floating(kernel, f"kernels[{layer}]", (fan_in, "fan-out")).copy()
         fan_in = kernels[layer].shape[1]
-        biases[layer] = array(bias, f"biases[{layer}]", (fan_in,)).copy()
+        biases[layer] = floating(bias, f"biases[{layer}]", (fan_in,)).copy()
     for layer in range(len(kernels) - 1):
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             norms = np.sqrt((kernels[layer] ** 2).sum(axis=0) + biases[layer] ** 2)
-        if not np.isfinite(norms).all():
+            behind = kernels[layer + 1].copy()
+            behind *= (norms / NORM).astype(norms.dtype)[:, None]
+        if not (np.isfinite(norms).all() and np.isfinite(behind).all()):
             raise InputError(
-                f"kernels[{layer}] = {arrived(kernels[layer])} arrived; expected numbers whose squares are finite"
+                f"kernels[{layer}] = {arrived(kernels[layer])} arrived; expected numbers whose squares are finite, and "
+                "products with the next ones"
             )
         factor = (NORM / np.where(norms > 0, norms, NORM)).astype(norms.dtype)
         kernels[layer] *= factor
         biases[layer] *= factor
-        kernels[layer + 1] *= (norms / NORM).astype(norms.dtype)[:, None]
+        kernels[layer + 1] = behind
     return kernels, biases

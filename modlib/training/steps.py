@@ -16,25 +16,88 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import real, whole
+from modlib.checks import arrived, real, whole
 from modlib.errors import DataError, InputError
 from modlib.files import load_cached, save_cached
+from modlib.networks.modules import outputs_of
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
 Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
+UNKNOWN = -100  # a class that cross-entropy passes over
 
 
-def check_loss(loss: float, step: int) -> None:
-    """Refuse to go on with a loss that is not finite.
+def drawn(draw: Draw, rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
+    """Examples of a task.
 
     Raises:
-        InputError: naming the step.
+        InputError: if what is drawn is no tensor of inputs and one of targets, of as many examples as were asked for.
     """
-    if not math.isfinite(loss):
+    found = draw(rng, n)
+    pair = found if isinstance(found, tuple | list) and len(found) == 2 else [found]
+    if len(pair) != 2 or not all(isinstance(part, Tensor) and part.ndim and len(part) == n for part in pair):
+        told = " and ".join(_about(part) for part in pair)
         raise InputError(
-            f"the loss is {loss} at step {step}; expected a finite number: look for inputs, targets or weights that "
+            f"draw returned {told} for {n} examples; expected inputs ({n}, ...) and targets ({n}, ...), two tensors: "
+            "make it by draw_from"
+        )
+    return pair[0], pair[1]
+
+
+def check_targets(outputs: object, targets: Tensor, loss: Loss) -> None:
+    """Refuse targets that cross-entropy, the default loss, cannot compare with outputs; other losses take what they do.
+
+    Raises:
+        InputError: if they are neither classes nor probabilities.
+    """
+    if loss is not cross_entropy or not isinstance(outputs, Tensor) or outputs.ndim < 2:
+        return
+    n_classes, of_each = outputs.shape[1], outputs.shape[:1] + outputs.shape[2:]
+    if targets.is_floating_point() and targets.shape == outputs.shape:
+        return
+    if targets.dtype == torch.int64 and targets.shape == of_each:
+        classes = targets[targets != UNKNOWN]
+        if not classes.numel() or (classes.min() >= 0 and classes.max() < n_classes):
+            return
+    values = "" if targets.is_complex() else f" with values {targets.min().item():g} to {targets.max().item():g}"
+    raise InputError(
+        f"targets = {_about(targets)}{values} arrived for outputs {_about(outputs)}; expected classes from 0 to "
+        f"{n_classes - 1} of shape {tuple(of_each)}: call targets.long(), or pass another loss="
+    )
+
+
+def loss_of(loss: Loss, outputs: object, targets: Tensor) -> Tensor:
+    """The loss of outputs.
+
+    Raises:
+        InputError: if it is no tensor.
+    """
+    value = loss(outputs, targets)
+    if not isinstance(value, Tensor):
+        raise InputError(
+            f"loss returned {arrived(value)}; expected a tensor, the mean over examples, that PyTorch can differentiate"
+        )
+    return value
+
+
+def check_loss(loss: Tensor, step: int) -> float:
+    """The number in a loss, if a network can learn from it.
+
+    Raises:
+        InputError: naming the step, if it is not one finite number, or has no gradient.
+    """
+    if loss.numel() != 1 or not loss.requires_grad:
+        without = "" if loss.requires_grad else " without a gradient"
+        raise InputError(
+            f"loss returned {_about(loss)}{without} at step {step}; expected "
+            "one number, the mean over examples, that PyTorch can differentiate"
+        )
+    value = loss.item()
+    if not math.isfinite(value):
+        raise InputError(
+            f"the loss is {value} at step {step}; expected a finite number: look for inputs, targets or weights that "
             "are not finite, or lower the learning rate"
         )
+    return value
 
 
 def draw_from(inputs: Tensor | np.ndarray, targets: Tensor | np.ndarray) -> Draw:
@@ -85,7 +148,7 @@ class Steps:
         whole(self.steps, "steps", least=0)
         whole(self.batch_size, "batch_size")
         real(self.learning_rate, "learning_rate", above=0)
-        if self.clip != math.inf:  # which clips nothing
+        if not (isinstance(self.clip, float) and self.clip == math.inf):  # which clips nothing
             real(self.clip, "clip", above=0)
 
 
@@ -129,10 +192,11 @@ def train_steps(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**63)))
         for step in range(1, settings.steps + 1):
-            inputs, targets = draw(rng, settings.batch_size)
-            value = loss(module(inputs), targets)
-            losses[step - 1] = value.item()
-            check_loss(losses[step - 1], step)
+            inputs, targets = drawn(draw, rng, settings.batch_size)
+            outputs = outputs_of(module, inputs)
+            check_targets(outputs, targets, loss)
+            value = loss_of(loss, outputs, targets)
+            losses[step - 1] = check_loss(value, step)
             adam.zero_grad()
             value.backward()
             nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
@@ -180,3 +244,7 @@ def trained_once(
     except RuntimeError as error:
         raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
     return module.eval()
+
+
+def _about(value: object) -> str:
+    return f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else arrived(value)

@@ -16,6 +16,7 @@ import pandas as pd
 from modlib.chapters import findings
 from modlib.evidence.criteria import Grade
 from modlib.evidence.papers import paper_values
+from modlib.reprs import AS_IT_IS
 from modlib.verdicts.claims import Claim, Detail, Verdict, earlier_verdicts, expect, judge, load
 
 if TYPE_CHECKING:
@@ -92,8 +93,6 @@ def show(chapter: str | None = None, folder: Path | None = None, path: Path | No
 
     Claims of one statement stand together; those of the whole book are folded.
     """
-    from IPython.display import HTML
-
     found = judged(chapter, folder, path)
     before = earlier_verdicts()
     parts = []
@@ -103,13 +102,11 @@ def show(chapter: str | None = None, folder: Path | None = None, path: Path | No
         rows = "".join(_row(claim, verdict, before.get(claim.id, "")) for claim, verdict in group)
         opened = "" if chapter is None else " open"
         parts.append(f"<details{opened}><summary>{summary}</summary>{rows}</details>")
-    return HTML("".join(parts))
+    return _page(parts)
 
 
 def tiles(found: Judged) -> HTML:
     """A tile for every claim, by paper and table; each leads to the claim's row, see ``show``."""
-    from IPython.display import HTML
-
     parts = []
     for paper in dict.fromkeys(claim.paper for claim, _ in found):
         of_paper = [(claim, verdict) for claim, verdict in found if claim.paper == paper]
@@ -118,10 +115,10 @@ def tiles(found: Judged) -> HTML:
             row = "".join(_tile(claim, verdict) for claim, verdict in of_paper if claim.item == item)
             parts.append(
                 '<div style="display: flex; gap: .4em; align-items: center">'
-                f'<span style="flex: 0 0 9em; font-size: 85%">{place(paper, item)}</span>'
+                f'<span style="flex: 0 0 9em; font-size: 85%">{html.escape(place(paper, item))}</span>'
                 f'<span style="display: flex; flex-wrap: wrap; gap: 2px">{row}</span></div>'
             )
-    return HTML("".join(parts))
+    return _page(parts)
 
 
 def place(paper: str, item: str) -> str:
@@ -173,6 +170,12 @@ def scorecard(folder: Path | None = None, path: Path | None = None) -> pd.DataFr
     return counts.value_counts().unstack(fill_value=0).reindex(columns=[str(grade) for grade in Grade], fill_value=0)
 
 
+def _page(parts: list[str]) -> HTML:
+    from IPython.display import HTML
+
+    return HTML(f'<div class="{AS_IT_IS}">{"".join(parts)}</div>')
+
+
 def _by_statement(found: Judged) -> dict[str, Judged]:
     groups: dict[str, Judged] = {}
     for claim, verdict in found:
@@ -203,8 +206,8 @@ def _row(claim: Claim, verdict: Verdict, before: str) -> str:
     )
     numbers = "".join(_number(detail, main=i == 0) for i, detail in enumerate(verdict.details))
     return (
-        f'<div id="{claim.id}" style="border-left: .5em solid {COLOURS[verdict.verdict]}; padding-left: .6em; '
-        f'margin: .6em 0; overflow-wrap: anywhere">{head}'
+        f'<div id="{html.escape(claim.id)}" style="border-left: .5em solid {COLOURS[verdict.verdict]}; '
+        f'padding-left: .6em; margin: .6em 0; overflow-wrap: anywhere">{head}'
         f'<ul style="margin: 0; font-size: 90%; list-style: none; padding-left: 0">{numbers}</ul></div>'
     )
 
@@ -224,9 +227,9 @@ def _number(detail: Detail, main: bool) -> str:
 def _tile(claim: Claim, verdict: Verdict) -> str:
     sign = ICONS[verdict.verdict] + ("*" if verdict.reduced else "")
     colour = "white" if verdict.verdict in DARK else "black"
-    title = html.escape(f"{claim.statement}; {claim.what}: {verdict.verdict}", quote=True)
+    title = html.escape(f"{claim.statement}; {claim.what}: {verdict.verdict}")
     style = f"text-align: center; text-decoration: none; background: {COLOURS[verdict.verdict]}; color: {colour}"
     return (
-        f'<a href="#{claim.id}" title="{title}" aria-label="{title}" '
+        f'<a href="#{html.escape(claim.id)}" title="{title}" aria-label="{title}" '
         f'style="display: inline-block; min-width: 1.7em; {style}">{sign}</a>'
     )

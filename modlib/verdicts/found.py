@@ -15,6 +15,7 @@ import yaml
 
 from modlib.chapters import find_experiment, find_found
 from modlib.files import checkout
+from modlib.reprs import AS_IT_IS
 from modlib.tables.runner import missing_cells
 from modlib.verdicts.stored import PROFILE, stored_rows
 
@@ -74,7 +75,7 @@ def found_box(chapter: str, folder: Path | None = None) -> HTML:
     items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences(chapter, folder))
     sources = "; ".join(_source(name, folder) for name in find_found(chapter)[0])
     return HTML(
-        '<div class="admonition important"><p class="admonition-title"><strong>What was found</strong></p>'
+        f'<div class="admonition important {AS_IT_IS}"><p class="admonition-title"><strong>What was found</strong></p>'
         f"<ul>{items}</ul><p><small>Computed from stored rows: {sources}.</small></p></div>"
     )
 

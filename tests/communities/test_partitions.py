@@ -119,6 +119,38 @@ def test_the_search_finds_the_best_of_all_partitions_of_few_units():
         assert find_communities(similarity, np.random.default_rng(0)).q == pytest.approx(best, abs=1e-12)
 
 
+def search_by_definition(weights: np.ndarray, units: np.ndarray, uniforms: np.ndarray, target: float) -> np.ndarray:
+    """Algorithm 3 with Q from its definition for every place that a unit may go to: slow, and nothing kept up to date.
+
+    As in the search, communities come in the order of their numbers and the empty one last.
+    """
+    labels = np.zeros(len(weights), dtype=np.int64)
+    best, best_q, temperature = labels, naive_modularity(weights, labels), 1e-3
+    for unit, uniform in zip(units, uniforms, strict=True):
+        others = np.delete(labels, unit)
+        free = sorted(set(range(len(weights))) - set(others.tolist()))[:1]
+        candidates = [*np.unique(others).tolist(), *free]
+        moved = [np.where(np.arange(len(weights)) == unit, to, labels) for to in candidates]
+        alone = np.where(np.arange(len(weights)) == unit, len(weights), labels)
+        gains = np.array([naive_modularity(weights, to) for to in moved]) - naive_modularity(weights, alone)
+        temperature = communities._temperature(gains, len(gains), target, temperature)
+        chances = np.exp((gains - gains.max()) / temperature)
+        labels = moved[int(np.searchsorted(np.cumsum(chances), uniform * chances.sum(), side="right"))]
+        if naive_modularity(weights, labels) > best_q + 1e-12:
+            best, best_q = labels, naive_modularity(weights, labels)
+    return best
+
+
+@pytest.mark.parametrize("n", [3, 5, 8])
+@pytest.mark.parametrize("target", [0.15, 1.2])  # nats; the second fills every community at times
+def test_the_search_makes_the_moves_of_its_definition(n, target):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        weights, units, uniforms = adjacency(noise(n, rng) ** 2), rng.integers(n, size=40), rng.random(40)
+        found = communities._monte_carlo(weights, np.zeros(n, dtype=np.int64), units, uniforms, target)
+        assert same(found, search_by_definition(weights, units, uniforms, target))
+
+
 def test_noise_has_a_low_modularity_and_planted_communities_a_high_one():
     rng = np.random.default_rng(0)
     of_noise = [find_communities(noise(40, rng), rng).q for _ in range(10)]
@@ -196,6 +228,22 @@ def test_what_is_no_similarity_is_refused(similarity, message):
     for search in (find_communities, leiden):
         with pytest.raises(InputError, match=message):
             search(similarity, np.random.default_rng(0))
+
+
+def test_similarities_that_differ_by_rounding_are_symmetric_and_larger_ones_are_not():
+    similarity = noise(4, np.random.default_rng(0))
+    almost, not_quite = similarity.copy(), similarity.copy()
+    almost[0, 1] *= 1 + 1e-7
+    not_quite[0, 1] *= 1 + 1e-5
+    np.testing.assert_allclose(adjacency(almost), adjacency(similarity), rtol=1e-6)
+    np.testing.assert_array_equal(adjacency(almost), adjacency(almost).T)
+    with pytest.raises(InputError, match="expected a symmetric one"):
+        adjacency(not_quite)
+
+
+def test_similarities_whose_sum_is_not_finite_are_those_of_another_scale():
+    similarity = noise(4, np.random.default_rng(0))
+    np.testing.assert_allclose(adjacency(similarity / similarity.max() * 1e308), adjacency(similarity), rtol=1e-12)
 
 
 def test_labels_and_steps_that_do_not_fit_are_refused():

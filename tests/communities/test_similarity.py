@@ -192,8 +192,14 @@ def test_bad_input_is_refused():
         similarities(model, np.full_like(x, np.nan))
     with pytest.raises(InputError, match="for a network with 9 inputs"):
         similarities(model, x[:, :5])
-    with pytest.raises(InputError, match=r"hidden layers \['relu'\] arrived .* submodules 0, 1, 2"):
+    with pytest.raises(InputError, match=r"a hidden layer = 'relu' arrived; expected one of .*0, 1, 2"):
         similarities(model, x, y, layers=["relu"])
+    with pytest.raises(InputError, match=r"inputs of shape \(1, 5\) .* which the Sequential does not take"):
+        similarities(model, x[:, :5], y, layers=["1"])
+    square = nn.Sequential(nn.Unflatten(1, (3, 3)), nn.ReLU(), nn.Flatten(), nn.Linear(9, 3))
+    for module, layer in ((square, "1"), (nn.Sequential(nn.Linear(9, 3), nn.ReLU(), nn.Flatten(0)), "1")):
+        with pytest.raises(InputError, match=r"hidden activity of shape .* and outputs of shape"):
+            similarities(module, x, y, layers=[layer])
     with pytest.raises(InputError, match="labels = None arrived; expected whole numbers of at least 0 and at most 2"):
         similarities(perceptron(activation=nn.Tanh), x)
     with pytest.raises(InputError, match="with values 3 to 5 arrived"):

@@ -1,6 +1,7 @@
 """modlib.data.images: what a data set looks like, and what a damaged or foreign file gets."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,8 @@ def test_a_stored_data_set_is_flattened_and_scaled(folder: Path) -> None:
 def test_colour_images_become_grey_and_28_pixels_wide(folder: Path) -> None:
     colour = np.zeros((2, 32, 32, 3), dtype=np.uint8)
     colour[0], colour[1, ..., 1] = 255, 255  # white, and pure green
-    np.savez(folder / "cifar10.npz", **small_mnist(x_train=colour, x_test=colour))
+    labels = {"y_train": np.arange(2), "y_test": np.arange(2)}
+    np.savez(folder / "cifar10.npz", **small_mnist(x_train=colour, x_test=colour, **labels))
     data = load_images("cifar10")
     assert data.x_train.shape == (2, 784)
     np.testing.assert_allclose(data.x_train[0], 1)
@@ -186,3 +188,30 @@ def test_smaller_images_are_blurred_and_sampled_at_the_centres_of_their_pixels()
 def test_a_factor_that_does_not_divide_the_side_is_refused(factor: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         smaller(load_images("digits"), factor)
+
+
+GOOD = {"x_train": np.zeros((3, 4)), "y_train": np.arange(3), "x_test": np.zeros((2, 4)), "y_test": np.zeros(2)}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"x_train": np.zeros((2, 4))}, r"y_train = .* shape \(2,\), one for each"),
+        ({"x_train": np.full((3, 4), np.nan)}, "x_train = .* 12 not finite"),
+        ({"x_train": np.zeros((3, 2, 2))}, r"x_train = .* shape \(n, pixels\) or \(n, channels, height, width\)"),
+        ({"y_train": [0, 1, 0.5]}, "y_train = .* expected whole numbers of at least 0"),
+        ({"y_train": [0, 1, -1]}, "y_train = .* expected whole numbers of at least 0"),
+        ({"x_test": np.zeros((2, 5))}, r"x_test = .* of shape \(n, 4\)"),
+        ({"x_test": "digits"}, "x_test = 'digits' arrived"),
+        ({"y_test": None}, "y_test = None arrived"),
+    ],
+)
+def test_images_and_labels_that_do_not_fit_each_other_are_refused(wrong: dict[str, Any], message: str) -> None:
+    Images("made up", **GOOD)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=message):
+        Images("made up", **(GOOD | wrong))  # type: ignore[arg-type]
+
+
+def test_images_hold_arrays_whatever_arrived() -> None:
+    images = Images("made up", **{key: value.tolist() for key, value in GOOD.items()})  # type: ignore[arg-type]
+    assert all(isinstance(getattr(images, key), np.ndarray) for key in GOOD)

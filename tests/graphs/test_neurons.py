@@ -217,3 +217,22 @@ def test_batch_norm_between_dense_layers_is_folded_or_ignored_as_the_graph_says(
     assert "batch_norm" not in repr(neuron_graph(nn.Linear(3, 2)))
     with pytest.raises(InputError, match="batch_norm = 'drop' arrived; expected one of fold, ignore"):
         neuron_graph(module, batch_norm="drop")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "edges", "live", "message"),
+    [
+        (
+            (2, 3),
+            {(0, 1): np.ones((2, 2))},
+            (np.arange(2), np.arange(3)),
+            r"edges of shape \(2, 2\) .* expected \(2, 3\)",
+        ),
+        ((2, 3), {(0, 2): np.ones((2, 3))}, (np.arange(2), np.arange(3)), r"layers 0 and 2 .* expected \(2, 0\)"),
+        ((2,), {}, (np.arange(2), np.arange(3)), r"\[2, 3\] live neurons arrived in layers of \[2\]"),
+        ((2, 2), {}, (np.arange(2), np.arange(3)), r"\[2, 3\] live neurons arrived in layers of \[2, 2\]"),
+    ],
+)
+def test_edges_that_do_not_fit_the_neurons_are_refused(sizes, edges, live, message):
+    with pytest.raises(GraphError, match=message):
+        NeuronGraph(sizes, edges, live)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from modlib.errors import InputError
-from modlib.graphs.subclusters import ISOLATED, hidden_labels, sub_clusters
+from modlib.graphs.subclusters import ISOLATED, SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import from_arrays
 
 
@@ -81,3 +81,22 @@ def test_bad_labels(labels, limits, message):
 def test_no_random_set():
     with pytest.raises(InputError, match="at least 1"):
         sub_clusters([np.array([0, 1])])[0].random(0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"units": [1, 4]}, "units = .* expected units of the pool"),
+        ({"units": [7]}, "units = .* at most 5"),
+        ({"pool": [0, 6]}, "pool = .* at most 5"),
+        ({"units": [0.5]}, "units = .* expected whole numbers"),
+        ({"layer": 0}, "layer = 0"),
+        ({"cluster": -1}, "cluster = -1"),
+        ({"width": 0}, "width = 0"),
+    ],
+)
+def test_units_outside_their_layer_are_refused(wrong, message):
+    good = {"layer": 1, "cluster": 0, "units": [1, 2], "pool": [0, 1, 2, 5], "width": 6}
+    SubCluster(**good)
+    with pytest.raises(InputError, match=message):
+        SubCluster(**(good | wrong))

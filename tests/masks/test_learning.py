@@ -10,10 +10,11 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import prune
 
 from modlib.errors import InputError
+from modlib.masks.continual import learn_with_weights
 from modlib.masks.learning import LearnedMask, MaskSettings, learn_mask, loss_of_samples, regularisation_curve
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.networks.network import from_arrays
-from modlib.training.steps import draw_from
+from modlib.training.steps import Steps, draw_from, train_steps
 
 SHORT = MaskSettings(steps=3, batch_size=8)
 
@@ -347,7 +348,7 @@ def test_bad_input_is_refused():
     with pytest.raises(InputError, match="the loss is nan at step 1"):
         learn_mask(module, draw_from(x * np.nan, y), SHORT, rng, of_half(0))
     assert module.training
-    with pytest.raises(InputError, match=r"no parameter is called 7.weight; there are 0.weight, 2.weight"):
+    with pytest.raises(InputError, match=r"a parameter = '7.weight' arrived; expected one of 0.weight, 2.weight"):
         learn_mask(module, draw_from(x, y), SHORT, rng, names=["7.weight"])
     everything = Mask({n: np.ones(p.shape, bool) for n, p in module.named_parameters()}, fingerprint(module))
     with pytest.raises(InputError, match="no parameter is left"):
@@ -366,10 +367,79 @@ def test_bad_input_is_refused():
         MaskSettings(learning_rate=0)
 
 
-def test_a_fault_of_the_network_itself_is_shown():
+ONE = MaskSettings(steps=1, batch_size=16)
+X, Y = torch.randn(20, 8, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 2
+BAD_TASKS = {
+    r"inputs of shape \(16, 5\) and type torch.float32 arrived, which the Sequential does not take .*be multiplied": (
+        X[:, :5],
+        Y,
+    ),
+    r"inputs of shape \(16, 8\) and type torch.int64 arrived, which the Sequential does not take": (X.long(), Y),
+    r"targets = \(16,\) torch.float32 .* arrived .* expected classes from 0 to 3 of shape \(16,\)": (X, Y.float()),
+    r"targets = \(16,\) torch.int32 .* arrived .* call targets.long\(\)": (X, Y.int()),
+    r"targets = \(16,\) torch.int64 with values -?\d+ to 9 arrived": (X, Y * 8 + 1),
+    r"targets = \(16,\) torch.int64 with values -3 to -?\d+ arrived": (X, Y - 3),
+    r"targets = \(16, 1\) torch.int64 .* arrived": (X, Y[:, None]),
+}
+
+
+@pytest.mark.parametrize("message", BAD_TASKS)
+def test_a_task_that_does_not_fit_the_network_is_refused(message):
     module, _ = two_functions()
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        learn_mask(module, draw_from(torch.randn(20, 5), torch.randint(2, (20,))), SHORT, np.random.default_rng(0))
+    draw, rng = draw_from(*BAD_TASKS[message]), np.random.default_rng(0)
+    for learn in (
+        lambda: learn_mask(module, draw, ONE, rng),
+        lambda: learn_with_weights(module, draw, ONE, rng),
+        lambda: train_steps(module, draw, Steps(1, batch_size=16), rng),
+    ):
+        with pytest.raises(InputError, match=message):
+            learn()
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        None,
+        3,
+        X[:16],
+        (X[:16],),
+        (X[:16], Y[:15]),
+        (X[:16].numpy(), Y[:16].numpy()),
+        (X[:16], Y[:16], Y[:16]),
+        (X[0, 0], Y),
+    ],
+)
+def test_what_is_drawn_must_be_as_many_inputs_and_targets_as_were_asked_for(drawn):
+    module, _ = two_functions()
+    with pytest.raises(InputError, match=r"draw returned .* expected inputs \(16, ...\) and targets \(16, ...\)"):
+        learn_mask(module, lambda _rng, _n: drawn, ONE, np.random.default_rng(0))
+    with pytest.raises(InputError, match=r"draw = .* arrived; expected a function"):
+        learn_mask(module, drawn, ONE, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda outputs, targets: 0.5, r"loss returned 0.5; expected a tensor"),
+        (lambda outputs, targets: None, r"loss returned None; expected a tensor"),
+        (lambda outputs, targets: (outputs.argmax(1) == targets).float().mean(), "without a gradient at step 1"),
+        (lambda outputs, targets: outputs.sum() * np.nan, "the loss is nan at step 1"),
+        (lambda outputs, targets: outputs.sum() * np.inf, r"the loss is -?inf|nan at step 1"),
+        ("cross_entropy", "loss = 'cross_entropy' arrived; expected a function"),
+    ],
+)
+def test_a_loss_that_cannot_be_learned_from_is_refused(loss, message):
+    module, _ = two_functions()
+    with pytest.raises(InputError, match=message):
+        learn_mask(module, draw_from(X, Y), ONE, np.random.default_rng(0), loss)
+    with pytest.raises(InputError, match=message):
+        learn_with_weights(module, draw_from(X, Y), ONE, np.random.default_rng(0), loss=loss)
+
+
+def test_targets_that_cross_entropy_takes_are_taken():
+    module, _ = two_functions()
+    for targets in (torch.where(Y > 0, Y, -100), torch.softmax(X[:, :4], 1)):  # -100 is a class that is not known
+        learn_mask(module, draw_from(X, targets), ONE, np.random.default_rng(0))
 
 
 def test_a_network_in_a_wrapper_without_gradients_in_double_precision_or_of_arrays_gets_the_same_mask():

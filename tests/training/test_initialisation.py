@@ -9,6 +9,7 @@ from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import cluster, ncut
 from modlib.networks.planted import random_weights
 from modlib.training.initialisation import Clusterable, clusterable_kernels, draw_tags
+from modlib.training.regularisers import normalise_neurons
 
 
 @settings(deadline=None)
@@ -81,3 +82,19 @@ def test_tags_that_do_not_fit_the_layers_are_refused() -> None:
     kernels = random_weights((5, 8, 6, 3), 0)
     with pytest.raises(InputError, match=r"tags of \[8\] neurons arrived for hidden layers of \[8, 6\]"):
         clusterable_kernels(kernels, [np.zeros(8, dtype=int)], Clusterable())
+
+
+def test_whole_numbers_are_weights_as_others_are() -> None:
+    kernels, tags = [np.ones((2, 2), dtype=dtype) for dtype in (np.int64, np.int8, bool)], [np.array([0, 1])] * 2
+    found = clusterable_kernels(kernels, tags, Clusterable(n_clusters=2, beta=0.5))
+    assert found[1].tolist() == [[1.5, 0.5], [0.5, 1.5]]
+    scaled, biases = normalise_neurons(kernels, [np.ones(2, dtype=np.int64)] * 3)
+    expected = normalise_neurons([kernel.astype(float) for kernel in kernels], [np.ones(2)] * 3)
+    for ours, theirs in zip([*scaled, *biases], [*expected[0], *expected[1]], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_kernels_that_are_no_chain_are_refused() -> None:
+    kernels = [np.ones((2, 3)), np.ones((1, 3)), np.ones((3, 1))]
+    with pytest.raises(InputError, match=r"kernels that read \[1\] neurons arrived for hidden layers of \[3, 3\]"):
+        clusterable_kernels(kernels, [np.zeros(3, int)] * 2, Clusterable())

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from evil import EVIL, Page
 from made_up import write_table
 from scipy.stats import norm
 
@@ -299,6 +300,18 @@ def tampered(tmp_path):
 def test_a_tampered_claim_is_refused_with_what_to_write(tampered, old, new, message):
     with pytest.raises(BookError, match=message.replace("|", r"\|")):
         tampered(old, new)
+
+
+def test_what_claims_and_verdicts_say_is_shown_as_it_is(monkeypatch):
+    claim = replace(claims.load()[0], id=EVIL[1], statement=EVIL[0])
+    detail = claims.judge(claim).details[0]
+    shown = replace(detail, theirs=EVIL[2], ours=EVIL[3], n=EVIL[0], grade=NOT, why=EVIL[1])
+    told = replace(claims.judge(claim), details=(shown,))
+    monkeypatch.setattr(cards, "judged", lambda *_: [(claim, told)])
+    monkeypatch.setattr(claims.Claim, "what", EVIL[1])
+    monkeypatch.setattr(cards, "place", lambda *_: EVIL[2])
+    Page(cards.show().data).check(*EVIL)
+    Page(cards.tiles([(claim, told)]).data).check(EVIL[2])
 
 
 def test_an_unknown_chapter_is_refused():
