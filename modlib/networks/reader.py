@@ -231,12 +231,12 @@ class Reader(fx.Interpreter):
     # --- layers of weights
 
     def new_layer(
-        self, name: str, size: int, kind: str, positions: bool, node: str = "", axis: int = -1
+        self, name: str, size: int, kind: str, positions: bool, node: str = "", axis: int | None = -1, part: str = ""
     ) -> tuple[int, int]:
         """Note a layer; returns its number, and that of its first unit."""
         taken = {layer.name for layer in self.layers}
         unique = next(n for n in (name, *(f"{name} ({i})" for i in range(2, len(taken) + 3))) if n not in taken)
-        self.layers.append(UnitLayer(unique, size, kind, positions, node, axis))
+        self.layers.append(UnitLayer(unique, size, kind, positions, node, axis, part))
         self.first.append(self.first[-1] + size)
         return len(self.layers) - 1, self.first[-2]
 
@@ -324,7 +324,20 @@ class Reader(fx.Interpreter):
             outputs = unit[self.first[layer] : self.first[layer + 1]]
             norm = self.norms.get(node) if node is not None else None
             weights.append(Weights(layer, kernel, groups, outputs, reads, norm))
-        return _without_unread_inputs(Trace(tuple(layers), tuple(weights), self.program))
+        return _without_unread_inputs(Trace(tuple(layers), tuple(weights), self.program, self._outputs()))
+
+    def _outputs(self) -> frozenset[int]:
+        """Numbers of the layers whose units are in what the program returns."""
+        (last,) = self.program.graph.graph.find_nodes(op="output")
+        returned: list[Any] = [self.units.get(node) for node in last.all_input_nodes]
+        ids = np.empty(0, dtype=int)
+        while returned:
+            units = returned.pop()
+            if isinstance(units, list | tuple):
+                returned += units
+            elif units is not None:
+                ids = np.union1d(ids, units.ids.numpy())
+        return frozenset((np.searchsorted(self.first, ids[ids >= 0], side="right") - 1).tolist())
 
 
 def _without_unread_inputs(trace: Trace) -> Trace:
@@ -336,4 +349,5 @@ def _without_unread_inputs(trace: Trace) -> Trace:
         replace(one, layer=number[one.layer], reads={number[source]: reads for source, reads in one.reads.items()})
         for one in trace.weights
     )
-    return Trace(tuple(trace.layers[i] for i in kept), weights, trace.program)
+    outputs = frozenset(number[layer] for layer in trace.outputs if layer in number)
+    return Trace(tuple(trace.layers[i] for i in kept), weights, trace.program, outputs)
