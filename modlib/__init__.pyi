@@ -42,6 +42,7 @@ from .networks import (
     load_network as load_network,
     planted_weights as planted_weights,
     random_weights as random_weights,
+    trace as trace,
 )
 from .responses import (
     hidden_activities as hidden_activities,

@@ -6,7 +6,7 @@ Chapter: ``your-network``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,20 @@ class Execution(fx.Interpreter):
     def outputs(self, values: Values, start: int, changes: Mapping[fx.Node, Change]) -> Tensor:
         """The first tensor that the network returns, from the values before step ``start``."""
         found: Tensor = self.go(values, start, len(self.steps), changes)[self.steps[-1]]
+        return found
+
+    def noted(self, inputs: Tensor, steps: Sequence[fx.Node]) -> Values:
+        """Values of some steps in one pass."""
+        found: Values = {}
+
+        def noting(step: fx.Node) -> Change:
+            def note(_: Values, value: Any) -> Any:
+                found[step] = value
+                return value
+
+            return note
+
+        self.outputs(self.begin(inputs), 0, {step: noting(step) for step in steps})
         return found
 
     def step_of(self, layer: UnitLayer) -> fx.Node:
