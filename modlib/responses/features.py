@@ -265,6 +265,7 @@ def _with_redirected_relus(trace: Trace) -> fx.GraphModule:
             with graph.graph.inserting_after(step):
                 step.replace_all_uses_with(graph.graph.call_function(_redirected, (step.args[0],)))
             graph.graph.erase_node(step)
+    graph.recompile()
     return graph
 
 
