@@ -6,7 +6,8 @@ import scipy.sparse as sp
 
 from modlib.graphs import cluster_for_each_k, shuffle_graph, spectral_embedding
 from modlib.graphs.blocks import leading_of_blocks
-from modlib.graphs.neurons import NeuronGraph, layered_graph
+from modlib.graphs.branching import joined
+from modlib.graphs.neurons import NeuronGraph, Part
 
 PAIRS = ((0, 1), (1, 2), (0, 2), (2, 3), (1, 3))  # layers 0, 1 and 2 make a triangle, so it has no two sides
 
@@ -15,7 +16,8 @@ def graph(width: int, copies: int = 1, between: float = 0.0, seed: int = 0) -> N
     """Equal copies of a branching graph, and weights between them."""
     rng = np.random.default_rng(seed)
     edges = {pair: np.kron(np.eye(copies), rng.random((width, width))) for pair in PAIRS}
-    return layered_graph([copies * width] * 4, {pair: block + between for pair, block in edges.items()})
+    same = sp.csr_array(sp.eye_array(copies * width))
+    return joined([copies * width] * 4, [Part(j, block + between, {i: same}) for (i, j), block in edges.items()])
 
 
 @pytest.mark.parametrize("k", [2, 10])
