@@ -57,7 +57,8 @@ class Weights(BriefRepr):
         kernel: (..., features of a group, outputs).
         groups: number of blocks: outputs of a block read its features only.
         unit: (outputs,) unit of every output; heads of attention have several.
-        reads: by number of a layer, (units, features): by what a normalisation on the way multiplies, 0 if not read.
+        reads: by number of a layer, (units, features): by what normalisations and constants on the way multiply, in
+            size, 0 if not read.
         batch_norm: what follows the layer at once, or None.
     """
 
