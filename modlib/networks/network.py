@@ -224,7 +224,10 @@ def _way_out(model: object) -> str:
     if isinstance(model, str | Path):
         return "modlib.load_network reads a file of weights"
     if isinstance(model, Mapping):
-        return "a state dict goes into its model by model.load_state_dict"
+        return (
+            "a state dict goes into its model by model.load_state_dict, or modlib.ordered_weights puts its weights in "
+            "order, as those of flax"
+        )
     if hasattr(model, "shape"):
         return (
             "neuron_graph takes a list of weight matrices, [W] if there is one; an adjacency matrix is clustered by "
