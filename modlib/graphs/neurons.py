@@ -203,7 +203,8 @@ def neuron_graph(
     Weights count as the next forward pass uses them: pruned, with their weight norm or other parametrisation, scaled by
     batch normalisation and by constant gains and masks by which activations are multiplied. Biases do not, nor what
     hooks do. A module that is called twice makes a layer of neurons at every call. Keras models are read if they are
-    Sequential or functional, with one output, and made of the layers that ``modlib.networks.keras_models`` knows.
+    Sequential or functional, with one output, and made of the layers that ``modlib.networks.keras_models`` and
+    ``modlib.networks.keras_sequences`` know.
 
     Args:
         network: a list of weight matrices, each (fan-in, fan-out), dense or sparse, of any sign; a

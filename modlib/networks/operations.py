@@ -79,6 +79,7 @@ OWN_NAMES = {  # modules whose file holds several kinds
     "GLU": "glu",
     "MultiheadAttention": "multi_head_attention",
     "FlattenChannelsLast": "flatten",
+    "Turned": "transpose",
     "Linear": "linear",
     "NonDynamicallyQuantizableLinear": "linear",
     "Bilinear": "bilinear",
