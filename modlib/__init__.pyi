@@ -40,8 +40,10 @@ from .masks import (
 from .networks import (
     as_network as as_network,
     load_network as load_network,
+    ordered_weights as ordered_weights,
     planted_weights as planted_weights,
     random_weights as random_weights,
+    trace as trace,
 )
 from .responses import (
     hidden_activities as hidden_activities,

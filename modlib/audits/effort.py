@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from modlib.audits.findings import NotDone
-from modlib.networks.network import AT_ONCE, Network
+from modlib.networks.network import AT_ONCE
+from modlib.networks.traces import AnyNetwork
 
 FEW_INPUTS, FEW_DRAWS = 100, 19  # what is asked at least
 WIDTH = 64  # channels of a usual network's largest layer
@@ -71,7 +72,7 @@ def affordable(budget: float, each: float, inputs: int, draws: int, items: int) 
     return Effort(n_inputs, n_draws, fitting, f"To stay within {budget:.0e} operations: {reduced}.")
 
 
-def operations(network: Network, inputs: np.ndarray) -> float:
+def operations(network: AnyNetwork, inputs: np.ndarray) -> float:
     """Floating point operations of a forward pass of one input."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +20,13 @@ from modlib.audits.structure import LEVEL, OnStep, power
 from modlib.audits.subject import AuditSettings, Subject
 from modlib.communities.partitions import effective_number, find_communities
 from modlib.communities.similarity import similarities
+from modlib.errors import InputError
 from modlib.graphs.subclusters import SubCluster, sub_clusters
 from modlib.lesions.damage import LesionTest, lesion_tests
 from modlib.lesions.kinds import Kind, kind
 from modlib.networks.network import Network, from_arrays
-from modlib.responses.activations import hidden_activities
+from modlib.networks.traces import AnyNetwork, Trace
+from modlib.responses.activations import hidden_activities, relu_names
 from modlib.responses.correlations import contrast, mean_image, spearman
 from modlib.stats import benjamini_hochberg, monte_carlo_p
 
@@ -83,13 +86,15 @@ def responses(
     labels, images = subject.labels, subject.images
     if labels is None and images is None:
         raise NotDone("inputs are no images and have no labels; pass labels, or images as (n, height, width)")
-    parts = _sub_clusters(subject, found)
     activities = _activities(network, inputs)
+    parts = [part for part in _sub_clusters(subject, found) if part.layer in activities]
+    if not parts:
+        raise NotDone("no layer with sub-clusters shows its activity: each lies in a step that computes several")
     rng = np.random.default_rng(seed)
     lines, drawn = [], []
     for layer, group in groupby(parts, key=attrgetter("layer")):
-        of_units = None if images is None else spearman(activities[layer - 1], images.reshape(len(images), -1))
-        of_classes = None if labels is None else _class_means(activities[layer - 1], labels)
+        of_units = None if images is None else spearman(activities[layer], images.reshape(len(images), -1))
+        of_classes = None if labels is None else _class_means(activities[layer], labels)
         for part in group:
             sets = part.and_random(settings.n_random, rng)
             line: dict[str, object] = {}
@@ -127,7 +132,7 @@ def similar(subject: Subject, settings: AuditSettings, seed: int, on_step: OnSte
     """
     network, inputs = subject.asked()
     each = operations(network, inputs)
-    if _is_relu_perceptron(network):  # a gradient of every unit and output
+    if isinstance(network, Network) and _is_relu_perceptron(network):  # a gradient of every unit and output
         each *= 1 + min(network.layers[0].kernel.shape) + network.layers[-1].kernel.shape[1]
     effort = affordable(settings.most_operations, each, len(inputs), settings.n_networks, 1)
     inputs, labels = inputs[: effort.inputs], None if subject.labels is None else subject.labels[: effort.inputs]
@@ -140,7 +145,7 @@ def similar(subject: Subject, settings: AuditSettings, seed: int, on_step: OnSte
             arrays[f"{measure} {layer}"] = communities.labels
             lines.append(
                 {
-                    "layer": network.layers[layer - 1].name,
+                    "layer": network.layer_name(layer),
                     "measure": measure,
                     "Q": communities.q,
                     "communities": effective_number(communities.labels),
@@ -187,7 +192,7 @@ def _class_hurt_most(test: LesionTest, labels: np.ndarray) -> int:
 def _names(subject: Subject, parts: list[SubCluster]) -> dict[str, list[object]]:
     assert subject.network is not None
     return {
-        "layer": [subject.network.layers[part.layer - 1].name for part in parts],
+        "layer": [subject.network.layer_name(part.layer) for part in parts],
         "module": [part.cluster for part in parts],
         "units": [len(part.units) for part in parts],
         "of": [part.width for part in parts],
@@ -200,9 +205,20 @@ def _class_means(activities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.array([scores[labels == label].mean(axis=0) for label in np.unique(labels)]).T
 
 
-def _activities(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
-    parts = [hidden_activities(network, batch) for batch in batches(inputs)]
-    return [np.concatenate(of_layer) for of_layer in zip(*parts, strict=True)]
+def _activities(network: AnyNetwork, inputs: np.ndarray) -> dict[int, np.ndarray]:
+    """Activities (n, units) of the hidden layers, by their number; without those that a step does not show."""
+    shown, layers = list(range(1, len(network.layers))), None
+    if isinstance(network, Network):
+        try:
+            relu_names(network)
+        except InputError:  # other functions, whose layers have the same numbers in a trace
+            from modlib.networks.tracing import trace
+
+            network = trace(network, inputs[:2])
+    if isinstance(network, Trace):
+        shown = layers = [number for number in network.hidden if network.layers[number].axis is not None]
+    parts = [hidden_activities(network, batch, layers) for batch in batches(inputs)]
+    return {layer: np.concatenate(of_layer) for layer, of_layer in zip(shown, zip(*parts, strict=True), strict=True)}
 
 
 def _standardised(activities: np.ndarray) -> np.ndarray:
@@ -218,34 +234,33 @@ def _is_relu_perceptron(network: Network) -> bool:
     return plain and bool(hidden) and last.activation == "linear" and all(one.activation == "relu" for one in hidden)
 
 
-def _alike(network: Network, inputs: np.ndarray, labels: np.ndarray | None) -> dict[int, dict[str, np.ndarray]]:
+def _alike(network: AnyNetwork, inputs: np.ndarray, labels: np.ndarray | None) -> dict[int, dict[str, np.ndarray]]:
     """Similarities of the units of every hidden layer, from 1, by measure."""
-    if _is_relu_perceptron(network):
+    if isinstance(network, Network) and _is_relu_perceptron(network):
         layers = similarities(network, inputs, labels).values()
         return {layer: {name: of[name] for name in (COVARIANCE, HESSIAN)} for layer, of in enumerate(layers, start=1)}
     found = {}
-    for layer, activities in enumerate(_activities(network, inputs), start=1):
-        spread = activities.std(axis=0)
-        scores = np.divide(
-            activities - activities.mean(axis=0), spread, out=np.zeros_like(activities), where=spread > 0
-        )
+    for layer, activities in _activities(network, inputs).items():
+        scores = _standardised(activities)
         found[layer] = {COVARIANCE: np.abs(scores.T @ scores) / len(scores)}
     return found
 
 
-def _shuffled(network: Network, rng: np.random.Generator) -> Network:
+def _shuffled(network: AnyNetwork, rng: np.random.Generator) -> AnyNetwork:
     """The network with the weights of every layer in random places; biases and norms stay where they are."""
-    if _is_relu_perceptron(network):
+    if isinstance(network, Network) and _is_relu_perceptron(network):
         kernels = [rng.permutation(layer.kernel.ravel()).reshape(layer.kernel.shape) for layer in network.layers]
         return from_arrays(kernels, [layer.bias for layer in network.layers])
     import copy
 
     import torch
 
-    module = copy.deepcopy(network.module)
+    module: Any = copy.deepcopy(network.program.graph if isinstance(network, Trace) else network.module)
     with torch.no_grad():
         for parameter in module.parameters():
             if parameter.ndim > 1:
                 places = torch.as_tensor(rng.permutation(parameter.numel()))
                 parameter.copy_(parameter.flatten()[places].reshape(parameter.shape))
+    if isinstance(network, Trace):
+        return replace(network, program=replace(network.program, graph=module))
     return replace(network, module=module)

@@ -18,10 +18,13 @@ from modlib.audits.findings import Findings, NotDone
 from modlib.audits.structure import LEVEL, OnStep
 from modlib.audits.subject import AuditSettings, Subject
 from modlib.communities.partitions import UNUSED
-from modlib.networks.network import Network, answers
+from modlib.networks.network import answers
+from modlib.networks.traces import AnyNetwork, Trace
 from modlib.stats import benjamini_hochberg, monte_carlo_p
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from modlib.masks.mask import Mask
     from modlib.training.steps import Draw
 
@@ -84,7 +87,7 @@ def masks(subject: Subject, settings: AuditSettings, seed: int, on_step: OnStep)
     modules = {"whole network": network.module}
     modules |= {name: one.mask.apply(network.module) for name, one in learned.items()}
     for name, module in modules.items():
-        right = answers(module, inputs[~shown]) == labels[~shown]
+        right = _answers(network, module, inputs[~shown]) == labels[~shown]
         of_class = labels[~shown] == dropped
         lines.append(
             {
@@ -133,7 +136,7 @@ def agreement(subject: Subject, found: Mapping[str, Findings], settings: AuditSe
             chance = [adjusted_rand_score(rng.permutation(one), other) for _ in range(settings.n_random)]
             lines.append(
                 {
-                    "layer": network.layers[layer - 1].name,
+                    "layer": network.layer_name(layer),
                     "groups by": first,
                     "and by": second,
                     "agreement": index,
@@ -151,11 +154,27 @@ def agreement(subject: Subject, found: Mapping[str, Findings], settings: AuditSe
     return Findings(("Groups agree more than by chance by " + "; ".join(pairs) + ".",), {"agreement": table})
 
 
-def _output_layer(network: Network, mask: Mask) -> Mask:
-    """The part of a mask that lies on the last layer of weights."""
-    last = network.layers[-1].name
-    own = [".".join(filter(None, (last, parameter))) for parameter in ("weight", "bias")]
-    return replace(mask, keep={name: mask.keep[name] for name in own if name in mask.keep})
+def _answers(network: AnyNetwork, module: nn.Module, inputs: np.ndarray) -> np.ndarray:
+    """What the network says with other weights."""
+    if isinstance(network, Trace):
+        return replace(network, program=replace(network.program, module=module)).answers(inputs)
+    return answers(module, inputs)
+
+
+def _output_layer(network: AnyNetwork, mask: Mask) -> Mask:
+    """The part of a mask that lies on the layers of weights that only outputs show.
+
+    Raises:
+        NotDone: if no parameter of the network is theirs.
+    """
+    if isinstance(network, Trace):
+        names = [network.layers[number].name for number in sorted(network.outputs.difference(network.hidden))]
+    else:
+        names = [network.layers[-1].name]
+    own = [".".join(filter(None, (name, parameter))) for name in names for parameter in ("weight", "bias")]
+    if not (keep := {name: mask.keep[name] for name in own if name in mask.keep}):
+        raise NotDone(f"the outputs are no layer of weights of their own: {', '.join(names)}")
+    return replace(mask, keep=keep)
 
 
 def _kept(keep: Mapping[str, np.ndarray]) -> float:

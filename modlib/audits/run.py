@@ -42,7 +42,8 @@ def audit(
     no correlation images. What does not fit at all is refused before anything is measured.
 
     Args:
-        model: a Keras or PyTorch model, a ``Network``, or a list of weight matrices. It is not changed.
+        model: a Keras or PyTorch model of any shape, see ``modlib.networks.trace``, a ``Network``, or a list of weight
+            matrices. It is not changed.
         data: (n, ...) inputs, such as a test set. Images are (n, height, width) or (n, channels, height, width).
         labels: (n,) classes of the inputs, from 0.
         classes: names of the outputs.

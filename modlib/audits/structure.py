@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from modlib.audits.findings import Findings, NotDone
-from modlib.audits.subject import AuditSettings, Subject
+from modlib.audits.subject import WEIGHTS_ALONE, AuditSettings, Subject
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph
 from modlib.graphs.nulls import PAPER_NULLS
 from modlib.graphs.shuffles import ShuffleTest, shuffled_ncuts
 from modlib.graphs.spectral import cluster_for_each_k, spectral_embedding
+from modlib.networks.traces import Trace
 from modlib.stats import benjamini_hochberg, monte_carlo_interval
 
 OnStep = Callable[[int, int], object]  # of a part: steps done, and steps in all
@@ -47,7 +48,19 @@ def about(subject: Subject) -> Findings:
     ]
     tables = {"layers of the graph": layers}
     if subject.network is None:
-        says.append(f"Only its weights are read: {subject.unread}.")
+        says.append(f"Only its weights are read: {WEIGHTS_ALONE}.")
+    elif isinstance(subject.network, Trace):
+        tables["layers of weights"] = pd.DataFrame(
+            [
+                {
+                    "layer": subject.network.layers[weights.layer].name,
+                    "weights": " x ".join(map(str, weights.kernel.shape)),
+                    "reads": ", ".join(subject.network.layers[source].name for source in weights.reads),
+                    "batch norm": "yes" if weights.batch_norm else "no",
+                }
+                for weights in subject.network.weights
+            ]
+        )
     else:
         tables["layers of weights"] = pd.DataFrame(
             {

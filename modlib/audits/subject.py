@@ -17,15 +17,19 @@ import modlib
 from modlib.audits.findings import NotDone
 from modlib.errors import InputError
 from modlib.files import digest_of
+from modlib.graphs.branching import traced_graph
 from modlib.graphs.edges import Matrix
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
+from modlib.graphs.subclusters import ISOLATED
 from modlib.networks.network import Network, as_network
+from modlib.networks.traces import AnyNetwork, Trace
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Task: TypeAlias = "Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]"
+WEIGHTS_ALONE = "a list of weights says nothing of biases and activations"
 EXAMPLES = 16  # by which a task is known
 CHANNELS = (1, 3)  # of images; so many in the last place, and not in the second, are channels last
 
@@ -87,8 +91,7 @@ class Subject(BriefRepr):
     Attributes:
         name: of the network, for the report.
         graph: its neuron graph.
-        network: the network itself, or None where only its weights are known.
-        unread: why there is no ``network``; empty if there is one.
+        network: the network itself, a chain or traced, or None where only its weights are known.
         inputs: (n, ...), what the module of the network takes, in random order, or None.
         labels: (n,) classes of the inputs, or None.
         images: (n, height, width), the inputs as grey images of at most 32 x 32, or None if they are none.
@@ -99,8 +102,7 @@ class Subject(BriefRepr):
 
     name: str
     graph: NeuronGraph
-    network: Network | None
-    unread: str
+    network: AnyNetwork | None
     inputs: np.ndarray | None
     labels: np.ndarray | None
     images: np.ndarray | None
@@ -111,19 +113,19 @@ class Subject(BriefRepr):
     def _facts(self) -> dict[str, object]:
         return {"name": self.name, "graph": self.graph, "inputs": self.inputs}
 
-    def asked(self) -> tuple[Network, np.ndarray]:
+    def asked(self) -> tuple[AnyNetwork, np.ndarray]:
         """The network and the inputs, for a part that needs both.
 
         Raises:
             NotDone: if one of them is not there.
         """
         if self.network is None:
-            raise NotDone(f"this part needs a network that is a chain of layers: {self.unread}")
+            raise NotDone(f"this part needs the network itself: {WEIGHTS_ALONE}; pass a model")
         if self.inputs is None:
             raise NotDone("no data arrived; pass inputs of the network, such as its test set")
         return self.network, self.inputs
 
-    def labelled(self) -> tuple[Network, np.ndarray, np.ndarray]:
+    def labelled(self) -> tuple[AnyNetwork, np.ndarray, np.ndarray]:
         """The network, the inputs and their classes, for a part that needs all of them.
 
         Raises:
@@ -135,7 +137,9 @@ class Subject(BriefRepr):
         return network, inputs, self.labels
 
     def hidden(self, labels: np.ndarray) -> list[np.ndarray]:
-        """Labels of vertices for the hidden layers, in their order, as ``modlib.graphs.sub_clusters`` takes them.
+        """Labels of vertices for the layers from 1, as ``modlib.graphs.sub_clusters`` takes them.
+
+        Layers of a traced network that are not hidden, or not in the graph, have no labels: ``ISOLATED`` throughout.
 
         Args:
             labels: (n_vertices,).
@@ -144,7 +148,15 @@ class Subject(BriefRepr):
             NotDone: if the network is not known.
         """
         if self.network is None:
-            raise NotDone(f"this part needs a network that is a chain of layers: {self.unread}")
+            raise NotDone(f"this part needs the network itself: {WEIGHTS_ALONE}; pass a model")
+        if isinstance(self.network, Trace):
+            by_name = self.graph.labels_by_name(labels)
+            return [
+                by_name[layer.name]
+                if number in self.network.hidden and layer.name in by_name
+                else np.full(layer.size, ISOLATED)
+                for number, layer in enumerate(self.network.layers)
+            ][1:]
         by_layer = self.graph.labels_by_layer(labels)
         if self.network.layers[0].kind != "conv":
             by_layer = by_layer[1:]  # of a perceptron the first layer holds the inputs
@@ -204,18 +216,9 @@ def read_subject(
     >>> read_subject(network, x, y, n_inputs=15)
     Subject(name=Network, graph=NeuronGraph(sizes=[2, 12, 12, 4], live=30 of 30, edges=60), inputs=(15, 2) float32)
     """
-    network, unread = None, "a list of weights says nothing of biases and activations; pass a model"
-    if not isinstance(model, Sequence):
-        try:
-            network, unread = as_network(model), ""
-        except InputError as error:
-            unread = str(error)
-    traced = network is None and not isinstance(model, Sequence)
-    graph = neuron_graph(network or model, inputs=np.asarray(data)[:1] if traced and data is not None else None)
     if data is None and (labels is not None or task is not None):
         raise InputError("labels or a task arrived without data; pass the inputs that they belong to")
     notes: list[str] = []
-    inputs = images = None
     if data is not None:
         data = np.asarray(data)
         if data.ndim < 2 or not np.issubdtype(data.dtype, np.number) or len(data) < 2 or not np.isfinite(data).all():
@@ -230,11 +233,16 @@ def read_subject(
         if len(data) > n_inputs:
             notes.append(f"{n_inputs} of {len(data)} inputs were drawn at random.")
         kept = np.random.default_rng(seed).permutation(len(data))[:n_inputs]
-        data, labels = data[kept].astype(np.float32), None if labels is None else np.asarray(labels)[kept]
-        if network is not None:
-            inputs, images = _as_taken(data, network, notes)
+        data, labels = data[kept], None if labels is None else np.asarray(labels)[kept]
+    network = _network_of(model, data)
+    graph = traced_graph(network) if isinstance(network, Trace) else neuron_graph(network or model)
+    inputs = images = None
+    if data is not None and network is not None:
+        inputs, images = _as_taken(data, network, notes)
+        if isinstance(network, Network):
             network.answers(inputs[:2])  # what does not fit is refused here, not in a part that would be left out
-    outputs = graph.sizes[-1] if network is None else network.layers[-1].kernel.shape[-1]
+    named = labels is not None or classes is not None
+    outputs = graph.sizes[-1] if network is None else network.n_classes if named else 0
     names = tuple(map(str, range(outputs) if classes is None else classes))
     if len(names) != outputs and network is not None:
         raise InputError(f"{len(names)} names of classes arrived for {outputs} outputs; expected one name an output")
@@ -245,24 +253,54 @@ def read_subject(
                 f"labels {labels.min()} to {labels.max()} of type {labels.dtype} arrived for {outputs} outputs; "
                 f"expected whole numbers from 0 to {outputs - 1}"
             )
-    return Subject(
-        name or type(model).__name__, graph, network, unread, inputs, labels, images, names, task, tuple(notes)
-    )
+    return Subject(name or type(model).__name__, graph, network, inputs, labels, images, names, task, tuple(notes))
 
 
-def _as_taken(data: np.ndarray, network: Network, notes: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Inputs as the network takes them, and as grey images, if they are images."""
-    first = network.layers[0]
+def _network_of(model: object, data: np.ndarray | None) -> AnyNetwork | None:
+    """The network in a model: a chain if it is one, traced otherwise; None for a list of weights."""
+    if isinstance(model, Sequence):
+        return None
+    try:
+        return as_network(model)
+    except InputError:
+        from modlib.networks.tracing import trace
+
+        faults = []
+        for example in [None] if data is None else _forms(data[:2]):
+            try:
+                return trace(model, example)
+            except InputError as error:
+                faults.append(error)
+        raise faults[0] from None
+
+
+def _forms(data: np.ndarray) -> list[np.ndarray]:
+    """Forms in which a traced network may take inputs: images with channels first, as they are, flat, or tokens."""
+    real = data.astype(np.float32)
+    forms = [_pictures(real), real, real.reshape(len(real), -1)]
+    return forms if np.issubdtype(data.dtype, np.floating) else [*forms, data.astype(np.int64)]
+
+
+def _pictures(data: np.ndarray) -> np.ndarray:
+    """Inputs as images (n, channels, height, width), if they can be; they stay as they are otherwise."""
     if data.ndim == 4 and data.shape[-1] in CHANNELS and data.shape[1] not in CHANNELS:
-        if first.kind == "conv":
-            notes.append(f"Inputs {data.shape} were read as images with channels last, and their axes moved.")
-        pictures = data.transpose(0, 3, 1, 2)
-    else:
-        pictures = data[:, None] if data.ndim == 3 else data
+        return np.ascontiguousarray(data.transpose(0, 3, 1, 2))
+    return data[:, None] if data.ndim == 3 else data
+
+
+def _as_taken(data: np.ndarray, network: AnyNetwork, notes: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Inputs as the network takes them, and as grey images, if they are images."""
+    pictures = _pictures(data.astype(np.float32))
     images = _small(pictures.mean(axis=1)) if pictures.ndim == 4 else None
-    if first.kind == "conv":
-        return np.ascontiguousarray(pictures), images
-    return data.reshape(len(data), -1), images
+    if isinstance(network, Trace):
+        example = network.program.inputs[0]
+        forms = [form for form in _forms(data) if form.shape[1:] == tuple(example.shape[1:])]
+        inputs = forms[0] if example.is_floating_point() else forms[-1]
+    else:
+        inputs = pictures if network.layers[0].kind == "conv" else data.astype(np.float32).reshape(len(data), -1)
+    if inputs.ndim == data.ndim == 4 and inputs.shape != data.shape:
+        notes.append(f"Inputs {data.shape} were read as images with channels last, and their axes moved.")
+    return inputs, images if np.issubdtype(inputs.dtype, np.floating) else None
 
 
 def _small(images: np.ndarray, side: int = 32) -> np.ndarray:

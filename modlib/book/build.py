@@ -88,7 +88,7 @@ def check_config(root: Path) -> None:
 
 
 def stage(pages: Iterable[Page], runs: Sequence[Run], root: Path) -> None:
-    """Lay out what Jupyter Book reads: notebooks, prose with its status table and API reference, and the rest."""
+    """Lay out what Jupyter Book reads: notebooks and their files, prose with its status table and API, and the rest."""
     folder = root / "_build" / "stage"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -100,6 +100,8 @@ def stage(pages: Iterable[Page], runs: Sequence[Run], root: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if page.is_notebook:
             shutil.copy(executed_file(page.name, root), f"{target}.ipynb")
+            if (files := notebooks.files_of(page.source.stem, root)).exists():
+                shutil.copytree(files, folder / "book" / "_static" / page.source.stem)
         else:
             text = page.source.read_text(encoding="utf-8")
             text = with_modules(text.replace(STATUS_TABLE, status_table(runs)), root)

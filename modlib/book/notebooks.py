@@ -206,6 +206,16 @@ def run_chapter(name: str, parameters: Mapping[str, str], output: Path, root: Pa
     return output
 
 
+def files_of(chapter: str, root: Path | None = None) -> Path:
+    """Folder for files that a chapter writes when it is executed; the site has them in ``_static/NAME``.
+
+    Args:
+        chapter: its name.
+        root: folder of the book, the checkout by default.
+    """
+    return (root or checkout()) / "_build" / "executed" / "notebooks" / chapter
+
+
 def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: Path, progress: bool = False) -> float:
     """Run a notebook with papermill; returns the seconds it took.
 

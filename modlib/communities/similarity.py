@@ -9,13 +9,14 @@ compute; for any other torch module they come from torch.func. Chapter: ``upstre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from modlib.checks import array, arrived, choice, items, labels as whole_labels
 from modlib.errors import InputError
 from modlib.networks.network import Network, as_network, torch_module
+from modlib.networks.traces import Trace
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,6 +26,7 @@ MEASURES = (*PLAIN, *(f"normalised {name}" for name in PLAIN))
 UPSTREAM = tuple(name for name in MEASURES if name.endswith(("covariance", "input sensitivity")))
 DOWNSTREAM = tuple(name for name in MEASURES if name not in UPSTREAM)
 EPSILON = 1e-12  # smallest size of a unit in a normalisation
+Forward: TypeAlias = "Callable[..., tuple[Tensor, Tensor]]"  # of inputs, and of activity that replaces their own
 WORKSPACE = 2**20  # numbers that the largest intermediate array holds: few enough for a processor cache
 
 
@@ -48,19 +50,21 @@ def similarities(
     is computed at every position, and their mean is taken before the absolute value.
 
     Args:
-        model: a torch module, a Keras model or a ``Network``. It is measured at inference.
+        model: a torch module, a Keras model, a ``Network`` or a ``Trace``. It is measured at inference.
         inputs: (K, ...), what the torch form of the model takes, K at least 2.
         labels: (K,) classes. The loss Hessian of a piecewise linear network does not depend on them, so
             they may be left out for a ReLU perceptron; given, they are checked all the same.
         layers: names of the submodules whose outputs are hidden activities; by default every activation
-            function between two layers of weights.
+            function between two layers of weights. Of a trace names of its hidden layers, all by default; their
+            activities are those of ``modlib.responses.hidden_activities``.
 
     Returns:
         For every layer, from input to output, and every name in ``MEASURES``, a matrix (n, n), float64.
 
     Raises:
         InputError: if inputs are not finite or do not fit the model, if there is no hidden layer or no such
-            submodule, or if labels are missing or no classes of the model.
+            submodule, if labels are missing or no classes of the model, or if a layer of a trace cannot be given other
+            activities, as a recurrent one, whose units read each other, or heads of attention.
 
     Source: upstream-downstream 3.1, equations 1 to 5. Chapter: ``upstream-downstream``.
 
@@ -77,9 +81,11 @@ def similarities(
     inputs = array(inputs, "inputs")
     if inputs.ndim < 2 or len(inputs) < 2:
         raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two, of shape (n, ...)")
-    network = _perceptron(model) if layers is None else None
+    network = _perceptron(model) if layers is None and not isinstance(model, Trace) else None
     with torch.no_grad():
-        if network is not None:
+        if isinstance(model, Trace):
+            plain = _of_trace(model, inputs, labels, layers)
+        elif network is not None:
             if labels is not None:
                 whole_labels(labels, "labels", len(inputs), 0, network.layers[-1].kernel.shape[-1] - 1)
             plain = _of_perceptron(network, inputs)
@@ -227,14 +233,52 @@ def _hidden_layers(module: nn.Module, x: Tensor) -> list[str]:
     if not found:
         raise InputError(
             f"the {type(module).__name__} calls no activation module between two layers of weights; pass layers, names "
-            "of submodules whose outputs are hidden activities"
+            "of submodules whose outputs are hidden activities, or modlib.trace(model)"
         )
     return list(dict.fromkeys(found))  # one that is called twice is refused where it is measured
 
 
-def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np.ndarray | None) -> list[np.ndarray]:
-    import torch
+def _of_trace(
+    trace: Trace, inputs: np.ndarray, labels: np.ndarray | None, layers: Sequence[str] | None
+) -> dict[str, list[np.ndarray]]:
+    """The same definitions for layers of a traced network."""
+    from modlib.networks.activity import Activity, activities_of, two_that_differ
+    from modlib.networks.execution import Execution, Values, as_taken
 
+    known = {trace.layers[number].name: trace.layers[number] for number in trace.hidden}
+    names = list(known) if layers is None else items(layers, "layers")
+    if not names or not set(names) <= set(known):
+        raise InputError(f"hidden layers {names} arrived; expected some of {', '.join(known)}")
+    x = as_taken(trace, inputs)
+    if not x.is_floating_point():
+        raise InputError("the network takes whole numbers, along which there are no gradients; trace what reads them")
+    _ = trace.n_classes  # what gives no vector is refused
+    execution = Execution(trace)
+    places = activities_of(execution, [known[name] for name in names], two_that_differ(x))
+    for name, place in zip(names, places, strict=True):
+        if known[name].kind == "recurrent" or place.merged:
+            raise InputError(
+                f"the units of layer {name!r} are heads of attention, or read each other, so their activity cannot be "
+                "replaced; expected other layers: leave it out of layers="
+            )
+
+    def measured(place: Activity) -> list[np.ndarray]:
+        def forward(batch: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+            seen: list[Tensor] = []
+
+            def change(_: Values, value: Tensor) -> Tensor:
+                seen.append(place.read(value, len(batch)) if hidden is None else hidden)
+                return value if hidden is None else place.written(value, hidden)
+
+            outputs = execution.outputs(execution.begin(batch), 0, {place.step: change})
+            return seen[0], outputs
+
+        return _of_forward(forward, x, labels)
+
+    return {name: measured(place) for name, place in zip(names, places, strict=True)}
+
+
+def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np.ndarray | None) -> list[np.ndarray]:
     def forward(batch: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Hidden activity and outputs; the activity is replaced by ``hidden`` where that is given."""
         seen = []
@@ -261,6 +305,14 @@ def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np
             f"hidden activity of shape {tuple(first.shape)} and outputs of shape {tuple(outputs.shape)} arrived; "
             "expected (n, units) or (n, channels, height, width), and outputs (n, classes)"
         )
+    return _of_forward(forward, x, labels)
+
+
+def _of_forward(forward: Forward, x: Tensor, labels: np.ndarray | None) -> list[np.ndarray]:
+    """The plain measures of a layer, from its activity (n, units, ...) and the outputs (n, classes) that follow."""
+    import torch
+
+    first, outputs = forward(x[:1])
     classes = outputs.shape[1]
     targets = torch.as_tensor(whole_labels(labels, "labels", len(x), 0, classes - 1), dtype=torch.long)
     units, positions = first.shape[1], int(np.prod(first.shape[2:]))
@@ -280,9 +332,7 @@ def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np
     return [(total / positions).numpy() for total in (covariance, *(total / count for total in gradients))]
 
 
-def _gradient_sums(
-    forward: Callable[..., tuple[Tensor, Tensor]], x: Tensor, targets: Tensor, hidden: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _gradient_sums(forward: Forward, x: Tensor, targets: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Sums over a batch and over positions: J J^T of the units, J^T J of the outputs, Hessian of the loss."""
     import torch
 

@@ -76,11 +76,12 @@ def _half_matrix(graph: NeuronGraph) -> _HalfMatrix:
         here, there = (slice(graph.offsets[layer], graph.offsets[layer + 1]) for layer in (i, j))
         if len(graph.live[i]) and len(graph.live[j]):
             row, column = (slice(side[part.start], side[part.stop - 1] + 1) for part in (here, there))
-            blocks.append((row, column, _scale(block, scale[here], scale[there])))
+            blocks.append((row, column, scaled(block, scale[here], scale[there])))
     return _HalfMatrix(rows, ~rows, blocks)
 
 
-def _scale(block: Matrix, left: np.ndarray, right: np.ndarray) -> Matrix:
+def scaled(block: Matrix, left: np.ndarray, right: np.ndarray) -> Matrix:
+    """Edge weights between two layers, each times a factor of either of its ends."""
     if sp.issparse(block):
         return sp.csr_array(sp.diags_array(left) @ block @ sp.diags_array(right))
     scaled = block * left[:, None]

@@ -37,7 +37,8 @@ class NeuronGraph(BriefRepr):
         sizes: number of neurons of every layer, isolated ones included.
         edges: for a pair of layers (i, j), the non-negative (live of i) x (live of j) weights.
         live: for every layer, the indices of its live neurons, ascending.
-        batch_norm: what was done with the network's batch normalisation, ``fold`` or ``ignore``; None if it has none.
+        batch_norm: what was done with the network's batch normalisation, and constants that multiply its activations,
+            ``fold`` or ``ignore``; None if it has none.
         names: of the layers; those of a list of arrays are numbered.
         parts: of a network that branches, the weights that its edges are made of; a chain has one a pair of layers.
 
@@ -215,9 +216,10 @@ def neuron_graph(
     A_{uv} = |w_{uv}| for neurons u, v of adjacent layers, 0 otherwise. Isolated neurons are dropped.
 
     Weights count as the next forward pass uses them: pruned, with their weight norm or other parametrisation, scaled by
-    batch normalisation. Biases do not, nor constant gains and masks by which activations are multiplied, nor what hooks
-    do. A module that is called twice makes a layer of neurons at every call. Keras models are read if they are
-    Sequential or functional, with one output, and made of the layers that ``modlib.networks.keras_models`` knows.
+    batch normalisation and by constant gains and masks by which activations are multiplied. Biases do not, nor what
+    hooks do. A module that is called twice makes a layer of neurons at every call. Keras models are read if they are
+    Sequential or functional, with one output, and made of the layers that ``modlib.networks.keras_models`` and
+    ``modlib.networks.keras_sequences`` know.
 
     Args:
         network: a list of weight matrices, each (fan-in, fan-out), dense or sparse, of any sign; a

@@ -18,6 +18,7 @@ from modlib.checks import array, choice, exponent, generator, instance, labels a
 from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
 from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, smaller_side
+from modlib.graphs.blocks import leading_of_blocks
 from modlib.graphs.halves import leading_of_halves, leading_within_layers
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.large import leading_of_large
@@ -106,7 +107,8 @@ def spectral_embedding(
         route: ``bipartite`` (singular vectors of the half-size matrix), ``arpack``, ``amg`` (LOBPCG
             with an algebraic multigrid preconditioner, as in pruned-modular), or ``auto``:
             bipartite where it holds, in single precision where the graph is large (see
-            ``modlib.graphs.large``), ARPACK otherwise. These find the same. ``within-layers`` does not, and
+            ``modlib.graphs.large``); an iteration on all vectors at once for other layered graphs (see
+            ``modlib.graphs.blocks``), ARPACK otherwise. These find the same. ``within-layers`` does not, and
             is not the papers' measure: behind the constant vector come the best ones whose mean over
             every layer, weighted by degree, is 0. Clusters then run along a deep network, of which
             the papers' measure sees the layers alone, see ``share_between_layers``.
@@ -148,8 +150,8 @@ def spectral_embedding(
     if route == "auto" and isinstance(known, NeuronGraph) and is_large(known) and _is_plainly_connected(known):
         vectors = leading_of_large(known, k, rng)
     else:
-        if route == "auto":
-            route = "bipartite" if halves else "arpack"
+        if route == "auto" and halves:
+            route = "bipartite"
         vectors = _leading(known, k, route, rng)
     embedding = vectors / np.sqrt(degrees)[:, None] * np.sqrt(factor)
     signs = np.sign(embedding[np.abs(embedding).argmax(axis=0), np.arange(k)])
@@ -327,6 +329,8 @@ def _leading_of_part(graph: Graph, k: int, route: Route, rng: np.random.Generato
         return np.ones(1), (root / np.linalg.norm(root))[:, None]
     if isinstance(graph, NeuronGraph) and route == "bipartite" and smaller_side(graph) >= k:
         return leading_of_halves(graph, k, rng)
+    if isinstance(graph, NeuronGraph) and route == "auto" and graph.n_vertices > eigenvectors.DENSE_SIDE:
+        return leading_of_blocks(graph, k, rng)
     scale = sp.diags_array(1 / root)
     shifted = sp.csr_array(scale @ adjacency_of(graph) @ scale + sp.eye_array(len(root)))  # no eigenvalue is negative
     iteration = eigenvectors.multigrid if route == "amg" else eigenvectors.arpack

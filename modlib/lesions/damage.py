@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from modlib.checks import array, flag, generator, instance, items, labels as who
 from modlib.graphs.subclusters import SubCluster
 from modlib.lesions import sparse
 from modlib.lesions.kinds import MIN_DROP
-from modlib.networks.network import Network
+from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p
 
@@ -114,12 +114,13 @@ class DoubleLesion(BriefRepr):
 class Answers(Protocol):
     """A way to compute what a network says with each of many lesions of one layer.
 
-    There are two, tested against each other: ``sparse.answers`` for pruned perceptrons, ``passes.answers`` for others.
+    They are tested against each other: ``sparse.answers`` for pruned perceptrons, ``passes.answers`` for other chains,
+    ``traced.answers`` for networks of any shape.
     """
 
     def __call__(
         self,
-        network: Network,
+        network: Any,
         images: np.ndarray,
         layer: int,
         masks: np.ndarray,
@@ -139,7 +140,7 @@ class Answers(Protocol):
 
 
 def damages(
-    network: Network,
+    network: AnyNetwork,
     images: np.ndarray,
     labels: np.ndarray,
     layer: int,
@@ -154,13 +155,16 @@ def damages(
     computed once, those behind for a batch of lesions at a time.
 
     Args:
-        network: the network; it is not changed.
-        images: (n, pixels) or (n, channels, height, width), as the network takes them.
+        network: a chain of layers, see ``as_network``, or a network of any shape, see ``trace``; it is not changed.
+        images: (n, pixels) or (n, channels, height, width), as the network takes them; of a traced network whatever
+            it takes.
         labels: (n,) classes, from 0.
-        layer: hidden layer, from 1.
+        layer: hidden layer, from 1; of a traced network its number in ``layers``. Units of a recurrent layer lose the
+            weights into all their gates, heads of attention those of their values.
         sets: indices of units to lesion, one array a lesion.
         lesioned: units of any layers that all lesions have in common, by layer.
-        zero_biases: whether the biases of lesioned units are set to zero as well, as in the authors' code.
+        zero_biases: whether the biases of lesioned units are set to zero as well, as in the authors' code. A bias that
+            a step of its own adds stays.
 
     Returns:
         One ``Damage`` a lesion.
@@ -177,7 +181,7 @@ def damages(
     >>> damages(network, images, classes, 1, [np.flatnonzero(modules[0] == 0), [0, 1]])
     [Damage(drop=0.25, class_drops=[0, 1, 0, 0]), Damage(drop=0, class_drops=[0, 0, 0, 0])]
     """
-    network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
+    network = network_or_trace(network)
     images, labels = _checked(images, labels, network)
     layer, zero_biases = network.hidden_layer(layer), flag(zero_biases, "zero_biases")
     given = mapping({} if lesioned is None else lesioned, "lesioned", "pass {layer: units}")
@@ -186,7 +190,9 @@ def damages(
     masks |= common.pop(layer, False)
     classes, of_class = np.unique(labels, return_counts=True)
     answers: Answers
-    if sparse.is_pruned_perceptron(network) and images.ndim == 2:
+    if isinstance(network, Trace):
+        from modlib.lesions.traced import answers
+    elif sparse.is_pruned_perceptron(network) and images.ndim == 2:
         answers = sparse.answers
     else:
         from modlib.lesions.passes import answers
@@ -205,7 +211,7 @@ def damages(
 
 
 def lesion_tests(
-    network: Network,
+    network: AnyNetwork,
     images: np.ndarray,
     labels: np.ndarray,
     parts: Sequence[SubCluster],
@@ -253,7 +259,7 @@ def lesion_tests(
 
 
 def double_lesions(
-    network: Network,
+    network: AnyNetwork,
     images: np.ndarray,
     labels: np.ndarray,
     parts: Sequence[SubCluster],
@@ -307,19 +313,21 @@ def double_lesions(
     return pairs
 
 
-def _mask(network: Network, layer: int, units: np.ndarray) -> np.ndarray:
-    width = network.layers[network.hidden_layer(layer) - 1].kernel.shape[-1]
+def _mask(network: AnyNetwork, layer: int, units: np.ndarray) -> np.ndarray:
+    width = network.width(layer)
     mask = np.zeros(width, dtype=bool)
     mask[whole_numbers(units, f"units of layer {layer}", "units", least=0, most=width - 1)] = True
     return mask
 
 
-def _checked(images: np.ndarray, labels: np.ndarray, network: Network) -> tuple[np.ndarray, np.ndarray]:
-    wanted, outputs = network.layers[0].kernel.shape[-2], network.layers[-1].kernel.shape[-1]
-    convolved = network.layers[0].kind == "conv"
-    shape = ("n", wanted, "height", "width") if convolved else ("n", wanted)
-    images = array(images, "images", shape, dtype=np.float32)
-    return images, whole_numbers(labels, "labels", len(images), least=0, most=outputs - 1)
+def _checked(images: np.ndarray, labels: np.ndarray, network: AnyNetwork) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(network, Trace):  # its own pass checks their shape
+        images = array(images, "images")
+    else:
+        wanted, convolved = network.layers[0].kernel.shape[-2], network.layers[0].kind == "conv"
+        shape = ("n", wanted, "height", "width") if convolved else ("n", wanted)
+        images = array(images, "images", shape, dtype=np.float32)
+    return images, whole_numbers(labels, "labels", len(images), least=0, most=network.n_classes - 1)
 
 
 def _parts(parts: Sequence[SubCluster]) -> list[SubCluster]:

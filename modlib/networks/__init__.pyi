@@ -32,6 +32,7 @@ from .sequences import (
     lstm_encoder_decoder as lstm_encoder_decoder,
     transformer_encoder_decoder as transformer_encoder_decoder,
 )
+from .states import ordered_weights as ordered_weights
 from .traces import (
     Trace as Trace,
     UnitLayer as UnitLayer,

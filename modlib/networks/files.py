@@ -6,9 +6,8 @@ Chapter: ``clusterability``.
 from __future__ import annotations
 
 import pickle
-import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +16,20 @@ from modlib.checks import arrived
 from modlib.errors import DataError, InputError
 from modlib.files import check_size, read_arrays
 from modlib.networks.network import Network, from_arrays, to_array
+from modlib.networks.states import order_of
 
 
-def load_network(path: str | Path, activation: str = "relu") -> Network:
+def load_network(path: str | Path, activation: str = "relu", order: Sequence[str] | None = None) -> Network:
     """A perceptron from a file of weights; files that could run code are refused.
 
     Args:
         path: ``.npz`` with the arrays ``kernel/0``, ``bias/0``, ``kernel/1``, ... (biases may be missing);
-            or a state dict of Linear layers as ``.safetensors`` (layers in the natural order of their names)
-            or ``.pt``/``.pth`` (in the order of the file).
+            or a state dict of Linear layers as ``.safetensors``, ``.pt`` or ``.pth``.
         activation: a file of weights does not say which; see ``from_arrays``.
+        order: names of the layers of a state dict, from input to output, see ``ordered_weights``.
 
     Raises:
-        InputError: if the format is not known, or the arrays do not make a perceptron.
+        InputError: if the format or the order of layers is not known, or the arrays do not make a perceptron.
         DataError: if the file is missing or damaged, or would need pickle.
 
     >>> from tempfile import TemporaryDirectory
@@ -41,6 +41,8 @@ def load_network(path: str | Path, activation: str = "relu") -> Network:
     if not isinstance(path, str | Path):
         raise InputError(f"path = {arrived(path)} arrived; expected the name of a file")
     path = Path(path)
+    if order is not None and path.suffix == ".npz":
+        raise InputError(f"order arrived for {path}, whose arrays are numbered; expected none")
     match path.suffix:
         case ".npz":
             arrays = read_arrays(path)
@@ -68,6 +70,8 @@ def load_network(path: str | Path, activation: str = "relu") -> Network:
             f"{path} holds {list(state)}; expected weights (fan-out, fan-in) and biases of Linear layers only. "
             "Build the model in PyTorch, load the file into it and pass the model to as_network"
         )
+    shapes = {name.removesuffix("."): state[f"{name}weight"].shape[::-1] for name in names}
+    names = [f"{name}." if name else name for name in order_of(shapes, order)]
     return from_arrays([state[f"{n}weight"].T for n in names], [state.get(f"{n}bias") for n in names], activation)
 
 
@@ -79,12 +83,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} does not read as a safetensors file ({error}); save it again") from error
-    return {key: to_array(state[key]) for key in sorted(state, key=_natural)}
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort key that puts fc2 before fc10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return {key: to_array(value) for key, value in state.items()}
 
 
 def _read_state_dict(path: Path) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ import torch
 from torch import fx, nn
 
 from modlib.errors import InputError
+from modlib.networks.keras_sequences import sequence_layer
 from modlib.networks.modules import (
     FlattenChannelsLast,
     activation_of,
@@ -27,10 +28,14 @@ from modlib.networks.modules import (
     usable,
 )
 
-TRAINING_ONLY = ("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "ActivityRegularization")
+TRAINING_ONLY = (
+    *("Dropout", "SpatialDropout1D", "SpatialDropout2D"),
+    *("GaussianDropout", "GaussianNoise", "ActivityRegularization"),
+)
 KERAS_LAYERS = (
     "Dense, convolutions and pooling in 2-D, BatchNormalization, activations, Add, Multiply, Concatenate, padding, "
-    "Rescaling, Dropout and Flatten"
+    "Rescaling, Dropout and Flatten; of sequences Embedding, LSTM, GRU, SimpleRNN, Conv1D, LayerNormalization and "
+    "global pooling"
 )
 JOINS = {
     "Add": operator.add,
@@ -129,9 +134,9 @@ def _join(
         for other in arguments[1:]:
             total = graph.call_function(JOINS[kind], (total, other))
         return graph.call_function(operator.truediv, (total, len(arguments))) if kind == "Average" else total
-    if kind == "Concatenate" and rank in (2, 4):
+    if kind == "Concatenate" and rank in (2, 3, 4):
         axis = layer.axis % rank
-        return graph.call_function(torch.cat, (list(arguments), axis if rank == 2 else {1: 2, 2: 3, 3: 1}[axis]))
+        return graph.call_function(torch.cat, (list(arguments), {1: 2, 2: 3, 3: 1}[axis] if rank == 4 else axis))
     raise unsupported(layer.name, f"a {kind} of inputs of shapes {', '.join(map(str, shapes))}", KERAS_LAYERS)
 
 
@@ -140,6 +145,12 @@ def _keras_layer(layer: Any, shape: tuple[int | None, ...]) -> dict[str, nn.Modu
     kind, name = type(layer).__name__, layer.name
     if mode := getattr(layer, "quantization_mode", None):
         raise unsupported(name, f"a {kind} quantised to {mode}, which rounds its inputs as well", KERAS_LAYERS)
+    if (found := sequence_layer(layer, shape)) is not None:
+        if kind not in ("Dense", "Conv1D"):
+            return found
+        if "softmax" in getattr(layer.activation, "__name__", ""):
+            raise unsupported(name, f"a {kind} of sequences followed by a softmax", KERAS_LAYERS)
+        return found | _activation(layer)
     match "other layout" if getattr(layer, "data_format", "channels_last") != "channels_last" else kind, len(shape):
         case "Dense", 2:
             return {name: linear_of(layer.kernel, layer.bias if layer.use_bias else None)} | _activation(layer)

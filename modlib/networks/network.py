@@ -132,6 +132,19 @@ class Network(BriefRepr):
             raise InputError("the network has a single layer of weights; expected a hidden layer: pass a deeper one")
         return whole(layer, "layer", most=len(self.layers) - 1)
 
+    def layer_name(self, layer: int) -> str:
+        """Name of a hidden layer, from 1."""
+        return self.layers[self.hidden_layer(layer) - 1].name
+
+    def width(self, layer: int) -> int:
+        """Number of units of a hidden layer, from 1."""
+        return int(self.layers[self.hidden_layer(layer) - 1].kernel.shape[-1])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of outputs."""
+        return int(self.layers[-1].kernel.shape[-1])
+
     def answers(self, inputs: np.ndarray) -> np.ndarray:
         """What the network says to every input: the number of its largest output, see ``answers``.
 
@@ -211,7 +224,10 @@ def _way_out(model: object) -> str:
     if isinstance(model, str | Path):
         return "modlib.load_network reads a file of weights"
     if isinstance(model, Mapping):
-        return "a state dict goes into its model by model.load_state_dict"
+        return (
+            "a state dict goes into its model by model.load_state_dict, or modlib.ordered_weights puts its weights in "
+            "order, as those of flax"
+        )
     if hasattr(model, "shape"):
         return (
             "neuron_graph takes a list of weight matrices, [W] if there is one; an adjacency matrix is clustered by "

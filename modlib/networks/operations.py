@@ -40,6 +40,7 @@ ELEMENTWISE = _names(
     _softmax _log_softmax _safe_softmax positive zero_dropout type_as detach_copy
     """
 )
+PRODUCTS, QUOTIENTS = _names("mul multiply"), _names("div divide truediv true_divide")
 POOLS = _names(
     """
     adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
@@ -78,6 +79,7 @@ OWN_NAMES = {  # modules whose file holds several kinds
     "GLU": "glu",
     "MultiheadAttention": "multi_head_attention",
     "FlattenChannelsLast": "flatten",
+    "Turned": "transpose",
     "Linear": "linear",
     "NonDynamicallyQuantizableLinear": "linear",
     "Bilinear": "bilinear",

@@ -30,11 +30,15 @@ class Program:
         graph: computes what the module computes.
         inputs: arguments, in order, of one pass; those that are no tensors are part of the graph.
         names: of the arguments.
+        module: what it is the pass of.
+        outputs: all tensors that the module gives for the inputs.
     """
 
     graph: fx.GraphModule
     inputs: tuple[Any, ...]
     names: tuple[str, ...]
+    module: nn.Module
+    outputs: tuple[Tensor, ...]
 
 
 def programs_of(module: nn.Module, inputs: object = None) -> Iterator[Program]:
@@ -52,14 +56,14 @@ def programs_of(module: nn.Module, inputs: object = None) -> Iterator[Program]:
     faults = []
     for way, trace in (("torch.fx", _by_fx), ("torch.export", _by_export)):
         try:
-            program = trace(module, given)
+            graph, taken = trace(module, given)
             with torch.no_grad():
-                found = program.graph(*program.inputs)
+                found = graph(*taken.values())
         except Exception as error:  # tracing runs the model's own code, which may raise anything
             faults.append(f"{way}: {_first_line(error)}")
             continue
         if _agree(found, outputs):
-            yield program
+            yield Program(graph, tuple(taken.values()), tuple(taken), module, tuple(tensors_of(outputs)))
         else:
             faults.append(f"{way}: it computes something else")
     if len(faults) == 2:
@@ -166,7 +170,10 @@ def _candidates(module: nn.Module) -> Iterator[Tensor]:
             yield torch.linspace(-1, 1, 2 * int(np.prod(shape))).reshape(2, *shape)
 
 
-def _by_fx(module: nn.Module, given: Mapping[str, Any]) -> Program:
+Steps = tuple[fx.GraphModule, dict[str, Tensor]]  # and the arguments that they take, in order
+
+
+def _by_fx(module: nn.Module, given: Mapping[str, Any]) -> Steps:
     parameters = inspect.signature(module.forward).parameters
     fixed = {
         name: parameter.default
@@ -186,14 +193,14 @@ def _by_fx(module: nn.Module, given: Mapping[str, Any]) -> Program:
                     raise ValueError(f"the argument {node.target} is used, and not given")
                 graph.erase_node(user)
             graph.erase_node(node)
-    program = fx.GraphModule(module, graph)
-    names = tuple(name for name in parameters if isinstance(given.get(name), Tensor))
-    return Program(program, tuple(given[name] for name in names), names)
+    return fx.GraphModule(module, graph), {
+        name: given[name] for name in parameters if isinstance(given.get(name), Tensor)
+    }
 
 
-def _by_export(module: nn.Module, given: Mapping[str, Any]) -> Program:
-    names = tuple(name for name, value in given.items() if isinstance(value, Tensor))
-    fixed = {name: value for name, value in given.items() if name not in names}
+def _by_export(module: nn.Module, given: Mapping[str, Any]) -> Steps:
+    taken = {name: value for name, value in given.items() if isinstance(value, Tensor)}
+    fixed = {name: value for name, value in given.items() if name not in taken}
 
     class Fixed(nn.Module):
         def __init__(self) -> None:
@@ -201,25 +208,27 @@ def _by_export(module: nn.Module, given: Mapping[str, Any]) -> Program:
             self.module = module
 
         def forward(self, *tensors: Tensor) -> object:
-            return _tensors(self.module(**dict(zip(names, tensors, strict=True)), **fixed))
+            return tensors_of(self.module(**dict(zip(taken, tensors, strict=True)), **fixed))
 
-    tensors = tuple(given[name] for name in names)
-    exported = torch.export.export(Fixed().eval(), tensors, strict=False)
-    return Program(exported.module(check_guards=False), tensors, names)
+    any_number = tuple({0: torch.export.Dim.AUTO} if tensor.ndim else None for tensor in taken.values())  # of inputs
+    exported = torch.export.export(
+        Fixed().eval(), tuple(taken.values()), dynamic_shapes={"tensors": any_number}, strict=False
+    )
+    return exported.module(check_guards=False), taken
 
 
-def _tensors(outputs: object) -> list[Tensor]:
+def tensors_of(outputs: object) -> list[Tensor]:
     """All tensors of what a module returns, in whatever it wraps them."""
     if isinstance(outputs, Tensor):
         return [outputs]
     if isinstance(outputs, Mapping):
         outputs = list(outputs.values())
-    return [tensor for part in outputs for tensor in _tensors(part)] if isinstance(outputs, Sequence) else []
+    return [tensor for part in outputs for tensor in tensors_of(part)] if isinstance(outputs, Sequence) else []
 
 
 def _agree(found: object, wanted: object) -> bool:
     """Whether outputs are the same, up to rounding; what is not a number must be so in both."""
-    ours, theirs = _tensors(found), _tensors(wanted)
+    ours, theirs = tensors_of(found), tensors_of(wanted)
     if [one.shape for one in ours] != [other.shape for other in theirs]:
         return False
     for one, other in zip(ours, theirs, strict=True):

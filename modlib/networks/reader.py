@@ -23,6 +23,8 @@ from modlib.networks.operations import (
     ELEMENTWISE,
     MOVES,
     POOLS,
+    PRODUCTS,
+    QUOTIENTS,
     REDUCTIONS,
     changes_argument,
     name_of,
@@ -112,8 +114,7 @@ class Reader(fx.Interpreter):
         if name in REDUCTIONS:
             return self._reduce(node, name, value)
         if name in ELEMENTWISE and not isinstance(value, tuple):
-            parts = [units for argument in arguments if isinstance(units := self.units_of(argument), Units)]
-            return united(parts, value.shape)
+            return united(self._multiplied(node, name, value.shape), value.shape)
         if name in ELEMENTWISE:  # native norms return statistics as well
             return (united([self.units_of(node.args[0])], value[0].shape), *[None] * (len(value) - 1))
         raise self.refused(node, f"a {name}, in which units may mix in a way that no edge stands for")
@@ -171,6 +172,20 @@ class Reader(fx.Interpreter):
 
         found = reduced(units, reduce)
         return found if isinstance(value, Tensor) else (found, None)
+
+    def _multiplied(self, node: fx.Node, name: str, shape: Sequence[int]) -> list[Units]:
+        """Units of all arguments that have some, times the constants by which the step multiplies them."""
+        arguments = [*node.args, *node.kwargs.values()]
+        parts = [units for argument in arguments if isinstance(units := self.units_of(argument), Units)]
+        if name in PRODUCTS | QUOTIENTS and len(parts) == 1:
+            (gain,) = [self.value(one) for one in arguments[:2] if self.units_of(one) is None]
+            size = torch.as_tensor(gain, dtype=torch.float32).abs()
+            if name in PRODUCTS:
+                return [united(parts, shape).times(size)]
+            return parts if self.units_of(arguments[0]) is None else [united(parts, shape).times(1 / size)]
+        if len(parts) == 2 and "alpha" in node.kwargs:  # of a sum: what its second argument is multiplied by
+            parts[1] = parts[1].times(torch.tensor(float(self.value(node.kwargs["alpha"]))).abs())
+        return parts
 
     def _as_channels(self, units: Units) -> Units:
         """Inputs whose places are pooled: a channel is one unit, whatever its place."""
@@ -231,12 +246,12 @@ class Reader(fx.Interpreter):
     # --- layers of weights
 
     def new_layer(
-        self, name: str, size: int, kind: str, positions: bool, node: str = "", axis: int = -1
+        self, name: str, size: int, kind: str, positions: bool, node: str = "", axis: int | None = -1, part: str = ""
     ) -> tuple[int, int]:
         """Note a layer; returns its number, and that of its first unit."""
         taken = {layer.name for layer in self.layers}
         unique = next(n for n in (name, *(f"{name} ({i})" for i in range(2, len(taken) + 3))) if n not in taken)
-        self.layers.append(UnitLayer(unique, size, kind, positions, node, axis))
+        self.layers.append(UnitLayer(unique, size, kind, positions, node, axis, part))
         self.first.append(self.first[-1] + size)
         return len(self.layers) - 1, self.first[-2]
 
@@ -320,11 +335,25 @@ class Reader(fx.Interpreter):
                     sp.coo_array((v, places), shape=shape).tocsr() for v in (scale[here], np.ones(sum(here)))
                 )
                 sums.data /= times.data  # places that became one unit are read once
+                sums.eliminate_zeros()  # what is multiplied by 0 is not read
                 reads[source] = sums
             outputs = unit[self.first[layer] : self.first[layer + 1]]
             norm = self.norms.get(node) if node is not None else None
             weights.append(Weights(layer, kernel, groups, outputs, reads, norm))
-        return _without_unread_inputs(Trace(tuple(layers), tuple(weights), self.program))
+        return _without_unread_inputs(Trace(tuple(layers), tuple(weights), self.program, self._outputs()))
+
+    def _outputs(self) -> frozenset[int]:
+        """Numbers of the layers whose units are in what the program returns."""
+        (last,) = self.program.graph.graph.find_nodes(op="output")
+        returned: list[Any] = [self.units.get(node) for node in last.all_input_nodes]
+        ids = np.empty(0, dtype=int)
+        while returned:
+            units = returned.pop()
+            if isinstance(units, list | tuple):
+                returned += units
+            elif units is not None:
+                ids = np.union1d(ids, units.ids.numpy())
+        return frozenset((np.searchsorted(self.first, ids[ids >= 0], side="right") - 1).tolist())
 
 
 def _without_unread_inputs(trace: Trace) -> Trace:
@@ -336,4 +365,5 @@ def _without_unread_inputs(trace: Trace) -> Trace:
         replace(one, layer=number[one.layer], reads={number[source]: reads for source, reads in one.reads.items()})
         for one in trace.weights
     )
-    return Trace(tuple(trace.layers[i] for i in kept), weights, trace.program)
+    outputs = frozenset(number[layer] for layer in trace.outputs if layer in number)
+    return Trace(tuple(trace.layers[i] for i in kept), weights, trace.program, outputs)

@@ -6,15 +6,21 @@ Chapter: ``clusterability``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
+from modlib.checks import instance, whole
+from modlib.errors import InputError
+from modlib.networks.network import AT_ONCE, Network
 from modlib.networks.normalisation import BatchNorm
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from modlib.networks.programs import Program
 
 
@@ -27,8 +33,10 @@ class UnitLayer(BriefRepr):
         size: number of units.
         kind: ``input``, ``dense``, ``conv``, ``recurrent`` or ``attention``.
         positions: whether it computes every unit at several places of an image or sequence.
-        node: the step of the program that computes it; empty for inputs and parts of a step.
-        axis: of its output along which the units lie.
+        node: the step of the program that computes it; empty for inputs.
+        axis: of the step's output along which the units lie; None if the step computes other layers too, and does not
+            return this one.
+        part: of the step, if it computes several layers.
     """
 
     name: str
@@ -36,7 +44,8 @@ class UnitLayer(BriefRepr):
     kind: str
     positions: bool
     node: str = ""
-    axis: int = -1
+    axis: int | None = -1
+    part: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +57,8 @@ class Weights(BriefRepr):
         kernel: (..., features of a group, outputs).
         groups: number of blocks: outputs of a block read its features only.
         unit: (outputs,) unit of every output; heads of attention have several.
-        reads: by number of a layer, (units, features): by what a normalisation on the way multiplies, 0 if not read.
+        reads: by number of a layer, (units, features): by what normalisations and constants on the way multiply, in
+            size, 0 if not read.
         batch_norm: what follows the layer at once, or None.
     """
 
@@ -71,11 +81,96 @@ class Trace(BriefRepr):
         layers: in the order of the pass, inputs first.
         weights: what joins them.
         program: computes what the network computes, step by step.
+        outputs: numbers of the layers whose units are in what the network returns.
     """
 
     layers: tuple[UnitLayer, ...]
     weights: tuple[Weights, ...]
     program: Program
+    outputs: frozenset[int]
 
     def _facts(self) -> dict[str, object]:
         return {layer.name: f"{layer.size} {layer.kind}" for layer in self.layers}
+
+    @property
+    def module(self) -> nn.Module:
+        """The torch module that was traced: a copy, in evaluation mode."""
+        return self.program.module
+
+    @cached_property
+    def hidden(self) -> tuple[int, ...]:
+        """Numbers of the hidden layers: all that the network computes but those that only its outputs show."""
+        read = {source for weights in self.weights for source in weights.reads}
+        return tuple(i for i, layer in enumerate(self.layers) if layer.node and (i in read or i not in self.outputs))
+
+    def hidden_layer(self, layer: int) -> int:
+        """The number of a hidden layer, as it stands in ``layers``, if there is one of that number.
+
+        Raises:
+            InputError: if there is none; the error names what is there.
+        """
+        layer = whole(layer, "layer", least=0, most=len(self.layers) - 1)
+        if layer not in self.hidden:
+            names = ", ".join(f"{number} ({self.layers[number].name})" for number in self.hidden)
+            raise InputError(
+                f"layer = {layer} arrived, which is {self.layers[layer].name!r}, an input or output; expected a hidden "
+                f"layer: {names or 'this network has none'}"
+            )
+        return layer
+
+    def layer_name(self, layer: int) -> str:
+        """Name of a hidden layer."""
+        return self.layers[self.hidden_layer(layer)].name
+
+    def width(self, layer: int) -> int:
+        """Number of units of a hidden layer."""
+        return self.layers[self.hidden_layer(layer)].size
+
+    @property
+    def n_classes(self) -> int:
+        """Number of outputs an input, where the network gives one vector, (n, classes).
+
+        Raises:
+            InputError: if it gives anything else first.
+        """
+        shape = tuple(self.program.outputs[0].shape)
+        if len(shape) != 2:
+            raise InputError(
+                f"outputs of shape {shape} arrived; expected one vector an input, (n, classes): pass the part of the "
+                "network that gives class scores"
+            )
+        return shape[1]
+
+    def answers(self, inputs: np.ndarray) -> np.ndarray:
+        """Number of the largest output for every input, (n,), see ``modlib.networks.answers``.
+
+        Raises:
+            InputError: if inputs are not those of the network, or it gives no vector of outputs.
+        """
+        import torch
+
+        from modlib.networks.execution import as_taken
+        from modlib.networks.programs import tensors_of
+
+        _ = self.n_classes  # what gives no vector is refused
+        with torch.no_grad():
+            batches = as_taken(self, inputs).split(AT_ONCE)
+            return torch.cat([tensors_of(self.module(batch))[0].argmax(-1) for batch in batches]).numpy()
+
+    def unit_of(self, layer: int) -> np.ndarray:
+        """(outputs of the step,) the unit that each belongs to; a head of attention has several."""
+        return next(weights.unit for weights in self.weights if weights.layer == layer)
+
+
+AnyNetwork: TypeAlias = Network | Trace
+
+
+def network_or_trace(network: object) -> AnyNetwork:
+    """A network as the measures take it: a chain, or one of any shape that was traced.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    if isinstance(network, Trace):
+        return network
+    return instance(network, Network, "network", "pass modlib.as_network(model), or modlib.trace(model)")

@@ -24,7 +24,8 @@ class Units:
 
     Attributes:
         ids: ``(m, *shape)`` whole numbers: the up to m units that a number comes from, ``NONE`` or ``MIXED``.
-        scale: ``(m, *shape)`` by what a batch normalisation on the way from the unit has multiplied it; None for 1.
+        scale: ``(m, *shape)`` by what batch normalisations and constants on the way from the unit have multiplied it,
+            in size; None for 1.
     """
 
     ids: Tensor
@@ -36,7 +37,7 @@ class Units:
         return self.ids.shape[1:]
 
     def times(self, factor: Tensor) -> Units:
-        """The same units, behind a normalisation that multiplies by a factor (which broadcasts)."""
+        """The same units, multiplied by a factor (which broadcasts)."""
         scale = torch.ones(self.ids.shape) if self.scale is None else self.scale
         return Units(self.ids, scale * factor)
 
@@ -109,17 +110,18 @@ def incidence(units: Units, axis: int, n_units: int) -> tuple[np.ndarray, np.nda
     """Which units are read as which feature, where features lie along an axis.
 
     Returns:
-        Units, features and scales of all pairs that occur, each once, (pairs,); and whether a feature is ``MIXED``
+        Units, features and largest scales of all pairs that occur, each once, (pairs,); whether a feature is ``MIXED``
         only, so that no unit stands for it.
     """
     ids = units.ids.movedim(axis if axis < 0 else axis + 1, 0).flatten(1)
     features = torch.arange(len(ids))[:, None].expand_as(ids)
     real = ids >= 0
     lost = ((ids == MIXED).any(1) & ~real.any(1)).any()
-    keys, first = np.unique((features[real] * n_units + ids[real]).numpy(), return_index=True)
+    keys, pair = np.unique((features[real] * n_units + ids[real]).numpy(), return_inverse=True)
     scale = np.ones(len(keys))
     if units.scale is not None:
-        scale = units.scale.movedim(axis if axis < 0 else axis + 1, 0).flatten(1)[real].numpy()[first]
+        scale = np.zeros(len(keys))
+        np.maximum.at(scale, pair, units.scale.movedim(axis if axis < 0 else axis + 1, 0).flatten(1)[real].numpy())
     return keys % n_units, keys // n_units, scale, bool(lost)
 
 

@@ -58,6 +58,8 @@ def _product(reader: Reader, node: fx.Node, module: nn.Module | None, value: Ten
     if hasattr(node.target, "_schema") and node.target._schema.name in ("aten::addmm", "aten::baddbmm"):
         left, right = node.args[1:3]
     ours, theirs = reader.units_of(left), reader.units_of(right)
+    if len(node.args) > 2 and reader.units_of(node.args[0]) is not None and node.args[0] not in (left, right):
+        raise reader.refused(node, "a product to which activations are added in the same step")
     if ours is not None and theirs is None and reader.value(right).ndim == 2:
         return _dense(reader, node, module, right, left, value, turned=False)
     if ours is None and theirs is not None and _is_constant(theirs, -2):
@@ -110,7 +112,8 @@ def _einsum(reader: Reader, node: fx.Node, module: nn.Module | None, value: Tens
     if units[0] is not None and units[1] is None and not batch:
         kernel = to_array(arranged[1](reader.value(tensors[1])))[0]
         kind = reader.weight_name(node, module, tensors[1])
-        layer, start = reader.new_layer(kind, kernel.shape[1], "dense", len(rows) > 1, node.name)
+        axis = out.index(columns[0]) if len(columns) == 1 else None
+        layer, start = reader.new_layer(kind, kernel.shape[1], "dense", len(rows) > 1, node.name, axis)
         reader.reads(node, layer, kernel, units[0], -1)
         result = of_layer(start, kernel.shape[1], product.shape, -1)
     elif units[0] is None or units[1] is None:
@@ -154,7 +157,7 @@ def _attention(reader: Reader, node: fx.Node, module: Any, value: tuple[Tensor, 
         units = reader.units_of(given[part])
         if units is None:
             continue
-        layer, first = reader.new_layer(f"{path}.{name}", size, "attention", True)
+        layer, first = reader.new_layer(f"{path}.{name}", size, "attention", True, node.name, None, name)
         reader.reads(node, layer, to_array(weight).T, units, -1, normalised=False)
         reader.merged += together(Units((first + torch.arange(size)).reshape(1, heads, -1)), [-1])
     if units is None:
@@ -226,7 +229,9 @@ def _recurrent(reader: Reader, node: fx.Node, module: Any, value: Any) -> Any:
             title = f"{name}.l{number}" + (" reverse" if direction else "")
             started = [_of_state(reader, part, at) for part in (hidden, cell)]
             shape = (*outputs.shape[:-1], outer.shape[1])
-            found = _step(reader, node, title, (inner, outer), units, started, shape)
+            # outputs are those of the last layer, of one direction beside the other
+            axis, part = (-1 if number == depth - 1 else None), (str(at) if depth * (1 + both) > 1 else "")
+            found = _step(reader, node, title, (inner, outer), units, started, shape, axis, part)
             directions.append(found)
             last.append(_last(found))
         units = moved(lambda rows: torch.cat(rows, -1), directions)
@@ -256,6 +261,8 @@ def _step(
     inputs: Units | None,
     started: Sequence[Units | None],
     shape: Sequence[int],
+    axis: int | None = -1,
+    part: str = "",
 ) -> Units:
     """Hidden units of a recurrent layer, whose gates' weights are (gates * units, features)."""
     size = weights[1].shape[1]
@@ -266,7 +273,7 @@ def _step(
         _, before = reader.new_layer(f"{name} before", size, "recurrent", True)
         steps = of_layer(before, size, (1, size), -1)
         hidden = steps if hidden is None else united([steps, hidden], hidden.shape)
-    layer, first = reader.new_layer(name, size, "recurrent", not cell, node.name)
+    layer, first = reader.new_layer(name, size, "recurrent", not cell, node.name, axis, part)
     for kernel, units in ((inner, inputs), (outer, hidden)):
         if units is not None:
             reader.reads(node, layer, kernel, units, -1, normalised=False)

@@ -5,13 +5,18 @@ Chapter: ``coherence``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modlib.checks import array, arrived, instance
+from modlib.checks import array, arrived, instance, wholes
 from modlib.errors import InputError
+from modlib.networks.activity import activities_of, two_that_differ
+from modlib.networks.execution import Execution, as_taken
 from modlib.networks.network import AT_ONCE, Network, chain
+from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
 
 
 def relu_names(network: Network) -> list[str]:
@@ -34,23 +39,28 @@ def relu_names(network: Network) -> list[str]:
     if len(names) != len(network.layers) - 1 or any(layer.activation != "relu" for layer in network.layers[:-1]):
         raise InputError(
             f"{len(names)} nn.ReLU modules and {len(network.layers)} layers of weights arrived; expected a ReLU module "
-            "after every layer but the last: write the network with nn.ReLU() in place of functions"
+            "after every layer but the last: write the network with nn.ReLU() in place of functions, or pass "
+            "modlib.trace(model)"
         )
     return names
 
 
-def hidden_activities(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
+def hidden_activities(network: AnyNetwork, inputs: np.ndarray, layers: Sequence[int] | None = None) -> list[np.ndarray]:
     """Activity of every hidden unit for every input; that of a channel is the sum over its map, an L1 norm after ReLU.
 
     Args:
-        network: with ReLU after every layer but the last.
+        network: with ReLU after every layer but the last; or a traced network of any shape, whose units have the
+            activity behind the last norm or function before they meet others, so before the sum of a skip connection.
+            It is summed over places of an image or sequence; that of a head of attention is the sizes of its features.
         inputs: (n, ...), what its module takes.
+        layers: numbers of hidden layers of a traced network, all of them by default.
 
     Returns:
         For every hidden layer (n, units), float32.
 
     Raises:
-        InputError: as ``relu_names``, or if inputs are not finite or do not fit the network.
+        InputError: as ``relu_names``, or if inputs are not finite or do not fit the network, or the activity of a layer
+            is not seen, as that of all but the last layer of an LSTM.
 
     Source: importance-coherence 3.1.1. Chapter: ``coherence``.
 
@@ -59,6 +69,11 @@ def hidden_activities(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
     >>> [activities.tolist() for activities in hidden_activities(network, np.array([[2.0], [-3.0]]))]
     [[[2.0, 0.0], [0.0, 3.0]]]
     """
+    network = network_or_trace(network)
+    if isinstance(network, Trace):
+        return _checked(_of_trace(network, inputs, layers), inputs)
+    if layers is not None:
+        raise InputError("layers arrived for a chain; expected a traced network, or no layers: a chain gives all")
     names = relu_names(network)
     inputs = array(inputs, "inputs", dtype=np.float32)
     parts: list[list[Tensor]] = [[] for _ in names]
@@ -81,7 +96,29 @@ def hidden_activities(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
     finally:
         for hook in hooks:
             hook.remove()
-    activities = [torch.cat(of_layer).numpy() for of_layer in parts]
+    return _checked([torch.cat(of_layer).numpy() for of_layer in parts], inputs)
+
+
+def _of_trace(trace: Trace, inputs: np.ndarray, layers: Sequence[int] | None) -> list[np.ndarray]:
+    numbers = trace.hidden if layers is None else wholes(layers, "layers")
+    chosen = [trace.layers[trace.hidden_layer(number)] for number in numbers]
+    execution, given = Execution(trace), as_taken(trace, inputs)
+    try:
+        places = activities_of(execution, chosen, two_that_differ(given))
+        parts = []
+        for batch in given.split(AT_ONCE):
+            with torch.no_grad():
+                noted = execution.noted(batch, [place.step for place in places])
+                parts.append([place.read(noted[place.step], len(batch)).sum(2) for place in places])
+    except (RuntimeError, IndexError) as error:
+        raise InputError(
+            f"inputs of shape {given.shape} do not fit the network as it was traced ({error}); expected those of its "
+            "module: give trace an example of at least two inputs"
+        ) from error
+    return [torch.cat(of_layer).numpy() for of_layer in zip(*parts, strict=True)]
+
+
+def _checked(activities: list[np.ndarray], inputs: np.ndarray) -> list[np.ndarray]:
     if not all(np.isfinite(of_layer).all() for of_layer in activities):
         raise InputError(f"inputs = {arrived(inputs)} arrived; expected some whose activities are finite")
     return activities

@@ -10,16 +10,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from modlib.checks import instance, items, labels as whole_numbers, real, seed_number, whole, wholes
 from modlib.errors import InputError
+from modlib.networks.activity import activities_of
+from modlib.networks.execution import Execution
 from modlib.networks.network import Network
+from modlib.networks.operations import name_of
+from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
 from modlib.reprs import BriefRepr
 from modlib.responses.activations import relu_names
 
@@ -74,7 +78,7 @@ class Visualisation(BriefRepr):
 
 
 def visualise(
-    network: Network,
+    network: AnyNetwork,
     layer: int,
     sets: Sequence[np.ndarray],
     shape: tuple[int, int, int],
@@ -89,8 +93,9 @@ def visualise(
     layer are silent for an image, the gradient takes their ReLU for the identity, as Lucid does in its first steps.
 
     Args:
-        network: with ReLU after every layer but the last.
-        layer: hidden layer, from 1.
+        network: with ReLU after every layer but the last; or a traced network of any shape, whose activities are those
+            of ``hidden_activities``, as means over places.
+        layer: hidden layer, from 1; of a traced network its number in ``layers``.
         sets: units of each, indices within the layer; sets may differ in size.
         shape: channels, height and width of an image. A perceptron gets it flattened.
         seed: decides the start, which is the same for all images, and the transforms.
@@ -113,7 +118,7 @@ def visualise(
     """
     from lucent.optvis import param, render
 
-    network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
+    network = network_or_trace(network)
     settings = instance(
         ImageSettings() if settings is None else settings, ImageSettings, "settings", "pass ImageSettings(steps=256)"
     )
@@ -122,7 +127,8 @@ def visualise(
     with _global_generators(seed):
         start = (NOISE * torch.randn(1, *shape)).expand(len(sets), -1, -1, -1)
         device = param.spatial.device
-        watched = _Watched(network, layer, start.to(device))
+        watch = _WatchedTrace if isinstance(network, Trace) else _Watched
+        watched = watch(network, layer, start.to(device))  # type: ignore[arg-type]
         pixels, goal = start.to(device, copy=True).requires_grad_(), shares.to(device, torch.float32)
         watched.goes_on = False
         (found,) = render.render_vis(
@@ -142,7 +148,7 @@ def visualise(
     with torch.no_grad():
         outputs = watched(torch.as_tensor(images, device=device)).double()
     activities = watched.activities.double().cpu()
-    probabilities = outputs if network.layers[-1].activation == "softmax" else outputs.softmax(1)
+    probabilities = outputs if watched.ends_in_softmax else outputs.softmax(1)
     score = (activities * shares).sum(1)
     variance = (shares * (activities - score[:, None]) ** 2).sum(1)
     entropy = torch.special.entr(probabilities).sum(1).cpu()
@@ -167,9 +173,16 @@ class _Redirected(torch.autograd.Function):
         return torch.where(blocked, waking, usual)
 
 
+def _redirected(inputs: Tensor) -> Tensor:
+    return cast(Tensor, _Redirected.apply(inputs))
+
+
+_redirected.__name__ = "relu"  # by which a program knows what it does, see modlib.networks.operations
+
+
 class _RedirectedReLU(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
-        return cast(Tensor, _Redirected.apply(inputs))
+        return _redirected(inputs)
 
 
 class _Passed(Exception):
@@ -184,6 +197,7 @@ class _Watched(nn.Module):
 
     def __init__(self, network: Network, layer: int, images: Tensor) -> None:
         super().__init__()
+        self.ends_in_softmax = network.layers[-1].activation == "softmax"
         flat = nn.Flatten() if network.layers[0].kind == "dense" else nn.Identity()
         inner, names = copy.deepcopy(network.module), relu_names(network)
         for name in names:
@@ -212,10 +226,55 @@ class _Watched(nn.Module):
             raise _Passed
 
 
-def _shares(network: Network, layer: int, sets: Sequence[np.ndarray]) -> np.ndarray:
+class _WatchedTrace(nn.Module):
+    """The same for a traced network."""
+
+    def __init__(self, trace: Trace, layer: int, images: Tensor) -> None:
+        super().__init__()
+        example = trace.program.inputs[0]
+        if tuple(images.shape[1:]) != tuple(example.shape[1:]) and example.shape[1:] != images[0].flatten().shape:
+            raise InputError(
+                f"images of shape {tuple(images.shape[1:])} do not fit the network, which was traced with inputs of "
+                f"shape {tuple(example.shape[1:])}; expected channels, height and width of these"
+            )
+        _ = trace.n_classes  # what gives no vector is refused
+        graph = _with_redirected_relus(trace)
+        self.execution = Execution(replace(trace, program=replace(trace.program, graph=graph)))
+        pair = torch.rand(2, *example.shape[1:], generator=torch.Generator().manual_seed(0))
+        (self.place,) = activities_of(self.execution, [trace.layers[trace.hidden_layer(layer)]], pair)
+        (last,) = self.execution.steps[-1].all_input_nodes[:1]
+        self.ends_in_softmax = "softmax" in self.execution.name_of(last)
+        self.module = graph.to(images.device).requires_grad_(False)
+        self.shape, self.goes_on = example.shape[1:], True
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Outputs, or the images where the pass ends early."""
+        given = self.execution.begin(images.reshape(-1, *self.shape))
+        stop = self.execution.place[self.place.step] + 1
+        values = self.execution.go(given, 0, stop, {})
+        self.activities = self.place.read(values[self.place.step], len(images)).mean(2)
+        return self.execution.outputs(values, stop, {}) if self.goes_on else images
+
+
+def _with_redirected_relus(trace: Trace) -> fx.GraphModule:
+    """A copy of the program of a trace with other ReLUs, which compute the same."""
+    graph = copy.deepcopy(trace.program.graph)
+    modules = dict(graph.named_modules())
+    for step in list(graph.graph.nodes):
+        module = modules.get(str(step.target)) if step.op == "call_module" else None
+        is_relu = step.op.startswith("call") and name_of(step, module) == "relu"
+        if is_relu and (module is None or isinstance(module, nn.ReLU)):  # other functions are of its family
+            with graph.graph.inserting_after(step):
+                step.replace_all_uses_with(graph.graph.call_function(_redirected, (step.args[0],)))
+            graph.graph.erase_node(step)
+    graph.recompile()
+    return graph
+
+
+def _shares(network: AnyNetwork, layer: int, sets: Sequence[np.ndarray]) -> np.ndarray:
     """(sets, units): for every set 1/size at its units and 0 at others."""
     layer = network.hidden_layer(layer)
-    width, sets = network.layers[layer - 1].kernel.shape[-1], items(sets, "sets")
+    width, sets = network.width(layer), items(sets, "sets")
     shares = np.zeros((len(sets), width))
     for i, units in enumerate(sets):
         units = whole_numbers(units, f"set {i}", "units", least=0, most=width - 1)

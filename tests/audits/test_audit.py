@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from shapes import LSTMClassifier, UNet
 from sklearn.metrics import adjusted_rand_score
 
 import modlib as ml
@@ -22,6 +23,10 @@ from modlib.training import draw_from
 
 SMALL = AuditSettings(
     ks=(2, 4), n_shuffles=39, n_starts=3, n_random=39, n_inputs=200, n_networks=19, mask_steps=20
+)  # fmt: skip
+
+TINY = AuditSettings(
+    ks=(7,), n_shuffles=3, n_starts=2, n_random=5, n_inputs=200, n_networks=2, mask_steps=3
 )  # fmt: skip
 
 
@@ -254,13 +259,11 @@ def test_a_task_of_the_reader_takes_the_place_of_a_class() -> None:
     assert report["masks"].says[0].startswith("Your task keeps ")
 
 
-def test_a_layer_that_a_measure_does_not_take_is_left_out_by_name() -> None:
+def test_of_a_chain_with_other_functions_everything_is_audited() -> None:
     model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
     x = np.random.default_rng(0).normal(size=(50, 6))
-    report = audit(model, x, np.arange(50) % 3, settings=replace(SMALL, ks=(2,)))
-    assert report["lesions"].tables
-    assert all("ReLU" in report[part].left_out for part in ("responses", "similar"))
-    assert "it rests on the part similar" in report["agreement"].left_out
+    report = audit(model, x, np.arange(50) % 3, settings=replace(TINY, ks=(2,)))
+    assert all(report[part].tables for part in ("lesions", "responses", "similar", "masks"))
 
 
 class Residual(torch.nn.Module):
@@ -275,13 +278,44 @@ class Residual(torch.nn.Module):
         return self.last(hidden + self.middle(hidden).relu())
 
 
-def test_of_a_network_that_branches_the_weights_are_audited_and_the_rest_says_why_not() -> None:
+def test_of_a_network_that_branches_everything_is_audited() -> None:
     torch.manual_seed(0)
-    report = audit(Residual(), np.zeros((20, 6)), np.arange(20) % 3, settings=replace(SMALL, ks=(2,)))
+    rng = np.random.default_rng(0)
+    model, x = Residual(), rng.normal(size=(60, 6)).astype(np.float32)
+    with torch.no_grad():  # so that there are inputs of every class
+        model.last.weight -= model.last.weight.mean(1, keepdim=True)
+        model.last.bias -= model(torch.as_tensor(x)).mean(0)
+    y = model(torch.as_tensor(x)).argmax(1).numpy()
+    report = audit(model, x, y, settings=replace(TINY, ks=(2,)))
     assert report["about"].tables["layers of the graph"]["layer"].tolist() == ["input", "first", "middle", "last"]
-    assert report["clusterable"].tables
+    assert report["about"].tables["layers of weights"]["reads"].tolist() == ["input", "first", "first, middle"]
+    assert "It is right about 100.0% of them." in report["about"].says
+    assert not [section.part.name for section in report if section.left_out and section.part.name != "agreement"]
     assert report["modules"].figures
-    assert "a chain of layers" in report["lesions"].left_out
+    lost = report["lesions"].tables["lesions"]
+    assert set(lost["layer"]) <= {"first", "middle"}
+    labels = report["modules"].found.arrays["labels"]  # type: ignore[union-attr]
+    units = dict(zip(("input", "first", "middle", "last"), report.subject.graph.labels_by_layer(labels), strict=True))
+    for row in lost.itertuples():
+        layer = getattr(model, row.layer)
+        gone = torch.as_tensor(units[row.layer] == row.module)
+        hook = layer.register_forward_hook(lambda part, _, out, gone=gone: torch.where(gone, part.bias, out))
+        assert row.lost == pytest.approx(1 - (model(torch.as_tensor(x)).argmax(1).numpy() == y).mean())
+        hook.remove()
+
+
+def test_an_audit_takes_what_the_network_takes() -> None:
+    torch.manual_seed(0)
+    tokens = np.random.default_rng(0).integers(11, size=(40, 5))
+    report = audit(LSTMClassifier(), tokens, np.arange(40) % 4, settings=TINY)
+    assert not [section.part.name for section in report if section.left_out and section.part.name != "agreement"]
+    assert report.subject.images is None
+    pictures = np.random.default_rng(0).random((20, 8, 8), dtype=np.float32)
+    report = audit(UNet(), pictures, settings=TINY)
+    assert report["responses"].tables
+    assert report["lesions"].left_out == "no labels arrived; pass the class of every input"
+    with pytest.raises(InputError, match=r"expected one vector an input, \(n, classes\)"):
+        audit(UNet(), pictures, np.arange(20) % 2)
 
 
 def images(channels: int = 1) -> tuple[torch.nn.Module, np.ndarray, np.ndarray]:

@@ -120,6 +120,12 @@ def test_a_sound_book_is_green(green):
     assert not any(cell.get("outputs") for cell in nbformat.read(page(green).source, as_version=4).cells)
 
 
+def test_files_that_a_chapter_writes_are_staged_for_the_site(root):
+    write(notebooks.files_of("tiny", root) / "report.html", "<p>Found.</p>")
+    book.stage(read_pages(root), [], root)
+    assert (root / "_build" / "stage" / "book" / "_static" / "tiny" / "report.html").read_text() == "<p>Found.</p>"
+
+
 def test_what_has_not_changed_is_not_executed_again(root, capsys, monkeypatch):
     monkeypatch.setattr(execution, "_execute_page", lambda *_: pytest.fail("a notebook ran"))
     runs = execution.execute_pages([page(root), page(root, "other")], False, root)

@@ -11,6 +11,7 @@ from torch import nn
 from modlib.communities import similarity
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM, normalise, similarities
 from modlib.errors import InputError
+from modlib.networks.tracing import trace
 
 WIDTHS = (9, 6, 5, 4, 3)
 
@@ -246,3 +247,54 @@ def test_hidden_layers_come_in_the_order_of_the_pass():
     x, y = data()
     found = similarities(Backwards(), x, y)
     assert [(name, len(layer["covariance"])) for name, layer in found.items()] == [("first", 7), ("second", 5)]
+
+
+class Residual(nn.Module):
+    """Layers on top of each other, with the functions behind them as modules, so that hooks see them too."""
+
+    def __init__(self):
+        super().__init__()
+        self.start, self.inner, self.norm, self.out = (
+            nn.Linear(5, 4), nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 3)
+        )  # fmt: skip
+        self.first, self.second = nn.Tanh(), nn.GELU()
+
+    def forward(self, x):
+        below = self.first(self.start(x))
+        return self.out(below + self.second(self.norm(self.inner(below))))
+
+
+def test_layers_of_a_traced_network_are_measured_as_submodules_are():
+    torch.manual_seed(0)
+    x, y = data(inputs=5)
+    network = Residual()
+    by_hooks = similarities(network, x, y, layers=["first", "second"])
+    by_trace = similarities(trace(network, x), x, y)
+    assert list(by_trace) == ["start", "inner"]
+    for hooked, traced in zip(by_hooks.values(), by_trace.values(), strict=True):
+        for name in MEASURES:
+            np.testing.assert_allclose(hooked[name], traced[name], rtol=1e-4, atol=1e-6, err_msg=name)
+    images, maps = x.reshape(len(x), 5, 1, 1).repeat(3, axis=2), nn.Conv2d(5, 4, (2, 1))
+    network = nn.Sequential(maps, nn.Sigmoid(), nn.Flatten(), nn.Linear(8, 3))
+    hooked, traced = similarities(network, images, y)["1"], similarities(trace(network, images), images, y)["0"]
+    for name in MEASURES:
+        np.testing.assert_allclose(hooked[name], traced[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_layers_whose_activity_cannot_be_replaced_are_refused_by_name():
+    steps = torch.rand(4, 3, 5)
+    with pytest.raises(InputError, match=r"layer 'rnn\.l0' are heads of attention, or read each other"):
+        similarities(trace(Recurrent(), steps), steps.numpy(), np.arange(4) % 3)
+    with pytest.raises(
+        InputError, match="hidden layers \\['inner', 'nothing'\\] arrived; expected some of start, inner"
+    ):
+        similarities(trace(Residual()), np.zeros((4, 5)), np.arange(4) % 3, ["inner", "nothing"])
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.out = nn.GRU(5, 4, batch_first=True), nn.Linear(4, 3)
+
+    def forward(self, steps):
+        return self.out(self.rnn(steps)[0][:, -1])

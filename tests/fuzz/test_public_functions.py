@@ -166,6 +166,12 @@ ARGUMENTS: dict[str, NAMED] = {
     },
     "networks.load_network": {"path": words(["nowhere.npz", "nowhere.pt", ".", "nowhere"]), "activation": just("relu")},
     "networks.lstm_encoder_decoder": {**sizes, "dropout": share},
+    "networks.ordered_weights": {
+        "state": words(
+            [{}, {"weight": np.ones(3)}, {"a": {"kernel": np.ones((2, 3))}, "b": {"kernel": np.ones((3, 2))}}]
+        ),
+        "order": words([None, ["a"], ["b", "a"], ["c"], []]),
+    },
     "networks.perceptron": {"sizes": some.widths, "rng": rng},
     "networks.planted_kernels": {"channels": some.widths, "modules": few, "seed": seed, "outside": share, "side": few},
     "networks.planted_weights": {"widths": some.widths, "modules": few, "seed": seed, "outside": share},

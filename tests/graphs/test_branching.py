@@ -234,3 +234,47 @@ def test_what_makes_no_graph_is_refused() -> None:
         module.second.weight[0, 0] = float("nan")
     with pytest.raises(GraphError, match=r"weight 2 .* holds 1 NaN or infinite value"):
         neuron_graph(module)
+
+
+class Gained(nn.Module):
+    """Activities that are multiplied by hand: by a gain a unit, a mask, and numbers in a sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+        self.gain = nn.Parameter(torch.tensor([1.0, -2.0, 0.5, 3.0]))
+        self.register_buffer("mask", torch.tensor([[[1.0, 1.0, 0.0, 1.0]]]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(x).relu() * self.gain
+        above = torch.mul(0.1, self.second(hidden).relu()) * self.mask[0]
+        return self.last(torch.add(hidden / 4, above, alpha=-3))
+
+
+def test_constants_that_multiply_activities_multiply_their_edges() -> None:
+    torch.manual_seed(0)
+    module = Gained()
+    graph = neuron_graph(module)
+    second, last = (layer.weight.detach().abs().T.numpy() for layer in (module.second, module.last))
+    gain, mask = module.gain.detach().abs().numpy()[:, None], module.mask[0, 0].numpy()[:, None]
+    np.testing.assert_allclose(graph.edges[1, 2], gain * second, rtol=1e-6)
+    np.testing.assert_allclose(graph.edges[1, 3], gain / 4 * last, rtol=1e-6)
+    np.testing.assert_allclose(graph.edges[2, 3], 0.3 * mask * last, rtol=1e-6)
+    assert graph.batch_norm == "fold"
+    np.testing.assert_allclose(neuron_graph(module, "ignore").edges[2, 3], mask * last, rtol=1e-6)
+    names = [trace(module).layers[weights.layer].name for weights in trace(module).weights]
+    assert names == ["first", "second", "last"]
+
+
+def test_a_constant_that_is_0_at_some_places_leaves_what_it_lets_through() -> None:
+    class Padded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(self.first(x) * torch.tensor([[0.0], [2.0]]))
+
+    module = Padded()
+    graph = neuron_graph(module, inputs=torch.zeros(2, 2, 3))
+    np.testing.assert_allclose(graph.edges[1, 2], 2 * module.last.weight.detach().abs().T, rtol=1e-6)

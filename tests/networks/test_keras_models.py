@@ -80,7 +80,7 @@ def test_sums_products_and_concatenations_join_what_they_are_made_of(K: ModuleTy
     assert set(graph.edges) == {(0, 1), (1, 2), (0, 3), (1, 3), (2, 3)}
     kernel = np.abs(np.asarray(model.get_layer("last").kernel))
     np.testing.assert_allclose(graph.edges[2, 3], kernel[:5] + kernel[5:], rtol=1e-6)
-    np.testing.assert_allclose(graph.edges[0, 3], kernel[5:], rtol=1e-6)
+    np.testing.assert_allclose(graph.edges[0, 3], kernel[5:] / 2, rtol=1e-6)  # of two an average has half of each
 
 
 @KERAS
@@ -136,3 +136,60 @@ def test_layers_may_have_any_names(K: ModuleType) -> None:
     model = K.Sequential([K.Input((5,)), *(K.layers.Dense(5, activation="relu", name=name) for name in names)])
     assert_same_function(model, (5,))
     assert len(set(neuron_graph(model).names)) == 5
+
+
+@KERAS
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+def test_a_recurrent_classifier_of_tokens_is_read(K: ModuleType, kind: str) -> None:
+    L, tokens = K.layers, K.Input((7,), dtype="int32")
+    x = L.LayerNormalization(name="norm")(L.Embedding(11, 5, name="tokens")(tokens))
+    x = L.Dropout(0.5)(getattr(L, kind)(6, return_sequences=True, name="below")(x))
+    x = getattr(L, kind)(4, name="above", bias_initializer="glorot_uniform")(L.Dense(3, "gelu", name="dense")(x))
+    model = K.Model(tokens, L.Dense(2, name="last")(x))
+    given = np.random.default_rng(0).integers(11, size=(5, 7))
+    with torch.no_grad():
+        found = torch_module(model)(torch.as_tensor(given)).numpy()
+    np.testing.assert_allclose(found, np.asarray(model(given, training=False)), rtol=1e-4, atol=1e-6)
+    graph = neuron_graph(model, inputs=given)
+    names = ("tokens tokens", "tokens", "below.layer.l0 before", "below.layer.l0", "dense")
+    assert graph.names == (*names, "above.layer.l0 before", "above.layer.l0", "last")
+    kernel = np.abs(np.asarray(model.get_layer("last").kernel))
+    np.testing.assert_allclose(graph.edges[6, 7], kernel, rtol=1e-6)
+    gates = np.split(
+        np.abs(np.asarray(model.get_layer("above").weights[0])), {"LSTM": 4, "GRU": 3}.get(kind, 1), axis=1
+    )
+    np.testing.assert_allclose(graph.edges[4, 6], sum(gates), rtol=1e-5)
+
+
+@KERAS
+def test_convolutions_of_sequences_are_read(K: ModuleType) -> None:
+    L, inputs = K.layers, K.Input((12, 4))
+    same = L.Conv1D(6, 4, padding="same", activation="relu", name="same")(inputs)
+    causal = L.Conv1D(6, 3, padding="causal", dilation_rate=2, groups=2, name="causal")(same)
+    joined = L.Concatenate()([L.Add()([same, causal]), causal])
+    x = L.GlobalAveragePooling1D()(L.Conv1D(3, 3, strides=2, activation="tanh", name="strided")(joined))
+    model = K.Model(inputs, L.Dense(2, name="last")(x))
+    assert_same_function(model, (12, 4))
+    graph = neuron_graph(model, inputs=np.zeros((2, 12, 4)))
+    assert graph.names == ("same", "causal", "strided")
+    assert set(graph.edges) == {(0, 1), (0, 2), (1, 2)}
+
+
+@KERAS
+def test_what_is_not_read_of_sequences_is_refused_by_name(K: ModuleType) -> None:
+    L, inputs = K.layers, K.Input((6, 4))
+    layers = {
+        "odd": L.LSTM(3, go_backwards=True, name="odd"),
+        "hard": L.GRU(3, recurrent_activation="hard_sigmoid", name="hard"),
+        "ends": L.Dense(3, activation="softmax", name="ends"),
+        "strided": L.Conv1D(3, 3, strides=2, padding="same", name="strided"),
+    }
+    for name, layer in layers.items():
+        with pytest.raises(InputError, match=f"layer '{name}' is a "):
+            neuron_graph(K.Model(inputs, layer(inputs)))
+    attention = L.MultiHeadAttention(2, 2, name="attention")
+    with pytest.raises(InputError, match="layer 'attention' is a MultiHeadAttention of inputs of shapes"):
+        neuron_graph(K.Model(inputs, attention(inputs, inputs)))
+    volume = K.Input((5, 5, 5, 1))
+    with pytest.raises(InputError, match="layer 'volume' is a Conv3D"):
+        neuron_graph(K.Model(volume, L.Conv3D(2, 3, name="volume")(volume)))

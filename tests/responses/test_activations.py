@@ -8,6 +8,7 @@ from torch import nn
 from modlib.errors import InputError
 from modlib.networks.architectures import small_cnn
 from modlib.networks.network import as_network, from_arrays
+from modlib.networks.tracing import trace
 from modlib.responses.activations import hidden_activities, relu_names
 
 
@@ -76,3 +77,74 @@ def test_a_relu_that_is_used_twice_is_named():
 
     with pytest.raises(InputError, match=r"the nn.ReLU module act is used more than once in a pass"):
         relu_names(as_network(Shared()))
+
+
+class Everything(nn.Module):
+    """Activities with and without a function behind them, before a sum, over places, and of two directions."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.back = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
+        self.rnn, self.attention = nn.LSTM(8, 3, bidirectional=True), nn.MultiheadAttention(6, 2)
+        self.out = nn.Linear(6, 2)
+
+    def forward(self, x):
+        maps = self.norm(self.conv(x))
+        maps = maps.relu_()
+        maps = maps + self.back(maps)
+        steps = maps.mean(2).permute(2, 0, 1).repeat(1, 1, 2)  # time first
+        seen, _ = self.rnn(steps)
+        return self.out(self.attention(seen, seen, seen)[0].tanh().mean(0))
+
+
+def test_activities_of_a_network_of_any_shape_are_those_that_hooks_see():
+    torch.manual_seed(0)
+    module = Everything().eval()
+    x = torch.rand(7, 1, 6, 5)
+    found = trace(module, x)
+    names = [found.layers[layer].name for layer in found.hidden]
+    shown = [layer for layer in found.hidden if found.layers[layer].axis is not None]
+    activities = hidden_activities(found, x.numpy(), shown)
+    activities = {found.layers[i].name: part for i, part in zip(shown, activities, strict=True)}
+    with torch.no_grad():
+        maps = module.norm(module.conv(x)).relu()
+        both = maps + module.back(maps)
+        seen = module.rnn(both.mean(2).permute(2, 0, 1).repeat(1, 1, 2))[0]
+        attended = module.attention(seen, seen, seen)[0].tanh()
+    expected = {
+        "conv": maps.sum((2, 3)),
+        "back": module.back(maps).sum((2, 3)),
+        "rnn.l0": seen[..., :3].sum(0),
+        "rnn.l0 reverse": seen[..., 3:].sum(0),
+        "attention.out_proj": attended.sum(0),
+    }
+    assert activities.keys() == expected.keys() < set(names)
+    for name, activity in expected.items():
+        np.testing.assert_allclose(activities[name], activity.detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
+    with pytest.raises(InputError, match=r"'attention\.queries' is computed in one step with those behind it"):
+        hidden_activities(found, x.numpy())
+
+
+def test_heads_of_attention_answer_by_the_sizes_of_their_features():
+    torch.manual_seed(0)
+    network = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 6, batch_first=True), 1).eval()
+    found = trace(network, torch.rand(2, 3, 4))
+    (heads,) = [i for i in found.hidden if found.layers[i].name == "layers.0.self_attn"]
+    x = torch.rand(5, 3, 4)
+    (activities,) = hidden_activities(found, x.numpy(), [heads])
+    attention = network.layers[0].self_attn
+    projected = torch.nn.functional.linear(x, attention.in_proj_weight, attention.in_proj_bias).detach()
+    expected = projected.abs().unflatten(2, (6, 2)).sum((1, 3))  # two queries, two keys, two values
+    np.testing.assert_allclose(activities, expected.numpy(), rtol=1e-4)
+
+
+def test_of_a_chain_they_are_the_same_as_ever_and_whatever_the_network_takes_is_checked():
+    module = small_cnn(np.random.default_rng(0), side=8)
+    x = np.random.default_rng(1).random((520, 1, 8, 8), dtype=np.float32)
+    found = trace(module, x[:2])
+    for chain, traced in zip(hidden_activities(as_network(module), x), hidden_activities(found, x), strict=True):
+        np.testing.assert_allclose(chain, traced, rtol=1e-5)
+    with pytest.raises(InputError, match=r"of shape \(n, 1, 8, 8\)"):
+        hidden_activities(found, x[:, :, :7])
+    with pytest.raises(InputError, match=r"pass modlib\.trace"):
+        hidden_activities(as_network(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))), x)

@@ -10,6 +10,7 @@ from torch import nn
 from modlib.errors import InputError
 from modlib.networks.architectures import small_cnn
 from modlib.networks.network import Network, as_network, from_arrays
+from modlib.networks.tracing import trace
 from modlib.responses.features import ImageSettings, _global_generators, _transforms, visualise
 
 SHAPE = (1, 8, 8)
@@ -165,3 +166,46 @@ def test_bad_input_is_refused(perceptron):
     for bad in ({"steps": 0}, {"scale": 0.5}, {"jitter": -1}, {"learning_rate": 0}):
         with pytest.raises(InputError, match="arrived; expected"):
             ImageSettings(**bad)
+
+
+class Residual(nn.Module):
+    """Two layers of channels, the second on top of the first."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.out = nn.Conv2d(1, 6, 3), nn.Conv2d(6, 6, 3, padding=1), nn.Linear(6, 3)
+
+    def forward(self, x):
+        below = torch.nn.functional.relu(self.first(x), inplace=True)
+        above = below + self.second(below).relu()
+        return self.out(above.mean((2, 3)))
+
+
+def test_a_traced_chain_gets_the_images_of_the_chain(perceptron):
+    sets = [[0, 1, 2], [3]]
+    chain = visualise(perceptron, 2, sets, SHAPE, seed=0, settings=SHORT)
+    traced = visualise(trace(perceptron), 2, sets, SHAPE, seed=0, settings=SHORT)
+    for name, values in vars(chain).items():
+        np.testing.assert_allclose(values, vars(traced)[name], atol=1e-5, err_msg=name)
+
+
+def test_features_of_a_branching_network_are_what_its_layer_likes():
+    torch.manual_seed(0)
+    module = Residual().eval()
+    found = trace(module, torch.rand(2, 1, 8, 8))
+    second = next(layer for layer in found.hidden if found.layers[layer].name == "second")
+    start, end = (
+        visualise(
+            found, second, [[0], [1, 4]], (1, 8, 8), seed=0, settings=ImageSettings(steps=steps, jitter=0, scale=1)
+        )
+        for steps in (1, 40)
+    )
+    with torch.no_grad():
+        below = module.first(torch.as_tensor(end.images)).relu()
+        activity = module.second(below).relu().mean((2, 3)).numpy()
+    np.testing.assert_allclose(end.score, [activity[0, 0], activity[1, [1, 4]].mean()], rtol=1e-4)
+    assert (end.score > start.score).all()
+    with pytest.raises(InputError, match=r"traced with inputs of shape \(1, 8, 8\)"):
+        visualise(found, second, [[0]], (1, 9, 9), seed=0)
+    with pytest.raises(InputError, match="'out', an input or output"):
+        visualise(found, len(found.layers) - 1, [[0]], (1, 8, 8), seed=0)
