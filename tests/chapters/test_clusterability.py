@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from made_up import ncut_rows
 
-from modlib.chapters.clusterability.experiment import EXPERIMENT, cells, measure
+from modlib.chapters.clusterability.experiment import EXPERIMENT, cells, measure, remeasure
 from modlib.chapters.clusterability.figures import initial_ncuts
 from modlib.chapters.clusterability.findings import FINDINGS, found
-from modlib.chapters.rows import ROW_KEY, TOLERANCE
+from modlib.chapters.rows import ADDED, ROW_KEY, TOLERANCE, WITNESSES
 
 
 def test_the_grid_has_the_networks_of_the_papers() -> None:
@@ -30,6 +30,23 @@ def test_an_untrained_network_has_an_ncut_and_no_shuffles() -> None:
     assert (rows["ncut"].between(0, rows["k"], inclusive="neither")).all()
     pd.testing.assert_frame_equal(rows, pd.DataFrame(measure(cell)))
     assert EXPERIMENT.name == "clusterability"
+
+
+def test_what_is_measured_again_of_a_network_is_what_was_measured_with_all_its_shuffles() -> None:
+    """Or a column would be filled in no row, or in those of another network."""
+    (cell, *_) = cells("smoke")
+    columns = [*ROW_KEY, *WITNESSES, *ADDED]
+    pd.testing.assert_frame_equal(pd.DataFrame(remeasure(cell)), pd.DataFrame(measure(cell))[columns])
+    assert EXPERIMENT.remeasure is remeasure
+    assert set(ADDED) == EXPERIMENT.unmeasured
+
+
+def test_training_accuracy_is_that_of_fit_and_stands_in_for_it_without_dropout_only() -> None:
+    rows = pd.DataFrame(
+        {"null": "layer", "dropout": ["yes", "yes", "no", "no"], "train_accuracy": [0.9, 0.8, 0.7, 0.6]}
+    ).assign(fit_accuracy=[0.5, np.nan, np.nan, 0.4])
+    assert FINDINGS["train_acc"].measure(rows).values == (0.5, 0.7, 0.4)
+    assert FINDINGS["train_acc"].measure(rows[1:2]) is None
 
 
 def test_the_share_of_significant_networks_is_counted_and_the_nulls_are_kept_apart() -> None:
@@ -54,6 +71,8 @@ def test_no_rows_give_no_number(name: str) -> None:
         "shuffled_mean",
         "shuffled_sd",
         "shuffled",
+        "train_accuracy",
+        "fit_accuracy",
     ]
     assert FINDINGS[name].measure(pd.DataFrame(columns=[*columns, "z"])) is None
 

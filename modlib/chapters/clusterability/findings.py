@@ -13,7 +13,7 @@ import pandas as pd
 
 from modlib.chapters.rows import NETWORK_KEY
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import Metric, are_below_all_shuffles, over_networks, share_below_all_shuffles
+from modlib.evidence.metrics import Metric, are_below_all_shuffles, over_networks, sample_of, share_below_all_shuffles
 from modlib.evidence.sentences import Sentences, by_verb, listed, share_of, span
 from modlib.stats import cohens_d, pooled_mean_sd
 from modlib.tables.words import DATASETS
@@ -24,6 +24,16 @@ K = 4  # clusters, of what is told of all networks
 def _column(rows: pd.DataFrame, name: str, nonzero: bool = False) -> Sample | None:
     rows = _of_null(rows, nonzero)
     return None if rows.empty else over_networks(rows[name])
+
+
+def _training_accuracy(rows: pd.DataFrame) -> Sample | None:
+    """As ``fit`` of Keras reports it, which is what the authors' code stores: see ``modlib.training.keras.Snapshot``.
+
+    Rows of earlier versions lack it. Without dropout the accuracy at the end stands in: there, fit drops no unit. With
+    dropout it is another number, and such networks do not count.
+    """
+    rows = _of_null(rows, nonzero=False)
+    return sample_of(rows["fit_accuracy"].fillna(rows["train_accuracy"].where(rows["dropout"] == "no")))
 
 
 def _significant(rows: pd.DataFrame, nonzero: bool = False) -> Sample | None:
@@ -101,7 +111,7 @@ FINDINGS = {
     "z_dropout_vs_no_dropout": Metric("Z of dropout", _z_of_dropout, 1),
     "ncut_init_min": Metric("least n-cut", partial(_extreme, function=min)),
     "ncut_init_max": Metric("greatest n-cut", partial(_extreme, function=max)),
-    "train_acc": Metric("training accuracy", partial(_column, name="train_accuracy"), spread=False),
+    "train_acc": Metric("training accuracy", _training_accuracy, spread=False),
     "test_acc": Metric("test accuracy", partial(_column, name="test_accuracy"), spread=False),
 }
 
