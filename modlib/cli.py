@@ -165,10 +165,11 @@ def scorecard(
     if power:
         from modlib.verdicts import power as wrong
 
-        found = wrong.tried(judged, folder=results)
-        console.print(f"written: {card.write(card.POWER, wrong.summary(found), results)}")
-        share = f"{wrong.accepted_share(found):.1%}" if len(found) else "none"
-        console.print(f"accepted of wrong results: {share}; at most {wrong.BOUND:.0%} may be")
+        counts = wrong.summary(wrong.tried(judged, folder=results))
+        console.print(f"written: {card.write(card.POWER, counts, results)}")
+        shares = wrong.accepted_shares(counts)
+        told = f"{shares.mean():.1%}, {shares.min():.1%} to {shares.max():.1%} by seed" if len(shares) else "none"
+        console.print(f"accepted of wrong results: {told}; at most {wrong.BOUND:.0%} may be")
 
 
 @app.command()

@@ -21,7 +21,7 @@ from modlib.chapters import NAMES, find_experiment, findings
 from modlib.errors import BookError, TableMissing, nearest
 from modlib.evidence.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine
 from modlib.evidence.metrics import Metric
-from modlib.evidence.papers import Place, Printed, printed_at
+from modlib.evidence.papers import Place, Printed, paper_values, printed_at
 from modlib.evidence.written import WrittenClaim, written_claims
 from modlib.files import checkout, results_folder
 from modlib.tables.results import read_table
@@ -59,10 +59,12 @@ WHATEVER = (
     "network",
     "training",
     "regulariser",
+    "strength",
     "similarity",
     "mask",
     "task",
     "sub-clusters",
+    "shuffles",
 )
 
 
@@ -82,7 +84,7 @@ class Claim:
         chapter: where it is shown.
         criteria: for every metric the name of its criterion.
         shuffles: how standard deviations of shuffles are summarised, ``pooled`` or ``averaged``.
-        whatever: what the paper claims it regardless of, some of ``WHATEVER``.
+        whatever: what the paper claims it regardless of, some of ``WHATEVER``, and the item that says so.
         tables: result tables that decide it.
         rows: for every column that picks their rows, its value.
         printed: for every metric that the paper prints in this row, what it prints; the main metric first, values that
@@ -97,10 +99,15 @@ class Claim:
     chapter: str
     criteria: Mapping[str, str]
     shuffles: str
-    whatever: tuple[str, ...]
+    whatever: Mapping[str, str]
     tables: tuple[str, ...]
     rows: Mapping[str, str]
     printed: Mapping[str, Printed] = field(repr=False)
+
+    @property
+    def paper_metrics(self) -> list[str]:
+        """Metrics of the paper's file that it is about."""
+        return list(dict.fromkeys(name for m in self.criteria for name in (findings()[m].needs or (m,))))
 
     @property
     def what(self) -> str:
@@ -210,8 +217,13 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
     effect = merged.get("effect", {})
     if effect and (not isinstance(effect, dict) or not {"item"} <= set(effect) <= {"item", "row"}):
         raise BookError(f"{where}: effect is {effect}; expected an item of the paper, and its row if it is another")
-    for changed in merged.get("whatever", ()):
+    whatever = merged.get("whatever", {})
+    if not isinstance(whatever, dict):
+        raise BookError(f"{where}: whatever is {whatever}; expected what the paper claims it regardless of, and where")
+    for changed, said_in in whatever.items():
         expect(changed, WHATEVER, f"{where}: whatever")
+        items = paper_values(merged["paper"], path.parent / "papers")["item"].unique()
+        expect(said_in, items, f"{where}: whatever: {changed}: item of {merged['paper']}")
     in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
     for name in tables:
         expect(name, NAMES, f"{where}: table")
@@ -237,7 +249,7 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
         chapter=written.chapter,
         criteria=merged["criteria"],
         shuffles=merged.get("shuffles", "averaged"),
-        whatever=tuple(merged.get("whatever", ())),
+        whatever=whatever,
         tables=tables,
         rows=rows,
         printed=printed_at(
@@ -246,6 +258,7 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
             metrics,
             path.parent / "papers",
             Place(effect["item"], effect.get("row", row), {}) if effect else None,
+            {column for name in tables for column in find_experiment(name).columns},
         )
         if row
         else dict.fromkeys(metrics, Printed("in words", Sample(math.nan, int(merged.get("networks", 0))))),
@@ -291,7 +304,8 @@ def rows_of(claim: Claim, tables: Tables) -> pd.DataFrame:
         return pd.DataFrame()
     rows = pd.concat(found, ignore_index=True)
     network = find_experiment(claim.tables[0]).network_key
-    if "null" in rows and rows.duplicated([*network, "null"]).any():
+    compared = (column for metric in claim.criteria for column in findings()[metric].compares)
+    if "null" in rows and rows.duplicated(list(dict.fromkeys((*network, *compared, "null")))).any():
         raise BookError(
             f"{claim.id} picks several rows of the same network with {_words(claim.rows)}; "
             "expected one for each null model: fix stage and k in its decided_by"
