@@ -87,7 +87,7 @@ def accuracy_agrees(ours: Sample, theirs: Sample) -> Judgement:
 
 
 def effect_agrees(ours: Sample, theirs: Sample) -> Judgement:
-    """Means of Cohen's d, or of a correlation, are equivalent, within the larger of 35% of the paper's and 0.2 ("small")."""
+    """Mean d (Cohen's) or correlations are equivalent, within the larger of 35% of the paper's and 0.2 ("small")."""
     return _equivalent(ours, theirs, max(MARGIN * theirs.size, SMALL_EFFECT))
 
 

@@ -51,6 +51,8 @@ KEYS = (
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
+# What rows of ours have in place of what the paper has, by a column that picks them and a part of its value.
+OTHERWISE = {("network", "fnn 800-800-800-800"): "another width", ("dataset", "cifar10"): "JPEG copy of CIFAR-10"}
 WHATEVER = (
     "dataset",
     "dropout",
@@ -138,7 +140,7 @@ class Verdict:
         ours: our number of the main metric.
         theirs: the paper's.
         n: our number of networks, and the paper's where it differs.
-        reduced: whether we have fewer networks than the paper, or trained them for fewer steps.
+        reduced: whether we have less than the paper: fewer networks or steps, another width, a copy of the data.
         details: one for every number, the main metric first.
         explanation: what did not agree, or why nothing could be said; empty if all agrees.
     """
@@ -326,7 +328,9 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     fewer_steps = ours is not None and any(
         (rows[column] < steps).any() for table in claim.tables for column, steps in find_experiment(table).full.items()
     )
-    reduced = fewer_steps or (ours is not None and theirs is not None and ours.n < theirs.n)
+    instead = [words for (column, value), words in OTHERWISE.items() if ours and value in claim.rows.get(column, "")]
+    marks = [*instead, *(["fewer steps"] if fewer_steps else [])]
+    reduced = bool(marks) or (ours is not None and theirs is not None and ours.n < theirs.n)
     if theirs is None:
         grade, why = Grade.NO_VALUE, printed.note
     elif ours is None:
@@ -334,7 +338,7 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
         grade, why = Grade.NOT_TESTED, f"{missing} for {_words(claim.rows)} in {', '.join(claim.tables)}"
     else:
         grade, why = CRITERIA[name](ours, theirs)
-    count = _count(ours, theirs) + (", fewer steps" if fewer_steps else "")
+    count = ", ".join([_count(ours, theirs), *marks])
     return Detail(metric, name, printed.text, findings()[metric].text(ours), count, reduced, grade, why)
 
 
