@@ -256,10 +256,10 @@ def test_a_claim_that_compares_stages_may_pick_both(tmp_path):
     stages = {"unpruned": 0.4, "pruned": 0.02}
     rows = [network(seed, stage=stage, shift=seed * shift) for seed in range(1, 6) for stage, shift in stages.items()]
     write(tmp_path, "dropout", rows)
-    found = verdict("pm-finding-2-mnist-dropout", tmp_path)
+    found = verdict("pm-finding-2-all", tmp_path)
     assert (found.verdict, found.ours) == (REPRODUCED, "-1.140 ± 0.601")
     write(tmp_path, "dropout", [network(seed, stage=stage) for seed in range(5) for stage in stages])
-    assert verdict("pm-finding-2-mnist-dropout", tmp_path).verdict is NOT
+    assert verdict("pm-finding-2-all", tmp_path).verdict is NOT
 
 
 def test_what_a_table_prints_of_parts_is_compared_as_a_whole():

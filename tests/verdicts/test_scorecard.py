@@ -26,7 +26,7 @@ N_CLAIMS = {
     "pruned-modular": """
         table-1:6 table-A.1:6 table-A.2:6 table-A.3:6 table-2:4 table-3:4 table-4:4 table-A.4:1 table-A.5:1
         table-A.6:1 table-A.7:1 table-A.8:1 table-A.9:1 table-A.10:1 table-A.11:1 table-A.12:1 table-A.13:1
-        table-A.14:1 table-A.15:1 text-3:4 text-3.1:3 text-3.2:2 text-3.3:6 text-A.3:4 finding-1:6 finding-2:6
+        table-A.14:1 table-A.15:1 text-3:4 text-3.1:3 text-3.2:2 text-3.3:6 text-A.3:4 finding-1:6 finding-2:1
         finding-3:1 finding-4:9 table-A.16:9 table-A.17:9 table-A.18:2 table-A.19:2 finding-5:1
     """,
     "clusterability": """
