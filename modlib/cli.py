@@ -54,19 +54,24 @@ def run(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The executed notebook.")] = None,
     grid: Annotated[str | None, typer.Option(help="Fill the chapter's table instead: smoke, quick or paper.")] = None,
     jobs: Annotated[int, typer.Option(help="Worker processes for --grid.", min=1)] = 1,
+    fill: Annotated[
+        str | None, typer.Option(help="With --grid: a column that was added, to fill in rows that are there.")
+    ] = None,
     retry: Annotated[int, typer.Option(help="How many more times a cell that failed is tried.", min=0)] = 0,
     dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler for --grid.")] = None,
     results: Folder = None,
 ) -> None:
     """Execute a chapter's notebook with other parameters; or, with --grid, measure what its table lacks.
 
-    With --grid, each -p NAME=VALUE picks the cells to measure, for example -p dataset=mnist.
+    With --grid, each -p NAME=VALUE picks the cells to measure, for example -p dataset=mnist. With --fill their networks
+    are trained again, and the column is filled where all else that is measured is what is stored.
     """
     values = _assignments(parameter or [])
     if grid is None:
-        if jobs != 1 or retry or dask or results:
+        if jobs != 1 or retry or dask or results or fill:
             raise InputError(
-                "--jobs, --retry, --dask or --results arrived without --grid; they belong to: --grid smoke|quick|paper"
+                "--jobs, --fill, --retry, --dask or --results arrived without --grid; they belong to: "
+                "--grid smoke|quick|paper"
             )
         from modlib.book.notebooks import run_chapter
 
@@ -78,13 +83,14 @@ def run(
 
     experiment = find_experiment(chapter)
     try:
-        done = runner.run(experiment, grid, jobs, dask, results, values, retry)
+        done = runner.run(experiment, grid, jobs, dask, results, values, retry, fill or "")
     except runner.Stopped as stopped:
         console.print(f"stopped; {stopped.cells} cells were stored, go on with: {_again()}")
         raise typer.Exit(130) from None
-    console.print(f"{done.rows} new rows in the table of {chapter}")
+    told = f"rows have {fill} now" if fill else "new rows"
+    console.print(f"{done.rows} {told} in the table of {chapter}")
     for outcome in done.failed:
-        again = runner.command(experiment, grid, outcome.cell, results)
+        again = runner.command(experiment, grid, outcome.cell, results, fill or "")
         console.print(f"failed: {outcome.error}\n  again: {again}", soft_wrap=True)
     if done.failed:
         raise typer.Exit(1)
@@ -242,10 +248,11 @@ def scorecard(
     if power:
         from modlib.verdicts import power as wrong
 
-        found = wrong.tried(judged, folder=results)
-        console.print(f"written: {card.write(card.POWER, wrong.summary(found), results)}")
-        share = f"{wrong.accepted_share(found):.1%}" if len(found) else "none"
-        console.print(f"accepted of wrong results: {share}; at most {wrong.BOUND:.0%} may be")
+        counts = wrong.summary(wrong.tried(judged, folder=results))
+        console.print(f"written: {card.write(card.POWER, counts, results)}")
+        shares = wrong.accepted_shares(counts)
+        told = f"{shares.mean():.1%}, {shares.min():.1%} to {shares.max():.1%} by seed" if len(shares) else "none"
+        console.print(f"accepted of wrong results: {told}; at most {wrong.BOUND:.0%} may be")
 
 
 @app.command()

@@ -36,6 +36,10 @@ class TableMissing(ResultsError):
     """A results table, or its provenance, is not there."""
 
 
+class OtherNetwork(ResultsError):
+    """A network that was trained again is not the one whose rows are stored."""
+
+
 class CheckoutMissing(ModlibError):
     """Something needs the files of the book, and there is no checkout of it."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -49,6 +49,7 @@ TOLERANCE = {
     "p": 0.01,
     "z": 0.1,
     "train_accuracy": 0.0005,
+    "fit_accuracy": 0.0005,
     "test_accuracy": 0.0005,
     "sparsity": 0.0,
     "shuffled": 0.02,
@@ -70,18 +71,26 @@ COLUMNS = {
     "sparsity": SHARE,
     "n_live": integer(),
     "train_accuracy": optional(SHARE),
+    "fit_accuracy": optional(SHARE),
     "test_accuracy": optional(SHARE),
     "shuffled": optional(numbers(0)),
 }
+ADDED: Mapping[str, None] = {"fit_accuracy": None}  # empty in rows of earlier versions, until it is filled
+WITNESSES = ("ncut", "sparsity", "n_live", "train_accuracy", "test_accuracy")  # quick to measure of a trained network
 NETWORK_KEY = ("dataset", "dropout", "seed")
 
 
 def ncut_experiment(
-    name: str, cells: Callable[[str], Sequence[Cell]], measure: Callable[[Cell], list[Row]]
+    name: str,
+    cells: Callable[[str], Sequence[Cell]],
+    measure: Callable[[Cell], list[Row]],
+    remeasure: Callable[[Cell], list[Row]] | None = None,
 ) -> Experiment:
     """An experiment whose rows are those of ``snapshot_rows`` and ``initial_rows``."""
-    keys = (CELL_KEY, ROW_KEY, TOLERANCE)
-    return Experiment(name, cells, measure, *keys, columns=COLUMNS, network_key=NETWORK_KEY, describe=describe)
+    return Experiment(
+        name, cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS, network_key=NETWORK_KEY, added=ADDED,
+        describe=describe, remeasure=remeasure,
+    )  # fmt: skip
 
 
 def describe(rows: Mapping[str, str]) -> str:
@@ -99,6 +108,9 @@ class Tests:
     null: Null = "layer"
 
 
+RowsOfSnapshot: TypeAlias = Callable[["Snapshot", Sequence[Tests], int], list[Row]]
+
+
 def snapshot_rows(snapshot: Snapshot, plan: Sequence[Tests], seed: int) -> list[Row]:
     """Rows of a network at one stage: one for every null model and k of the plan.
 
@@ -109,6 +121,12 @@ def snapshot_rows(snapshot: Snapshot, plan: Sequence[Tests], seed: int) -> list[
     """
     graph = neuron_graph(snapshot.kernels)
     return graph_rows(graph, snapshot.stage, snapshot.kernels, snapshot.accuracy, plan, seed)
+
+
+def witness_rows(snapshot: Snapshot, plan: Sequence[Tests], seed: int) -> list[Row]:
+    """Rows as ``snapshot_rows`` has them, without what takes long: the columns ``WITNESSES`` and those of ``ADDED``."""
+    rows = snapshot_rows(snapshot, [replace(tests, n_shuffles=1) for tests in plan], seed)  # its clusters are the same
+    return [{name: row[name] for name in (*ROW_KEY, *WITNESSES, *ADDED)} for row in rows]
 
 
 def graph_rows(
@@ -172,6 +190,7 @@ def _row(stage: str, graph: NeuronGraph, test: ShuffleTest, sparsity: float, acc
         "sparsity": round(sparsity, 6),
         "n_live": graph.n_vertices,
         "train_accuracy": accuracy.get("train"),
+        "fit_accuracy": accuracy.get("fit"),
         "test_accuracy": accuracy.get("test"),
         "shuffled": " ".join(f"{value:.4f}" for value in test.shuffled),
     }

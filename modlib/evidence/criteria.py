@@ -87,7 +87,7 @@ def accuracy_agrees(ours: Sample, theirs: Sample) -> Judgement:
 
 
 def effect_agrees(ours: Sample, theirs: Sample) -> Judgement:
-    """The means of Cohen's d are equivalent, within 35% of the paper's or within 0.2 ("small"), whichever is more."""
+    """Mean d (Cohen's) or correlations are equivalent, within the larger of 35% of the paper's and 0.2 ("small")."""
     return _equivalent(ours, theirs, max(MARGIN * theirs.size, SMALL_EFFECT))
 
 
@@ -226,6 +226,11 @@ def mostly(ours: Sample, theirs: Sample) -> Judgement:
     return _share(ours, ours.mean > 0.5, 0.5)
 
 
+def three_quarters(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "often", and its lower quartile is beyond the limit: 90% interval of the share above 0.75."""
+    return _share(ours, ours.mean > 0.75, 0.75)
+
+
 def never(ours: Sample, theirs: Sample) -> Judgement:
     """The paper says "never" or "only" otherwise: a share of at most 0.01, 90% interval below 0.25."""
     opposite = Sample(1 - ours.mean, ours.n, ours.sd, values=tuple(1 - value for value in ours.values))
@@ -263,6 +268,7 @@ _OF_WORDS = (
     not_significant,
     nearly_always,
     mostly,
+    three_quarters,
     never,
     nearly_all,
 )

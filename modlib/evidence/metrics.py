@@ -35,6 +35,10 @@ class Metric:
         effect_of: the two metrics whose difference is the effect that it is about, if it is not its own; where a paper
             does not print it, it is that difference.
         no_effect: its value if there is no effect.
+        of_table: its value over what a paper prints of the parts of one network, where these have no counterparts among
+            ours: from the rows of the paper's file with the metrics that it needs.
+        needs: metrics of the paper's file that ``of_table`` reads.
+        compares: columns over which it compares rows of one network, such as the stage; a claim leaves them open.
     """
 
     label: str
@@ -47,6 +51,9 @@ class Metric:
     of_shuffles: bool = False
     effect_of: tuple[str, str] | None = None
     no_effect: float = 0.0
+    of_table: Callable[[pd.DataFrame], float] | None = None
+    needs: tuple[str, ...] = ()
+    compares: tuple[str, ...] = ()
 
     def text(self, sample: Sample | None) -> str:
         """A sample as a table shows it: mean ± standard deviation, of the shuffles where there are any."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -123,6 +123,7 @@ def printed_at(
     metrics: Mapping[str, Metric],
     folder: Path | None = None,
     effect_at: Place | None = None,
+    columns: Collection[str] | None = None,
 ) -> dict[str, Printed]:
     """What a paper prints at a place, by metric; those that the source has lost come last.
 
@@ -133,12 +134,13 @@ def printed_at(
         folder: of the papers' files; those of the checkout by default.
         effect_at: where the paper prints the effect that margins are a share of, if it claims none at the place itself:
             a network and its shuffles, whose distance is taken in proportion to their n-cut.
+        columns: of our tables, which the place must fix if the paper does; all by default.
 
     Raises:
         BookError: if nothing is printed there, or the place leaves open what the paper fixes.
     """
     values = paper_values(paper, folder)
-    needed = {part for metric in metrics.values() for part in metric.effect_of or ()}
+    needed = {part for metric in metrics.values() for part in (*(metric.effect_of or ()), *metric.needs)}
     found = rows_at(values, place, [*metrics, *needed])
     if found.empty:
         raise BookError(
@@ -146,7 +148,8 @@ def printed_at(
             f"for {dict(place.settings)}; look the row up there"
         )
     for condition in found["condition"]:
-        if left_open := sorted(set(settings(condition)) - set(place.settings)):
+        fixed = set(settings(condition)) if columns is None else set(settings(condition)) & set(columns)
+        if left_open := sorted(fixed - set(place.settings)):
             raise BookError(
                 f"{place.item}, row {place.row!r} of {paper} fixes {condition}, but {', '.join(left_open)} "
                 "is left open; fix it in decided_by"
@@ -155,7 +158,10 @@ def printed_at(
     printed = {}
     for name, metric in metrics.items():
         differences = _differences(metric, by_metric)
-        if name in by_metric:
+        if metric.of_table:
+            value = metric.of_table(found[found["metric"].isin(metric.needs)])
+            number = Printed(metric.text(Sample(value, 1)), Sample(value, 1))
+        elif name in by_metric:
             number = _printed(name, metric, by_metric)
         elif metric.effect_of and set(metric.effect_of) <= set(by_metric):
             number = _printed_difference(metric, differences, by_metric[metric.effect_of[0]])

@@ -24,7 +24,8 @@ def seconds_a_cell(name: str, profile: str, folder: Path | None = None) -> float
     except TableMissing:
         return None
     n_cells = sum(cell.split(",", 1)[0] == profile for cell in provenance.get("cells", {}))
-    seconds = sum(run["seconds"] for run in provenance["runs"] if run["profile"] == profile)
+    runs = [run for run in provenance["runs"] if run["profile"] == profile and "fills" not in run]
+    seconds = sum(run["seconds"] for run in runs)
     return seconds / n_cells if n_cells and seconds else None
 
 

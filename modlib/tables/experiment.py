@@ -34,6 +34,8 @@ class Experiment:
             network is something else.
         added: columns that earlier versions of the table lack, and what their rows have there.
         describe: the rows that a claim picks, by column and value, in words.
+        remeasure: rows of a cell that was measured before a column was added: the columns of ``row_key``, the one that
+            is added, and others that tell whether the network is the same; ``measure`` by default.
 
     Raises:
         InputError: if another attribute names a column that is not in ``columns``, the cell's are not the first, or a
@@ -52,6 +54,7 @@ class Experiment:
     parts: tuple[str, ...] = field(default=(), kw_only=True)
     added: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     describe: Callable[[Mapping[str, str]], str] = field(default=in_words, kw_only=True)
+    remeasure: Callable[[Cell], list[Row]] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         named = (
@@ -70,6 +73,11 @@ class Experiment:
         for name, value in self.added.items():
             if expected := self.columns[name].fault(self.columns[name].write(value)):
                 raise InputError(f"{self.name}: what it adds in {name} is {value!r}; expected {expected}")
+
+    @cached_property
+    def unmeasured(self) -> frozenset[str]:
+        """Columns that are empty in rows of earlier versions of the table, until they are filled."""
+        return frozenset(name for name, value in self.added.items() if value is None)
 
     @cached_property
     def key_columns(self) -> tuple[tuple[int, Column], ...]:

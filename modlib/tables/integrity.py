@@ -38,6 +38,7 @@ PROVENANCE = {
                     "seconds": {"type": "number", "minimum": 0},
                     "rows": {"type": "integer", "minimum": 1},
                     "cells": {"type": "array", "items": {"type": "string"}},
+                    "fills": {"type": "string"},
                 },
             },
         },
@@ -51,7 +52,8 @@ def read_provenance(name: str, folder: Path | None = None) -> dict[str, Any]:
     Returns:
         ``runs``, a list with commit, date, versions, machine, kernels, seconds, rows and cells of each; and ``cells``,
         for the fields with which the lines of a cell begin the digest of these lines. Runs and tables of earlier
-        versions lack their cells, runs their kernels.
+        versions lack their cells, runs their kernels. A run that filled a column of rows that were there names it as
+        ``fills``.
 
     Raises:
         TableMissing: if there is no such file.

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from filelock import FileLock
 
-from modlib.errors import ResultsError
+from modlib.errors import OtherNetwork, ResultsError
 from modlib.files import replace_file, results_folder
 from modlib.tables.experiment import Experiment, Row
 from modlib.tables.integrity import (
@@ -24,10 +24,13 @@ from modlib.tables.integrity import (
     read_accounted,
     read_provenance,
 )
-from modlib.tables.schema import Record, as_text, read_stored, records_of, sort_key
+from modlib.tables.schema import Record, as_text, check_record, read_stored, records_of, sort_key
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Key: TypeAlias = tuple[Any, ...]  # of a row: the values of its cell's key and its own
 
 
 def read_table(experiment: Experiment, folder: Path | None = None) -> pd.DataFrame:
@@ -69,24 +72,59 @@ def append_rows(experiment: Experiment, rows: Sequence[Row], run: Mapping[str, A
     Raises:
         ResultsError: if the stored table is damaged, a row does not fit it, or it cannot be written.
     """
-    folder, name = folder or results_folder(), experiment.name
     arrived = records_of(experiment, rows)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{name}.lock"):
-            records, provenance = _stored(experiment, folder)
-            _sweep(name, folder)
-            known = {sort_key(experiment, record): record for record in records}
-            fresh = {key: record for record in arrived if (key := sort_key(experiment, record)) not in known}
-            if fresh:
-                lines = [record for _, record in sorted((known | fresh).items())]
-                width = len(experiment.cell_key)
-                new = [*cell_digests(list(fresh.values()), width)]
-                _account(provenance, run, len(fresh), new, cell_digests(lines, width))
-                _replace_both(name, folder, as_text([tuple(experiment.columns), *lines]), provenance_text(provenance))
-    except OSError as error:
-        raise _cannot_write(experiment, folder, error) from error
-    return len(fresh)
+
+    def fresh(known: Mapping[Key, Record]) -> dict[Key, Record]:
+        return {key: record for record in arrived if (key := sort_key(experiment, record)) not in known}
+
+    return _change(experiment, fresh, run, folder)
+
+
+def fill_rows(
+    experiment: Experiment, column: str, rows: Sequence[Row], run: Mapping[str, Any], folder: Path | None = None
+) -> int:
+    """Fill a column of rows that are stored already, and account for it in the provenance; returns how many.
+
+    Args:
+        experiment: whose table.
+        column: one of ``experiment.unmeasured``.
+        rows: of whole cells, with the columns of the key, this one, and others, which must be what is stored, digit by
+            digit: only then is the network the same.
+        run: provenance of the column, which ``fills`` names; see ``append_rows``.
+        folder: where the table lies.
+
+    Raises:
+        OtherNetwork: if a number is another one than is stored, or rows are missing.
+        ResultsError: if the stored table is damaged or cannot be written, or a value does not fit it.
+    """
+    order, columns = list(experiment.columns), experiment.columns
+    names = [*experiment.cell_key, *experiment.row_key]
+
+    def filled(known: Mapping[Key, Record]) -> dict[Key, Record]:
+        changed = {}
+        for row in rows:
+            key = tuple(columns[name].parse(columns[name].write(row[name])) for name in names)
+            stored = dict(zip(order, known.get(key, ()), strict=False))
+            measured = {name: columns[name].write(value) for name, value in row.items() if name != column}
+            if differ := {name for name, field in measured.items() if stored.get(name) != field}:
+                name = sorted(differ - set(names) or differ)[0]
+                raise OtherNetwork(
+                    f"{', '.join(map(str, key))} of {experiment.name}, measured again, has {name} = {measured[name]}; "
+                    f"stored is {stored.get(name, 'no row')}: this is another network, and {column} is left empty; "
+                    f"what differs here, says: modlib verify {experiment.name}"
+                )
+            changed[key] = tuple((stored | {column: columns[column].write(row[column])}).values())
+            check_record(experiment, changed[key])
+        width = len(experiment.cell_key)
+        cells = {key[:width] for key in changed}
+        if lost := [key for key in known if key[:width] in cells and key not in changed]:
+            raise OtherNetwork(
+                f"{', '.join(map(str, lost[0]))} of {experiment.name}, measured again, has no row; expected all that "
+                f"are stored, and {column} is left empty: see remeasure of the experiment"
+            )
+        return changed
+
+    return _change(experiment, filled, run, folder)
 
 
 def check_writable(experiment: Experiment, folder: Path | None = None) -> None:
@@ -126,6 +164,37 @@ def caption(experiment: Experiment, rows: pd.DataFrame | None = None, folder: Pa
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     counted = f"{networks} network{'s' if networks != 1 else ''}, " if experiment.network_key else ""
     return f"{profiles} profile, {counted}{when}, commit {commits}"
+
+
+def _change(
+    experiment: Experiment,
+    changed: Callable[[Mapping[Key, Record]], Mapping[Key, Record]],
+    run: Mapping[str, Any],
+    folder: Path | None,
+) -> int:
+    """Put lines into a table and account for them: all or, where anything fails, none; returns how many.
+
+    Args:
+        experiment: whose table.
+        changed: the lines to put there, by key, from those that are there.
+        run: see ``append_rows``.
+        folder: where the table lies.
+    """
+    folder, name, width = folder or results_folder(), experiment.name, len(experiment.cell_key)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{name}.lock"):
+            records, provenance = _stored(experiment, folder)
+            _sweep(name, folder)
+            known = {sort_key(experiment, record): record for record in records}
+            if new := changed(known):
+                lines = [record for _, record in sorted({**known, **new}.items())]
+                cells = [*cell_digests(list(new.values()), width)]
+                _account(provenance, run, len(new), cells, cell_digests(lines, width))
+                _replace_both(name, folder, as_text([tuple(experiment.columns), *lines]), provenance_text(provenance))
+    except OSError as error:
+        raise _cannot_write(experiment, folder, error) from error
+    return len(new)
 
 
 def _stored(experiment: Experiment, folder: Path) -> tuple[list[Record], dict[str, Any]]:

@@ -12,17 +12,17 @@ import signal
 import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from modlib.errors import InputError, TableMissing, nearest
-from modlib.files import results_folder
+from modlib.errors import InputError, OtherNetwork, TableMissing, nearest
+from modlib.files import empty_cache, results_folder
 from modlib.tables.durations import duration, seconds_a_cell
 from modlib.tables.experiment import Cell, Experiment
-from modlib.tables.integrity import read_accounted
+from modlib.tables.integrity import cell_text, read_accounted, read_provenance
 from modlib.tables.provenance import describe_run
-from modlib.tables.results import append_rows, check_writable
+from modlib.tables.results import append_rows, check_writable, fill_rows
 from modlib.tables.schema import PROFILES, read_stored
 from modlib.tables.workers import Outcome, measured_here, measured_on_dask
 
@@ -70,6 +70,27 @@ def missing_cells(experiment: Experiment, profile: str, folder: Path | None = No
     return [cell for cell in cells if experiment.cell_fields(cell) not in done]
 
 
+def unfilled_cells(experiment: Experiment, profile: str, column: str, folder: Path | None = None) -> list[Cell]:
+    """Cells of a profile that were stored before a column was added, and that no run has filled.
+
+    Raises:
+        InputError: if the column is not one that is added empty.
+        ResultsError: if there is no table, or it is damaged.
+    """
+    if column not in experiment.unmeasured:
+        said = nearest(column, experiment.unmeasured) if experiment.unmeasured else "it has none"
+        raise InputError(f"column {column!r} of {experiment.name} arrived; expected one that is filled later: {said}")
+    folder = folder or results_folder()
+    stored = read_stored(experiment, folder / f"{experiment.name}.csv")
+    width, place = len(experiment.cell_key), list(experiment.columns).index(column)
+    measured = {record[:width] for record in stored.records if record[place]}
+    runs = read_provenance(experiment.name, folder)["runs"]
+    filled = {cell for run in runs if run.get("fills") == column for cell in run["cells"]}
+    there = {record[:width] for record in stored.records} - measured
+    wanted = {fields for fields in there if cell_text(fields) not in filled}
+    return [cell for cell in experiment.cells(profile) if experiment.cell_fields(cell) in wanted]
+
+
 def run(
     experiment: Experiment,
     profile: str = "smoke",
@@ -78,10 +99,12 @@ def run(
     folder: Path | None = None,
     only: Mapping[str, str] | None = None,
     retry: int = 0,
+    fill: str = "",
 ) -> Done:
-    """Measure the cells that are missing and append their rows.
+    """Measure the cells that are missing and append their rows; or fill a column of those that are there.
 
     A cell that fails, or whose process dies, is named; the others go on. SIGTERM and SIGHUP stop a run as Ctrl-C does.
+    To fill a column, networks are trained again, and their other measures must be what is stored.
 
     Args:
         experiment: what to measure.
@@ -91,37 +114,49 @@ def run(
         folder: where the table lies.
         only: restrict the cells, by column and value.
         retry: how many more times a cell that failed is tried, after all others.
+        fill: a column that earlier versions of the table lack, see ``unfilled_cells``; none by default.
 
     Raises:
-        InputError: if the profile is not known, no cell has the values of ``only``, or a number is too small.
+        InputError: if the profile is not known, no cell has the values of ``only``, a number is too small, the column
+            is not one that can be filled, or it would be on a cluster, whose workers have caches of their own.
         ResultsError: if the table is damaged, or cannot be written; it is then as it was.
         Stopped: if it was stopped.
     """
     if jobs < 1 or retry < 0:
         raise InputError(f"jobs = {jobs}, retry = {retry} arrived; expected at least 1 worker and 0 more tries")
-    missing = missing_cells(experiment, profile, folder)
-    todo = [cell for cell in restricted(experiment, experiment.cells(profile), only or {}) if cell in missing]
+    if fill and dask:
+        raise InputError(f"fill = {fill!r}, dask = {dask!r} arrived; expected one of them: columns are filled here")
+    found = unfilled_cells(experiment, profile, fill, folder) if fill else missing_cells(experiment, profile, folder)
+    todo = [cell for cell in restricted(experiment, experiment.cells(profile), only or {}) if cell in found]
     with suppress(TableMissing):
         read_accounted(experiment, folder, complete=False)
     if not todo:
         return Done(0, ())
     check_writable(experiment, folder)
-    if each := seconds_a_cell(experiment.name, profile, folder):
+    if not fill and (each := seconds_a_cell(experiment.name, profile, folder)):
         whole = f", {duration(each * len(todo) / jobs)} in {jobs} process(es)" if dask is None else ""
         print(f"{len(todo)} cells, by stored runs {duration(each)} each on one core{whole}", file=sys.stderr)
-    provenance, rows, stored = describe_run(profile), 0, 0
+    provenance, rows, stored = describe_run(profile) | ({"fills": fill} if fill else {}), 0, 0
+    measured = replace(experiment, measure=experiment.remeasure or experiment.measure) if fill else experiment
     failed: list[Outcome] = []
     try:
-        with stopped_by_signals():
+        with stopped_by_signals(), empty_cache() if fill else nullcontext():
             for _ in range(1 + retry):
                 failed = []
-                with closing(_outcomes(experiment, todo, jobs, dask)) as outcomes:
+                with closing(_outcomes(measured, todo, jobs, dask)) as outcomes:
                     for outcome in outcomes:
                         if outcome.error:
                             failed.append(outcome)
                             continue
-                        found = {**provenance, "seconds": outcome.seconds}
-                        rows += append_rows(experiment, outcome.rows, found, folder)
+                        source = {**provenance, "seconds": outcome.seconds}
+                        try:
+                            if fill:
+                                rows += fill_rows(experiment, fill, outcome.rows, source, folder)
+                            else:
+                                rows += append_rows(experiment, outcome.rows, source, folder)
+                        except OtherNetwork as error:
+                            failed.append(replace(outcome, error=str(error)))
+                            continue
                         stored += 1
                 todo = [outcome.cell for outcome in failed]
                 if not todo:
@@ -131,10 +166,10 @@ def run(
     return Done(rows, tuple(failed))
 
 
-def command(experiment: Experiment, profile: str, cell: Cell, folder: Path | None = None) -> str:
-    """What to type to measure one cell."""
+def command(experiment: Experiment, profile: str, cell: Cell, folder: Path | None = None, fill: str = "") -> str:
+    """What to type to measure one cell, or fill a column of its rows."""
     picked = [f"{name}={cell[name]}" for name in experiment.cell_key if name != "profile"]
-    words = ["modlib", "run", experiment.name, "--grid", profile]
+    words = ["modlib", "run", experiment.name, "--grid", profile, *(["--fill", fill] if fill else [])]
     words += [word for pair in picked for word in ("-p", pair)]
     return shlex.join([*words, *(["--results", str(folder)] if folder else [])])
 

@@ -179,14 +179,23 @@ def records_of(experiment: Experiment, rows: Iterable[dict[str, Any]]) -> list[R
                 "make measure and columns of the experiment agree, or name a new column in `added`"
             )
         record = tuple(column.write(row[name]) for name, column in columns.items())
-        for (name, column), field in zip(columns.items(), record, strict=True):
-            if expected := column.fault(field):
-                raise ResultsError(
-                    f"a row of {experiment.name} has {name} = {_short(field)}; expected {expected}: "
-                    "correct measure or columns of the experiment"
-                )
+        check_record(experiment, record)
         records.append(record)
     return records
+
+
+def check_record(experiment: Experiment, record: Record) -> None:
+    """Refuse a line that its table may not hold.
+
+    Raises:
+        ResultsError: naming the column.
+    """
+    for (name, column), field in zip(experiment.columns.items(), record, strict=True):
+        if expected := column.fault(field):
+            raise ResultsError(
+                f"a row of {experiment.name} has {name} = {_short(field)}; expected {expected}: "
+                "correct measure or columns of the experiment"
+            )
 
 
 def sort_key(experiment: Experiment, record: Record) -> tuple[Any, ...]:

@@ -211,7 +211,8 @@ def _differences(experiment: Experiment, table: pd.DataFrame, cell: Cell, measur
         differences += [
             Difference(f"{name}, {'/'.join(key)}", column, found[key][column], value)
             for column, value in wanted[key].items()
-            if not _agrees(found[key][column], value, experiment.tolerance.get(column, 0.0))
+            if not (column in experiment.unmeasured and math.isnan(found[key][column]))
+            and not _agrees(found[key][column], value, experiment.tolerance.get(column, 0.0))
         ]
     return differences
 
@@ -248,6 +249,7 @@ def _intervals(experiment: Experiment, table: pd.DataFrame, cell: Cell, measured
         and not (column.kind == "integer" and experiment.parts)
         and name not in (*experiment.cell_key, *experiment.row_key)
         and experiment.tolerance.get(name, 0.0) < math.inf
+        and not (name in experiment.unmeasured and stored[name].isna().all())
     ]
     networks = {seed: _means(rows, key, columns) for seed, rows in stored.groupby("seed")}
     of_cell = _means(pd.DataFrame(measured), key, columns)

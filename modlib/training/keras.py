@@ -9,6 +9,7 @@ gives the same network, see ``modlib.processor``. Chapter: ``clusterability``.
 
 from __future__ import annotations
 
+import math
 import os
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
@@ -96,7 +97,10 @@ class Snapshot(BriefRepr):
         stage: ``unpruned`` or ``pruned``.
         kernels: weight matrices, (fan-in, fan-out) each.
         biases: bias vectors, (fan-out,) each.
-        accuracy: ``train`` and ``test`` accuracy, in [0, 1].
+        accuracy: ``train`` and ``test`` accuracy, in [0, 1]; and ``fit``, that on the training examples as ``fit`` of
+            Keras reports it: the mean over the batches of the last epoch of this stage, each classified as it is
+            trained on, with units dropped, before the step that it is used for. NaN without any epoch. It is not there
+            where a network was cached by an earlier version.
         losses: mean training loss of every epoch so far.
     """
 
@@ -208,16 +212,16 @@ def train_mlp(
 
         return note
 
-    _fit(model, data, recipe, recipe.epochs, order, None, report("unpruned"))
-    before = _snapshot("unpruned", model, data, losses)
+    hits = _fit(model, data, recipe, recipe.epochs, order, None, report("unpruned"))
+    before = _snapshot("unpruned", model, data, losses, hits)
     steps = -(-len(data.x_train) // recipe.batch_size) * recipe.pruning_epochs
     schedule = None
     if steps:
         schedule = tfmot.sparsity.keras.PolynomialDecay(
             recipe.initial_sparsity, recipe.final_sparsity, begin_step=0, end_step=steps, frequency=STEPS
         )
-    _fit(model, data, recipe, recipe.pruning_epochs, order, schedule, report("pruned"))
-    return before, _snapshot("pruned", model, data, losses)
+    hits = _fit(model, data, recipe, recipe.pruning_epochs, order, schedule, report("pruned"))
+    return before, _snapshot("pruned", model, data, losses, hits)
 
 
 def _fit(
@@ -228,19 +232,23 @@ def _fit(
     order: np.random.Generator,
     schedule: tfmot.sparsity.keras.PolynomialDecay | None,
     report: Callable[[float], None],
-) -> None:
-    """Train in place; with a schedule, weights are masked before every step and after every epoch."""
+) -> float:
+    """Train in place; with a schedule, weights are masked before every step and after every epoch.
+
+    Returns:
+        The share of examples that were classified correctly in the last epoch; NaN without any epoch.
+    """
     kernels = [layer.kernel for layer in _dense(model)]
     masks = [tf.Variable(tf.ones_like(kernel)) for kernel in kernels] if schedule else []
     step = _compiled_steps(model, kernels, masks, data, recipe.eigenvalues)
-    n, batch, done = len(data.x_train), recipe.batch_size, 0
+    n, batch, done, share = len(data.x_train), recipe.batch_size, 0, math.nan
     for _ in range(epochs):
         indices = order.permutation(n) if recipe.shuffle else np.arange(n)
         whole = indices[: n // batch * batch].reshape(-1, batch)
         batches: list[np.ndarray] = [*whole]
         if n % batch:
             batches.append(indices[n // batch * batch :])
-        total, at = 0.0, 0
+        total, hits, at = 0.0, 0, 0
         while at < len(batches):
             if schedule and (done + 1) % STEPS == 0:
                 # the wrapper counts steps from 1 and updates its masks before the forward pass
@@ -255,13 +263,17 @@ def _fit(
                 group = group[:-1]
             padded = np.zeros((STEPS, len(group[0])), dtype=np.int32)
             padded[: len(group)] = group
-            total += float(step(tf.constant(padded), tf.constant(len(group)))) * len(group[0])
+            loss, right = step(tf.constant(padded), tf.constant(len(group)))
+            total += float(loss) * len(group[0])
+            hits += int(right)
             at += len(group)
             done += len(group)
         if schedule:
             for kernel, mask in zip(kernels, masks, strict=True):
                 kernel.assign(kernel * mask)
         report(total / n)
+        share = hits / n
+    return share
 
 
 def _compiled_steps(
@@ -270,8 +282,11 @@ def _compiled_steps(
     masks: Sequence[tf.Variable],
     data: Images,
     eigenvalues: EigenvaluePenalty | None,
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """A compiled function: up to STEPS optimiser steps on given batches; returns the sum of their losses."""
+) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """A compiled function: up to STEPS optimiser steps on given batches.
+
+    It returns the sum of their losses, and how many examples were classified correctly, as they were trained on.
+    """
     x, y = tf.constant(data.x_train), tf.constant(data.y_train)
     loss_of = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimiser = tf_keras.optimizers.Adam()
@@ -280,8 +295,8 @@ def _compiled_steps(
     biases = [layer.bias for layer in _dense(model)]
 
     @tf.function(jit_compile=eigenvalues is None)  # XLA cannot call numpy
-    def steps(batches: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        total = tf.constant(0.0)
+    def steps(batches: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        total, hits = tf.constant(0.0), tf.constant(0)
         for i in tf.range(count):
             for kernel, mask in zip(kernels, masks, strict=False):
                 kernel.assign(kernel * mask)
@@ -289,7 +304,8 @@ def _compiled_steps(
                 for variable, value in zip((*kernels, *biases), _normalised(kernels, biases), strict=True):
                     variable.assign(tf.ensure_shape(value, variable.shape))
             with tf.GradientTape() as tape:
-                loss = loss_of(tf.gather(y, batches[i]), model(tf.gather(x, batches[i]), training=True))
+                wanted, logits = tf.gather(y, batches[i]), model(tf.gather(x, batches[i]), training=True)
+                loss = loss_of(wanted, logits)
                 for term in model.losses:
                     loss += term
                 if eigenvalues:
@@ -297,7 +313,9 @@ def _compiled_steps(
             gradients = tape.gradient(loss, model.trainable_variables)
             optimiser.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
             total += loss
-        return total
+            said = tf.argmax(logits, axis=1, output_type=wanted.dtype)
+            hits += tf.reduce_sum(tf.cast(said == wanted, tf.int32))
+        return total, hits
 
     return steps
 
@@ -310,8 +328,8 @@ def _normalised(kernels: Sequence[tf.Variable], biases: Sequence[tf.Variable]) -
     return normalised
 
 
-def _snapshot(stage: str, model: tf_keras.Model, data: Images, losses: list[float]) -> Snapshot:
-    accuracy = {}
+def _snapshot(stage: str, model: tf_keras.Model, data: Images, losses: list[float], fit_accuracy: float) -> Snapshot:
+    accuracy = {"fit": fit_accuracy}
     for split, x, y in (("train", data.x_train, data.y_train), ("test", data.x_test, data.y_test)):
         logits = np.concatenate([model(x[i : i + 8192], training=False).numpy() for i in range(0, len(x), 8192)])
         accuracy[split] = float((logits.argmax(axis=1) == y).mean())

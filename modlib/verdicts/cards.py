@@ -121,6 +121,23 @@ def tiles(found: Judged) -> HTML:
     return _page(parts)
 
 
+def stacked(rows: pd.DataFrame) -> HTML:
+    """A table of which a phone shows every row as lines, a label and a value each; see ``book/_static/book.css``.
+
+    Args:
+        rows: what to show; the first column is the heading of a row, and an empty text is left out on a phone.
+    """
+    from IPython.display import HTML
+
+    names = [html.escape(str(name)) for name in rows.columns]
+    lines = []
+    for heading, *values in rows.astype(str).itertuples(index=False):
+        cells = (f'<td data-label="{name}">{html.escape(v)}</td>' for name, v in zip(names[1:], values, strict=True))
+        lines.append(f'<tr><th scope="row">{html.escape(heading)}</th>{"".join(cells)}</tr>')
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    return HTML(f'<table class="stacked"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>')
+
+
 def place(paper: str, item: str) -> str:
     """Where a paper prints something, in its own words, such as ``table A.3`` or ``section 3.1.1, figure 1``."""
     if item.startswith("finding"):

@@ -21,7 +21,7 @@ from modlib.chapters import NAMES, find_experiment, findings
 from modlib.errors import BookError, TableMissing, nearest
 from modlib.evidence.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine
 from modlib.evidence.metrics import Metric
-from modlib.evidence.papers import Place, Printed, printed_at
+from modlib.evidence.papers import Place, Printed, paper_values, printed_at
 from modlib.evidence.written import WrittenClaim, written_claims
 from modlib.files import checkout, results_folder
 from modlib.tables.results import read_table
@@ -52,6 +52,8 @@ KEYS = (
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
+# What rows of ours have in place of what the paper has, by a column that picks them and a part of its value.
+OTHERWISE = {("network", "fnn 800-800-800-800"): "another width", ("dataset", "cifar10"): "JPEG copy of CIFAR-10"}
 WHATEVER = (
     "dataset",
     "dropout",
@@ -60,10 +62,12 @@ WHATEVER = (
     "network",
     "training",
     "regulariser",
+    "strength",
     "similarity",
     "mask",
     "task",
     "sub-clusters",
+    "shuffles",
 )
 
 
@@ -83,7 +87,7 @@ class Claim:
         chapter: where it is shown.
         criteria: for every metric the name of its criterion.
         shuffles: how standard deviations of shuffles are summarised, ``pooled`` or ``averaged``.
-        whatever: what the paper claims it regardless of, some of ``WHATEVER``.
+        whatever: what the paper claims it regardless of, some of ``WHATEVER``, and the item that says so.
         tables: result tables that decide it.
         rows: for every column that picks their rows, its value.
         printed: for every metric that the paper prints in this row, what it prints; the main metric first, values that
@@ -98,10 +102,15 @@ class Claim:
     chapter: str
     criteria: Mapping[str, str]
     shuffles: str
-    whatever: tuple[str, ...]
+    whatever: Mapping[str, str]
     tables: tuple[str, ...]
     rows: Mapping[str, str]
     printed: Mapping[str, Printed] = field(repr=False)
+
+    @property
+    def paper_metrics(self) -> list[str]:
+        """Metrics of the paper's file that it is about."""
+        return list(dict.fromkeys(name for m in self.criteria for name in (findings()[m].needs or (m,))))
 
     @property
     def what(self) -> str:
@@ -132,7 +141,7 @@ class Verdict:
         ours: our number of the main metric.
         theirs: the paper's.
         n: our number of networks, and the paper's where it differs.
-        reduced: whether we have fewer networks than the paper, or trained them for fewer steps.
+        reduced: whether we have less than the paper: fewer networks or steps, another width, a copy of the data.
         details: one for every number, the main metric first.
         explanation: what did not agree, or why nothing could be said; empty if all agrees.
     """
@@ -211,8 +220,13 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
     effect = merged.get("effect", {})
     if effect and (not isinstance(effect, dict) or not {"item"} <= set(effect) <= {"item", "row"}):
         raise BookError(f"{where}: effect is {effect}; expected an item of the paper, and its row if it is another")
-    for changed in merged.get("whatever", ()):
+    whatever = merged.get("whatever", {})
+    if not isinstance(whatever, dict):
+        raise BookError(f"{where}: whatever is {whatever}; expected what the paper claims it regardless of, and where")
+    for changed, said_in in whatever.items():
         expect(changed, WHATEVER, f"{where}: whatever")
+        items = paper_values(merged["paper"], path.parent / "papers")["item"].unique()
+        expect(said_in, items, f"{where}: whatever: {changed}: item of {merged['paper']}")
     in_words = all(criterion in IN_WORDS for criterion in merged["criteria"].values())
     for name in tables:
         expect(name, NAMES, f"{where}: table")
@@ -238,7 +252,7 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
         chapter=written.chapter,
         criteria=merged["criteria"],
         shuffles=merged.get("shuffles", "averaged"),
-        whatever=tuple(merged.get("whatever", ())),
+        whatever=whatever,
         tables=tables,
         rows=rows,
         printed=printed_at(
@@ -247,6 +261,7 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
             metrics,
             path.parent / "papers",
             Place(effect["item"], effect.get("row", row), {}) if effect else None,
+            {column for name in tables for column in find_experiment(name).columns},
         )
         if row
         else dict.fromkeys(metrics, Printed("in words", Sample(math.nan, int(merged.get("networks", 0))))),
@@ -292,7 +307,8 @@ def rows_of(claim: Claim, tables: Tables) -> pd.DataFrame:
         return pd.DataFrame()
     rows = pd.concat(found, ignore_index=True)
     network = find_experiment(claim.tables[0]).network_key
-    if "null" in rows and rows.duplicated([*network, "null"]).any():
+    compared = (column for metric in claim.criteria for column in findings()[metric].compares)
+    if "null" in rows and rows.duplicated(list(dict.fromkeys((*network, *compared, "null")))).any():
         raise BookError(
             f"{claim.id} picks several rows of the same network with {_words(claim.rows)}; "
             "expected one for each null model: fix stage and k in its decided_by"
@@ -313,7 +329,9 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     fewer_steps = ours is not None and any(
         (rows[column] < steps).any() for table in claim.tables for column, steps in find_experiment(table).full.items()
     )
-    reduced = fewer_steps or (ours is not None and theirs is not None and ours.n < theirs.n)
+    instead = [words for (column, value), words in OTHERWISE.items() if ours and value in claim.rows.get(column, "")]
+    marks = [*instead, *(["fewer steps"] if fewer_steps else [])]
+    reduced = bool(marks) or (ours is not None and theirs is not None and ours.n < theirs.n)
     if theirs is None:
         grade, why = Grade.NO_VALUE, printed.note
     elif ours is None:
@@ -321,7 +339,7 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
         grade, why = Grade.NOT_TESTED, f"{missing} for {_words(claim.rows)} in {', '.join(claim.tables)}"
     else:
         grade, why = CRITERIA[name](ours, theirs)
-    count = _count(ours, theirs) + (", fewer steps" if fewer_steps else "")
+    count = ", ".join([_count(ours, theirs), *marks])
     return Detail(metric, name, printed.text, findings()[metric].text(ours), count, reduced, grade, why)
 
 

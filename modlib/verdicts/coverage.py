@@ -98,9 +98,9 @@ def by_table(found: Judged) -> pd.DataFrame:
         state = pd.Series(MISSING, index=results.index).where(results["value"] != "", LOST)
         for claim, verdict in found:
             if claim.paper == paper and claim.row:
-                rows = rows_at(values, Place(claim.item, claim.row, claim.rows), list(claim.criteria))
+                rows = rows_at(values, Place(claim.item, claim.row, claim.rows), claim.paper_metrics)
                 for detail in verdict.details:
-                    held = rows.index[rows["metric"] == detail.metric]
+                    held = rows.index[rows["metric"].isin(findings()[detail.metric].needs or (detail.metric,))]
                     state[held] = OF_GRADE.get(detail.grade, DECIDED)
                     if (claim.id, detail.metric) in again:
                         state = state.drop(held)

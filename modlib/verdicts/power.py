@@ -19,24 +19,30 @@ from modlib.verdicts.cards import Judged
 from modlib.verdicts.claims import PROFILE, Claim, Tables, rows_of, tables_in, verdict_on
 from modlib.verdicts.wrong import KINDS, Frames, Wrong
 
-COLUMNS = ("wrong rows", "claim", "paper", "legitimate", "verdict")
+COLUMNS = ("wrong rows", "seed", "claim", "paper", "legitimate", "verdict")
+COUNTS = ("wrong", "accepted", "legitimate", "legitimate accepted")
+SEEDS = 5  # of what is drawn at random
+EVERY = "every"  # in place of a seed, where nothing is drawn
 MANY = 1000  # networks that only a value decides, not its spread
-BOUND = 0.05  # share of wrong results that may be accepted as reproduced
+BOUND = 0.05  # share of wrong results that may be accepted as reproduced, with any seed
 
 
-def tried(now: Judged, kinds: Iterable[Wrong] = KINDS, folder: Path | None = None, seed: int = 0) -> pd.DataFrame:
-    """Verdicts on wrong rows, one for every kind and every reproduced claim whose numbers it changes.
+def tried(
+    now: Judged, kinds: Iterable[Wrong] = KINDS, folder: Path | None = None, seeds: Sequence[int] = range(SEEDS)
+) -> pd.DataFrame:
+    """Verdicts on wrong rows, one for every kind, seed and reproduced claim whose numbers it changes.
 
     Args:
         now: the claims and what the stored rows say of them, see ``modlib.verdicts.cards.judged``.
         kinds: ways to make rows wrong.
         folder: where the result tables lie.
-        seed: of what is drawn at random.
+        seeds: of what is drawn at random.
 
     Returns:
-        Columns ``COLUMNS``. Legitimate are rows that are not wrong for the claim: the paper says the same of the
-        condition that took its place, or says itself that there is no effect. Claims that the wrong rows leave without
-        any row do not count.
+        Columns ``COLUMNS``; the seed is ``EVERY`` where nothing is drawn. Legitimate are rows that are not wrong for
+        the claim: the paper says the same of the condition that took its place, says itself that there is no
+        effect, or says in words what does not depend on a level that changed.
+        Claims that the wrong rows leave without any row do not count.
     """
     stored = tables_in(folder)
     claims = [claim for claim, _ in now]
@@ -47,40 +53,52 @@ def tried(now: Judged, kinds: Iterable[Wrong] = KINDS, folder: Path | None = Non
         if any(frame.empty for frame in frames.values()):
             continue
         frames = {name: rows[rows["profile"] == PROFILE] for name, rows in frames.items()}
-        wrong = kind.change(frames, np.random.default_rng(seed))
-        for claim, before in reproduced:
-            if not set(claim.tables) & set(kind.tables) or kind.about in claim.whatever:
-                continue
-            found = verdict_on(claim, rows_of(claim, _instead(wrong, stored)))
-            numbers = [[(detail.ours, detail.n) for detail in verdict.details] for verdict in (before, found)]
-            if found.verdict is not Grade.NOT_TESTED and numbers[0] != numbers[1]:
-                legitimate = _is_legitimate(claim, kind, claims)
-                lines.append((kind.name, claim.id, claim.paper, legitimate, str(found.verdict)))
+        concerned = [
+            (claim, before)
+            for claim, before in reproduced
+            if set(claim.tables) & set(kind.tables) and kind.about not in claim.whatever
+        ]
+        for seed in seeds if kind.drawn else (EVERY,):
+            wrong = kind.change(frames, np.random.default_rng(seed if kind.drawn else None))
+            for claim, before in concerned:
+                found = verdict_on(claim, rows_of(claim, _instead(wrong, stored)))
+                numbers = [[(detail.ours, detail.n) for detail in verdict.details] for verdict in (before, found)]
+                if found.verdict is not Grade.NOT_TESTED and numbers[0] != numbers[1]:
+                    legitimate = _is_legitimate(claim, kind, claims)
+                    lines.append((kind.name, str(seed), claim.id, claim.paper, legitimate, str(found.verdict)))
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
 def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """By kind of wrong rows and paper, how many verdicts were *reproduced* of how many.
+    """By kind of wrong rows, paper and seed, how many verdicts were *reproduced* of how many.
 
     Args:
         found: see ``tried``.
 
     Returns:
-        Columns wrong rows, paper, wrong, accepted, legitimate, legitimate accepted.
+        Columns wrong rows, paper, seed, and ``COUNTS``.
     """
     found = found.assign(accepted=found["verdict"] == str(Grade.REPRODUCED))
-    groups = found.groupby(["wrong rows", "paper"], sort=False)
     lines = []
-    for (kind, paper), part in groups:
-        wrong, right = part[~part["legitimate"]], part[part["legitimate"]]
-        lines.append((kind, paper, len(wrong), int(wrong["accepted"].sum()), len(right), int(right["accepted"].sum())))
-    columns = ["wrong rows", "paper", "wrong", "accepted", "legitimate", "legitimate accepted"]
-    return pd.DataFrame(lines, columns=columns)
+    for group, part in found.groupby(["wrong rows", "paper", "seed"], sort=False):
+        counts = [
+            (len(rows), int(rows["accepted"].sum())) for rows in (part[~part["legitimate"]], part[part["legitimate"]])
+        ]
+        lines.append((*group, *counts[0], *counts[1]))
+    return pd.DataFrame(lines, columns=["wrong rows", "paper", "seed", *COUNTS])
 
 
-def accepted_share(found: pd.DataFrame) -> float:
-    """Share of wrong results, see ``tried``, that are accepted as reproduced; legitimate ones do not count."""
-    return float((found.loc[~found["legitimate"], "verdict"] == str(Grade.REPRODUCED)).mean())
+def accepted_shares(counts: pd.DataFrame) -> pd.Series:
+    """For every seed, the share of wrong results that are accepted as reproduced; legitimate ones do not count.
+
+    Args:
+        counts: see ``summary``.
+    """
+    sums = counts.groupby("seed")[["accepted", "wrong"]].sum()
+    always = sums.loc[EVERY] if EVERY in sums.index else 0
+    drawn = sums.drop(index=EVERY, errors="ignore")
+    sums = drawn + always if len(drawn) else sums
+    return sums["accepted"] / sums["wrong"]
 
 
 def _instead(wrong: Frames, stored: Tables) -> Tables:
@@ -88,6 +106,8 @@ def _instead(wrong: Frames, stored: Tables) -> Tables:
 
 
 def _is_legitimate(claim: Claim, kind: Wrong, claims: Sequence[Claim]) -> bool:
+    if kind.level and not claim.row:
+        return True
     if kind.no_effect:
         return _claims_no_effect(claim)
     seen = {column: kind.seen.get(column, {}).get(value, value) for column, value in claim.rows.items()}

@@ -13,20 +13,25 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
+from modlib.chapters import find_experiment
 from modlib.chapters.coherence.experiment import SCORE, VARIANCE
 from modlib.chapters.importance.experiment import DROP, RANGE
-from modlib.chapters.rows import NETWORK_KEY
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, UPSTREAM
 from modlib.data.arithmetic import TASKS
+from modlib.data.mixtures import MIXTURES
+from modlib.zoo.perceptrons import SOURCES
 
 Frames: TypeAlias = dict[str, pd.DataFrame]
 Change: TypeAlias = Callable[[Frames, np.random.Generator], Frames]
-NCUTS = ("clusterability", "dropout", "random-datasets", "topology-shuffles")
+NCUTS = ("clusterability", "dropout", "random-datasets", "topology-shuffles")  # the same networks in several of them
+REGULARISED, STRUCTURED = ("regularisation",), ("structured-tasks",)
+CONVOLUTIONAL, PROMOTED = ("convolutional-networks",), ("promoting-clusterability",)
+ALONE = (REGULARISED, STRUCTURED, CONVOLUTIONAL, PROMOTED)  # n-cuts of networks of their own
 RANDOM = ("unlearnable", "memorisation", "kilo-epoch")
 SUB_CLUSTERS = ("importance", "coherence")
 LESIONED = (*SUB_CLUSTERS, "dependencies")
 UNTRAINED = "mlp untrained"
-REGULARISED = ["sweep", "strength", "seed"]
+SWEPT = ["sweep", "strength", "seed"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Wrong:
         seen: column, value that a claim asks for, value of the rows that it sees instead; empty if it exchanges no
             condition that a claim asks for.
         no_effect: whether it takes effects away.
+        drawn: whether what it makes wrong is drawn at random.
+        level: whether it changes levels only, of which a claim in words says nothing.
         about: what a claim must be about to be wrong now, one of ``modlib.verdicts.claims.WHATEVER``; empty for all.
     """
 
@@ -48,6 +55,8 @@ class Wrong:
     change: Change
     seen: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     no_effect: bool = False
+    drawn: bool = False
+    level: bool = False
     about: str = ""
 
 
@@ -68,14 +77,20 @@ def _exchange(name: str, tables: tuple[str, ...], column: str, seen: Mapping[str
         for table, rows in frames.items():
             values = rows[column].astype(str)
             changed[table] = rows.assign(**{column: values.map(shown).fillna(values)})
-        return _homes(changed) if set(frames) == set(NCUTS) else changed
+        return _homes(_together(changed), frames) if set(frames) == set(NCUTS) else changed
 
     return Wrong(name, tables, change, {column: seen}, about=about)
 
 
-def _homes(frames: Frames) -> Frames:
+def _together(frames: Frames) -> pd.DataFrame:
+    return pd.concat(frames.values(), ignore_index=True)
+
+
+def _homes(rows: pd.DataFrame, frames: Frames) -> Frames:
     """Rows of n-cuts, each in the table where claims look for it."""
-    rows = pd.concat(frames.values(), ignore_index=True)
+    if set(frames) != set(NCUTS):
+        (name,) = frames
+        return {name: rows}
     places = [rows["null"] == "layer-nonzero", rows["dataset"].isin(RANDOM), rows["dropout"] == "yes"]
     homes = np.select(places, ["topology-shuffles", "random-datasets", "dropout"], "clusterability")
     return {name: rows[homes == name] for name in NCUTS}
@@ -87,8 +102,9 @@ def _numbers(texts: pd.Series) -> list[np.ndarray]:
 
 def _shuffles_for_networks(frames: Frames, rng: np.random.Generator) -> Frames:
     """Each network becomes one of its own shuffles."""
-    key = [*NETWORK_KEY, "stage", "k"]
-    rows = pd.concat(frames.values(), ignore_index=True)
+    experiment = find_experiment(next(iter(frames)))
+    key = [*experiment.network_key, *(column for column in experiment.row_key if column != "null")]
+    rows = _together(frames)
     shuffles = rows[rows["null"] == "layer"]
     drawn = pd.Series([rng.choice(found) for found in _numbers(shuffles["shuffled"])], index=shuffles.index)
     rows = rows.merge(shuffles[key].assign(drawn=drawn), on=key, how="left")
@@ -99,7 +115,7 @@ def _shuffles_for_networks(frames: Frames, rng: np.random.Generator) -> Frames:
         "z": (rows["drawn"] - rows["shuffled_mean"]) / rows["shuffled_sd"],
     }
     tested = rows["drawn"].notna()
-    return _homes({"all": rows.assign(**{c: values.where(tested, rows[c]) for c, values in changed.items()})})
+    return _homes(rows.assign(**{c: values.where(tested, rows[c]) for c, values in changed.items()}), frames)
 
 
 def _higher(frames: Frames, _: np.random.Generator) -> Frames:
@@ -116,12 +132,12 @@ def _dealt(rows: pd.DataFrame, key: list[str], rng: np.random.Generator) -> pd.D
 
 
 def _dealt_ncuts(frames: Frames, rng: np.random.Generator) -> Frames:
-    """Images and random data among themselves."""
-    rows = pd.concat(frames.values(), ignore_index=True)
-    random, trained = rows["dataset"].isin(RANDOM), rows["stage"] != "initial"
-    key = [*NETWORK_KEY, "stage"]
-    parts = [_dealt(rows[random], key, rng), _dealt(rows[trained & ~random], key, rng), rows[~trained]]
-    return _homes({str(i): part for i, part in enumerate(parts)})
+    """Networks of one kind among themselves, and those on images and on random data."""
+    rows = _together(frames)
+    kind = rows["dataset"].isin(RANDOM).astype(str) + rows.get("network", "")
+    trained, key = rows["stage"] != "initial", [*find_experiment(next(iter(frames))).network_key, "stage"]
+    parts = [_dealt(part, key, rng) for _, part in rows[trained].groupby(kind)]
+    return _homes(pd.concat([*parts, rows[~trained]], ignore_index=True), frames)
 
 
 def _random_sets(frames: Frames, rng: np.random.Generator) -> Frames:
@@ -148,7 +164,7 @@ def _random_sets(frames: Frames, rng: np.random.Generator) -> Frames:
 def _dealt_sweeps(frames: Frames, rng: np.random.Generator) -> Frames:
     rows = frames["upstream-downstream"]
     trained = rows[rows["sweep"] != "untrained"]
-    parts = [_dealt(part, REGULARISED, rng) for _, part in trained.groupby("hidden")]
+    parts = [_dealt(part, SWEPT, rng) for _, part in trained.groupby("hidden")]
     return {"upstream-downstream": pd.concat([*parts, rows[rows["sweep"] == "untrained"]])}
 
 
@@ -179,7 +195,7 @@ def _sweeps(first: str, second: str) -> Change:
                 place = np.minimum(place, len(strengths[other]) - 1)
                 rows.loc[of_both[sweep].index, "strength"] = strengths[other][place]
                 rows.loc[of_both[sweep].index, "sweep"] = other
-        return {"upstream-downstream": rows.drop_duplicates([*REGULARISED, "hidden", "layer", "measure"])}
+        return {"upstream-downstream": rows.drop_duplicates([*SWEPT, "hidden", "layer", "measure"])}
 
     return change
 
@@ -224,32 +240,58 @@ def _no_class_of_its_own(frames: Frames, _: np.random.Generator) -> Frames:
 UD, WM = ("upstream-downstream",), ("weight-masks",)
 NETWORKS = ("fnn 400-400-200", "fnn 800-800-800-800", "lstm 256")
 FASHION, CIFAR = _swapped(("mnist", "fashion_mnist")), _swapped(("mnist", "cifar10"))
+PARTED = [f"{layout}-{task}" for layout in ("halves", "stack") for task in ("same", "diff")]
+FASHION_PARTED = _swapped(*((f"mnist {parts}", f"fashion_mnist {parts}") for parts in PARTED))
+TASKS_PARTED = _swapped(
+    *((f"{name} {layout}-same", f"{name} {layout}-diff") for name in FASHION for layout in ("halves", "stack"))
+)
+LAYOUTS = _swapped(*((f"{pair} {MIXTURES[0]}", f"{pair} {MIXTURES[1]}") for pair in SOURCES))
 DROPOUT, STAGES = _swapped(("yes", "no")), _swapped(("pruned", "unpruned"))
+PENALTIES, METHODS = _rotated(("none", "l1", "l2")), _swapped(("none", "eigenvalues"))
 MASKS = _swapped(("addition", "multiplication"), ("pair 1", "pair 2"))
 KS_OF_IMAGES, KS = _rotated(("2", "4", "7", "10", "12")), {**_rotated(("8", "12", "18")), "10": "8"}
 DROPS, EXCITES = _swapped((DROP, RANGE)), _swapped((SCORE, VARIANCE))
+NULL = {"no_effect": True, "drawn": True}
 KINDS = (
-    _exchange("MNIST and Fashion-MNIST exchanged", NCUTS, "dataset", FASHION, "dataset"),
-    _exchange("MNIST and Fashion-MNIST exchanged", SUB_CLUSTERS, "dataset", FASHION, "dataset"),
+    *(
+        _exchange("MNIST and Fashion-MNIST exchanged", tables, "dataset", FASHION | FASHION_PARTED, "dataset")
+        for tables in (NCUTS, SUB_CLUSTERS, *ALONE)
+    ),
     _exchange("MNIST and CIFAR-10 exchanged", NCUTS, "dataset", CIFAR, "dataset"),
-    _exchange("with and without dropout exchanged", NCUTS, "dropout", DROPOUT, "dropout"),
-    _exchange("with and without dropout exchanged", SUB_CLUSTERS, "dropout", DROPOUT, "dropout"),
-    _exchange("pruned and unpruned exchanged", NCUTS, "stage", STAGES, "pruning"),
-    _exchange("another number of clusters", NCUTS, "k", KS_OF_IMAGES, "clusters"),
-    _exchange("another number of clusters", SUB_CLUSTERS, "k", KS, "clusters"),
+    *(
+        _exchange("with and without dropout exchanged", tables, "dropout", DROPOUT, "dropout")
+        for tables in (NCUTS, SUB_CLUSTERS, STRUCTURED, CONVOLUTIONAL)
+    ),
+    *(_exchange("pruned and unpruned exchanged", tables, "stage", STAGES, "pruning") for tables in (NCUTS, *ALONE)),
+    *(
+        _exchange("another number of clusters", tables, "k", ks, "clusters")
+        for tables, ks in ((NCUTS, KS_OF_IMAGES), (SUB_CLUSTERS, KS), (STRUCTURED, _swapped(("4", "12"))))
+    ),
     _exchange("kinds of random data exchanged", NCUTS, "dataset", _rotated(RANDOM), "dataset"),
+    _exchange("tasks with one part and with two exchanged", STRUCTURED, "dataset", TASKS_PARTED, "dataset"),
+    _exchange("overlapping and separate mixtures exchanged", STRUCTURED, "dataset", LAYOUTS, "dataset"),
+    _exchange("L1 and L2 exchanged", REGULARISED, "penalty", _swapped(("l1", "l1-l2")), "regulariser"),
+    *(
+        _exchange("penalties exchanged", tables, "penalty", PENALTIES, "regulariser")
+        for tables in (STRUCTURED, CONVOLUTIONAL)
+    ),
+    _exchange("with and without the eigenvalue penalty exchanged", PROMOTED, "method", METHODS, "regulariser"),
+    _exchange("small and large CNNs exchanged", CONVOLUTIONAL, "network", _swapped(("small", "vgg")), "network"),
     _exchange("perceptrons and CNNs exchanged", SUB_CLUSTERS, "network", _swapped(("mlp", "cnn")), "network"),
     _exchange("measures exchanged", ("importance",), "measure", DROPS),
     _exchange("measures exchanged", ("coherence",), "measure", EXCITES),
     _exchange("trained and untrained exchanged", ("coherence",), "network", _swapped(("mlp", UNTRAINED)), "training"),
     _exchange("masks of two functions exchanged", WM, "mask", MASKS, "mask"),
     _exchange("networks exchanged", WM, "network", _rotated(NETWORKS), "network"),
-    Wrong("networks replaced by their shuffles", NCUTS, _shuffles_for_networks, no_effect=True),
-    Wrong("all n-cuts 2% too high", NCUTS, _higher),
-    Wrong("labels dealt at random", NCUTS, _dealt_ncuts),
-    Wrong("sub-clusters replaced by random sets", LESIONED, _random_sets, no_effect=True, about="sub-clusters"),
-    Wrong("trained and untrained exchanged", UD, _untrained, about="training"),
-    Wrong("labels dealt at random", UD, _dealt_sweeps, no_effect=True, about="regulariser"),
+    *(
+        Wrong("networks replaced by their shuffles", tables, _shuffles_for_networks, **NULL, about="shuffles")
+        for tables in (NCUTS, *ALONE)
+    ),
+    *(Wrong("all n-cuts 2% too high", tables, _higher, level=True) for tables in (NCUTS, *ALONE)),
+    *(Wrong("labels dealt at random", tables, _dealt_ncuts, drawn=True) for tables in (NCUTS, *ALONE)),
+    Wrong("sub-clusters replaced by random sets", LESIONED, _random_sets, **NULL, about="sub-clusters"),
+    Wrong("trained and untrained exchanged", UD, _untrained, drawn=True, about="training"),
+    Wrong("labels dealt at random", UD, _dealt_sweeps, **NULL, about="strength"),
     Wrong("dropout and L1 exchanged", UD, _sweeps("dropout", "l1"), about="regulariser"),
     Wrong("dropout and L2 exchanged", UD, _sweeps("dropout", "l2"), about="regulariser"),
     Wrong("upstream and downstream exchanged", UD, _families, about="similarity"),

@@ -164,7 +164,7 @@ def _read_pair(stored: Mapping[str, np.ndarray]) -> TrainedPair:
             stage,
             [stored[f"{stage}/kernel/{i}"] for i in range(n)],
             [stored[f"{stage}/bias/{i}"] for i in range(n)],
-            {split: float(stored[f"{stage}/accuracy/{split}"]) for split in ("train", "test")},
+            {key.rpartition("/")[2]: float(stored[key]) for key in stored if key.startswith(f"{stage}/accuracy/")},
             stored[f"{stage}/losses"].tolist(),
         )
     return TrainedPair(snapshots["unpruned"], snapshots["pruned"], float(stored["seconds"]))

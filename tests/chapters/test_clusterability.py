@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from made_up import ncut_rows
 
-from modlib.chapters.clusterability.experiment import EXPERIMENT, cells, measure
+from modlib.chapters.clusterability.experiment import EXPERIMENT, cells, measure, remeasure
 from modlib.chapters.clusterability.figures import initial_ncuts
 from modlib.chapters.clusterability.findings import FINDINGS, found
-from modlib.chapters.rows import ROW_KEY, TOLERANCE
+from modlib.chapters.rows import ADDED, ROW_KEY, TOLERANCE, WITNESSES
 
 
 def test_the_grid_has_the_networks_of_the_papers() -> None:
@@ -30,6 +30,57 @@ def test_an_untrained_network_has_an_ncut_and_no_shuffles() -> None:
     assert (rows["ncut"].between(0, rows["k"], inclusive="neither")).all()
     pd.testing.assert_frame_equal(rows, pd.DataFrame(measure(cell)))
     assert EXPERIMENT.name == "clusterability"
+
+
+def test_what_is_measured_again_of_a_network_is_what_was_measured_with_all_its_shuffles() -> None:
+    """Or a column would be filled in no row, or in those of another network."""
+    (cell, *_) = cells("smoke")
+    columns = [*ROW_KEY, *WITNESSES, *ADDED]
+    pd.testing.assert_frame_equal(pd.DataFrame(remeasure(cell)), pd.DataFrame(measure(cell))[columns])
+    assert EXPERIMENT.remeasure is remeasure
+    assert set(ADDED) == EXPERIMENT.unmeasured
+
+
+def test_training_accuracy_is_that_of_fit_and_stands_in_for_it_without_dropout_only() -> None:
+    rows = pd.DataFrame(
+        {"null": "layer", "dropout": ["yes", "yes", "no", "no"], "train_accuracy": [0.9, 0.8, 0.7, 0.6]}
+    ).assign(fit_accuracy=[0.5, np.nan, np.nan, 0.4])
+    assert FINDINGS["train_acc"].measure(rows).values == (0.5, 0.7, 0.4)
+    assert FINDINGS["train_acc"].measure(rows[1:2]) is None
+
+
+def ncuts(dropout: str, values: list[float], **others: object) -> pd.DataFrame:
+    row = {"dataset": "mnist", "dropout": dropout, "stage": "pruned", "null": "layer", "k": 4, "shuffled_mean": 2.0}
+    return pd.DataFrame([{**row, "ncut": value, "seed": seed, **others} for seed, value in enumerate(values)])
+
+
+def test_networks_with_dropout_are_apart_where_each_is_below_all_others() -> None:
+    both = [ncuts("no", [2.0, 2.1]), ncuts("yes", [1.8, 1.9])]
+    metric = FINDINGS["dropout_separates"]
+    assert metric.measure(pd.concat(both)).mean == 1
+    assert metric.measure(pd.concat([*both, ncuts("yes", [2.05, 1.5])])).mean == 0.75
+    assert metric.measure(both[0]) is None
+
+
+def test_trained_networks_are_compared_with_the_least_untrained_one() -> None:
+    rows = [ncuts("no", [2.0, 2.4]), ncuts("no", [2.3, 2.5], dataset="initialisation", stage="initial", null="none")]
+    metric = FINDINGS["pruned_below_untrained"]
+    assert metric.measure(pd.concat(rows)).mean == 0.5
+    assert FINDINGS["unpruned_below_untrained"].measure(pd.concat(rows)) is None
+    assert metric.measure(rows[0]) is None
+
+
+def test_shuffles_of_both_kinds_are_compared_network_by_network() -> None:
+    parts = [
+        ncuts(dropout, [1.8, 1.9], null=null, shuffled_mean=mean)
+        for dropout, null, mean in (
+            ("no", "layer", 2.0), ("no", "layer-nonzero", 1.9), ("yes", "layer", 2.0), ("yes", "layer-nonzero", 1.7)
+        )
+    ]  # fmt: skip
+    lower, more = FINDINGS["topology_lowers"], FINDINGS["topology_lowers_more"]
+    assert lower.measure(pd.concat(parts[:2])).values == pytest.approx((-0.1, -0.1))
+    assert more.measure(pd.concat(parts)).values == pytest.approx((-0.2, -0.2))
+    assert more.measure(pd.concat(parts[:2])) is None
 
 
 def test_the_share_of_significant_networks_is_counted_and_the_nulls_are_kept_apart() -> None:
@@ -54,6 +105,10 @@ def test_no_rows_give_no_number(name: str) -> None:
         "shuffled_mean",
         "shuffled_sd",
         "shuffled",
+        "train_accuracy",
+        "fit_accuracy",
+        "stage",
+        "k",
     ]
     assert FINDINGS[name].measure(pd.DataFrame(columns=[*columns, "z"])) is None
 

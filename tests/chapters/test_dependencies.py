@@ -113,3 +113,25 @@ def test_what_is_said_of_dependencies_turns_round_with_the_rows():
     alone = alone.assign(seed=0, first_kind="important", second_kind="important")
     alone["important"] = ["no", "no", "yes", "yes"]  # only within the cluster
     assert "depend on each other more often than" in str(found(alone)[1])
+
+
+def cells(deltas: np.ndarray) -> pd.DataFrame:
+    """All ordered pairs of the sub-clusters of one network."""
+    pairs = [(a, b) for a, b in np.ndindex(deltas.shape) if a != b]
+    rows = [{"first": str(a), "second": str(b), "delta": deltas[a, b], "seed": 0} for a, b in pairs]
+    return pd.DataFrame(rows)
+
+
+def test_the_correlation_of_both_orders_is_that_of_a_matrix_with_its_transpose():
+    noise = np.random.default_rng(0).normal(size=(12, 12))
+    measure = OF_PAIRS["cells_both_orders"].measure
+    assert measure(cells(noise + noise.T)).mean == pytest.approx(1)
+    assert measure(cells(noise - noise.T)).mean == pytest.approx(-1)
+    assert abs(measure(cells(noise)).mean) < 0.3
+
+
+def test_shares_of_cells_are_those_of_each_network():
+    p, deltas = [1 / 51, 0.5, 1.0, 1.0, 1 / 51, 1 / 51], [0.2, 0.004, -0.1, 0.006, 0.3, 0.2]
+    rows = pd.DataFrame({"p": p, "delta": deltas, "seed": [0] * 4 + [1] * 2})
+    expected = {"cells_significant": (0.25, 1.0), "cells_harmless": (0.5, 0.0), "cells_positive": (0.5, 1.0)}
+    assert {name: OF_PAIRS[name].measure(rows).values for name in expected} == expected

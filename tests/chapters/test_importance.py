@@ -125,12 +125,10 @@ def pair_rows(paper_is_right: bool) -> pd.DataFrame:
 def test_every_sentence_follows_its_rows(paper_is_right, tmp_path):
     write_table("importance", importance_rows(paper_is_right), tmp_path)
     write_table("dependencies", pair_rows(paper_is_right), tmp_path)
-    assert len(CLAIMS) == 25
+    assert len(CLAIMS) == 31
     in_words = [claim for claim in CLAIMS if not claim.row]
-    assert {metric for claim in in_words for metric in claim.criteria} == (OF_PARTS | OF_PAIRS).keys() - {
-        "fisher_p",
-        "chi2_p",
-    }
+    printed = {name for claim in CLAIMS if claim.row for name in claim.criteria}
+    assert {metric for claim in in_words for metric in claim.criteria} == (OF_PARTS | OF_PAIRS).keys() - printed
     verdicts = {claim.id: claims.judge(claim, tmp_path).verdict for claim in in_words}
     if paper_is_right:
         # What is said of small networks includes CNNs, of which the grid has two.
@@ -235,3 +233,14 @@ def test_what_is_said_of_lesions_turns_round_with_the_rows():
     assert "perceptrons lose 15 on MNIST" in lost
     assert ranges.startswith("What they cost is mostly more unevenly spread")
     assert "8 of 8 have a larger range" in ranges
+
+
+def test_larger_sub_clusters_that_cost_more_are_correlated_network_by_network():
+    row = {"measure": DROP, "width": 10, "kind": "important", "kind_in_first_paper": "other"}
+    drops = [[0.1, 0.2, 0.4, 0.8], [0.8, 0.4, 0.2, 0.1]]
+    rows = pd.DataFrame(
+        [{**row, "seed": seed, "size": i + 1, "value": drops[seed][i]} for seed in (0, 1) for i in range(4)]
+    )
+    assert OF_PARTS["drop_with_size"].measure(rows).values == pytest.approx((1, -1))
+    assert OF_PARTS["share_important"].measure(rows).values == (1, 1)
+    assert OF_PARTS["share_important_in_first_paper"].measure(rows).values == (0, 0)

@@ -74,7 +74,8 @@ def test_penalties_stay_on_while_pruning_as_with_the_wrapper(
     model = build_mlp(64, penalised, seed=3)
     schedule = tfmot.sparsity.keras.PolynomialDecay(0.5, 0.9, begin_step=0, end_step=11 * 12, frequency=10)
     wrapped = tfmot.sparsity.keras.prune_low_magnitude(model, pruning_schedule=schedule)
-    wrapped.compile(tf_keras.optimizers.Adam(), tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    wrapped.compile(tf_keras.optimizers.Adam(), loss, metrics=["accuracy"])
     callbacks = [tfmot.sparsity.keras.UpdatePruningStep()]
     heard = wrapped.fit(
         tiny.x_train, tiny.y_train, batch_size=32, epochs=12, shuffle=False, verbose=0, callbacks=callbacks
@@ -83,8 +84,28 @@ def test_penalties_stay_on_while_pruning_as_with_the_wrapper(
     for mine, layer in zip(pruned.kernels, stripped.layers, strict=True):
         np.testing.assert_allclose(mine, layer.kernel.numpy(), atol=2e-5)
     np.testing.assert_allclose(pruned.losses, heard.history["loss"], rtol=1e-4)
+    assert pruned.accuracy["fit"] == pytest.approx(heard.history["accuracy"][-1], abs=1.5 / 330)
     sizes = [sum((kernel**2).sum() for kernel in kernels) for kernels in (pruned.kernels, trained[1].kernels)]
     assert sizes[0] < 0.8 * sizes[1]
+
+
+def test_with_dropout_fit_reports_the_accuracy_of_networks_with_units_dropped(tiny: Images) -> None:
+    recipe = Recipe(hidden=(64, 64), dropout=0.5, epochs=60, pruning_epochs=0, batch_size=32)
+    end, _ = train_mlp(tiny, recipe, seed=0)
+    rng, shares = np.random.default_rng(0), []
+    for _ in range(20):
+        values = tiny.x_train
+        for kernel, bias in zip(end.kernels[:-1], end.biases[:-1], strict=True):
+            values = np.maximum(values @ kernel + bias, 0)
+            values = values * (rng.random(values.shape) < 0.5) / 0.5
+        logits = values @ end.kernels[-1] + end.biases[-1]
+        shares.append(float((logits.argmax(axis=1) == tiny.y_train).mean()))
+    assert end.accuracy["fit"] == pytest.approx(np.mean(shares), abs=0.06)
+    assert end.accuracy["fit"] < end.accuracy["train"] - 0.06
+
+
+def test_without_an_epoch_fit_reports_nothing(tiny: Images, recipe: Recipe) -> None:
+    assert all(np.isnan(s.accuracy["fit"]) for s in train_mlp(tiny, replace(recipe, epochs=0, pruning_epochs=0), 0))
 
 
 @pytest.mark.parametrize(("kind", "first"), [("l1", "l1"), ("l2", "l2"), ("l2", "l1")])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from modlib.chapters import findings
+from modlib.chapters import find_experiment, findings
 from modlib.evidence.criteria import CRITERIA, Grade
 from modlib.evidence.papers import Place, paper_values, rows_at
 from modlib.verdicts import cards, claims, coverage, power, scorecard, wrong
@@ -20,6 +21,38 @@ N_CLAIMED = {
     "importance-coherence": 54,
     "weight-masks": 4,
 }
+
+N_CLAIMS = {
+    "pruned-modular": """
+        table-1:6 table-A.1:6 table-A.2:6 table-A.3:6 table-2:4 table-3:4 table-4:4 table-A.4:1 table-A.5:1
+        table-A.6:1 table-A.7:1 table-A.8:1 table-A.9:1 table-A.10:1 table-A.11:1 table-A.12:1 table-A.13:1
+        table-A.14:1 table-A.15:1 text-3:4 text-3.1:3 text-3.2:2 text-3.3:6 text-A.3:4 finding-1:6 finding-2:1
+        finding-3:1 finding-4:9 table-A.16:9 table-A.17:9 table-A.18:2 table-A.19:2 finding-5:1
+    """,
+    "clusterability": """
+        table-A.1:4 table-A.2:4 table-A.3:4 table-A.4:4 table-A.5:8 table-A.6:8 table-A.16:4 table-A.17:4
+        table-A.18:4 text-2:2 finding-1:2 text-A.3:2 text-A.5:1 table-A.7:8 table-A.12:8 table-A.19:6
+        table-A.20:4 table-A.21:4 table-A.8:8 table-A.9:8 table-A.10:10 text-3:2 text-4.1:4 table-A.13:4
+    """,
+    "clusterability-released": """
+        released-clust-grad:4
+    """,
+    "upstream-downstream": """
+        figure-3:6 figure-4:4 figure-S9:2 figure-5:6 figure-S11:3 figure-S12:1 text-4.4:1 figure-S5:1
+        figure-S7:1 text-4.1:1
+    """,
+    "weight-masks": """
+        text-3.1:2 figure-1:3 figure-11:3 figure-12:3 figure-10:3 figure-13:3 figure-2:3 figure-14:1 text-3.2:3
+        finding-27:1 figure-7:3 figure-8:1 text-c.7.1:1 figure-6:2 text-c.2:2 figure-19:2 figure-20:1
+        text-c.7.2:1 text-b.1:1
+    """,
+    "importance-coherence": """
+        table-4:2 table-5:2 finding-21:1 finding-22:1 table-1:12 table-3:8 finding-4:1 finding-5:1 finding-6:1
+        finding-11:1 finding-17:1 table-9:2 finding-20:1 table-7:1 figure-9:1 table-6:4 finding-1:1 finding-2:3
+        finding-3:4 finding-9:3 finding-12:2 finding-13:2 finding-14:1 finding-15:1 text-a.2:6 finding-16:3
+        finding-18:1 finding-19:2
+    """,
+}  # of every table, figure and section
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +74,9 @@ def test_the_stored_scorecard_is_what_the_stored_rows_give(judged):
 def test_at_most_one_wrong_result_in_twenty_is_accepted(tried):
     assert tried["wrong rows"].nunique() >= 12
     assert (~tried["legitimate"]).sum() > 200
-    assert power.accepted_share(tried) <= power.BOUND
+    shares = power.accepted_shares(power.summary(tried))
+    assert len(shares) == power.SEEDS
+    assert shares.max() <= power.BOUND
 
 
 @pytest.mark.slow
@@ -65,10 +100,10 @@ def test_rows_exchanged_twice_are_as_they_were():
 
 def test_a_criterion_that_lets_everything_pass_is_noticed(judged, monkeypatch):
     kinds = [kind for kind in wrong.KINDS if kind.name == "all n-cuts 2% too high"]
-    assert power.accepted_share(power.tried(judged, kinds)) < 0.2
+    assert power.accepted_shares(power.summary(power.tried(judged, kinds))).item() < 0.2
     for name in list(CRITERIA):
         monkeypatch.setitem(CRITERIA, name, lambda ours, theirs: (Grade.REPRODUCED, "anything goes"))
-    assert power.accepted_share(power.tried(judged, kinds)) == 1
+    assert power.accepted_shares(power.summary(power.tried(judged, kinds))).item() == 1
 
 
 def test_a_network_replaced_by_its_shuffle_has_one_of_their_n_cuts():
@@ -79,6 +114,38 @@ def test_a_network_replaced_by_its_shuffle_has_one_of_their_n_cuts():
     z = tested["z"].astype(float)
     assert abs(z.median()) < 0.3
     assert (tested["p"].astype(float) < 0.05).mean() == pytest.approx(0.05, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "name", ["networks replaced by their shuffles", "labels dealt at random", "all n-cuts 2% too high"]
+)
+def test_chapters_with_networks_of_their_own_have_wrong_rows_as_well(name):
+    """However few they have stored so far."""
+    tables = claims.tables_in()
+    for kind in wrong.KINDS:
+        if kind.name == name and kind.tables in wrong.ALONE:
+            rows = tables(*kind.tables)
+            (changed,) = kind.change({kind.tables[0]: rows}, np.random.default_rng(0)).values()
+            assert len(changed) == len(rows)
+            tested = rows["null"] == "layer"
+            if tested.any() and kind.tables != wrong.REGULARISED:  # a single network can be dealt to itself only
+                assert not np.allclose(np.sort(changed["ncut"]), np.sort(rows["ncut"])) or name.startswith("labels")
+                columns = ["ncut", *find_experiment(kind.tables[0]).cell_key]
+                assert not changed[columns].sort_values(columns).equals(rows[columns].sort_values(columns))
+
+
+def test_a_claim_in_words_says_nothing_of_a_level(judged):
+    found = {claim.id: claim for claim, _ in judged}
+    kind = next(kind for kind in wrong.KINDS if kind.level)
+    assert power._is_legitimate(found["pm-text-3.3-mnist"], kind, list(found.values()))
+    assert not power._is_legitimate(found["pm-table-1-mnist"], kind, list(found.values()))
+
+
+def test_shares_are_counted_seed_by_seed_with_what_needs_none():
+    columns = ["wrong rows", "paper", "seed", *power.COUNTS]
+    lines = [("a", "p", power.EVERY, 10, 1, 0, 0), ("b", "p", "0", 10, 0, 0, 0), ("b", "p", "1", 10, 3, 0, 0)]
+    assert power.accepted_shares(pd.DataFrame(lines, columns=columns)).to_dict() == {"0": 0.05, "1": 0.2}
+    assert power.accepted_shares(pd.DataFrame(lines[:1], columns=columns)).to_list() == [0.1]
 
 
 def test_exchanges_within_what_the_paper_says_of_both_are_legitimate(judged):
@@ -103,6 +170,18 @@ def test_no_printed_number_loses_its_claim(judged):
     assert len([claim for claim, _ in judged if not claim.row]) >= 105
 
 
+def test_no_table_loses_a_claim(judged):
+    # A claim that is taken out, or put elsewhere, is missed here; a new one is added to the list.
+    found: dict[str, Counter[str]] = {}
+    for claim, _ in judged:
+        found.setdefault(claim.paper, Counter())[claim.item] += 1
+    held = {
+        paper: {item: int(n) for item, n in (pair.split(":") for pair in pairs.split())}
+        for paper, pairs in N_CLAIMS.items()
+    }
+    assert {paper: dict(counts) for paper, counts in found.items()} == held
+
+
 def test_numbers_printed_twice_are_told_apart_from_new_ones(judged):
     again = scorecard.repeated(claim for claim, _ in judged)
     assert again["cl-table-A.1-mnist", "distance"] == "pm-table-1-mnist"
@@ -121,6 +200,20 @@ def test_a_claims_row_shows_all_its_numbers_and_where_it_fails(judged):
     assert row.count("outline: 1px solid") == 1
     assert "too &lt;large&gt;" in row
     assert f'id="{claim.id}"' in row
+
+
+def test_less_than_the_paper_had_is_marked_whatever_it_is_less_of(judged):
+    found = {claim.id: verdict for claim, verdict in judged}
+    assert found["pm-table-1-cifar"].reduced
+    assert found["pm-table-1-cifar"].n.endswith("JPEG copy of CIFAR-10")
+    assert "another width" in found["wm-text-3.1-fnn"].n
+    assert "fewer steps" in found["wm-text-3.1-fnn"].n
+    assert not found["pm-table-1-mnist"].reduced
+
+
+def test_a_stacked_table_labels_its_cells():
+    shown = cards.stacked(pd.DataFrame({"kind": ["a < b"], "Weight masks": ["1 of 2"], "other": [""]})).data
+    assert '<th scope="row">a &lt; b</th><td data-label="Weight masks">1 of 2</td><td data-label="other"></td>' in shown
 
 
 def test_every_paper_has_a_name_for_readers():

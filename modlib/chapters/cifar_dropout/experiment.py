@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from modlib.chapters.rows import CELL_KEY, COLUMNS, ROW_KEY, TOLERANCE, Tests, snapshot_rows
+from modlib.chapters.rows import ADDED, CELL_KEY, COLUMNS, ROW_KEY, TOLERANCE, Tests, snapshot_rows
 from modlib.data.images import Images
 from modlib.tables import Cell, Experiment, Row, in_words, text
 from modlib.zoo.perceptrons import data_for, recipe_for
@@ -63,5 +63,6 @@ EXPERIMENT = Experiment(
     TOLERANCE,
     columns={**{name: COLUMNS.get(name, text(*CHANGES)) for name in KEY}, **COLUMNS},
     network_key=KEY[1:],
+    added=ADDED,
     describe=in_words,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modlib.chapters.rows import Tests, initial_rows, ncut_experiment, snapshot_rows
+from modlib.chapters.rows import RowsOfSnapshot, Tests, initial_rows, ncut_experiment, snapshot_rows, witness_rows
 from modlib.tables import Cell, Row
 from modlib.zoo.perceptrons import recipe_for, trained_mlp
 
@@ -36,7 +36,7 @@ def cells(profile: str) -> list[Cell]:
     return [*trained_cells(profile, "no"), *untrained]
 
 
-def measure(cell: Cell) -> list[Row]:
+def measure(cell: Cell, of_snapshot: RowsOfSnapshot = snapshot_rows) -> list[Row]:
     """Rows of one network: n-cut and shuffle test at every k, before and after pruning."""
     profile, dataset, seed = cell["profile"], cell["dataset"], int(cell["seed"])
     if dataset == "initialisation":
@@ -46,7 +46,12 @@ def measure(cell: Cell) -> list[Row]:
         return initial_rows(initial_kernels(784, recipe_for("mnist", dropout=False), seed), ks, seed)
     pair = trained_mlp(dataset, cell["dropout"] == "yes", seed)
     plan = PLANS[profile][dataset]
-    return [row for snapshot in (pair.unpruned, pair.pruned) for row in snapshot_rows(snapshot, plan, seed)]
+    return [row for snapshot in (pair.unpruned, pair.pruned) for row in of_snapshot(snapshot, plan, seed)]
 
 
-EXPERIMENT = ncut_experiment("clusterability", cells, measure)
+def remeasure(cell: Cell) -> list[Row]:
+    """The same without shuffles, to see whether a network that is trained again is the one that is stored."""
+    return measure(cell, witness_rows)
+
+
+EXPERIMENT = ncut_experiment("clusterability", cells, measure, remeasure)

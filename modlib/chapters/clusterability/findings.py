@@ -13,7 +13,14 @@ import pandas as pd
 
 from modlib.chapters.rows import NETWORK_KEY
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import Metric, are_below_all_shuffles, over_networks, share_below_all_shuffles
+from modlib.evidence.metrics import (
+    Metric,
+    are_below_all_shuffles,
+    over_networks,
+    paired,
+    sample_of,
+    share_below_all_shuffles,
+)
 from modlib.evidence.sentences import Sentences, by_verb, listed, share_of, span
 from modlib.stats import cohens_d, pooled_mean_sd
 from modlib.tables.words import DATASETS
@@ -24,6 +31,16 @@ K = 4  # clusters, of what is told of all networks
 def _column(rows: pd.DataFrame, name: str, nonzero: bool = False) -> Sample | None:
     rows = _of_null(rows, nonzero)
     return None if rows.empty else over_networks(rows[name])
+
+
+def _training_accuracy(rows: pd.DataFrame) -> Sample | None:
+    """As ``fit`` of Keras reports it, which is what the authors' code stores: see ``modlib.training.keras.Snapshot``.
+
+    Rows of earlier versions lack it. Without dropout the accuracy at the end stands in: there, fit drops no unit. With
+    dropout it is another number, and such networks do not count.
+    """
+    rows = _of_null(rows, nonzero=False)
+    return sample_of(rows["fit_accuracy"].fillna(rows["train_accuracy"].where(rows["dropout"] == "no")))
 
 
 def _significant(rows: pd.DataFrame, nonzero: bool = False) -> Sample | None:
@@ -83,6 +100,45 @@ def _distance(rows: pd.DataFrame, nonzero: bool = False) -> Sample | None:
     return None if rows.empty else over_networks(rows["ncut"] - rows["shuffled_mean"])
 
 
+def _dropout_separates(rows: pd.DataFrame) -> Sample | None:
+    """Share of networks with dropout that have a lower n-cut than every network without."""
+    rows = _of_null(rows, nonzero=False)
+    without, with_dropout = (rows.loc[rows["dropout"] == value, "ncut"] for value in ("no", "yes"))
+    if without.empty or with_dropout.empty:
+        return None
+    return Sample(float((with_dropout < without.min()).mean()), min(len(without), len(with_dropout)))
+
+
+def _pruning_lowers(rows: pd.DataFrame) -> Sample | None:
+    """n-cut after pruning less that before, network by network."""
+    rows = _of_null(rows, nonzero=False)
+    pruned, unpruned = (rows[rows["stage"] == stage] for stage in ("pruned", "unpruned"))
+    return paired(pruned, unpruned, "ncut", [*NETWORK_KEY, "k"])
+
+
+def _topology_lowers(rows: pd.DataFrame) -> Sample | None:
+    """n-cut of shuffles that keep the topology less that of others, network by network."""
+    return paired(_of_null(rows, True), _of_null(rows, False), "shuffled_mean", [*NETWORK_KEY, "stage", "k"])
+
+
+def _topology_lowers_more(rows: pd.DataFrame) -> Sample | None:
+    """The same with dropout less without, of networks with the same number, which share nothing else."""
+    key = ["dataset", "seed", "stage", "k"]
+    both = _of_null(rows, True).merge(_of_null(rows, False), on=[*key, "dropout"], suffixes=("", "_layer"))
+    both = both.assign(lower=both["shuffled_mean"] - both["shuffled_mean_layer"])
+    without, with_dropout = (both.loc[both["dropout"] == value, [*key, "lower"]] for value in ("no", "yes"))
+    return paired(with_dropout, without, "lower", key)
+
+
+def _below_untrained(rows: pd.DataFrame, stage: str) -> Sample | None:
+    """Share of trained networks that have a lower n-cut than every untrained one."""
+    rows = rows[rows["null"] != "layer-nonzero"]
+    trained, untrained = (rows.loc[rows["stage"] == name, "ncut"] for name in (stage, "initial"))
+    if trained.empty or untrained.empty:
+        return None
+    return Sample(float((trained < untrained.min()).mean()), len(trained))
+
+
 DISTANCE, DISTANCE_NONZERO = ("ncut", "dist_ncut"), ("ncut", "dist_ncut_nonzero")
 FINDINGS = {
     "distance": Metric("n-cut less that of shuffles", _distance, effect_of=DISTANCE),
@@ -101,8 +157,26 @@ FINDINGS = {
     "z_dropout_vs_no_dropout": Metric("Z of dropout", _z_of_dropout, 1),
     "ncut_init_min": Metric("least n-cut", partial(_extreme, function=min)),
     "ncut_init_max": Metric("greatest n-cut", partial(_extreme, function=max)),
-    "train_acc": Metric("training accuracy", partial(_column, name="train_accuracy"), spread=False),
+    "train_acc": Metric("training accuracy", _training_accuracy, spread=False),
     "test_acc": Metric("test accuracy", partial(_column, name="test_accuracy"), spread=False),
+    "dropout_separates": Metric("share of networks with dropout below all without", _dropout_separates, 2),
+    "pruning_lowers": Metric("n-cut, after pruning less before", _pruning_lowers, compares=("stage",)),
+    "topology_lowers": Metric("n-cut of shuffles, topology kept less not kept", _topology_lowers),
+    "topology_lowers_more": Metric(
+        "n-cut of shuffles, topology kept less not kept, with dropout less without", _topology_lowers_more
+    ),
+    "pruned_below_untrained": Metric(
+        "share of pruned networks below all untrained ones",
+        partial(_below_untrained, stage="pruned"),
+        2,
+        compares=("stage",),
+    ),
+    "unpruned_below_untrained": Metric(
+        "share of trained networks below all untrained ones, before pruning",
+        partial(_below_untrained, stage="unpruned"),
+        2,
+        compares=("stage",),
+    ),
 }
 
 

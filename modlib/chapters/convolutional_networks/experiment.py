@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modlib.chapters.rows import COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, initial_rows, scored_rows
+from modlib.chapters.rows import ADDED, COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, initial_rows, scored_rows
 from modlib.errors import InputError
 from modlib.networks.network import Network, as_network
 from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, text
@@ -139,5 +139,5 @@ def _untrained(network: str, seed: int) -> Network:
 
 EXPERIMENT = Experiment(
     "convolutional-networks", cells, measure, CELL_KEY, ("batch_norm", *ROW_KEY), TOLERANCE, columns=COLUMNS,
-    network_key=(*CONDITION, "seed"),
+    network_key=(*CONDITION, "seed"), added=ADDED,
 )  # fmt: skip

@@ -5,11 +5,15 @@ They were written before any of the rows. Chapter: ``dependencies``.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
-from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import Metric, over_networks
+from modlib.evidence.criteria import SIGNIFICANT, Sample
+from modlib.evidence.metrics import Metric, over_networks, sample_of
 from modlib.evidence.sentences import Sentences, share_of
 from modlib.graphs.subclusters import layer_and_cluster
 from modlib.lesions.kinds import Kind
@@ -59,9 +63,105 @@ def _own_cluster(rows: pd.DataFrame) -> Sample | None:
     return over_networks(differences.astype(float)) if len(differences) else None
 
 
+def _correlation_of_orders(pairs: pd.DataFrame) -> Sample | None:
+    """Spearman's correlation of what X costs given Y with what Y costs given X, over all pairs, by network."""
+    networks = []
+    for _, part in pairs.groupby("seed"):
+        deltas = part.set_index(["first", "second"])["delta"]
+        networks.append(_both_orders({(str(a), str(b)): float(delta) for (a, b), delta in deltas.items()}))
+    return sample_of(networks) if networks else None
+
+
+def _both_orders(deltas: Mapping[tuple[str, str], float]) -> float:
+    from scipy.stats import spearmanr
+
+    both = [(delta, deltas[b, a]) for (a, b), delta in deltas.items() if a != b and (b, a) in deltas]
+    return float(spearmanr(*zip(*both, strict=True)).statistic) if len(both) > 2 else math.nan
+
+
+def _share(rows: pd.DataFrame, of: Callable[[pd.DataFrame], pd.Series]) -> Sample | None:
+    """Share of ordered pairs, by network."""
+    return over_networks(of(rows).groupby(rows["seed"]).mean()) if len(rows) else None
+
+
+def _printed_cells(table: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Of figure 9: damage of the first sub-cluster given the second, in percent; without what the source has lost."""
+    cells = table[(table["metric"] == "delta_percent") & (table["value"] != "")]
+    ends = (row.split("_") for row in cells["row"])
+    return {(a, b): float(value) for (a, b), value in zip(ends, cells["value"], strict=True)}
+
+
+def _printed_pairs(table: pd.DataFrame, between: str) -> dict[tuple[str, str], float]:
+    """Of a table with a line for two sub-clusters: its two deltas, in both orders."""
+    deltas = table[table["metric"].str.startswith("delta")].sort_values(["row", "metric"])
+    found = {}
+    for name, part in deltas.groupby("row"):
+        a, b = str(name).split(between)
+        found |= dict(zip(((a, b), (b, a)), part["value"].astype(float), strict=True))
+    return found
+
+
+def _printed_share(table: pd.DataFrame, mark: str) -> float:
+    marks = table.loc[(table["metric"] == "mark") & (table["value"] != "unclear"), "value"]
+    return float((marks == mark).mean())
+
+
+def _printed_given(table: pd.DataFrame) -> float:
+    return float((table["value"] == "yes").mean())
+
+
+def _pairs_metric(needs: tuple[str, ...], between: str) -> Metric:
+    """Of sub-clusters that are important alone and lie in different layers."""
+    return Metric(
+        "rank correlation of what X costs given Y and Y given X, of important pairs",
+        lambda rows: _correlation_of_orders(relevant_pairs(rows)),
+        2,
+        of_table=lambda table: _both_orders(_printed_pairs(table, between)),
+        needs=needs,
+    )
+
+
 FINDINGS = {
     "given": Metric("share of ordered pairs in which the second is important given the first", _given),
     "own_cluster": Metric("share of dependent pairs within a cluster less that between clusters", _own_cluster),
+    "cells_significant": Metric(
+        "share of ordered pairs in which one is significant given the other",
+        partial(_share, of=lambda rows: rows["p"] < SIGNIFICANT),
+        2,
+        no_effect=SIGNIFICANT,
+        of_table=partial(_printed_share, mark="star"),
+        needs=("mark",),
+    ),
+    "cells_harmless": Metric(
+        "share of ordered pairs in which one costs less than all random sets",
+        partial(_share, of=lambda rows: rows["p"] == 1),
+        2,
+        of_table=partial(_printed_share, mark="question"),
+        needs=("mark",),
+    ),
+    "cells_positive": Metric(
+        "share of ordered pairs in which one costs accuracy given the other, in whole percent",
+        partial(_share, of=lambda rows: (100 * rows["delta"]).round() > 0),
+        2,
+        of_table=lambda table: float(np.mean([delta > 0 for delta in _printed_cells(table).values()])),
+        needs=("delta_percent",),
+    ),
+    "cells_both_orders": Metric(
+        "rank correlation of what X costs given Y and Y given X",
+        _correlation_of_orders,
+        2,
+        of_table=lambda table: _both_orders(_printed_cells(table)),
+        needs=("delta_percent",),
+    ),
+    "pairs_both_orders": _pairs_metric(("delta_x_given_y", "delta_y_given_x"), "|"),
+    "pairs_both_orders_8": _pairs_metric(("delta_x_y", "delta_y_x"), "_"),
+    "given_printed": Metric(
+        "share of ordered pairs in which the second is important given the first",
+        _given,
+        2,
+        of_table=_printed_given,
+        needs=("x_important_given_y", "y_important_given_x"),
+    ),
 }
 
 

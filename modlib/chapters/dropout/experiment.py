@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modlib.chapters.clusterability.experiment import measure, trained_cells
+from modlib.chapters.clusterability.experiment import measure, remeasure, trained_cells
 from modlib.chapters.rows import ncut_experiment
 from modlib.tables import Cell
 
@@ -12,4 +12,4 @@ def cells(profile: str) -> list[Cell]:
     return trained_cells(profile, "yes")
 
 
-EXPERIMENT = ncut_experiment("dropout", cells, measure)
+EXPERIMENT = ncut_experiment("dropout", cells, measure, remeasure)

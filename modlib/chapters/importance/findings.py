@@ -88,6 +88,37 @@ def _large_and_significant(rows: pd.DataFrame) -> Sample | None:
     return over_networks(significant.groupby(large["seed"]).mean()) if len(large) else None
 
 
+def _share_important(rows: pd.DataFrame, column: str) -> Sample | None:
+    """Of the sub-clusters that are not small, the share that is important, by network."""
+    rows = _drops(rows)
+    rows = rows[rows[column] != Kind.SMALL]
+    return over_networks((rows[column] == Kind.IMPORTANT).groupby(rows["seed"]).mean()) if len(rows) else None
+
+
+def _printed_share_important(table: pd.DataFrame) -> float:
+    large = table.loc[table["value"] != Kind.SMALL, "value"]
+    return float((large == Kind.IMPORTANT).mean())
+
+
+def _drop_with_size(rows: pd.DataFrame) -> Sample | None:
+    """Spearman's correlation of the size of sub-clusters with the accuracy lost without them, by network."""
+    networks = [
+        _rank_correlation(part["size"] / part["width"], part["value"]) for _, part in _drops(rows).groupby("seed")
+    ]
+    return over_networks(networks) if networks else None
+
+
+def _printed_drop_with_size(table: pd.DataFrame) -> float:
+    values = table.assign(value=table["value"].astype(float)).pivot(index="row", columns="metric", values="value")
+    return _rank_correlation(values["proportion"], -values["acc_diff"])
+
+
+def _rank_correlation(a: pd.Series, b: pd.Series) -> float:
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(a, b).statistic)
+
+
 def _median_p(rows: pd.DataFrame, combine: Callable[[np.ndarray, int], float]) -> Sample | None:
     """Median over networks of a test that combines the p-values of their sub-clusters."""
     if rows.empty:
@@ -116,6 +147,27 @@ FINDINGS = {
     "large_significant": Metric(
         "share of sub-clusters with at least 5% of their layer that are worse than all random sets",
         _large_and_significant,
+    ),
+    "share_important": Metric(
+        "share of sub-clusters with at least 5% of their layer that are important",
+        partial(_share_important, column="kind"),
+        2,
+        of_table=_printed_share_important,
+        needs=("type",),
+    ),
+    "share_important_in_first_paper": Metric(
+        "share of sub-clusters with at least 5% of their layer that are important",
+        partial(_share_important, column="kind_in_first_paper"),
+        2,
+        of_table=_printed_share_important,
+        needs=("type",),
+    ),
+    "drop_with_size": Metric(
+        "rank correlation of size and lost accuracy",
+        _drop_with_size,
+        2,
+        of_table=_printed_drop_with_size,
+        needs=("proportion", "acc_diff"),
     ),
 }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modlib.chapters.rows import CELL_KEY, COLUMNS, ROW_KEY, TOLERANCE, Tests, describe, snapshot_rows
+from modlib.chapters.rows import ADDED, CELL_KEY, COLUMNS, ROW_KEY, TOLERANCE, Tests, describe, snapshot_rows
 from modlib.graphs.eigenvalues import laplacian_eigenvalues
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import cluster
@@ -108,5 +108,6 @@ EXPERIMENT = Experiment(
         "tags_kept": optional(number(-1, 1)),
     },
     network_key=KEY[1:],
+    added=ADDED,
     describe=describe,
 )

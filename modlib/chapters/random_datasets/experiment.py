@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modlib.chapters.rows import Tests, ncut_experiment, snapshot_rows
+from modlib.chapters.rows import RowsOfSnapshot, Tests, ncut_experiment, snapshot_rows, witness_rows
 from modlib.tables import Cell, Row
 from modlib.zoo.perceptrons import trained_mlp
 
@@ -29,12 +29,17 @@ def cells(profile: str) -> list[Cell]:
     ]
 
 
-def measure(cell: Cell) -> list[Row]:
+def measure(cell: Cell, of_snapshot: RowsOfSnapshot = snapshot_rows) -> list[Row]:
     """Rows of one network: n-cut and shuffle test at k = 4 and 12, before and after pruning."""
     seed = int(cell["seed"])
     pair = trained_mlp(cell["dataset"], cell["dropout"] == "yes", seed)
     plan = PLANS[cell["profile"]]
-    return [row for snapshot in (pair.unpruned, pair.pruned) for row in snapshot_rows(snapshot, plan, seed)]
+    return [row for snapshot in (pair.unpruned, pair.pruned) for row in of_snapshot(snapshot, plan, seed)]
 
 
-EXPERIMENT = ncut_experiment("random-datasets", cells, measure)
+def remeasure(cell: Cell) -> list[Row]:
+    """The same without shuffles, to see whether a network that is trained again is the one that is stored."""
+    return measure(cell, witness_rows)
+
+
+EXPERIMENT = ncut_experiment("random-datasets", cells, measure, remeasure)

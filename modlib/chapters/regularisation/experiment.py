@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from modlib.chapters.rows import CELL_KEY, COLUMNS, ROW_KEY, TOLERANCE, Tests, describe, snapshot_rows
+from modlib.chapters.rows import ADDED, CELL_KEY, COLUMNS, ROW_KEY, TOLERANCE, Tests, describe, snapshot_rows
 from modlib.data.images import Images
 from modlib.graphs.neurons import neuron_graph
 from modlib.networks.network import from_arrays
@@ -108,5 +108,6 @@ EXPERIMENT = Experiment(
         "rejected": optional(numbers(0)),
     },
     network_key=KEY[1:],
+    added=ADDED,
     describe=describe,
 )

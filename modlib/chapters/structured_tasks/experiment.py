@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from modlib.chapters.rows import COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, scored_rows, snapshot_rows
+from modlib.chapters.rows import ADDED, COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, scored_rows, snapshot_rows
 from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, number, optional, text
 from modlib.zoo.perceptrons import trained_mlp
 
@@ -134,5 +134,5 @@ def _trained(plan: Plan, seed: int) -> list[Scored]:
 
 EXPERIMENT = Experiment(
     "structured-tasks", cells, measure, CELL_KEY, ROW_KEY, {**TOLERANCE, **dict.fromkeys(LOSSES, 0.01)},
-    columns=COLUMNS, network_key=(*CONDITION, "seed"),
+    columns=COLUMNS, network_key=(*CONDITION, "seed"), added=ADDED,
 )  # fmt: skip
