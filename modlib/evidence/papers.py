@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from modlib.errors import BookError, nearest
@@ -30,6 +31,7 @@ SPELLING = {
 STAGES = {"yes": "pruned", "no": "unpruned"}
 NUMERALS = {"two-thirds": 2 / 3}
 NCUTS = ("ncut", "dist_ncut")
+RELEASED = {"clusterability": "clusterability-released"}  # a paper, and what its authors released of its networks
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ def printed_at(
                 f"{place.item}, row {place.row!r} of {paper} fixes {condition}, but {', '.join(left_open)} "
                 "is left open; fix it in decided_by"
             )
+    if paper in RELEASED:
+        found = _with_released_sds(found, paper_values(RELEASED[paper], folder))
     by_metric = {str(metric): rows for metric, rows in found.groupby("metric")}
     printed = {}
     for name, metric in metrics.items():
@@ -183,6 +187,27 @@ def printed_at(
             number = replace(number, sample=replace(number.sample, effect=effect))
         printed[name] = number
     return dict(sorted(printed.items(), key=lambda pair: pair[1].sample is None))
+
+
+def _with_released_sds(printed: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
+    """Printed rows, with the standard deviation between networks where only what the authors released says it.
+
+    Its rows name the data set, then what the table's row names: ``mnist|dropout|pruned``. Of shuffles it says another
+    one than the papers, and of shares none.
+    """
+    names = released["row"] + " " + released["metric"] + " " + released["condition"].str.split(";").str[0]
+    known = dict(zip(names, released["sd"], strict=True))
+    fields = [dict(part.split("=", 1) for part in text.split(";") if part) for text in printed["condition"]]
+    rows = zip(fields, printed["row"], printed["metric"], printed["sd"], strict=True)
+    sds = [
+        sd or ("" if metric == NCUTS[1] else known.get(_released_name(field, row, metric), ""))
+        for field, row, metric, sd in rows
+    ]
+    return printed.assign(sd=sds, said=np.where(np.array(sds) == printed["sd"], "", " (sd released by the authors)"))
+
+
+def _released_name(condition: Mapping[str, str], row: str, metric: str) -> str:
+    return f"{condition.get('dataset')}|{row} {metric} arch={condition.get('arch')}"
 
 
 def _differences(metric: Metric, by_metric: Mapping[str, pd.DataFrame]) -> pd.Series:
@@ -226,7 +251,7 @@ def _printed(name: str, metric: Metric, by_metric: Mapping[str, pd.DataFrame]) -
         return Printed("–", None, row["note"])
     value = NUMERALS[row["value"]] if row["value"] in NUMERALS else float(row["value"])
     sd = float(row["sd"] or "nan")
-    text = f"{row['value']} ± {row['sd']}" if row["sd"] else row["value"]
+    text = (f"{row['value']} ± {row['sd']}" if row["sd"] else row["value"]) + row.get("said", "")
     if metric.of_shuffles:
         # Its n counts shuffles; their networks are those of the n-cut beside them.
         return Printed(text, Sample(value, int(by_metric["ncut"].iloc[0]["n"]), shuffle_sd=sd), row["note"])

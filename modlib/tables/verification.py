@@ -211,7 +211,7 @@ def _differences(experiment: Experiment, table: pd.DataFrame, cell: Cell, measur
         differences += [
             Difference(f"{name}, {'/'.join(key)}", column, found[key][column], value)
             for column, value in wanted[key].items()
-            if not (column in experiment.unmeasured and math.isnan(found[key][column]))
+            if not (column in experiment.unmeasured and (value is None or math.isnan(found[key][column])))
             and not _agrees(found[key][column], value, experiment.tolerance.get(column, 0.0))
         ]
     return differences

@@ -58,14 +58,23 @@ def tried(
             for claim, before in reproduced
             if set(claim.tables) & set(kind.tables) and kind.about not in claim.whatever
         ]
-        for seed in seeds if kind.drawn else (EVERY,):
-            wrong = kind.change(frames, np.random.default_rng(seed if kind.drawn else None))
+        for seed in seeds if kind.drawn else seeds[:1]:
+            wrong = kind.change(frames, np.random.default_rng(seed))
             for claim, before in concerned:
                 found = verdict_on(claim, rows_of(claim, _instead(wrong, stored)))
                 numbers = [[(detail.ours, detail.n) for detail in verdict.details] for verdict in (before, found)]
                 if found.verdict is not Grade.NOT_TESTED and numbers[0] != numbers[1]:
                     legitimate = _is_legitimate(claim, kind, claims)
-                    lines.append((kind.name, str(seed), claim.id, claim.paper, legitimate, str(found.verdict)))
+                    lines.append(
+                        (
+                            kind.name,
+                            str(seed) if kind.drawn else EVERY,
+                            claim.id,
+                            claim.paper,
+                            legitimate,
+                            str(found.verdict),
+                        )
+                    )
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 

@@ -66,7 +66,7 @@ def verdict_lines(found: Judged) -> pd.DataFrame:
     before, again = earlier_verdicts(), repeated(claim for claim, _ in found)
     lines = []
     for claim, verdict in found:
-        common = (claim.id, str(VERSION), str(verdict.verdict), before.get(claim.id, ""))
+        common = (claim.id, VERSION, str(verdict.verdict), before.get(claim.id, ""))
         for d in verdict.details:
             number = (findings()[d.metric].label, d.theirs, d.ours, d.n, d.criterion, str(d.grade), d.why)
             lines.append((*common, again.get((claim.id, d.metric), ""), *number))

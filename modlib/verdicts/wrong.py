@@ -251,7 +251,12 @@ PENALTIES, METHODS = _rotated(("none", "l1", "l2")), _swapped(("none", "eigenval
 MASKS = _swapped(("addition", "multiplication"), ("pair 1", "pair 2"))
 KS_OF_IMAGES, KS = _rotated(("2", "4", "7", "10", "12")), {**_rotated(("8", "12", "18")), "10": "8"}
 DROPS, EXCITES = _swapped((DROP, RANGE)), _swapped((SCORE, VARIANCE))
-NULL = {"no_effect": True, "drawn": True}
+
+
+def _null(name: str, tables: tuple[str, ...], change: Change, about: str) -> Wrong:
+    return Wrong(name, tables, change, no_effect=True, drawn=True, about=about)
+
+
 KINDS = (
     *(
         _exchange("MNIST and Fashion-MNIST exchanged", tables, "dataset", FASHION | FASHION_PARTED, "dataset")
@@ -284,14 +289,14 @@ KINDS = (
     _exchange("masks of two functions exchanged", WM, "mask", MASKS, "mask"),
     _exchange("networks exchanged", WM, "network", _rotated(NETWORKS), "network"),
     *(
-        Wrong("networks replaced by their shuffles", tables, _shuffles_for_networks, **NULL, about="shuffles")
+        _null("networks replaced by their shuffles", tables, _shuffles_for_networks, "shuffles")
         for tables in (NCUTS, *ALONE)
     ),
     *(Wrong("all n-cuts 2% too high", tables, _higher, level=True) for tables in (NCUTS, *ALONE)),
     *(Wrong("labels dealt at random", tables, _dealt_ncuts, drawn=True) for tables in (NCUTS, *ALONE)),
-    Wrong("sub-clusters replaced by random sets", LESIONED, _random_sets, **NULL, about="sub-clusters"),
+    _null("sub-clusters replaced by random sets", LESIONED, _random_sets, "sub-clusters"),
     Wrong("trained and untrained exchanged", UD, _untrained, drawn=True, about="training"),
-    Wrong("labels dealt at random", UD, _dealt_sweeps, **NULL, about="strength"),
+    _null("labels dealt at random", UD, _dealt_sweeps, "strength"),
     Wrong("dropout and L1 exchanged", UD, _sweeps("dropout", "l1"), about="regulariser"),
     Wrong("dropout and L2 exchanged", UD, _sweeps("dropout", "l2"), about="regulariser"),
     Wrong("upstream and downstream exchanged", UD, _families, about="similarity"),

@@ -29,6 +29,10 @@ def measure_more(cell: Cell) -> list[Row]:
     return [{**row, "later": 0.5 if cell["dataset"] == "a" else None} for row in measure(cell)]
 
 
+def measure_less(cell: Cell) -> list[Row]:
+    return [{**row, "later": None} for row in measure(cell)]
+
+
 def measure_quickly(cell: Cell) -> list[Row]:
     assert not any(network_cache().iterdir()), "a network was taken from the cache, and not trained again"
     return [{name: row[name] for name in ("k", "value", "later")} for row in measure_more(cell)]
@@ -137,6 +141,12 @@ def test_verify_does_not_ask_for_what_is_not_filled_yet(earlier: Path) -> None:
     path = earlier / "toy.csv"
     path.write_text(path.read_text().replace(",0.5\n", ",0.75\n", 1))
     assert [difference.column for difference in verify(LATER, 12, folder=earlier).differences] == ["later"]
+
+
+def test_a_kept_network_of_an_earlier_version_lacks_the_column(earlier: Path) -> None:
+    """It cannot be had from its weights."""
+    run(LATER, "smoke", folder=earlier, fill="later")
+    assert not verify(replace(LATER, measure=measure_less), 12, folder=earlier).differences
 
 
 def test_columns_that_cannot_be_filled_are_refused(earlier: Path) -> None:

@@ -263,6 +263,32 @@ def test_a_claim_that_compares_stages_may_pick_both(tmp_path):
     assert verdict("pm-finding-2-all", tmp_path).verdict is NOT
 
 
+def test_the_spread_that_only_the_authors_released_stands_beside_what_the_paper_prints():
+    printed = {claim.id: claim.printed for claim in claims.load()}
+    found = printed["cl-table-A.5-dropout-pruned"]
+    assert found["ncut"].text == "8.350 ± 0.0465 (sd released by the authors)"
+    assert found["distance"].sample.sd == 0.0465
+    assert found["dist_ncut"].text == "9.247 ± 0.039"  # of shuffles, as printed
+    assert printed["cl-table-A.9-l1-pruned"]["ncut"].text.endswith("(sd released by the authors)")
+    assert "released" not in printed["pm-table-1-mnist"]["ncut"].text
+
+
+@pytest.mark.parametrize("item", [f"table-A.{i}" for i in (5, 6, 8, 9, 10)])
+def test_what_the_authors_released_are_the_networks_that_the_paper_prints(item):
+    """Each number that has a released spread is the released mean, to its last digit, rounded or cut off."""
+    values, released = papers.paper_values("clusterability"), papers.paper_values("clusterability-released")
+    known = {(row, metric): float(value) for row, metric, value in released[["row", "metric", "value"]].to_numpy()}
+    rows = values[(values["item"] == item) & (values["metric"] == "ncut")]
+    dataset = {"table-A.6": "fashion-mnist", "table-A.9": "fashion-mnist", "table-A.10": "cifar-10"}.get(item, "mnist")
+    pairs = [
+        (value, known.get((f"{dataset}|{row}", "ncut"))) for row, value in zip(rows["row"], rows["value"], strict=True)
+    ]
+    found = [(value, mean) for value, mean in pairs if mean is not None]
+    assert len(found) >= 7
+    for value, mean in found:
+        assert mean == pytest.approx(float(value), abs=1.01 * 10 ** -len(value.partition(".")[2]))
+
+
 def test_what_a_table_prints_of_parts_is_compared_as_a_whole():
     printed = {claim.id: claim.printed for claim in claims.load() if claim.row == "*"}
     assert printed["pm-table-A.18-cells"]["share_important_in_first_paper"].text == "0.50"  # 9 of 18 that are not small

@@ -67,8 +67,8 @@ def _correlation_of_orders(pairs: pd.DataFrame) -> Sample | None:
     """Spearman's correlation of what X costs given Y with what Y costs given X, over all pairs, by network."""
     networks = []
     for _, part in pairs.groupby("seed"):
-        deltas = part.set_index(["first", "second"])["delta"]
-        networks.append(_both_orders({(str(a), str(b)): float(delta) for (a, b), delta in deltas.items()}))
+        cells = zip(part["first"].astype(str), part["second"].astype(str), part["delta"].astype(float), strict=True)
+        networks.append(_both_orders({(first, second): delta for first, second, delta in cells}))
     return sample_of(networks) if networks else None
 
 
@@ -94,7 +94,7 @@ def _printed_cells(table: pd.DataFrame) -> dict[tuple[str, str], float]:
 def _printed_pairs(table: pd.DataFrame, between: str) -> dict[tuple[str, str], float]:
     """Of a table with a line for two sub-clusters: its two deltas, in both orders."""
     deltas = table[table["metric"].str.startswith("delta")].sort_values(["row", "metric"])
-    found = {}
+    found: dict[tuple[str, str], float] = {}
     for name, part in deltas.groupby("row"):
         a, b = str(name).split(between)
         found |= dict(zip(((a, b), (b, a)), part["value"].astype(float), strict=True))
