@@ -47,10 +47,12 @@ def check_targets(outputs: object, targets: Tensor, loss: Loss) -> None:
     """Refuse targets that cross-entropy, the default loss, cannot compare with outputs; other losses take what they do.
 
     Raises:
-        InputError: if they are neither classes nor probabilities.
+        InputError: if they are neither classes nor probabilities, or the outputs no scores of classes.
     """
-    if loss is not cross_entropy or not isinstance(outputs, Tensor) or outputs.ndim < 2:
+    if loss is not cross_entropy or not isinstance(outputs, Tensor):
         return
+    if outputs.ndim < 2:
+        raise InputError(f"outputs {_about(outputs)} arrived; expected scores (n, classes), or pass another loss=")
     n_classes, of_each = outputs.shape[1], outputs.shape[:1] + outputs.shape[2:]
     if targets.is_floating_point() and targets.shape == outputs.shape:
         return

@@ -436,6 +436,12 @@ def test_a_loss_that_cannot_be_learned_from_is_refused(loss, message):
         learn_with_weights(module, draw_from(X, Y), ONE, np.random.default_rng(0), loss=loss)
 
 
+def test_one_number_an_example_is_no_score_of_classes():
+    module = nn.Sequential(nn.Linear(8, 1), nn.Flatten(0))
+    with pytest.raises(InputError, match=r"outputs \(16,\) torch.float32 arrived; expected scores \(n, classes\)"):
+        learn_mask(module, draw_from(X, Y), ONE, np.random.default_rng(0))
+
+
 def test_targets_that_cross_entropy_takes_are_taken():
     module, _ = two_functions()
     for targets in (torch.where(Y > 0, Y, -100), torch.softmax(X[:, :4], 1)):  # -100 is a class that is not known

@@ -160,10 +160,12 @@ def test_a_norm_written_by_hand_passes_units_on_and_a_sum_over_units_is_refused(
     [
         (nn.Linear(3, 2), np.full((2, 3), np.inf), "not finite in single precision"),
         (nn.Linear(3, 2), np.zeros((2, 4)), r"needs an example input, and .* does not fit"),
+        (nn.Linear(3, 2), (np.zeros((2, 3)), np.ones(2)), "a tuple of 2 arrived; expected at most one .*: input$"),
+        (nn.Linear(3, 2), [np.zeros(2), np.zeros(0)], r"{'input': 'list'} does not fit"),
         (nn.LSTM(3, 4, proj_size=2), None, "is an LSTM with projections"),
         (torch.jit.script(nn.Sequential(nn.Linear(3, 2))), None, "a scripted Sequential arrived"),
     ],
-    ids=["infinite", "shape", "projections", "scripted"],
+    ids=["infinite", "shape", "too many", "list", "projections", "scripted"],
 )
 def test_what_cannot_be_traced_is_said(model: nn.Module, inputs: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
