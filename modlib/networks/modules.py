@@ -215,6 +215,6 @@ def sequential(modules: Mapping[str, nn.Module]) -> nn.Module:
 def usable(name: str, taken: Collection[str]) -> str:
     """The name of a part of a module: without dots, which nothing else has, of its parts or of its own."""
     name = name.replace(".", "_")
-    while name in taken or hasattr(nn.Module(), name):
+    while name in taken or hasattr(nn.Module(), name) or hasattr(fx.GraphModule, name):
         name += "_"
     return name

@@ -221,6 +221,8 @@ def as_network(model: object) -> Network:
 
 def _way_out(model: object) -> str:
     """What to do with something that is no model."""
+    if _is_onnx(model):
+        return "modlib.trace and neuron_graph read ONNX models"
     if isinstance(model, str | Path):
         return "modlib.load_network reads a file of weights"
     if isinstance(model, Mapping):
@@ -241,15 +243,19 @@ def _is_torch(model: object) -> bool:
     return "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module)
 
 
+def _is_onnx(model: object) -> bool:
+    return type(model).__module__.startswith("onnx") and type(model).__name__ == "ModelProto"
+
+
 def _is_keras(model: object) -> bool:
     return any(base.__module__.split(".")[0] in ("keras", "tf_keras") for base in type(model).__mro__)
 
 
 def torch_module(model: object, lazy: bool = False) -> nn.Module:
-    """The torch module of a model of either framework: that of the user itself, not a copy, if it is one.
+    """The torch module of a model of any framework: that of the user itself, not a copy, if it is one.
 
     Args:
-        model: see ``as_network``.
+        model: see ``as_network``; or an ONNX model, an ``onnx.ModelProto``.
         lazy: whether its layers may be lazy ones that have no weights before their first pass.
 
     Raises:
@@ -268,6 +274,10 @@ def torch_module(model: object, lazy: bool = False) -> nn.Module:
         from modlib.networks.keras_models import keras_module
 
         return keras_module(model).eval()
+    if _is_onnx(model):
+        from modlib.networks.onnx_models import onnx_module
+
+        return onnx_module(model).eval()
     return as_network(model).module
 
 

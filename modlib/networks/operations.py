@@ -53,7 +53,7 @@ REDUCTIONS = _names("mean sum amax amin max min norm std var logsumexp prod lina
 CONSTANTS = _names(
     """
     zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full new_empty size sym_size
-    arange zeros ones full isnan isinf numel dim _assert_is_none item
+    arange zeros ones full isnan isinf numel dim _assert_is_none item argmax argmin
     """
 )
 # Take parts of a tensor that is used by nothing else.

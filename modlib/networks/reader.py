@@ -183,6 +183,11 @@ class Reader(fx.Interpreter):
             if name in PRODUCTS:
                 return [united(parts, shape).times(size)]
             return parts if self.units_of(arguments[0]) is None else [united(parts, shape).times(1 / size)]
+        if name in PRODUCTS and len(parts) == 2:
+            first, second = (united([part], shape) for part in parts)
+            shared = bool(torch.isin(first.ids[first.ids >= 0], second.ids).any())
+            if shared and not _equal_scales(first, second):  # a function written by hand, such as GELU
+                return [Units(first.ids), Units(second.ids)]
         if len(parts) == 2 and "alpha" in node.kwargs:  # of a sum: what its second argument is multiplied by
             parts[1] = parts[1].times(torch.tensor(float(self.value(node.kwargs["alpha"]))).abs())
         return parts
@@ -354,6 +359,15 @@ class Reader(fx.Interpreter):
             elif units is not None:
                 ids = np.union1d(ids, units.ids.numpy())
         return frozenset((np.searchsorted(self.first, ids[ids >= 0], side="right") - 1).tolist())
+
+
+def _equal_scales(first: Units, second: Units) -> bool:
+    """Whether the largest and smallest scales of two activations are the same."""
+    (low, high), (other_low, other_high) = (
+        (1.0, 1.0) if units.scale is None else (float(units.scale.min()), float(units.scale.max()))
+        for units in (first, second)
+    )
+    return low == other_low and high == other_high
 
 
 def _without_unread_inputs(trace: Trace) -> Trace:

@@ -21,7 +21,7 @@ def trace(model: object, inputs: object = None) -> Trace:
     """Follow a forward pass of any model, and note which units every layer of weights reads.
 
     Args:
-        model: a torch module or Keras model; it is not changed. It is read at inference and in single precision.
+        model: a torch module, Keras or ONNX model; it is not changed. It is read at inference and in single precision.
         inputs: an example of what it takes: an array (n, ...), a tuple of them, or a mapping by name. Of the example
             only the shapes count. Without it inputs are tried that would fit the first layers.
 

@@ -278,3 +278,20 @@ def test_a_constant_that_is_0_at_some_places_leaves_what_it_lets_through() -> No
     module = Padded()
     graph = neuron_graph(module, inputs=torch.zeros(2, 2, 3))
     np.testing.assert_allclose(graph.edges[1, 2], 2 * module.last.weight.detach().abs().T, rtol=1e-6)
+
+
+def test_constants_of_a_function_that_is_written_by_hand_are_no_gains() -> None:
+    class ByHand(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            gelu = 0.5 * x * (1 + torch.tanh(0.8 * (x + 0.045 * x**3)))
+            return self.last(gelu * torch.sigmoid(gelu))
+
+    module = ByHand()
+    graph = neuron_graph(module)
+    np.testing.assert_allclose(graph.edges[1, 2], module.last.weight.detach().abs().T, rtol=1e-6)
+    assert graph.batch_norm is None
