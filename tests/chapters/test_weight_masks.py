@@ -137,7 +137,7 @@ def test_fewer_networks_than_the_papers_are_called_reduced(tmp_path: Path):
     for claim in CLAIMS:
         verdict = claims.judge(claim, tmp_path)
         assert verdict.reduced, claim.id
-        assert verdict.n == "4 of 10, reduced"
+        assert verdict.n.startswith("4 of 10, reduced")
 
 
 def test_without_rows_nothing_is_tested(tmp_path: Path):

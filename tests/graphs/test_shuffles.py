@@ -18,7 +18,7 @@ EACH_NULL = pytest.mark.parametrize("null", NULLS)
 
 def test_an_unknown_null_model_is_refused(noise: NeuronGraph) -> None:
     with pytest.raises(
-        InputError, match="null = 'rows' arrived; expected one of layer, layer-nonzero, degree, strength"
+        InputError, match="null = 'rows' arrived; expected one of degree, layer, layer-nonzero, strength"
     ):
         shuffle_matrix(np.eye(2), "rows", np.random.default_rng(0))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="null = 'rows'"):
