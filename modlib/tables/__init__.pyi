@@ -16,6 +16,7 @@ from .provenance import describe_run as describe_run
 from .results import (
     append_rows as append_rows,
     caption as caption,
+    fill_rows as fill_rows,
     read_table as read_table,
 )
 from .runner import (
@@ -23,6 +24,7 @@ from .runner import (
     Stopped as Stopped,
     missing_cells as missing_cells,
     run as run,
+    unfilled_cells as unfilled_cells,
 )
 from .schema import (
     PROFILE as PROFILE,

@@ -42,7 +42,7 @@ def edit(folder: Path, **changes: Any) -> None:
 @pytest.mark.parametrize("name", STORED)
 def test_every_stored_table_is_what_its_runs_stored(name: str) -> None:
     stored, provenance = read_accounted(find_experiment(name))
-    assert sum(entry["rows"] for entry in provenance["runs"]) == len(stored.lines)
+    assert sum(entry["rows"] for entry in provenance["runs"] if "fills" not in entry) == len(stored.lines)
 
 
 def test_every_single_changed_value_of_the_stored_tables_is_noticed(tmp_path: Path) -> None:
