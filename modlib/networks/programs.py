@@ -131,8 +131,11 @@ def _first_line(error: Exception) -> str:
 
 def _few(value: Any) -> Any:
     """Two rows of an input are enough; numbers in single precision."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "buifc":
-        value = torch.as_tensor(value)
+    if isinstance(value, np.ndarray):
+        try:
+            value = torch.as_tensor(value)
+        except (TypeError, ValueError):  # PyTorch has no such type; the module does not take it either
+            return value
     if not isinstance(value, Tensor):
         return value
     return (
