@@ -225,7 +225,8 @@ def neuron_graph(
         network: a list of weight matrices, each (fan-in, fan-out), dense or sparse, of any sign; a
             convolution kernel (height, width, in, out) stands for its channels; or a ``Network``,
             a Keras 2 or 3 model, an ONNX model as ``onnx.load`` gives it, or a torch module of any shape: a chain is
-            read layer by layer, see ``modlib.networks.as_network``; one that branches is traced, see ``modlib.networks.trace``.
+            read layer by layer, see ``modlib.networks.as_network``; one that branches is traced, see
+            ``modlib.networks.trace``.
         batch_norm: ``fold`` scales the weights of a layer by the batch normalisation that follows it, as the network
             computes, and those that read normalised inputs by theirs; ``ignore`` leaves them as they are.
         layout: of the arrays in a list: ``keras`` as above, or ``torch``, (fan-out, fan-in) and (out, in, height,

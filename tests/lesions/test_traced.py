@@ -114,6 +114,39 @@ def test_two_directions_of_one_step_can_be_lesioned_together() -> None:
         assert pairs[0].delta == pytest.approx(alone - (both(x).argmax(1).numpy() == y).mean())
 
 
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared, self.out = nn.Linear(6, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.shared(self.shared(x).relu()).relu())
+
+
+def test_of_a_layer_that_is_called_twice_every_call_is_lesioned_alone() -> None:
+    module = built(Twice)
+    with torch.no_grad():
+        for layer in (module.shared, module.out):
+            layer.weight *= 5
+    found = trace(module, FLAT)
+    assert [found.layers[layer].name for layer in found.hidden] == ["shared", "shared (2)"]
+    y = module(FLAT).argmax(1).numpy()
+    for call, layer in enumerate(found.hidden):
+        seen: list[int] = []
+
+        def hook(part: nn.Linear, _: object, output: Tensor, call: int = call, seen: list[int] = seen) -> Tensor:
+            seen.append(len(seen))
+            gone = torch.arange(6) < 3
+            return torch.where(gone, part.bias, output) if seen[-1] == call else output
+
+        handle = module.shared.register_forward_hook(hook)  # type: ignore[arg-type]
+        wrong = module(FLAT).argmax(1).numpy() != y
+        handle.remove()
+        (damage,) = damages(found, FLAT.numpy(), y, layer, [[0, 1, 2]])
+        assert damage.drop == pytest.approx(wrong.mean())
+        assert wrong.any()
+
+
 def test_what_cannot_be_lesioned_is_refused_by_name() -> None:
     found = trace(ResidualMLP(), FLAT)
     with pytest.raises(InputError, match="'end', an input or output"):
