@@ -38,7 +38,7 @@ def test_a_scorecard_without_rows_is_written_and_accepts_nothing(tmp_path: Path)
     assert done.exit_code == 0, done.output
     assert "accepted of wrong results: none" in done.output
     assert "not tested at this scale" in (tmp_path / "scorecard.csv").read_text(encoding="utf-8")
-    assert (tmp_path / "scorecard-power.csv").read_text(encoding="utf-8").startswith("wrong rows,paper,wrong")
+    assert (tmp_path / "scorecard-power.csv").read_text(encoding="utf-8").startswith("wrong rows,paper,seed,wrong")
 
 
 @pytest.mark.usefixtures("toy_chapter")
