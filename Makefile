@@ -56,31 +56,22 @@ lint: $(READY) ## Check style, types, imports, the notebooks' text twins, and th
 	$(BIN)/modlib sync --check
 	$(BIN)/modlib check
 
-# How many calls of nearly anything every public function gets; `make test` makes 40.
+# How many calls of nearly anything a quick public function gets; `make test` makes 2,000, with the seed 0.
 EXAMPLES ?= 100000
 
 .PHONY: fuzz
-fuzz: $(READY) ## Call every public function with nearly anything, EXAMPLES times
-	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -n 2 tests/fuzz
+fuzz: $(READY) ## Call every public function with nearly anything, EXAMPLES times, drawn by SEED
+	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEED=$(SEED) $(BIN)/pytest -q -n 2 tests/fuzz
 
 # Tools that look at the project and are no part of it, at one version, each in an environment of its own.
 MUTATE := $(UV) tool run --quiet --python 3.11 --from cosmic-ray==8.7.0
 SBOM := $(UV) tool run --quiet --python 3.11 --from cyclonedx-bom==7.5.0
-MODULE ?= stats
+MODULE ?= all
+SAMPLE ?= 300
 
 .PHONY: mutants
-mutants: $(READY) ## Plant faults in a measure, MODULE=graphs/shuffles, one at a time: what do its tests notice?
-	rm -rf _build/mutants && mkdir -p _build/mutants
-	git ls-files modlib tests pyproject.toml | tar -c -T - | tar -x -C _build/mutants
-	cd _build/mutants && printf '%s\n' '[cosmic-ray]' 'module-path = "modlib/$(MODULE).py"' 'timeout = 300.0' \
-	  'excluded-modules = []' 'test-command = "env PYTHONPATH=. $(CURDIR)/$(BIN)/python -m pytest -x -q -p no:cacheprovider \
-	  $(dir tests/$(MODULE))test_$(notdir $(MODULE)).py"' '[cosmic-ray.distributor]' 'name = "local"' \
-	  '[cosmic-ray.filters.operators-filter]' 'exclude-operators = ["core/ReplaceBinaryOperator_BitOr_.*"]' > config.toml
-	cd _build/mutants && $(MUTATE) cosmic-ray init config.toml mutants.sqlite
-	cd _build/mutants && $(MUTATE) cr-filter-operators mutants.sqlite config.toml # types are written with |
-	cd _build/mutants && $(MUTATE) cosmic-ray exec config.toml mutants.sqlite
-	cd _build/mutants && $(MUTATE) cr-report --surviving-only --show-diff mutants.sqlite
-	cd _build/mutants && $(MUTATE) cr-rate --fail-over 5 mutants.sqlite # per cent that survive
+mutants: $(READY) ## Plant SAMPLE faults in the measures, or in one, MODULE=graphs/shuffles: which do its tests notice?
+	$(MUTATE) python tests/mutants/draw.py $(MODULE) $(SAMPLE) $(SEED) | $(BIN)/python tests/mutants/plant.py
 
 .PHONY: sbom
 sbom: $(READY) ## List every package that is installed, with version and licence, in _build/sbom.json (CycloneDX)

@@ -104,6 +104,8 @@ def test_bad_input_is_refused():
     for bad in (np.zeros((0, 3)), np.zeros(3), np.full((2, 3), np.nan)):
         with pytest.raises(InputError, match="at least one"):
             mean_image(bad, rng)
+    with pytest.raises(InputError, match="sweeps = -1 arrived"):
+        align_signs(np.ones((2, 3)), rng, sweeps=-1)
     with pytest.raises(InputError, match="a square of even width"):
         halves(np.zeros(9), stacked=False)
     with pytest.raises(InputError, match="two squares"):
