@@ -8,18 +8,17 @@ a network that branches has no single order; ``modlib.networks.tracing`` follows
 from __future__ import annotations
 
 import operator
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
 from modlib.checks import array, choice, instance, items, whole
 from modlib.errors import GraphError, InputError
+from modlib.networks.frameworks import is_keras, is_onnx, is_torch, way_out
 from modlib.networks.normalisation import BatchNorm, fold_batch_norm
 from modlib.reprs import BriefRepr
 
@@ -209,46 +208,14 @@ def as_network(model: object) -> Network:
     """
     if isinstance(model, Network):
         return model
-    if _is_keras(model):
+    if is_keras(model):
         return _network(torch_module(model))
-    if _is_torch(model):
+    if is_torch(model):
         from modlib.networks.modules import plain_copy
 
         return _network(plain_copy(torch_module(model)))
     what = f"a {type(model).__module__}.{type(model).__name__}"
-    raise InputError(f"{what} arrived; expected a Keras or PyTorch model; {_way_out(model)}")
-
-
-def _way_out(model: object) -> str:
-    """What to do with something that is no model."""
-    if _is_onnx(model):
-        return "modlib.trace and neuron_graph read ONNX models"
-    if isinstance(model, str | Path):
-        return "modlib.load_network reads a file of weights"
-    if isinstance(model, Mapping):
-        return (
-            "a state dict goes into its model by model.load_state_dict, or modlib.ordered_weights puts its weights in "
-            "order, as those of flax"
-        )
-    if hasattr(model, "shape"):
-        return (
-            "neuron_graph takes a list of weight matrices, [W] if there is one; an adjacency matrix is clustered by "
-            "modlib.cluster(A, k)"
-        )
-    return "neuron_graph also takes a list of weight matrices"
-
-
-def _is_torch(model: object) -> bool:
-    """A torch module cannot exist before torch is imported."""
-    return "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module)
-
-
-def _is_onnx(model: object) -> bool:
-    return type(model).__module__.startswith("onnx") and type(model).__name__ == "ModelProto"
-
-
-def _is_keras(model: object) -> bool:
-    return any(base.__module__.split(".")[0] in ("keras", "tf_keras") for base in type(model).__mro__)
+    raise InputError(f"{what} arrived; expected a Keras or PyTorch model; {way_out(model)}")
 
 
 def torch_module(model: object, lazy: bool = False) -> nn.Module:
@@ -266,15 +233,15 @@ def torch_module(model: object, lazy: bool = False) -> nn.Module:
       (layer_0): Linear(in_features=4, out_features=3, bias=False)
     )
     """
-    if _is_torch(model):
+    if is_torch(model):
         from modlib.networks.modules import with_values
 
         return with_values(cast("nn.Module", model), lazy)
-    if _is_keras(model):
+    if is_keras(model):
         from modlib.networks.keras_models import keras_module
 
         return keras_module(model).eval()
-    if _is_onnx(model):
+    if is_onnx(model):
         from modlib.networks.onnx_models import onnx_module
 
         return onnx_module(model).eval()

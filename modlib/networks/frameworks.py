@@ -1,0 +1,44 @@
+"""Which framework a model is of, without importing any.
+
+Chapter: ``clusterability``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def way_out(model: object) -> str:
+    """What to do with something that is no model."""
+    if is_onnx(model):
+        return "modlib.trace and neuron_graph read ONNX models"
+    if isinstance(model, str | Path):
+        return "modlib.load_network reads a file of weights"
+    if isinstance(model, Mapping):
+        return (
+            "a state dict goes into its model by model.load_state_dict, or modlib.ordered_weights puts its weights in "
+            "order, as those of flax"
+        )
+    if hasattr(model, "shape"):
+        return (
+            "neuron_graph takes a list of weight matrices, [W] if there is one; an adjacency matrix is clustered by "
+            "modlib.cluster(A, k)"
+        )
+    return "neuron_graph also takes a list of weight matrices"
+
+
+def is_torch(model: object) -> bool:
+    """A torch module cannot exist before torch is imported."""
+    return "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module)
+
+
+def is_onnx(model: object) -> bool:
+    """Whether it is an ONNX model."""
+    return type(model).__module__.startswith("onnx") and type(model).__name__ == "ModelProto"
+
+
+def is_keras(model: object) -> bool:
+    """Whether it is a model of Keras 2 or 3."""
+    return any(base.__module__.split(".")[0] in ("keras", "tf_keras") for base in type(model).__mro__)
