@@ -18,7 +18,7 @@ from modlib.evidence.criteria import Sample
 Measured: TypeAlias = Callable[[pd.DataFrame], Sample | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metric:
     """A metric of the papers.
 

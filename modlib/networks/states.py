@@ -74,10 +74,11 @@ def order_of(shapes: Mapping[str, tuple[int, ...]], order: Sequence[str] | None 
     if not shapes:
         raise InputError("no weight, kernel or w of two or more axes arrived; expected at least one layer of weights")
     if order is not None:
-        for name in items(order, "order"):
-            if name not in shapes:
+        names = items(order, "order")
+        for name in names:
+            if not isinstance(name, str) or name not in shapes:
                 raise InputError(f"no layer {name!r} among {shown}; {nearest(str(name), shapes)}")
-        return list(order)
+        return names
     if len({re.sub(r"\d+", "#", name) for name in shapes}) == 1:
         return sorted(shapes, key=natural)
     chains = _chains(shapes, [])
@@ -113,7 +114,10 @@ def _flat(state: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]
 
 def _array(value: Any, name: str) -> np.ndarray:
     """An array or tensor of real numbers; eight-bit weights have scales of their own."""
-    dense = value.detach().cpu().float().numpy() if hasattr(value, "detach") else np.asarray(value)
-    if dense.dtype.kind != "f" and str(dense.dtype) != "bfloat16":
+    if hasattr(value, "detach") and value.is_floating_point():
+        value = value.detach().cpu()
+        value = (value.float() if value.element_size() < 4 else value).numpy()  # NumPy has no bfloat16
+    dense = value if hasattr(value, "detach") else np.asarray(value)
+    if "float" not in str(dense.dtype):
         raise InputError(f"{name} of type {dense.dtype} arrived; expected floating point weights: {WAY_OUT}")
     return dense.astype(np.float32) if str(dense.dtype) == "bfloat16" else dense

@@ -164,7 +164,7 @@ def test_results_equal_to_the_paper_reproduce_it(tmp_path):
 
 
 def test_results_far_from_the_paper_do_not(tmp_path):
-    far = {"train_accuracy": 0.5, "test_accuracy": 0.5, "shuffled_mean": 2.5, "p": 1.0}
+    far = {"fit_accuracy": 0.5, "test_accuracy": 0.5, "shuffled_mean": 2.5, "p": 1.0}
     write(tmp_path, "dropout", [network(seed, shift=1.0, **far) for seed in range(10)])
     found = verdict("pm-table-1-mnist-dropout", tmp_path)
     assert found.verdict is NOT

@@ -16,7 +16,7 @@ KEY = ("profile", "dataset", "dropout", "seed", "stage", "null", "k")
 def row(profile: str, seed: int) -> dict:
     cell = {"profile": profile, "dataset": "mnist", "dropout": "yes", "seed": seed}
     rest = {column: 1 for column in stored.COLUMNS if column not in ("table", *KEY)}
-    return {**cell, "stage": "pruned", "null": "layer", "k": 4, **rest, "shuffled": "1.0 2.0"}
+    return {**cell, "stage": "pruned", "null": "layer", "k": 4, **rest, "shuffled": "1.0 2.0", "fit_accuracy": 1}
 
 
 def test_only_rows_of_the_paper_profile_are_shown(tmp_path):
