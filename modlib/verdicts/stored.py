@@ -19,7 +19,7 @@ from modlib.tables.runner import missing_cells
 PROFILE = "paper"  # a reduced run stands for nothing but itself
 COLUMNS = (
     "table", "profile", "dataset", "dropout", "seed", "stage", "null", "k", "n_shuffles", "ncut", "shuffled_mean",
-    "shuffled_sd", "p", "z", "sparsity", "n_live", "train_accuracy", "test_accuracy", "shuffled",
+    "shuffled_sd", "p", "z", "sparsity", "n_live", "train_accuracy", "fit_accuracy", "test_accuracy", "shuffled",
 )  # fmt: skip
 
 
