@@ -57,6 +57,11 @@ def ordered_weights(state: Mapping[Any, Any], order: Sequence[str] | None = None
             kernel = _array(value, name)
             if kernel.ndim > 1:
                 kernels[layer] = kernel.transpose(*range(2, kernel.ndim), 1, 0) if kind == TORCH else kernel
+        elif order is None and np.ndim(value) > 1:  # a recurrent layer's, an attention's or a parameter of its own
+            raise InputError(
+                f"{name} of shape {tuple(value.shape)} arrived, a matrix that is no layer's {TORCH}, "
+                f"{' or '.join(FLAX)}; name the layers that make the graph in order=, or {WAY_OUT}"
+            )
     return [kernels[name] for name in order_of({n: k.shape[-2:] for n, k in kernels.items()}, order)]
 
 
