@@ -157,7 +157,7 @@ def verify(
 
 
 def _number_of_run(experiment: Experiment, cell: Cell, runs: Sequence[dict[str, Any]]) -> int:
-    """Which run measured a cell, the last that did so; runs before those that list their cells count as one."""
+    """Which run measured a cell, the last that did so; -1 for runs before those that list their cells."""
     text = cell_text(experiment.cell_fields(cell))
     return max((number for number, run in enumerate(runs) if text in run.get("cells", ())), default=-1)
 
@@ -219,9 +219,9 @@ def _differences(experiment: Experiment, table: pd.DataFrame, cell: Cell, measur
 
 def _other_kernels(experiment: Experiment, cell: Cell, runs: Sequence[dict[str, Any]]) -> str:
     """Why the network of a cell may be another one here; empty if it must be the same."""
-    text = cell_text(experiment.cell_fields(cell))
-    own = [run for run in runs if text in run.get("cells", ())][-1:]
-    reasons = [other_kernels(run) for run in own or runs if run["profile"] == cell["profile"]]
+    number = _number_of_run(experiment, cell, runs)
+    asked = runs if number < 0 else [runs[number]]
+    reasons = [other_kernels(run) for run in asked if run["profile"] == cell["profile"]]
     return next((reason for reason in reasons if reason), "")
 
 

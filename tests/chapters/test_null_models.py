@@ -1,17 +1,15 @@
 """Chapter ``null-models``: shuffles that keep what neurons have, on the networks of the chapters before."""
 
-from types import SimpleNamespace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import STAGES, networks_of, random_pair
 
 from modlib.chapters import find_experiment
 from modlib.chapters.null_models import experiment, figures
 from modlib.chapters.null_models.findings import FINDINGS, explained, found
 from modlib.graphs import NULLS
-from modlib.networks.planted import random_weights
 from modlib.tables import PROFILES
 
 MEANS = {"layer": 2.2, "layer-nonzero": 1.8, "degree": 2.1, "strength": 2.0}  # of shuffles, of a network of n-cut 1.7
@@ -37,21 +35,16 @@ def made(dropout: str = "yes", ncut: float = 1.7, n: int = 3, p: float = 1 / 321
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_networks_are_those_of_the_chapters_before(profile: str) -> None:
-    key = ("dataset", "dropout", "seed")
     both = [*find_experiment("clusterability").cells(profile), *find_experiment("dropout").cells(profile)]
-    before = {tuple(cell[name] for name in key) for cell in both if cell["dataset"] != "initialisation"}
-    assert {tuple(cell[name] for name in key) for cell in experiment.cells(profile)} == before
+    before = [cell for cell in both if cell["dataset"] != "initialisation"]
+    assert networks_of(experiment.cells(profile)) == networks_of(before)
 
 
 def test_a_network_is_compared_with_shuffles_that_keep_degrees_and_strengths(monkeypatch: pytest.MonkeyPatch) -> None:
-    stages = {
-        stage: SimpleNamespace(stage=stage, kernels=random_weights((20, 16, 10), 0, density), accuracy={})
-        for stage, density in (("unpruned", 1.0), ("pruned", 0.5))
-    }
-    monkeypatch.setattr(experiment, "trained_mlp", lambda *_: SimpleNamespace(**stages))
+    monkeypatch.setattr(experiment, "trained_mlp", lambda *_: random_pair())
     rows = pd.DataFrame(experiment.measure({"profile": "smoke", "dataset": "digits", "dropout": "no", "seed": 0}))
     assert set(zip(rows["stage"], rows["null"], rows["k"], strict=True)) == {
-        (stage, null, k) for stage in stages for null in ("degree", "strength") for k in (4, 12)
+        (stage, null, k) for stage in STAGES for null in ("degree", "strength") for k in (4, 12)
     }
     assert not rows.duplicated(["stage", "null", "k"]).any()
 

@@ -1,34 +1,26 @@
 """Chapter ``topology-shuffles``: shuffles that keep every zero, on all networks of two chapters."""
 
-from types import SimpleNamespace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import ncut_rows
+from made_up import ncut_rows, networks_of, random_pair
 
 from modlib.chapters import find_experiment
 from modlib.chapters.topology_shuffles import experiment, figures
 from modlib.chapters.topology_shuffles.findings import found
-from modlib.networks.planted import random_weights
 from modlib.tables import PROFILES
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_networks_are_those_of_the_chapters_before(profile: str) -> None:
-    key = ("dataset", "dropout", "seed")
     both = [*find_experiment("clusterability").cells(profile), *find_experiment("dropout").cells(profile)]
-    before = {tuple(cell[name] for name in key) for cell in both if cell["dataset"] != "initialisation"}
-    assert {tuple(cell[name] for name in key) for cell in experiment.cells(profile)} == before
+    before = [cell for cell in both if cell["dataset"] != "initialisation"]
+    assert networks_of(experiment.cells(profile)) == networks_of(before)
 
 
 def test_a_network_is_compared_with_shuffles_that_keep_its_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
-    stages = {
-        stage: SimpleNamespace(stage=stage, kernels=random_weights((20, 16, 10), 0, density), accuracy={})
-        for stage, density in (("unpruned", 1.0), ("pruned", 0.5))
-    }
-    monkeypatch.setattr(experiment, "trained_mlp", lambda *_: SimpleNamespace(**stages))
+    monkeypatch.setattr(experiment, "trained_mlp", lambda *_: random_pair())
     rows = pd.DataFrame(experiment.measure({"profile": "smoke", "dataset": "digits", "dropout": "no", "seed": 0}))
     assert rows["stage"].tolist() == ["unpruned", "pruned"]
     assert set(rows["null"]) == {"layer-nonzero"}
