@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 
 from modlib.errors import InputError
 from modlib.lesions.passes import IMAGES_AT_ONCE, VALUES_AT_ONCE
-from modlib.networks.execution import Change, Execution, Values, as_taken
+from modlib.networks.execution import Change, Execution, Values, as_taken, fitting
 from modlib.networks.traces import Trace, UnitLayer
 
 PARTS = ("queries", "keys", "heads")  # of attention, in the order of its weights
@@ -44,7 +44,7 @@ def answers(
     each = size.numel() // len(network.program.outputs[0]) if size is not None else VALUES_AT_ONCE // IMAGES_AT_ONCE
     with torch.no_grad():
         for batch in inputs.split(min(IMAGES_AT_ONCE, max(1, VALUES_AT_ONCE // each))):
-            try:
+            with fitting(network, batch):
                 before = execution.go(execution.begin(batch), 0, place, lesions.changes(others))
                 after = execution.go(before, place, place + 1, {})
                 rest = lesions.rest(before, step, after[step])
@@ -53,11 +53,6 @@ def answers(
                     value = lesions.lesioned(before, step, after[step], rest, {layer: mask, **beside})
                     outputs = execution.outputs({**after, step: value}, place + 1, lesions.changes(others))
                     said.append(outputs.argmax(-1))
-            except (RuntimeError, IndexError) as error:
-                raise InputError(
-                    f"inputs of shape {tuple(batch.shape)} do not fit the network as it was traced ({error}); expected "
-                    f"those of the {type(network.module).__name__}: give trace an example of at least two inputs"
-                ) from error
             yield torch.stack(said).numpy()
 
 

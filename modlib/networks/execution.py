@@ -6,7 +6,8 @@ Chapter: ``your-network``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,22 @@ def as_taken(trace: Trace, inputs: np.ndarray) -> Tensor:
     if not _is_real(example) and not np.array_equal(found, np.trunc(found)):
         raise InputError("inputs arrived that are no whole numbers; expected those that the network was traced with")
     return torch.as_tensor(found).to(example.dtype)
+
+
+@contextmanager
+def fitting(trace: Trace, inputs: Tensor) -> Iterator[None]:
+    """A pass that inputs may not fit: what torch then raises becomes an error that says so.
+
+    Raises:
+        InputError: if they do not.
+    """
+    try:
+        yield
+    except (RuntimeError, IndexError) as error:
+        raise InputError(
+            f"inputs of shape {tuple(inputs.shape)} do not fit the network as it was traced ({error}); expected those "
+            f"of the {type(trace.module).__name__}: give trace an example of at least two inputs"
+        ) from error
 
 
 def _is_real(tensor: Tensor) -> bool:

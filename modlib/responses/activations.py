@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from modlib.checks import array, arrived, instance, wholes
 from modlib.errors import InputError
 from modlib.networks.activity import activities_of, two_that_differ
-from modlib.networks.execution import Execution, as_taken
+from modlib.networks.execution import Execution, as_taken, fitting
 from modlib.networks.network import AT_ONCE, Network, chain
 from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
 
@@ -103,18 +103,13 @@ def _of_trace(trace: Trace, inputs: np.ndarray, layers: Sequence[int] | None) ->
     numbers = trace.hidden if layers is None else wholes(layers, "layers")
     chosen = [trace.layers[trace.hidden_layer(number)] for number in numbers]
     execution, given = Execution(trace), as_taken(trace, inputs)
-    try:
+    with fitting(trace, given):
         places = activities_of(execution, chosen, two_that_differ(given))
         parts = []
         for batch in given.split(AT_ONCE):
             with torch.no_grad():
                 noted = execution.noted(batch, [place.step for place in places])
                 parts.append([place.read(noted[place.step], len(batch)).sum(2) for place in places])
-    except (RuntimeError, IndexError) as error:
-        raise InputError(
-            f"inputs of shape {given.shape} do not fit the network as it was traced ({error}); expected those of its "
-            "module: give trace an example of at least two inputs"
-        ) from error
     return [torch.cat(of_layer).numpy() for of_layer in zip(*parts, strict=True)]
 
 
