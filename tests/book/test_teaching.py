@@ -15,7 +15,6 @@ OPEN = ("conceptual", "project")  # those without a blank: words and work that n
 BOX = re.compile(r":::\{admonition\} (.+)")
 TITLE = re.compile(r"Exercise (\d+) \((\w+)(?:, (\w+))?\): .+")
 NOT_YET: set[str] = {
-    "topology-shuffles",
     "null-models",
     "regularisation",
     "structured-tasks",
