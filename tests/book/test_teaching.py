@@ -15,15 +15,6 @@ OPEN = ("conceptual", "project")  # those without a blank: words and work that n
 BOX = re.compile(r":::\{admonition\} (.+)")
 TITLE = re.compile(r"Exercise (\d+) \((\w+)(?:, (\w+))?\): .+")
 NOT_YET: set[str] = {
-    "null-models",
-    "regularisation",
-    "structured-tasks",
-    "convolutional-networks",
-    "promoting-clusterability",
-    "importance",
-    "dependencies",
-    "coherence",
-    "hypothesis-tests",
     "upstream-downstream",
     "weight-masks",
     "class-removal",
