@@ -68,6 +68,15 @@ def few_steps(choose: Choices) -> MaskSettings:
 
 
 ARGUMENTS: dict[str, NAMED] = {
+    "exercises.check_answer": {
+        "answer": special, "right": one_of(special, some.arrays), "hint": just("Count."), "within": share,
+        "mistakes": words([(), [(1.0, "That is one.")], [1.0]]), "among": words([(), ("layer", "degree")]),
+    },
+    "exercises.check_function": {
+        "function": words([abs, len, lambda x: ..., lambda x: 1 / 0]), "like": words([abs, np.negative]),
+        "tries": lists(lambda choose: (special(choose),), 1, 3), "hint": just("Count."), "within": share,
+        "mistakes": words([(), [(np.negative, "Its sign.")]]),
+    },
     "stats.monte_carlo_p": {
         "value": special, "null": some.samples, "side": words(["small", "large"]),
         "ties": words(["against", "for"]),
