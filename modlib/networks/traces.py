@@ -15,7 +15,6 @@ import scipy.sparse as sp
 from modlib.checks import instance, whole
 from modlib.errors import InputError
 from modlib.networks.network import AT_ONCE, Network
-from modlib.networks.normalisation import BatchNorm
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
@@ -57,9 +56,10 @@ class Weights(BriefRepr):
         kernel: (..., features of a group, outputs).
         groups: number of blocks: outputs of a block read its features only.
         unit: (outputs,) unit of every output; heads of attention have several.
-        reads: by number of a layer, (units, features): by what normalisations and constants on the way multiply, in
-            size, 0 if not read.
-        batch_norm: what follows the layer at once, or None.
+        reads: by number of a layer, (units, features): by what normalisations and constants on the way multiply, where
+            that is not in ``gain``, in size, 0 if not read.
+        gain: (outputs,) by what batch normalisations, norms and constants behind the layer multiply its outputs, in
+            size, where these go nowhere else on the way; None for 1.
     """
 
     layer: int
@@ -67,7 +67,7 @@ class Weights(BriefRepr):
     groups: int
     unit: np.ndarray
     reads: dict[int, sp.csr_array]
-    batch_norm: BatchNorm | None
+    gain: np.ndarray | None
 
     def _facts(self) -> dict[str, object]:
         return {"layer": self.layer, "kernel": self.kernel, "groups": self.groups, "reads": list(self.reads)}
