@@ -54,9 +54,10 @@ def similarities(
         inputs: (K, ...), what the torch form of the model takes, K at least 2.
         labels: (K,) classes. The loss Hessian of a piecewise linear network does not depend on them, so
             they may be left out for a ReLU perceptron; given, they are checked all the same.
-        layers: names of the submodules whose outputs are hidden activities; by default every activation
-            function between two layers of weights. Of a trace names of its hidden layers, all by default; their
-            activities are those of ``modlib.responses.hidden_activities``.
+        layers: names. That of a hidden layer of weights stands for its activity, behind the norm and activation that
+            follow, as in ``modlib.responses.hidden_activities``; that of another submodule for what it returns. By
+            default the hidden layers of a ReLU perceptron, of any other module its activation modules between two
+            layers of weights, of a trace all its hidden layers.
 
     Returns:
         For every layer, from input to output, and every name in ``MEASURES``, a matrix (n, n), float64.
@@ -204,9 +205,34 @@ def _of_module(
     try:
         outputs_of(module, x[:1])
         names = _hidden_layers(module, x[:1]) if names is None else names
-        return {name: _of_submodule(module, known[name], x, labels) for name in names}
+        weighted = [name for name in names if _has_weights(known[name])]
+        found = _of_layers(module, inputs, labels, weighted) if weighted else {}
+        return {name: found.get(name) or _of_submodule(module, known[name], x, labels) for name in names}
     finally:
         module.train(training)
+
+
+def _has_weights(module: nn.Module) -> bool:
+    """Whether it is a layer of weights whose activity is behind the functions that follow."""
+    import torch
+
+    return isinstance(module, torch.nn.Linear | torch.nn.modules.conv._ConvNd)
+
+
+def _of_layers(
+    module: nn.Module, inputs: np.ndarray, labels: np.ndarray | None, names: Sequence[str]
+) -> dict[str, list[np.ndarray]]:
+    """Those of hidden layers of weights, by name: their activity is found by tracing the module."""
+    from modlib.networks.tracing import trace
+
+    found = trace(module, inputs[:2])
+    hidden = {found.layers[number].name for number in found.hidden}
+    if twice := [name for name in names if f"{name} (2)" in hidden]:
+        raise InputError(
+            f"the layer {twice[0]!r} is called more than once in a pass; expected once: pass modlib.trace(model) and "
+            "the names of its layers, one a call"
+        )
+    return _of_trace(found, inputs, labels, [name for name in names if name in hidden]) if hidden & set(names) else {}
 
 
 def _hidden_layers(module: nn.Module, x: Tensor) -> list[str]:

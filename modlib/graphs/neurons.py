@@ -215,10 +215,11 @@ def neuron_graph(
 
     A_{uv} = |w_{uv}| for neurons u, v of adjacent layers, 0 otherwise. Isolated neurons are dropped.
 
-    Weights count as the next forward pass uses them: pruned, with their weight norm or other parametrisation, scaled by
-    batch normalisation, by the gains of other norms, and by constants and masks by which activations are multiplied; see
-    ``modlib.networks.tracing`` for paths that meet again. Biases do not, nor what hooks do. A module that is called twice makes a layer of neurons at every call. Keras models are read if they are
-    Sequential or functional, with one output, and made of the layers that ``modlib.networks.keras_models`` and
+    Weights count as the next forward pass uses them: pruned, with their weight norm or other parametrisation, scaled
+    by batch normalisation, by the gains of other norms, and by constants and masks by which activations are
+    multiplied; see ``modlib.networks.tracing`` for paths that meet again. Biases do not, nor what hooks do. A module
+    that is called twice makes a layer of neurons at every call. Keras models are read if they are Sequential or
+    functional, with one output, and made of the layers that ``modlib.networks.keras_models`` and
     ``modlib.networks.keras_sequences`` know.
 
     Args:

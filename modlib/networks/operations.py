@@ -35,12 +35,12 @@ ELEMENTWISE = _names(
     abs absolute add addcdiv addcmul alpha_dropout celu clamp clamp_max clamp_min clip copy copysign cos div divide
     double dropout dropout1d dropout2d dropout3d elu eq erf exp expm1 feature_alpha_dropout feature_dropout float
     floor_divide fmod gaussian_dropout ge gelu group_norm gt half hardshrink hardsigmoid hardswish hardtanh
-    instance_norm layer_norm le leaky_relu lerp local_response_norm log log1p log_softmax logical_and logical_not logical_or
-    logsigmoid log_sigmoid lt masked_fill max_elementwise maximum minimum mish mul multiply native_dropout
+    instance_norm layer_norm le leaky_relu lerp local_response_norm log log1p log_softmax logical_and logical_not
+    logical_or logsigmoid log_sigmoid lt masked_fill max_elementwise maximum minimum mish mul multiply native_dropout
     native_group_norm native_layer_norm ne neg negative normalize pow prelu reciprocal relu relu6 rms_norm rrelu rsqrt
-    rsub selu sigmoid sign silu sin softmax softmin softplus softshrink softsign special_expit sqrt square sub subtract
-    stochastic_depth swish tanh tanhshrink threshold to truediv true_divide type where bfloat16 expit _to_copy
-    _softmax _log_softmax _safe_softmax positive zero_dropout type_as detach_copy
+    rsub selu sigmoid sign silu sin softmax softmin softplus softshrink softsign special_expit sqrt square sub
+    subtract stochastic_depth swish tanh tanhshrink threshold to truediv true_divide type where bfloat16 expit
+    _to_copy _softmax _log_softmax _safe_softmax positive zero_dropout type_as detach_copy
     """
 )
 # Of those, the ones that are linear in what has units: copies, and sums with constant gains.
