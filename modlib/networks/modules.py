@@ -19,6 +19,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from modlib.checks import choice
 from modlib.errors import InputError
+from modlib.networks.frameworks import layout_hint
 
 # Name of an activation in Keras and in torch.nn.functional, and its class in torch.nn.
 ACTIVATIONS = {
@@ -139,6 +140,7 @@ def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
         raise InputError(
             f"inputs of shape {tuple(inputs.shape)} and type {inputs.dtype} arrived, which the {type(module).__name__} "
             f"does not take ({str(error).strip().partition(chr(10))[0]}); expected what its forward takes"
+            f"{layout_hint(inputs.shape)}"
         ) from error
 
 

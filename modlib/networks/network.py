@@ -18,7 +18,7 @@ import numpy as np
 
 from modlib.checks import array, choice, instance, items, whole
 from modlib.errors import GraphError, InputError
-from modlib.networks.frameworks import is_keras, is_onnx, is_torch, way_out
+from modlib.networks.frameworks import is_keras, is_onnx, is_torch, layout_hint, way_out
 from modlib.networks.normalisation import BatchNorm, fold_batch_norm
 from modlib.reprs import BriefRepr
 
@@ -185,7 +185,8 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
             return torch.cat([module(batch).argmax(-1) for batch in batches]).numpy()
     except (RuntimeError, IndexError) as error:
         raise InputError(
-            f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module takes"
+            f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module "
+            f"takes{layout_hint(inputs.shape)}"
         ) from error
 
 

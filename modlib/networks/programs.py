@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from modlib.errors import InputError
+from modlib.networks.frameworks import layout_hint
 from modlib.networks.modules import LayerTracer
 from modlib.networks.operations import changes_part
 
@@ -106,9 +107,11 @@ def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], obj
         if inputs is None
         else f"{ {name: _shape(value) for name, value in arguments.items()} } does not fit"
     )
+    given_shapes = [value.shape for value in arguments.values() if isinstance(value, Tensor)]
+    hint = "" if inputs is None else max(map(layout_hint, given_shapes), default="")
     raise InputError(
         f"the {type(module).__name__} needs an example input, and {shapes} ({fault}); expected what its forward takes: "
-        "pass inputs=, an array (n, ...), a tuple of them, or a mapping by name"
+        f"pass inputs=, an array (n, ...), a tuple of them, or a mapping by name{hint}"
     )
 
 

@@ -19,6 +19,8 @@ import torch
 
 from modlib.errors import InputError
 from modlib.networks.assembly import assembled
+from modlib.networks.frameworks import is_keras
+from modlib.networks.keras_models import example_of
 from modlib.networks.modules import plain_copy
 from modlib.networks.network import torch_module
 from modlib.networks.programs import programs_of
@@ -32,7 +34,8 @@ def trace(model: object, inputs: object = None) -> Trace:
     Args:
         model: a torch module, Keras or ONNX model; it is not changed. It is read at inference and in single precision.
         inputs: an example of what it takes: an array (n, ...), a tuple of them, or a mapping by name. Of the example
-            only the shapes count. Without it inputs are tried that would fit the first layers.
+            only the shapes count. Images are (n, channels, height, width), those of a Keras model as well. Without it
+            a Keras model's declared shapes are taken, and inputs are tried that would fit the first layers of others.
 
     Raises:
         InputError: if the pass cannot be traced, or units mix in a way that no edge can stand for; the error names the
@@ -58,6 +61,8 @@ def trace(model: object, inputs: object = None) -> Trace:
     [[0], [1], [1, 2]]
     """
     module = plain_copy(torch_module(model, lazy=inputs is not None))
+    if inputs is None and is_keras(model):
+        inputs = example_of(model)
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     fault: InputError | None = None

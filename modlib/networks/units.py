@@ -149,7 +149,7 @@ def incidence(units: Units, axis: int, n_units: int) -> tuple[np.ndarray, np.nda
 
 
 def together(units: Units, axes: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of units that lie beside each other along axes of an activation, row by row."""
+    """Pairs of units that lie in one line along axes of an activation, constants between them left out."""
     if not len(axes):
         return []
     shape = units.shape
@@ -157,9 +157,9 @@ def together(units: Units, axes: Sequence[int]) -> list[tuple[np.ndarray, np.nda
     lines = units.ids.permute(0, *(1 + axis for axis in kept), *(1 + axis % len(shape) for axis in axes))
     lines = lines.flatten(1 + len(kept)).flatten(0, -2) if kept else lines.flatten(1)
     lines = torch.unique(lines, dim=0)
-    first, second = lines[:, :-1].flatten(), lines[:, 1:].flatten()
-    real = (first >= 0) & (second >= 0)
-    return [(first[real].numpy(), second[real].numpy())]
+    real = lines >= 0
+    first = lines.gather(1, real.int().argmax(1, keepdim=True)).expand_as(lines)  # of every row that has one
+    return [(first[real].numpy(), lines[real].numpy())]
 
 
 def _side_by_side(parts: Sequence[Units], shape: Sequence[int]) -> tuple[Tensor, Tensor, Tensor | None]:
