@@ -79,19 +79,22 @@ def similarities(
     """
     import torch
 
+    from modlib.networks.modules import with_gradients
+
     inputs = array(inputs, "inputs")
     if inputs.ndim < 2 or len(inputs) < 2:
         raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two, of shape (n, ...)")
     network = _perceptron(model) if layers is None and not isinstance(model, Trace) else None
     with torch.no_grad():
         if isinstance(model, Trace):
+            with_gradients(model.module)
             plain = _of_trace(model, inputs, labels, layers)
         elif network is not None:
             if labels is not None:
                 whole_labels(labels, "labels", len(inputs), 0, network.layers[-1].kernel.shape[-1] - 1)
             plain = _of_perceptron(network, inputs)
         else:
-            plain = _of_module(torch_module(model), inputs, labels, layers)
+            plain = _of_module(with_gradients(torch_module(model)), inputs, labels, layers)
     out = {}
     for layer, matrices in plain.items():
         if not all(np.isfinite(matrix).all() for matrix in matrices):
@@ -205,18 +208,11 @@ def _of_module(
     try:
         outputs_of(module, x[:1])
         names = _hidden_layers(module, x[:1]) if names is None else names
-        weighted = [name for name in names if _has_weights(known[name])]
+        weighted = [name for name in names if isinstance(known[name], torch.nn.Linear | torch.nn.modules.conv._ConvNd)]
         found = _of_layers(module, inputs, labels, weighted) if weighted else {}
         return {name: found.get(name) or _of_submodule(module, known[name], x, labels) for name in names}
     finally:
         module.train(training)
-
-
-def _has_weights(module: nn.Module) -> bool:
-    """Whether it is a layer of weights whose activity is behind the functions that follow."""
-    import torch
-
-    return isinstance(module, torch.nn.Linear | torch.nn.modules.conv._ConvNd)
 
 
 def _of_layers(

@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from modlib.checks import arrived, choice, items, labels as whole_numbers
 from modlib.errors import GraphError, InputError
 from modlib.graphs.edges import LAYOUTS, Layout, Matrix, as_keras, edge_weights, matrix_of
-from modlib.networks.network import BatchNormUse, as_network
+from modlib.networks.network import BATCH_NORM_USES, BatchNormUse, as_network
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
@@ -230,6 +230,7 @@ def neuron_graph(
             ``modlib.networks.trace``.
         batch_norm: ``fold`` scales the weights of a layer by the batch normalisation and constants that follow it, as
             the network computes, and those that read normalised inputs by theirs; ``ignore`` leaves them as they are.
+            A list has none, and is the same with either.
         layout: of the arrays in a list: ``keras`` as above, or ``torch``, (fan-out, fan-in) and (out, in, height,
             width). Shapes alone do not tell: a square matrix fits both.
         inputs: an example of what a model takes, images (n, channels, height, width), if it is to be traced and its
@@ -249,6 +250,7 @@ def neuron_graph(
     (NeuronGraph(sizes=[2, 3], live=4 of 5, edges=3), [3.0, 3.0, 1.0, 5.0])
     """
     choice(layout, LAYOUTS, "layout")
+    choice(batch_norm, BATCH_NORM_USES, "batch_norm")
     listed = isinstance(network, Sequence) and not isinstance(network, str | bytes)
     if layout != "keras" and not listed:
         raise InputError(

@@ -81,10 +81,15 @@ def _bounds(ids: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(ids == NONE, torch.iinfo(ids.dtype).max, ids).amin(-1), ids.amax(-1)
 
 
+def _layer_of(ids: Tensor, first: Sequence[int]) -> Tensor:
+    """The layer of every unit, from 1; 0 where there is none."""
+    return torch.bucketize(ids.contiguous(), torch.as_tensor(first), right=True)
+
+
 def _layers_meet(along: Units, first: Sequence[int]) -> bool:
     """Whether units of several layers stand beside each other in a row, along the last axis."""
     real = along.ids >= 0
-    layer = torch.bucketize(along.ids, torch.as_tensor(first), right=True)
+    layer = _layer_of(along.ids, first)
     low, high = torch.where(real, layer, len(first)).amin(-1), torch.where(real, layer, 0).amax(-1)
     return bool((low < high).any())
 
@@ -99,7 +104,7 @@ def _terms_repeat(along: Units) -> bool:
 
 def _mixed_within_layers(units: Units, first: Sequence[int]) -> Units:
     """Numbers that hold several units of one layer hold none that stands for them."""
-    layer = torch.where(units.ids >= 0, torch.bucketize(units.ids, torch.as_tensor(first), right=True), NONE)
+    layer = torch.where(units.ids >= 0, _layer_of(units.ids, first), NONE)
     ids = units.ids.clone()
     for one in range(len(ids)):
         for other in range(one):

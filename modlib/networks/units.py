@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modlib.errors import InputError
+
 NONE = -1  # a constant: it comes from no unit
 MIXED = -2  # of many units at once, as a mean over a layer: it may shift or scale units, but stands for none of them
 STEP = 32  # bits of a term's number that say which place of a step's value it is; those above say of which step
@@ -37,11 +39,22 @@ class Units:
             sign; None for 1.
         terms: ``(m, *shape)`` in which term of the number the unit is; None if each number is a term of its own, which
             has no number yet.
+
+    Raises:
+        InputError: if their shapes differ.
     """
 
     ids: Tensor
     gain: Tensor | None = None
     terms: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for part in (self.gain, self.terms):
+            if part is not None and part.shape != self.ids.shape:
+                raise InputError(
+                    f"gains or terms of shape {tuple(part.shape)} arrived for units of shape {tuple(self.ids.shape)}; "
+                    "expected one for each"
+                )
 
     @property
     def shape(self) -> torch.Size:
