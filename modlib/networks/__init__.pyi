@@ -7,8 +7,8 @@ from .architectures import (
     vgg16 as vgg16,
 )
 from .files import load_network as load_network
+from .layers import Layer as Layer
 from .network import (
-    Layer as Layer,
     Network as Network,
     answers as answers,
     as_network as as_network,
