@@ -267,23 +267,13 @@ ARGUMENTS: dict[str, NAMED] = {
 # They take functions that train or measure, or do all of it, and their own numbers go through the doors of those above.
 NOT_ALONE = {
     *("audits.audit", "audits.read_subject"),
-    *(
-        "masks.learn_in_turn",
-        "masks.mask_membership",
-        "masks.regularisation_curve",
-        "training.draw_from",
-        "training.eigenvalue_sum",
-    ),
+    *("masks.learn_in_turn", "masks.mask_membership", "masks.regularisation_curve"),
+    *("training.draw_from", "training.eigenvalue_sum"),
     *("training.train_and_prune", "training.train_mlps", "training.train_steps", "training.trained_once"),
 }
 TENTH = {  # a call takes milliseconds
-    *(
-        "communities.agreement",
-        "communities.element_similarity",
-        "communities.transferability",
-        "data.commands",
-        "data.polynomial_values",
-    ),
+    *("communities.agreement", "communities.consensus", "communities.element_similarity"),
+    *("communities.transferability", "data.commands", "data.polynomial_values"),
     *("graphs.chain_graph", "graphs.cluster", "graphs.cluster_for_each_k", "graphs.clusters_of"),
     *("graphs.eigenvalue_gradient", "graphs.hidden_labels", "graphs.laplacian_eigenvalues", "graphs.neuron_graph"),
     *("lesions.lesion_profiles", "networks.idle_weights", "networks.rotated_functions", "networks.shared_part"),
