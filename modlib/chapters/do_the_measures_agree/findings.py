@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from modlib.chapters.do_the_measures_agree.experiment import FUNCTIONS, IDLE, KNOWN, K
+from modlib.chapters.do_the_measures_agree.experiment import FUNCTIONS, IDLE, KNOWN, STAGES, K
 from modlib.evidence.criteria import Sample
 from modlib.evidence.intervals import interval_of_mean, interval_of_rank_correlation
 from modlib.evidence.metrics import Metric, sample_of
@@ -118,6 +118,27 @@ def finds(rows: pd.DataFrame, case: str, known: str = FUNCTIONS) -> dict[str, Sa
 def found_by(samples: dict[str, Sample]) -> list[str]:
     """Notions of which the whole 90% interval lies above ``FOUND``."""
     return [notion for notion, sample in samples.items() if interval_of_mean(sample.values)[0] > FOUND]
+
+
+def by_layer(rows: pd.DataFrame) -> pd.DataFrame:
+    """For every hidden layer and pair of notions of pruned networks: agreement beyond either null, in words.
+
+    Args:
+        rows: of ``do-the-measures-agree``, of trained and untrained networks.
+
+    Returns:
+        A line a layer and pair: ``layer``, ``first``, ``second``; similarity less that of permuted labels, and of this
+        less that of the same networks untrained, each a mean over networks with its 90% interval.
+    """
+    rows = rows.assign(beyond=beyond_chance(rows))
+    place = ["layer", "first", "second"]
+    wide = rows.pivot_table(index=[*place, *NETWORK], columns="stage", values="beyond").reindex(columns=list(STAGES))
+    lines = []
+    for at, part in wide[wide["pruned"].notna()].groupby(place):
+        samples = sample_of(part["pruned"]), sample_of(part["pruned"] - part["untrained"])
+        nulls = ("beyond permuted labels", "beyond the untrained network")
+        lines.append(dict(zip(place, at, strict=True)) | dict(zip(nulls, map(told, samples), strict=True)))
+    return pd.DataFrame(lines, columns=[*place, "beyond permuted labels", "beyond the untrained network"])
 
 
 def modularities(rows: pd.DataFrame) -> pd.DataFrame:
