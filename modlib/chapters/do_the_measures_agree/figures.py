@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_rgb
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm, to_rgb
 from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 
@@ -18,6 +19,8 @@ from modlib.chapters.do_the_measures_agree.findings import beyond_chance
 from modlib.notions.names import NOTIONS
 from modlib.plots import PALETTE
 
+ROOT = 0.5  # small numbers are told apart as well
+LIGHT = 0.6  # share of the scale above which a field is light
 PALE, UNPLACED = 0.45, "#FFFFFF"  # every further set of colours is that much paler; a unit that is in no module
 
 
@@ -31,7 +34,7 @@ def notion_matrices(shown: Mapping[str, pd.DataFrame]) -> Figure:
         1, len(shown), figsize=(1.4 + 3.1 * len(shown), 4.1), sharey=True, squeeze=False, layout="constrained"
     )
     for ax, (title, rows) in zip(axes[0], shown.items(), strict=True):
-        _matrix(ax, _agreement(rows), 1.0)
+        _matrix(ax, _agreement(rows), ROOT)
         ax.set_title(title, fontsize="small")
     return figure
 
@@ -43,7 +46,7 @@ def what_is_found(table: pd.DataFrame) -> Figure:
         table: one row a case, with its name as index, and a column a notion, in [0, 1]; below 0 is shown as 0.
     """
     figure, ax = plt.subplots(figsize=(1.9 + 0.62 * table.shape[1], 1.5 + 0.4 * len(table)), layout="constrained")
-    _matrix(ax, table, 1.0)
+    _matrix(ax, table)
     return figure
 
 
@@ -83,12 +86,13 @@ def _agreement(rows: pd.DataFrame) -> pd.DataFrame:
     return half.fillna(half.T)
 
 
-def _matrix(ax: plt.Axes, table: pd.DataFrame, most: float) -> None:
+def _matrix(ax: Axes, table: pd.DataFrame, power: float = 1.0) -> None:
+    """A matrix of numbers from 0 to 1, each written into its field; colours follow a power of them."""
     values = table.to_numpy(dtype=float)
-    ax.imshow(np.clip(values, 0, most), cmap="cividis", vmin=0, vmax=most, aspect="auto")
+    ax.imshow(np.clip(values, 0, 1), cmap="cividis", norm=PowerNorm(power, 0, 1), aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            colour = "white" if value < 0.6 * most else "black"
+            colour = "white" if max(value, 0) ** power < LIGHT else "black"
             text = f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
             ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=6)
     ax.set_xticks(range(table.shape[1]), table.columns, rotation=60, ha="right", fontsize="x-small")
