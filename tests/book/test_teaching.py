@@ -14,12 +14,6 @@ LEVELS = ("basic", "intermediate", "advanced")
 OPEN = ("conceptual", "project")  # those without a blank: words and work that no check can judge
 BOX = re.compile(r":::\{admonition\} (.+)")
 TITLE = re.compile(r"Exercise (\d+) \((\w+)(?:, (\w+))?\): .+")
-NOT_YET: set[str] = {
-    "upstream-downstream",
-    "weight-masks",
-    "class-removal",
-    "your-network",
-}  # chapters whose exercises have still to be written
 
 
 @dataclass
@@ -95,19 +89,13 @@ def faults(found: list[Exercise]) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("name", [name for name in chapters() if name not in NOT_YET])
+@pytest.mark.parametrize("name", chapters())
 def test_a_chapter_has_five_exercises_on_three_levels_with_checks_and_solutions(name: str) -> None:
     assert not faults(exercises(checkout() / "notebooks" / f"{name}.md"))
 
 
 def test_the_skeleton_of_a_chapter_begins_with_such_exercises() -> None:
     assert not faults(exercises(checkout() / "skeleton" / "notebooks" / "example-chapter.md"))
-
-
-def test_what_is_still_to_be_written_is_named() -> None:
-    assert set(chapters()) >= NOT_YET
-    for name in NOT_YET:
-        assert faults(exercises(checkout() / "notebooks" / f"{name}.md")), f"{name} is complete: take it off the list"
 
 
 WHOLE = """\
