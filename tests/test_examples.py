@@ -12,7 +12,9 @@ import modlib.exercises
 import modlib.stats
 
 MODLIB = Path(modlib.__file__).parent
-PACKAGES = ("audits", "communities", "data", "graphs", "lesions", "masks", "networks", "responses", "training")
+PACKAGES = (
+    *("audits", "communities", "data", "graphs", "lesions", "masks", "networks", "notions", "responses", "training"),
+)
 WITH_EXAMPLES = sorted(path for path in MODLIB.rglob("*.py") if ">>> " in path.read_text(encoding="utf-8"))
 
 

@@ -34,6 +34,7 @@ FRONT = """<!DOCTYPE html>
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension with Sphinx."""
     app.connect("builder-inited", _add_footer)
+    app.connect("doctree-read", lambda app, document: caption_figures(document))
     app.connect("html-page-context", _describe, priority=900)  # after the theme and its extensions
     app.connect("build-finished", _write_front)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -71,6 +72,21 @@ def _describe(app: Sphinx, page: str, template: str, context: dict[str, Any], do
             for name, text in said.items()
             if text
         )
+
+
+def caption_figures(document: nodes.document) -> None:
+    """Make each picture that a cell shows a figure, which has a number; its description is the caption."""
+    from docutils import nodes
+
+    cells = [cell for cell in document.findall(nodes.container) if cell.get("nb_element") == "cell_code_output"]
+    for cell in cells:
+        pictures = [picture for picture in cell.findall(nodes.image) if picture.get("alt")]
+        for number, picture in enumerate(pictures, 1):
+            which = f" ({number} of {len(pictures)})" if len(pictures) > 1 else ""
+            figure = nodes.figure()
+            picture.replace_self(figure)
+            figure += [picture, nodes.caption("", f"{picture['alt']}{which}")]
+            document.set_id(figure)
 
 
 def description(document: nodes.document) -> str:
