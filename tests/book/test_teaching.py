@@ -98,6 +98,16 @@ def test_the_skeleton_of_a_chapter_begins_with_such_exercises() -> None:
     assert not faults(exercises(checkout() / "skeleton" / "notebooks" / "example-chapter.md"))
 
 
+def test_the_page_for_teachers_puts_every_exercise_in_class_or_at_home() -> None:
+    page = (checkout() / "book" / "teaching.md").read_text(encoding="utf-8")
+    table = page.split("## Which exercises where", 1)[1].split("(exam-questions)=", 1)[0]
+    rows = re.findall(r"^\| \{doc\}`/notebooks/([\w-]+)` \| ([\d, ]+) \| ([\d, ]+) \|$", table, re.M)
+    assert [name for name, _, _ in rows] == chapters()
+    for name, in_class, at_home in rows:
+        numbers = sorted(map(int, f"{in_class}, {at_home}".split(", ")))
+        assert numbers == list(range(1, len(exercises(checkout() / "notebooks" / f"{name}.md")) + 1)), name
+
+
 WHOLE = """\
 :::{admonition} Exercise 1 (basic): count
 :::
