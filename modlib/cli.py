@@ -345,7 +345,7 @@ def sync(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a pair differs.")] = False,
 ) -> None:
     """Write every notebook from its text twin."""
-    from modlib.book.notebooks import sync as synchronise
+    from modlib.book.twins import sync as synchronise
 
     for path in synchronise(check):
         console.print(f"written: {path}")

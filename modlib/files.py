@@ -19,6 +19,7 @@ import numpy as np
 
 from modlib.errors import CheckoutMissing, DataError
 
+REPOSITORY = "https://github.com/modularity-companion/modularity-companion"
 PARTS = ("_toc.yml", "_config.yml", "book", "notebooks")  # what makes a folder a checkout of the book
 LARGEST = 2**32  # bytes of an archive when it is unpacked
 SETTINGS, DIGEST = "settings", "digest"  # what the file of a network says about itself
@@ -35,7 +36,7 @@ def checkout() -> Path:
     if missing := [part for part in PARTS if not (root / part).exists()]:
         raise CheckoutMissing(
             f"{root} holds no {', '.join(missing)}; this needs a checkout of the book: run it in a clone of "
-            "https://github.com/modularity-companion/modularity-companion, or set MODLIB_ROOT to one"
+            f"{REPOSITORY}, or set MODLIB_ROOT to one"
         )
     return root
 

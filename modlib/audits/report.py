@@ -23,14 +23,14 @@ from modlib.audits.findings import Findings
 from modlib.audits.parts import Part
 from modlib.audits.subject import AuditSettings, Subject
 from modlib.errors import InputError, nearest
-from modlib.files import replace_file
+from modlib.files import REPOSITORY, replace_file
 from modlib.reprs import AS_IT_IS, BriefRepr
 
 if TYPE_CHECKING:
     from jinja2 import Template
     from matplotlib.axes import Axes
 
-BOOK = "https://github.com/modularity-companion/modularity-companion/blob/main/notebooks"
+BOOK = f"{REPOSITORY}/blob/main/notebooks"
 ROWS = 20  # of a table, in the report; the object has all of them
 PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "pandas")
 

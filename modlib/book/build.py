@@ -22,12 +22,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import yaml
 
 from modlib.book import notebooks
 from modlib.book.execution import Run, execute_pages, executed_file
+from modlib.book.notebooks import read_notebook
 from modlib.book.pages import Page, read_pages
+from modlib.book.plain import Links
 from modlib.book.reference import with_modules
+from modlib.book.twins import for_readers, sync
 from modlib.errors import BookError
 from modlib.files import checkout
 
@@ -49,10 +53,11 @@ def build_book(force: bool = False, root: Path | None = None, jobs: int = 2) -> 
     root = root or checkout()
     check_config(root)
     pages = read_pages(root)
-    notebooks.sync(check=True, root=root)
+    sync(check=True, root=root)
     runs = execute_pages([page for page in pages if page.is_notebook], force, root, jobs)
     stage(pages, runs, root)
     build_site(root)
+    write_downloads(root)
     check_site(pages, root)
     return root / "_build" / "html" / "index.html"
 
@@ -146,6 +151,14 @@ def build_site(root: Path) -> None:
     if done.returncode or faults:
         listing = "\n".join(faults or done.stderr.splitlines()[-20:])
         raise BookError(f"Jupyter Book failed; correct these, the whole output is in {log}:\n{listing}")
+
+
+def write_downloads(root: Path) -> None:
+    """Make the notebooks that a reader can download from the site plain ones; Sphinx copies those that it read."""
+    folder = root / "_build" / "html" / "_sources"
+    for path in sorted(folder.rglob("*.ipynb")):
+        page = path.relative_to(folder).with_suffix("").as_posix()
+        nbformat.write(for_readers(read_notebook(path), Links(root, page)), path)
 
 
 def check_site(pages: Iterable[Page], root: Path) -> None:

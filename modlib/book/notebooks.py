@@ -1,7 +1,6 @@
-"""Chapters as notebooks: their parameters, their execution, and their text twins.
+"""Chapters as notebooks: their parameters and their execution.
 
-A chapter is a notebook NAME.ipynb without outputs and its text twin NAME.md (jupytext, MyST), from which
-it is written. Its parameters are the plain literals of the one cell tagged ``parameters``. Papermill alone only
+Its parameters are the plain literals of the one cell tagged ``parameters``. Papermill alone only
 warns about a parameter that it does not know; here it is refused before anything runs.
 Chapter: all of them are run this way.
 """
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import hashlib
 import io
 import json
 import logging
@@ -304,57 +302,6 @@ def read_notebook(path: Path) -> NotebookNode:
         return jupytext.read(path, fmt="md:myst") if path.suffix == ".md" else nbformat.read(path, as_version=4)
     except Exception as error:  # jupytext and nbformat raise errors of many kinds
         raise BookError(f"{path} does not parse as a notebook ({error}); restore it, or write it again") from error
-
-
-def sync(check: bool = False, root: Path | None = None) -> list[Path]:
-    """Write every notebook from its text twin, without outputs; returns those that changed.
-
-    Args:
-        check: write nothing, and refuse a notebook that is not what its twin makes it.
-        root: folder of the book, the checkout by default.
-
-    Raises:
-        BookError: if there are no twins, a notebook has none, or, with ``check``, if it differs from it.
-    """
-    folder = (root or checkout()) / "notebooks"
-    for notebook in sorted(folder.glob("*.ipynb")):
-        if not notebook.with_suffix(".md").exists():
-            raise BookError(
-                f"{notebook} has no text twin; write {notebook.stem}.md, the source of the chapter, "
-                "or start it with: jupytext --to md:myst " + str(notebook)
-            )
-    twins = sorted(folder.glob("*.md"))
-    if not twins:
-        raise BookError(f"{folder} holds no text twin NAME.md, so nothing was checked; restore it from git")
-    changed = []
-    for twin in twins:
-        notebook = twin.with_suffix(".ipynb")
-        text = notebook_text(twin)
-        if notebook.exists() and notebook.read_text(encoding="utf-8") == text:
-            continue
-        if check:
-            stored = read_notebook(notebook) if notebook.exists() else nbformat.v4.new_notebook()
-            outputs = " and stores outputs" if any(cell.get("outputs") for cell in stored.cells) else ""
-            raise BookError(
-                f"{notebook} is not what its text twin makes it{outputs}; "
-                f"put your edits into {twin.name}, then run: modlib sync"
-            )
-        notebook.write_text(text, encoding="utf-8")
-        changed.append(notebook)
-    return changed
-
-
-def notebook_text(twin: Path) -> str:
-    """The ipynb file that a text twin makes: no outputs, and cell ids that depend on the cell's text alone."""
-    notebook = read_notebook(twin)
-    notebook.metadata = NotebookNode(kernelspec=NotebookNode(KERNEL), language_info=NotebookNode(name="python"))
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    seen: dict[str, int] = {}
-    for cell in notebook.cells:
-        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
-        seen[digest] = seen.get(digest, 0) + 1
-        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
-    return nbformat.writes(notebook, indent=1) + "\n"
 
 
 def _assignment(statement: ast.stmt) -> tuple[str | None, Value | None]:

@@ -29,7 +29,7 @@ class Page:
 
     @property
     def is_notebook(self) -> bool:
-        """Whether it holds code to execute: an ipynb file, or a text page with code cells."""
+        """Whether it holds code to execute: a text with code cells, or an ipynb file that has no text."""
         return self.source.suffix == ".ipynb" or "\n```{code-cell}" in self.source.read_text(encoding="utf-8")
 
     @property
@@ -73,7 +73,7 @@ def read_pages(root: Path) -> list[Page]:
         raise BookError(f"{path} does not parse as a table of contents ({error}); correct it") from error
     pages = []
     for name in names:
-        files = [file for file in (root / f"{name}.ipynb", root / f"{name}.md") if file.exists()]
+        files = [file for file in (root / f"{name}.md", root / f"{name}.ipynb") if file.exists()]
         if not files:
             raise BookError(
                 f"{path} names {name}, but there is no {name}.md or {name}.ipynb; write it or remove the entry"

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from modlib.book.notebooks import notebook_text
+from modlib.book.twins import notebook_text
 from modlib.errors import BookError, InputError
 from modlib.files import checkout, replace_file
 
@@ -79,7 +79,7 @@ def _copies(name: str, root: Path) -> dict[Path, str]:
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / twin.name
         draft.write_text(texts[twin], encoding="utf-8")
-        return texts | {twin.with_suffix(".ipynb"): notebook_text(draft)}
+        return texts | {twin.with_suffix(".ipynb"): notebook_text(draft, root)}
 
 
 def _lists(name: str, root: Path) -> dict[Path, str]:

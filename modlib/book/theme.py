@@ -1,4 +1,4 @@
-"""Sphinx extension: what a page says of itself to search engines, and none of the scripts that it does not use.
+"""Sphinx extension: what a page says of itself, and none of the scripts that it does not use.
 
 Chapter: all of them are built this way.
 """
@@ -6,6 +6,7 @@ Chapter: all of them are built this way.
 from __future__ import annotations
 
 import html
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modlib import __version__
@@ -19,12 +20,23 @@ FOOTER = (
     '<p>modlib {version}, MIT licence. <a href="{repository}/blob/main/CITATION.cff">How to cite this book</a>, '
     '<a href="{repository}/blob/main/CHANGELOG.md">what has changed</a>.</p>'
 )
+FRONT = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<link rel="icon" href="_static/favicon.svg">
+<meta http-equiv="refresh" content="0; url={page}">
+<a href="{page}">{title}</a>
+</html>
+"""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension with Sphinx."""
     app.connect("builder-inited", _add_footer)
+    app.connect("doctree-read", lambda app, document: caption_figures(document))
     app.connect("html-page-context", _describe, priority=900)  # after the theme and its extensions
+    app.connect("build-finished", _write_front)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -33,10 +45,20 @@ def _add_footer(app: Sphinx) -> None:
     options["extra_footer"] = FOOTER.format(version=__version__, repository=options["repository_url"])
 
 
+def _write_front(app: Sphinx, failed: Exception | None) -> None:
+    # Jupyter Book's own redirection, written where there is none, has neither a title nor the icon.
+    if failed is None and app.builder.format == "html":
+        front = FRONT.format(title=html.escape(app.config.html_title), page=f"{app.config.root_doc}.html")
+        Path(app.outdir, "index.html").write_text(front, encoding="utf-8")
+
+
 def _describe(app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None) -> None:
     # Jupyter Book brings Thebe, twice; the book's pages run on Binder instead.
     scripts = [script for script in context["script_files"] if "thebe" not in f"{script}{script.attributes}".lower()]
     context["script_files"] = scripts
+    if not page.startswith("notebooks/"):  # pages that are text in the repository: nothing there to launch
+        buttons = context.get("header_buttons", [])
+        context["header_buttons"] = [button for button in buttons if button["label"] != "launch-buttons"]
     if document is not None:
         said = {
             "description": description(document),
@@ -50,6 +72,21 @@ def _describe(app: Sphinx, page: str, template: str, context: dict[str, Any], do
             for name, text in said.items()
             if text
         )
+
+
+def caption_figures(document: nodes.document) -> None:
+    """Make each picture that a cell shows a figure, which has a number; its description is the caption."""
+    from docutils import nodes
+
+    cells = [cell for cell in document.findall(nodes.container) if cell.get("nb_element") == "cell_code_output"]
+    for cell in cells:
+        pictures = [picture for picture in cell.findall(nodes.image) if picture.get("alt")]
+        for number, picture in enumerate(pictures, 1):
+            which = f" ({number} of {len(pictures)})" if len(pictures) > 1 else ""
+            figure = nodes.figure()
+            picture.replace_self(figure)
+            figure += [picture, nodes.caption("", f"{picture['alt']}{which}")]
+            document.set_id(figure)
 
 
 def description(document: nodes.document) -> str:

@@ -38,6 +38,7 @@ NAMES = (
     "weight-masks",
     "class-removal",
     "hypothesis-tests",
+    "do-the-measures-agree",
 )
 
 Found: TypeAlias = "Callable[[pd.DataFrame], Sentences]"

@@ -1,3 +1,12 @@
+from .certainty import (
+    Consensus as Consensus,
+    consensus as consensus,
+)
+from .comparison import (
+    Agreement as Agreement,
+    agreement as agreement,
+    similarity_by_chance as similarity_by_chance,
+)
 from .partitions import (
     UNUSED as UNUSED,
     Communities as Communities,

@@ -67,6 +67,24 @@ def interval_of_share(share: float, n: int) -> Interval:
     return float(low), float(high)
 
 
+def interval_of_rank_correlation(rho: float, n: int) -> Interval:
+    """90% interval of Spearman's correlation, by Fisher's transformation with the variance of Bonett and Wright (2000).
+
+    Args:
+        rho: the correlation, in [-1, 1].
+        n: pairs of numbers, at least 4.
+
+    >>> low, high = interval_of_rank_correlation(0.5, 20)
+    >>> round(low, 2), round(high, 2)
+    (0.13, 0.75)
+    """
+    from scipy.stats import norm
+
+    half = float(norm.ppf(1 - LEVEL)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    centre = math.atanh(min(max(rho, -1 + 1e-12), 1 - 1e-12))
+    return math.tanh(centre - half), math.tanh(centre + half)
+
+
 def power_of_t(n: int, effect: float = 1.0) -> float:
     """Probability that a one-sided t-test at 0.05 of n networks finds an effect.
 

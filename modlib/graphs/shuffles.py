@@ -267,7 +267,7 @@ def shuffle_test(
 
 def _with_bar(parts: Iterable[np.ndarray], n_shuffles: int, shown: bool) -> Iterator[np.ndarray]:
     """What comes of the shuffles, with a bar that shows how many are done, and the time left."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     with tqdm(total=n_shuffles, desc="shuffles", unit="shuffle", disable=not shown) as bar:
         for part in parts:

@@ -13,3 +13,4 @@ from .kinds import (
     kind as kind,
     kind_in_first_paper as kind_in_first_paper,
 )
+from .profiles import lesion_profiles as lesion_profiles

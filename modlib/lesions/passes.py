@@ -31,6 +31,22 @@ def answers(
     zero_biases: bool,
 ) -> Iterator[np.ndarray]:
     """``modlib.lesions.damage.Answers`` for any network."""
+    for found in outputs(network, images, layer, masks, common, zero_biases):
+        yield found.argmax(-1).numpy()
+
+
+def outputs(
+    network: Network,
+    images: np.ndarray,
+    layer: int,
+    masks: np.ndarray,
+    common: Mapping[int, np.ndarray],
+    zero_biases: bool,
+) -> Iterator[Tensor]:
+    """All outputs with each of many lesions, (sets, images, classes), for a block of images after the other.
+
+    Arguments are those of ``modlib.lesions.damage.Answers``.
+    """
     forward = _Forward(network, zero_biases)
     lesions, tensors = torch.as_tensor(masks), {at: torch.as_tensor(mask) for at, mask in common.items()}
     route = forward.by_changes if forward.feeds_convolution(layer) else forward.in_batches
@@ -39,7 +55,7 @@ def answers(
         step = min(IMAGES_AT_ONCE, max(1, VALUES_AT_ONCE // values))
         for start in range(0, len(images), step):
             before = forward.until(_tensor(images[start : start + step]), layer, tensors)
-            yield torch.cat(list(route(before, layer, lesions, tensors))).argmax(-1).numpy()
+            yield torch.cat(list(route(before, layer, lesions, tensors)))
 
 
 class _Forward:

@@ -19,3 +19,7 @@ from .mask import (
     parameter_names as parameter_names,
     sharing as sharing,
 )
+from .membership import (
+    learn_class_masks as learn_class_masks,
+    mask_membership as mask_membership,
+)

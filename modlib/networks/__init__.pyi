@@ -7,6 +7,13 @@ from .architectures import (
     vgg16 as vgg16,
 )
 from .files import load_network as load_network
+from .known import (
+    KnownModules as KnownModules,
+    idle_weights as idle_weights,
+    rotated_functions as rotated_functions,
+    shared_part as shared_part,
+    two_functions as two_functions,
+)
 from .layers import Layer as Layer
 from .network import (
     Network as Network,

@@ -196,7 +196,7 @@ def _outcomes(
     experiment: Experiment, todo: Sequence[Cell], jobs: int, dask: str | None
 ) -> Generator[Outcome, None, None]:
     """What comes of the cells, with a bar that shows how many are done."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     found = measured_here(experiment, todo, jobs) if dask is None else measured_on_dask(experiment, todo, dask)
     with closing(found), tqdm(total=len(todo), desc=experiment.name, unit="cell") as bar:

@@ -113,7 +113,7 @@ def verify(
         InputError: if the sample is empty, or no stored cell has the values of ``only``.
         ResultsError: if there is no table, or a file is damaged.
     """
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     if sample < 1:
         raise InputError(f"sample = {sample} arrived; expected at least 1 cell")

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# A page is seen once on a desktop and once on a phone, each in a theme of its own.
-DESKTOP, PHONE = (1400, "dark"), (390, "light")
+DESKTOP, PHONE = 1400, 390  # pixels that a page is wide
+THEMES = ("dark", "light")
 LARGEST = 8_000_000  # bytes that a page may load, uncompressed; MathJax and the theme's scripts are four of them
 WIDER_THAN_THE_PAGE = """() => [...document.querySelectorAll('.bd-article *')].filter(
     box => box.getBoundingClientRect().right > innerWidth + 1
@@ -60,10 +60,10 @@ def browser() -> Iterator[Any]:
 
 
 @contextmanager
-def opened(browser: Any, url: str, width: int, scheme: str) -> Iterator[tuple[Any, dict[str, list[str]]]]:
+def opened(browser: Any, url: str, width: int) -> Iterator[tuple[Any, dict[str, list[str]]]]:
     """A page that has loaded, and what it asked for and complained of on the way."""
     seen: dict[str, list[str]] = {"requests": [], "errors": []}
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=THEMES[0], reduced_motion="reduce")
     page.on("request", lambda request: seen["requests"].append(request.url))
     page.on("console", lambda message: seen["errors"].append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: seen["errors"].append(str(error)))
@@ -72,22 +72,31 @@ def opened(browser: Any, url: str, width: int, scheme: str) -> Iterator[tuple[An
     page.close()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [DESKTOP, PHONE])
+def turn(page: Any, theme: str) -> None:
+    """Turn a page to a theme, as a reader's system does at dusk; with reduced motion, no colour is on its way."""
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_whole(name: str, width: int, scheme: str, address: str, browser: Any) -> None:
+def test_a_page_is_whole(name: str, width: int, address: str, browser: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    with opened(browser, address + name, width, scheme) as (page, seen):
+    with opened(browser, address + name, width) as (page, seen):
         assert not seen["errors"]
         assert not [url for url in seen["requests"] if not url.startswith((address, "data:"))]
-        assert not page.evaluate(WIDER_THAN_THE_PAGE)
-        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-        if width == DESKTOP[0]:
-            assert not page.evaluate(CUT)
         files = {SITE / url.removeprefix(address).partition("?")[0].partition("#")[0] for url in seen["requests"]}
         assert sum(file.stat().st_size for file in files if file.is_file()) < LARGEST
-        found = Axe().run(page).response["violations"]
-        assert not [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
+        for theme in THEMES:
+            turn(page, theme)
+            assert not page.evaluate(WIDER_THAN_THE_PAGE)
+            assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+            if width == DESKTOP:
+                assert not page.evaluate(CUT)
+            found = Axe().run(page).response["violations"]
+            grave = [violation for violation in found if violation["impact"] in ("serious", "critical")]
+            assert not [(theme, violation["id"], violation["nodes"][0]["html"]) for violation in grave]
 
 
 def test_a_cut_box_and_a_page_that_scrolls_sideways_are_seen(browser: Any) -> None:

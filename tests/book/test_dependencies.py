@@ -78,7 +78,7 @@ def stale(root: Path, before: Stamps, file: str, old: str = r"\Z", new: str = "\
         ("modlib/masks/sampling.py", {"weight-masks", "class-removal", "scorecard"}),
         ("modlib/plots.py", KNOWN),
         ("modlib/book/build.py", set()),
-        ("notebooks/dropout.ipynb", {"dropout"}),
+        ("notebooks/dropout.md", {"dropout"}),
         ("book/scorecard.md", {"scorecard"}),
         ("results/class-removal.json", {"class-removal", "scorecard"}),
         ("results/clusterability.csv", IMAGES | {"scorecard"}),
@@ -86,10 +86,7 @@ def stale(root: Path, before: Stamps, file: str, old: str = r"\Z", new: str = "\
     ],
 )
 def test_a_change_makes_those_pages_stale_that_depend_on_it(root, before, file, expected):
-    if file.endswith(".ipynb"):
-        found = stale(root, before, file, r'"language_info"', ' "language_info"')
-    else:
-        found = stale(root, before, file)
+    found = stale(root, before, file)
     assert found.keys() == expected
     assert all(changed == [file] for changed in found.values())
 
@@ -129,7 +126,7 @@ def test_a_metric_that_no_chapter_names_plainly_brings_those_that_may_name_it(ro
 
 
 def test_a_chapter_depends_on_its_own_package_and_table_even_if_its_code_does_not_say_so(root):
-    found = Dependencies(root).stamp(Page("notebooks/dropout", root / "notebooks" / "dropout.ipynb"))
+    found = Dependencies(root).stamp(Page("notebooks/dropout", root / "notebooks" / "dropout.md"))
     package = (root / "modlib" / "chapters" / "dropout").glob("*.py")
     assert {file.relative_to(root).as_posix() for file in package} <= found.keys()
     assert {"results/dropout.csv", "results/dropout.json", "claims", "Python"} <= found.keys()
@@ -139,7 +136,7 @@ def test_a_table_that_is_not_filled_yet_brings_its_experiment(root, tmp_path):
     """A page says what such a table lacks."""
     dependencies = Dependencies(root)
     dependencies.results = tmp_path
-    found = dependencies.stamp(Page("notebooks/dropout", root / "notebooks" / "dropout.ipynb"))
+    found = dependencies.stamp(Page("notebooks/dropout", root / "notebooks" / "dropout.md"))
     assert "modlib/chapters/clusterability/experiment.py" in found
     assert not [name for name in found if name.startswith("results/")]
 

@@ -1,4 +1,4 @@
-"""The strict front door of chapters, and their text twins."""
+"""The strict front door of chapters."""
 
 import ast
 import json
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from modlib.book import notebooks
+from modlib.book.twins import sync
 from modlib.errors import BookError, DataError, InputError
 from modlib.files import checkout
 
@@ -32,7 +33,7 @@ def chapter(
     cells = f"```{{code-cell}} ipython3\n:tags: [{tag}]\n\n{parameters}```\n\n```{{code-cell}} ipython3\n{code}\n```\n"
     header = "---\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3\n---\n\n"
     twin.write_text(f"{header}# Tiny\n\nSome text.\n\n{cells}")
-    notebooks.sync(root=root)
+    sync(root=root)
     return twin
 
 
@@ -158,7 +159,7 @@ def test_data_that_cannot_be_downloaded_fail_before_a_kernel_starts(tmp_path, mo
 
 def test_an_error_of_modlib_in_a_notebook_is_its_message_without_a_traceback(tmp_path):
     chapter(tmp_path, code="from modlib.data import load_images\nload_images('imagenet')")
-    with pytest.raises(BookError, match=r"^tiny.ipynb: data set = 'imagenet' arrived; .*\n\(code cell 2; .*\)$"):
+    with pytest.raises(BookError, match=r"^tiny.ipynb: data set = 'imagenet' arrived; .*\n\(code cell 3; .*\)$"):
         notebooks.run_chapter("tiny", {}, tmp_path / "out.ipynb", tmp_path)
 
 
@@ -182,13 +183,13 @@ def test_a_chapter_that_never_ran_here_tells_what_its_stored_networks_took(tmp_p
 
 def test_a_run_that_ends_before_its_end_fails(tmp_path):
     chapter(tmp_path, code="import sys\nsys.exit(0)")
-    with pytest.raises(BookError, match="code cell 2 of tiny ended with SystemExit 0"):
+    with pytest.raises(BookError, match="code cell 3 of tiny ended with SystemExit 0"):
         notebooks.run_chapter("tiny", {}, tmp_path / "out.ipynb", tmp_path)
 
 
 def test_a_cell_that_raises_fails_the_run_and_keeps_what_was_reached(tmp_path):
     chapter(tmp_path, code="1 / 0")
-    with pytest.raises(BookError, match="failed in code cell 2 with ZeroDivisionError"):
+    with pytest.raises(BookError, match="failed in code cell 3 with ZeroDivisionError"):
         notebooks.run_chapter("tiny", {}, tmp_path / "out.ipynb", tmp_path)
     assert (tmp_path / "out.ipynb").exists()
 
@@ -242,53 +243,7 @@ def test_a_notebook_can_check_what_plain_papermill_lets_through():
         notebooks.check_parameters(seed=("3", int))
 
 
-def test_sync_writes_notebooks_without_outputs_that_papermill_can_run(tmp_path):
-    notebook = chapter(tmp_path).with_suffix(".ipynb")
-    found = nbformat.read(notebook, as_version=4)
-    nbformat.validate(found)
-    assert found.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
-    assert not any(cell.get("outputs") for cell in found.cells)
-    assert notebooks.sync(root=tmp_path) == []
-    notebooks.sync(check=True, root=tmp_path)
-
-
-def test_an_edit_changes_the_id_of_its_own_cell_alone(tmp_path):
-    twin = chapter(tmp_path)
-    ids = [cell.id for cell in nbformat.read(twin.with_suffix(".ipynb"), as_version=4).cells]
-    twin.write_text(twin.read_text().replace("Some text.", "Other text.\n\n+++\n\nAnd more."))
-    notebooks.sync(root=tmp_path)
-    after = [cell.id for cell in nbformat.read(twin.with_suffix(".ipynb"), as_version=4).cells]
-    assert len(after) == len(ids) + 1
-    assert after[-2:] == ids[-2:]
-    assert len(set(after)) == len(after)
-
-
-def test_a_notebook_that_differs_from_its_twin_is_refused(tmp_path):
-    twin = chapter(tmp_path)
-    twin.write_text(twin.read_text() + "\nMore.\n")
-    with pytest.raises(
-        BookError, match=r"not what its text twin makes it; put your edits into tiny.md, then run: modlib sync"
-    ):
-        notebooks.sync(check=True, root=tmp_path)
-
-
-def test_stored_outputs_are_refused(tmp_path):
-    notebook = chapter(tmp_path).with_suffix(".ipynb")
-    found = nbformat.read(notebook, as_version=4)
-    found.cells[-1].outputs = [nbformat.v4.new_output("stream", text="digits 0\n")]
-    nbformat.write(found, notebook)
-    with pytest.raises(BookError, match="stores outputs"):
-        notebooks.sync(check=True, root=tmp_path)
-
-
-def test_a_notebook_without_a_twin_is_refused(tmp_path):
-    chapter(tmp_path).unlink()
-    with pytest.raises(BookError, match="has no text twin"):
-        notebooks.sync(root=tmp_path)
-
-
-def test_the_chapters_are_what_their_twins_make_them_and_their_parameters_are_explained():
-    notebooks.sync(check=True)
+def test_the_parameters_of_the_chapters_are_explained():
     for notebook in (checkout() / "notebooks").glob("*.ipynb"):
         parameters = notebooks.read_parameters(notebook)
         assert "seed" in parameters, notebook

@@ -30,7 +30,8 @@ MADE = {
 def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with two chapters by name, in which nothing is measured."""
     shutil.copytree(ROOT / "skeleton", tmp_path / "skeleton", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (*LISTS, "modlib/chapters/rows.py", "notebooks/dropout.md", "pyproject.toml", "notebooks/ruff.toml"):
+    files = ("modlib/chapters/rows.py", "book/references.bib", "pyproject.toml", "notebooks/ruff.toml")
+    for name in (*LISTS, *files, "notebooks/dropout.md", "notebooks/clusterability.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "modlib" / "chapters" / "dropout").mkdir()

@@ -1,8 +1,9 @@
 """modlib.book.theme: what a page says of itself."""
 
+from docutils import nodes
 from docutils.core import publish_doctree
 
-from modlib.book.theme import LONGEST, description
+from modlib.book.theme import LONGEST, caption_figures, description
 
 
 def test_a_page_is_described_by_its_first_paragraph() -> None:
@@ -18,3 +19,29 @@ def test_a_long_description_ends_after_a_word() -> None:
 
 def test_a_page_without_a_paragraph_has_no_description() -> None:
     assert description(publish_doctree(".. note that is a comment")) == ""
+
+
+def cell(*pictures: nodes.image) -> nodes.document:
+    page = publish_doctree("Title\n=====\n\nText.")
+    output = nodes.container("", *pictures, nb_element="cell_code_output")
+    page += output
+    return page
+
+
+def test_a_picture_of_a_cell_is_a_figure_with_its_description_as_caption() -> None:
+    page = cell(nodes.image(alt="n-cuts"))
+    caption_figures(page)
+    (figure,) = page.findall(nodes.figure)
+    assert [type(part) for part in figure] == [nodes.image, nodes.caption]
+    assert figure[1].astext() == "n-cuts"
+    assert figure["ids"], "a number needs one"
+
+
+def test_pictures_with_one_description_are_told_apart_and_one_without_stays_as_it_is() -> None:
+    page = cell(nodes.image(alt="n-cuts"), nodes.image(), nodes.image(alt="n-cuts"))
+    caption_figures(page)
+    assert [caption.astext() for caption in page.findall(nodes.caption)] == ["n-cuts (1 of 2)", "n-cuts (2 of 2)"]
+    assert len([*page.findall(nodes.image)]) == 3
+    outside = publish_doctree(".. image:: a.png\n   :alt: a")
+    caption_figures(outside)
+    assert not [*outside.findall(nodes.figure)]

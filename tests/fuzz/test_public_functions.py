@@ -46,6 +46,7 @@ part_lists = lists(some.parts, 1, 2)
 mask_pair = {"first": some.masks, "second": some.masks}
 halves = {"first": some.numbers(4), "second": some.numbers(4)}
 counts_of_data = {"n": few, "seed": seed, "n_test": few}
+known = {"seed": seed, "n": few}
 draws = just(draw_from(torch.eye(2), torch.arange(2)))
 sizes = {
     "sources": few,
@@ -68,6 +69,15 @@ def few_steps(choose: Choices) -> MaskSettings:
 
 
 ARGUMENTS: dict[str, NAMED] = {
+    "exercises.check_answer": {
+        "answer": special, "right": one_of(special, some.arrays), "hint": just("Count."), "within": share,
+        "mistakes": words([(), [(1.0, "That is one.")], [1.0]]), "among": words([(), ("layer", "degree")]),
+    },
+    "exercises.check_function": {
+        "function": words([abs, len, lambda x: ..., lambda x: 1 / 0]), "like": words([abs, np.negative]),
+        "tries": lists(lambda choose: (special(choose),), 1, 3), "hint": just("Count."), "within": share,
+        "mistakes": words([(), [(np.negative, "Its sign.")]]),
+    },
     "stats.monte_carlo_p": {
         "value": special, "null": some.samples, "side": words(["small", "large"]),
         "ties": words(["against", "for"]),
@@ -111,6 +121,7 @@ ARGUMENTS: dict[str, NAMED] = {
     },
     "lesions.lesion_tests": {**lesion, "parts": part_lists, "n_random": counts, "rng": rng},
     "lesions.double_lesions": {**lesion, "parts": part_lists, "n_random": counts, "rng": rng},
+    "lesions.lesion_profiles": {"network": some.networks, "inputs": inputs, "labels": classes, "layer": few},
     "lesions.kind": {"part": some.parts, "drop": words([-1.0, 0.0, 0.005, 0.2]), "random_drops": some.numbers(3)},
     "lesions.kind_in_first_paper": {
         "part": some.parts, "drop": words([-1.0, 0.0, 0.005, 0.2]), "random_drops": some.numbers(3)
@@ -128,6 +139,9 @@ ARGUMENTS: dict[str, NAMED] = {
         "network": some.networks, "layer": few, "sets": unit_sets, "shape": words([(1, 2, 2), (4, 1, 1), (1, 3, 3)]),
         "seed": seed, "settings": lambda choose: ImageSettings(steps=counts(choose)),
     },
+    "communities.agreement": {"first": some.partitions, "second": some.partitions},
+    "communities.consensus": {"partitions": lists(some.numbers(4, whole=3), 1, 4)},
+    "communities.similarity_by_chance": {"first": some.partitions, "second": some.partitions},
     "communities.adjacency": {"similarity": some.similarities()},
     "communities.effective_number": {"labels": some.partitions},
     "communities.element_similarity": {"first": some.partitions, "second": some.partitions},
@@ -145,6 +159,9 @@ ARGUMENTS: dict[str, NAMED] = {
     },
     "masks.chance_sharing": mask_pair,
     "masks.intersection_over_union": mask_pair,
+    "masks.learn_class_masks": {
+        "network": some.networks, "inputs": inputs, "labels": classes, "settings": few_steps, "rng": rng
+    },
     "masks.learn_mask": {
         "model": linear, "draw": draws, "settings": few_steps, "rng": rng,
         "names": words([None, ["weight"], ["nothing"]]), "fixed": one_of(just(None), some.masks),
@@ -159,8 +176,18 @@ ARGUMENTS: dict[str, NAMED] = {
     "masks.reuse": {"masks": lists(some.masks, 1, 3)},
     "masks.sharing": {"target": some.masks, "reference": some.masks},
     "masks.union_before": {"masks": lists(some.masks, 1, 3), "task": few},
+    "notions.divided_by_notion": {
+        "network": some.networks, "inputs": inputs, "labels": classes, "k": few, "seed": seed, "masks": few_steps,
+        "notions": lists(words(["weights", "activations", "images", "upstream", "lesions", "masks", "no"]), 1, 3),
+    },
+    "notions.profile_similarity": {"profiles": some.numbers(4, 3)},
+    "notions.similarity_clusters": {"similarity": some.similarities(), "k": few, "rng": rng},
     "networks.answers": {"module": linear, "inputs": some.numbers(3, 2)},
     "networks.as_network": {"model": one_of(linear, some.networks)},
+    "networks.idle_weights": known,
+    "networks.rotated_functions": known,
+    "networks.shared_part": known,
+    "networks.two_functions": {**known, "together": flag, "crossing": share},
     "networks.fold_batch_norm": {
         "kernel": some.numbers(2, 3), "gamma": some.numbers(3), "variance": some.numbers(3, least=0),
         "epsilon": words([0.0, 1e-3]),
@@ -273,13 +300,17 @@ ARGUMENTS: dict[str, NAMED] = {
 # They take functions that train or measure, or do all of it, and their own numbers go through the doors of those above.
 NOT_ALONE = {
     *("audits.audit", "audits.read_subject"),
-    *("masks.learn_in_turn", "masks.regularisation_curve", "training.draw_from", "training.eigenvalue_sum"),
+    *("masks.learn_in_turn", "masks.mask_membership", "masks.regularisation_curve"),
+    *("training.draw_from", "training.eigenvalue_sum"),
     *("training.train_and_prune", "training.train_mlps", "training.train_steps", "training.trained_once"),
 }
 TENTH = {  # a call takes milliseconds
-    *("communities.element_similarity", "communities.transferability", "data.commands", "data.polynomial_values"),
+    *("communities.agreement", "communities.consensus", "communities.element_similarity"),
+    *("communities.transferability", "data.commands", "data.polynomial_values"),
     *("graphs.chain_graph", "graphs.cluster", "graphs.cluster_for_each_k", "graphs.clusters_of"),
     *("graphs.eigenvalue_gradient", "graphs.hidden_labels", "graphs.laplacian_eigenvalues", "graphs.neuron_graph"),
+    *("lesions.lesion_profiles", "networks.idle_weights", "networks.rotated_functions", "networks.shared_part"),
+    *("networks.two_functions", "notions.similarity_clusters"),
     *("graphs.share_between_layers", "graphs.shuffle_graph", "graphs.shuffled_ncuts", "graphs.spectral_embedding"),
     *("lesions.damages", "lesions.double_lesions", "lesions.lesion_tests", "networks.answers", "networks.as_network"),
     *("networks.from_arrays", "networks.glorot_perceptron", "networks.lstm_encoder_decoder", "networks.perceptron"),
@@ -289,6 +320,7 @@ TENTH = {  # a call takes milliseconds
 HUNDREDTH = {  # they train, shuffle, load data, or make a large network
     *("communities.similarities", "data.load_colour_images", "data.load_composite", "data.load_images"),
     *("data.small_scan", "graphs.shuffle_test", "graphs.shuffle_tests", "masks.learn_mask", "masks.learn_with_weights"),
+    *("masks.learn_class_masks", "notions.divided_by_notion"),
     *("networks.greedy", "networks.simple_cnn", "networks.small_cnn", "networks.transformer_encoder_decoder"),
     *("networks.vgg16", "responses.visualise"),
 }

@@ -17,7 +17,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-MEASURES = ("communities", "graphs", "lesions", "masks", "responses")
+MEASURES = ("communities", "graphs", "lesions", "masks", "notions", "responses")
 ARITHMETIC, BITS = "Add|Sub|Mul|Div|FloorDiv|Mod|Pow", "BitOr|BitAnd|BitXor"
 ORDER, SAME = "Eq|NotEq|Lt|LtE|Gt|GtE", "Is|IsNot"
 CAN_RUN = re.compile(

@@ -1,0 +1,261 @@
+"""Chapter ``do-the-measures-agree``: the same hidden units divided by every notion, and how far the divisions agree.
+
+A cell is a network at one stage. What is compared is found on different halves of the test images and from different
+random starts, so that two notions do not agree because they saw the same noise; of one notion with itself this gives
+how far it can be relied on. Of networks with known modules, notions are compared with these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modlib.networks.known import KnownModules, idle_weights, rotated_functions, shared_part, two_functions
+from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, in_words, integer, number, optional, text
+
+if TYPE_CHECKING:
+    from modlib.masks.learning import MaskSettings
+    from modlib.networks.network import Network
+    from modlib.notions import Division
+
+K = 12  # clusters, as in the chapters on sub-clusters
+STAGES = ("pruned", "untrained", "unpruned")
+KNOWN = "known modules"  # stage of a network that is constructed
+N_KNOWN = 1000  # inputs of such a network
+FUNCTIONS, IDLE = "functions", "idle weights"  # what is known of a unit
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network with known modules.
+
+    Attributes:
+        make: the network, of a seed and a number of inputs.
+        k: how many modules there are.
+        layers: hidden layers in which they are known.
+    """
+
+    make: Callable[[int, int], KnownModules]
+    k: int = 2
+    layers: tuple[int, ...] = (1, 2, 3)
+
+
+def crossed(crossing: float) -> Case:
+    """Two functions with weights between them."""
+    return Case(lambda seed, n: two_functions(seed, n, crossing=crossing))
+
+
+CASES = {
+    "two functions in turn": Case(two_functions),
+    "two functions together": Case(lambda seed, n: two_functions(seed, n, together=True)),
+    "weights across, a quarter": crossed(0.25),
+    "weights across, a half": crossed(0.5),
+    "no modules": crossed(1.0),
+    "a shared part": Case(shared_part, 3),
+    "rotated functions": Case(rotated_functions, layers=(2,)),
+    "idle weights": Case(idle_weights),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured in a profile.
+
+    Attributes:
+        datasets: on which networks are trained.
+        seeds: networks of each condition.
+        cases: networks with known modules of each case.
+        images: test images in each half, at most.
+        mask_steps: batches of a mask.
+    """
+
+    datasets: tuple[str, ...]
+    seeds: int
+    cases: int
+    images: int
+    mask_steps: int
+
+
+PLANS = {
+    "smoke": Plan(("digits",), 1, 1, 300, 20),
+    "quick": Plan(("mnist",), 2, 3, 500, 100),
+    "paper": Plan(("mnist", "fashion_mnist"), 10, 10, 1000, 200),
+}
+CELL_KEY = ("profile", "dataset", "dropout", "seed", "stage")
+ROW_KEY = ("layer", "first", "second")
+COLUMNS = {
+    "profile": PROFILE,
+    "dataset": text(),
+    "dropout": YES_NO,
+    "seed": integer(),
+    "stage": text(*STAGES, KNOWN),
+    "layer": integer(1),
+    "first": text(),
+    "second": text(),
+    "k": integer(1),
+    "mask_steps": integer(1),
+    "units": number(0),
+    "similarity": SHARE,
+    "by_chance": SHARE,
+    "mutual_information": number(most=1),
+    "q": optional(number(-1, 1)),
+    "test_accuracy": optional(SHARE),
+}
+# Elsewhere than on one kind of machine, training drifts, and a search may end elsewhere.
+TOLERANCE = {
+    "k": 0.0,
+    "mask_steps": 0.0,
+    "units": 30.0,
+    "similarity": 0.15,
+    "by_chance": 0.1,
+    "mutual_information": 0.2,
+    "q": 0.1,
+    "test_accuracy": 0.0005,
+}
+
+
+def cells(profile: str) -> list[Cell]:
+    """All conditions and cases of a seed before the next one, so that an unfinished table has each of them."""
+    plan = PLANS[profile]
+    found: list[Cell] = []
+    for seed in range(max(plan.seeds, plan.cases)):
+        if seed < plan.cases:
+            found += [_cell(profile, case, "no", seed, KNOWN) for case in CASES]
+        if seed < plan.seeds:
+            found += [
+                _cell(profile, dataset, dropout, seed, stage)
+                for dataset in plan.datasets
+                for dropout in ("yes", "no")
+                for stage in STAGES
+            ]
+    return found
+
+
+def _cell(profile: str, dataset: str, dropout: str, seed: int, stage: str) -> Cell:
+    return {"profile": profile, "dataset": dataset, "dropout": dropout, "seed": seed, "stage": stage}
+
+
+def measure(cell: Cell) -> list[Row]:
+    """The rows of one network: for every hidden layer and pair of notions, how far they agree."""
+    from modlib.notions.dividing import MASKS
+
+    plan, seed = PLANS[cell["profile"]], int(cell["seed"])
+    masks = replace(MASKS, steps=plan.mask_steps)
+    if cell["stage"] == KNOWN:
+        rows, accuracy = case_rows(CASES[cell["dataset"]], seed, masks), None
+    else:
+        network, accuracy, x, y = _trained(cell["dataset"], cell["dropout"] == "yes", seed, cell["stage"])
+        rows = agreement_rows(network, x, y, plan.images, K, seed, masks)
+    return [{**row, "mask_steps": plan.mask_steps, "test_accuracy": accuracy} for row in rows]
+
+
+def agreement_rows(
+    network: Network, x: np.ndarray, y: np.ndarray, images: int, k: int, seed: int, masks: MaskSettings
+) -> list[Row]:
+    """For every hidden layer and pair of notions, how far they agree on different images.
+
+    Args:
+        network: a perceptron with ReLU.
+        x: (n, pixels) images.
+        y: (n,) their classes.
+        images: of each half, at most half of all.
+        k: number of clusters.
+        seed: decides the halves, and the starts of all searches.
+        masks: how masks are learned.
+    """
+    first, second = halves_divided(network, x, y, images, k, seed, masks)
+    rows = []
+    for layer in range(len(network.layers) - 1):
+        for one, other in combinations_with_replacement(first, 2):
+            pairs = [(first[one][layer], second[other][layer])]
+            if one != other:
+                pairs.append((first[other][layer], second[one][layer]))
+            q = first[one][layer].q if one == other else None
+            row = _compared([(a.labels, b.labels) for a, b in pairs])
+            rows.append({"layer": layer + 1, "first": one, "second": other, "k": k, **row, "q": _rounded(q)})
+    return rows
+
+
+def halves_divided(
+    network: Network, x: np.ndarray, y: np.ndarray, images: int, k: int, seed: int, masks: MaskSettings
+) -> list[dict[str, list[Division]]]:
+    """The divisions of a network that two halves of the images give; arguments as ``agreement_rows``."""
+    from modlib.notions.dividing import divided_by_notion
+
+    order = np.random.default_rng([seed, 1]).permutation(len(x))[: 2 * images]
+    return [
+        divided_by_notion(network, x[half], y[half], k, 2 * seed + number, masks=masks)
+        for number, half in enumerate(np.array_split(order, 2))
+    ]
+
+
+def case_rows(case: Case, seed: int, masks: MaskSettings) -> list[Row]:
+    """For every hidden layer of a network with known modules and every notion, how far it finds what is known."""
+    from modlib.notions.dividing import divided_by_notion
+
+    known = case.make(seed, N_KNOWN)
+    found = divided_by_notion(known.network, known.inputs, known.labels, case.k, seed, masks=masks)
+    truths = {FUNCTIONS: known.functions} | ({IDLE: known.idle} if known.idle else {})
+    return [
+        {
+            "layer": layer,
+            "first": notion,
+            "second": name,
+            "k": case.k,
+            **_compared([(divisions[layer - 1].labels, truth[layer - 1])]),
+            "q": _rounded(divisions[layer - 1].q),
+        }
+        for layer in case.layers
+        for notion, divisions in found.items()
+        for name, truth in truths.items()
+    ]
+
+
+def _compared(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Row:
+    """Mean agreement of some pairs of partitions."""
+    from modlib.communities.comparison import agreement
+
+    found = [agreement(*pair) for pair in pairs]
+    return {
+        "units": float(np.mean([one.units for one in found])),
+        "similarity": round(float(np.mean([one.similarity for one in found])), 5),
+        "by_chance": round(float(np.mean([one.by_chance for one in found])), 5),
+        "mutual_information": round(float(np.mean([one.mutual_information for one in found])), 5),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 5)
+
+
+def _trained(
+    dataset: str, dropout: bool, seed: int, stage: str
+) -> tuple[Network, float | None, np.ndarray, np.ndarray]:
+    """A network at one stage, its accuracy, and test images with their classes."""
+    from modlib.networks.network import from_arrays
+    from modlib.zoo.perceptrons import data_for, recipe_for, trained_mlp
+
+    data = data_for(dataset)
+    if stage == "untrained":
+        from modlib.training.keras import initial_kernels
+
+        kernels = initial_kernels(data.x_test.shape[1], recipe_for(dataset, dropout), seed)
+        return from_arrays(kernels), None, data.x_test, data.y_test
+    pair = trained_mlp(dataset, dropout, seed)
+    snapshot = pair.pruned if stage == "pruned" else pair.unpruned
+    return from_arrays(snapshot.kernels, snapshot.biases), snapshot.accuracy["test"], data.x_test, data.y_test
+
+
+def describe(rows: Mapping[str, str]) -> str:
+    """Rows in words, such as ``MNIST, dropout, pruned``."""
+    return in_words(rows, ("dataset", "dropout", "stage"), ("dropout",) if rows.get("stage") == KNOWN else ())
+
+
+EXPERIMENT = Experiment(
+    "do-the-measures-agree", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, {"mask_steps": 200}, columns=COLUMNS,
+    network_key=("dataset", "dropout", "seed"), describe=describe,
+)  # fmt: skip

@@ -1,0 +1,120 @@
+"""Figures of the chapter ``do-the-measures-agree``: matrices of notions, and one network in the colours of each.
+
+Colours are those of ``modlib.plots``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm, to_rgb
+from matplotlib.figure import Figure
+from scipy.optimize import linear_sum_assignment
+
+from modlib.chapters.do_the_measures_agree.findings import beyond_chance
+from modlib.notions.names import NOTIONS
+from modlib.plots import PALETTE
+
+ROOT = 0.5  # small numbers are told apart as well
+LIGHT = 0.6  # share of the scale above which a field is light
+PALE, UNPLACED = 0.45, "#FFFFFF"  # every further set of colours is that much paler; a unit that is in no module
+
+
+def notion_matrices(shown: Mapping[str, pd.DataFrame]) -> Figure:
+    """Matrices of notions side by side: how far pairs agree beyond permuted labels, on the diagonal each with itself.
+
+    Args:
+        shown: rows of ``do-the-measures-agree`` by title; a field is the mean over their networks and layers.
+    """
+    figure, axes = plt.subplots(
+        1, len(shown), figsize=(1.4 + 3.1 * len(shown), 4.1), sharey=True, squeeze=False, layout="constrained"
+    )
+    for ax, (title, rows) in zip(axes[0], shown.items(), strict=True):
+        _matrix(ax, _agreement(rows), ROOT)
+        ax.set_title(title, fontsize="small")
+    return figure
+
+
+def what_is_found(table: pd.DataFrame) -> Figure:
+    """Mutual information of every notion with what is known, a row a case, a column a notion.
+
+    Args:
+        table: one row a case, with its name as index, and a column a notion, in [0, 1]; below 0 is shown as 0.
+    """
+    figure, ax = plt.subplots(figsize=(1.9 + 0.62 * table.shape[1], 1.5 + 0.4 * len(table)), layout="constrained")
+    _matrix(ax, table)
+    return figure
+
+
+def colourings(divided: Mapping[str, Sequence[np.ndarray]], by: str) -> Figure:
+    """One network in the colours of every notion: a panel a notion, a strip a hidden layer, units at the same places.
+
+    Units are in the order of the modules of one notion. In every other panel a module has the colour of the module of
+    that notion with which it shares most units, as far as each colour is given once.
+
+    Args:
+        divided: for every notion and hidden layer the labels of its units; -1 for a unit that is in no module.
+        by: the notion whose order and colours it is.
+    """
+    layers = range(len(divided[by]))
+    orders = [np.lexsort((np.arange(len(labels)), labels)) for labels in divided[by]]
+    notions = [by, *(notion for notion in divided if notion != by)]
+    figure, axes = plt.subplots(len(notions), 1, figsize=(7, 0.3 + 0.52 * len(notions)), layout="constrained")
+    width = max(len(order) for order in orders)
+    for ax, notion in zip(np.atleast_1d(axes), notions, strict=True):
+        image = np.ones((len(orders), width, 3))
+        for layer in layers:
+            matched = _matched(divided[notion][layer], divided[by][layer])
+            image[layer, : len(orders[layer])] = [_colour(label) for label in matched[orders[layer]]]
+        ax.imshow(image, aspect="auto", interpolation="nearest")
+        ax.set_ylabel(notion, rotation=0, ha="right", va="center", fontsize="x-small")
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(True)
+    axes[-1].set_xlabel(f"units of each hidden layer, in the order of {by}; first layer on top", fontsize="x-small")
+    return figure
+
+
+def _agreement(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean agreement beyond chance of every pair of notions, both halves of the matrix."""
+    half = beyond_chance(rows).groupby([rows["first"], rows["second"]]).mean().unstack()
+    named = [notion for notion in NOTIONS if notion in half.index]
+    half = half.reindex(index=named, columns=named)
+    return half.fillna(half.T)
+
+
+def _matrix(ax: Axes, table: pd.DataFrame, power: float = 1.0) -> None:
+    """A matrix of numbers from 0 to 1, each written into its field; colours follow a power of them."""
+    values = table.to_numpy(dtype=float)
+    ax.imshow(np.clip(values, 0, 1), cmap="cividis", norm=PowerNorm(power, 0, 1), aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour = "white" if max(value, 0) ** power < LIGHT else "black"
+            text = f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
+            ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=6)
+    ax.set_xticks(range(table.shape[1]), table.columns, rotation=60, ha="right", fontsize="x-small")
+    ax.set_yticks(range(len(table)), table.index, fontsize="x-small")
+    ax.tick_params(length=0)
+
+
+def _matched(labels: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Labels renamed after the labels of a reference with which they share most units; the others come after these."""
+    own, theirs = np.unique(labels[labels >= 0]), np.unique(reference[reference >= 0])
+    shared = np.array([[np.sum((labels == a) & (reference == b)) for b in theirs] for a in own]).reshape(len(own), -1)
+    names = dict(zip(*(index.tolist() for index in linear_sum_assignment(-shared)), strict=True))
+    unnamed = iter(range(len(theirs), len(theirs) + len(own)))
+    renamed = np.full(len(labels), -1)
+    for place, label in enumerate(own):
+        renamed[labels == label] = names[place] if place in names else next(unnamed)
+    return renamed
+
+
+def _colour(label: int) -> tuple[float, ...]:
+    """The colours of the palette, then paler and paler ones."""
+    if label < 0:
+        return to_rgb(UNPLACED)
+    times, place = divmod(int(label), len(PALETTE))
+    return tuple(1 - (1 - part) * PALE**times for part in to_rgb(PALETTE[place]))

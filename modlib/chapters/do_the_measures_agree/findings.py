@@ -1,0 +1,233 @@
+"""Whether notions of a module find the same modules. Chapter: ``do-the-measures-agree``.
+
+What is compared is the element-centric similarity of two divisions of a layer less its mean over permuted labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from modlib.chapters.do_the_measures_agree.experiment import FUNCTIONS, IDLE, KNOWN, STAGES, K
+from modlib.evidence.criteria import Sample
+from modlib.evidence.intervals import interval_of_mean, interval_of_rank_correlation
+from modlib.evidence.metrics import Metric, sample_of
+from modlib.evidence.sentences import Sentences, listed, told
+from modlib.notions.names import NOTIONS
+
+TABLES = ("do-the-measures-agree", "clusterability", "dropout", "importance")
+WEIGHTS, FUNCTIONAL = NOTIONS[0], NOTIONS[2:]  # the papers' clusters of weights; notions of what units do
+NETWORK = ["dataset", "dropout", "seed"]
+FOUND = 0.1  # mutual information with what is known above which a notion finds it: the whole 90% interval
+HALF = 0.5
+FEWEST = 5  # networks of which a rank correlation is told
+
+
+def beyond_chance(rows: pd.DataFrame) -> pd.Series:
+    """Similarity of two divisions less what permuted labels have, for every row."""
+    return rows["similarity"] - rows["by_chance"]
+
+
+def _by_network(rows: pd.DataFrame) -> pd.Series:
+    """Mean agreement beyond chance over layers and pairs, one number a network and stage."""
+    return rows.assign(beyond=beyond_chance(rows)).groupby([*NETWORK, "stage"])["beyond"].mean()
+
+
+def itself(rows: pd.DataFrame) -> pd.Series:
+    """How far notions agree with themselves on other images, one number a network and stage."""
+    return _by_network(rows[rows["first"] == rows["second"]])
+
+
+def of_function(rows: pd.DataFrame) -> pd.Series:
+    """How far two different notions of what units do agree, one number a network and stage."""
+    both = rows["first"].isin(FUNCTIONAL) & rows["second"].isin(FUNCTIONAL)
+    return _by_network(rows[both & (rows["first"] != rows["second"])])
+
+
+def of_weights(rows: pd.DataFrame) -> pd.Series:
+    """How far clusters of weights agree with notions of what units do, one number a network and stage."""
+    return _by_network(rows[(rows["first"] == WEIGHTS) & rows["second"].isin(FUNCTIONAL)])
+
+
+def between(rows: pd.DataFrame) -> pd.Series:
+    """How far any two different notions agree, one number a network and stage."""
+    return _by_network(rows[(rows["first"] != rows["second"]) & rows["second"].isin(NOTIONS)])
+
+
+def _of_stage(values: pd.Series, stage: str) -> pd.Series:
+    return values[values.index.get_level_values("stage") == stage].droplevel("stage")
+
+
+def _pruned(measure: Callable[[pd.DataFrame], pd.Series]) -> Callable[[pd.DataFrame], Sample | None]:
+    return lambda rows: sample_of(_of_stage(measure(rows), "pruned"))
+
+
+def _trained_less_untrained(
+    measure: Callable[[pd.DataFrame], pd.Series],
+) -> Callable[[pd.DataFrame], Sample | None]:
+    def difference(rows: pd.DataFrame) -> Sample | None:
+        values = measure(rows)
+        return sample_of(_of_stage(values, "pruned") - _of_stage(values, "untrained"))
+
+    return difference
+
+
+def _function_less_weights(rows: pd.DataFrame) -> pd.Series:
+    return of_function(rows) - of_weights(rows)
+
+
+def _share_of_itself(rows: pd.DataFrame) -> pd.Series:
+    """Agreement of two notions over that of one with itself, less a half."""
+    return between(rows) / itself(rows) - HALF
+
+
+FINDINGS = {
+    "weights_and_function": Metric("agreement of weights and function beyond permuted labels", _pruned(of_weights)),
+    "weights_and_function_learned": Metric(
+        "the same less that of untrained networks", _trained_less_untrained(of_weights), compares=("stage",)
+    ),
+    "function_less_weights": Metric(
+        "agreement of two notions of function less that of weights and function", _pruned(_function_less_weights)
+    ),
+    "function_learned": Metric(
+        "agreement of two notions of function, trained less untrained",
+        _trained_less_untrained(of_function),
+        compares=("stage",),
+    ),
+    "half_of_itself": Metric(
+        "agreement of two notions over that of one with itself, less a half", _pruned(_share_of_itself)
+    ),
+}
+
+
+def finds(rows: pd.DataFrame, case: str, known: str = FUNCTIONS) -> dict[str, Sample]:
+    """Mutual information of every notion with what is known of a case, one number a network.
+
+    Args:
+        rows: of ``do-the-measures-agree``.
+        case: one of ``experiment.CASES``.
+        known: which of what is known, its functions or its idle weights.
+    """
+    rows = rows[(rows["stage"] == KNOWN) & (rows["dataset"] == case) & (rows["second"] == known)]
+    values = rows.groupby(["first", "seed"])["mutual_information"].mean()
+    samples = {notion: sample_of(values[notion]) for notion in NOTIONS if notion in values}
+    return {notion: sample for notion, sample in samples.items() if sample is not None}
+
+
+def found_by(samples: dict[str, Sample]) -> list[str]:
+    """Notions of which the whole 90% interval lies above ``FOUND``."""
+    return [notion for notion, sample in samples.items() if interval_of_mean(sample.values)[0] > FOUND]
+
+
+def by_layer(rows: pd.DataFrame) -> pd.DataFrame:
+    """For every hidden layer and pair of notions of pruned networks: agreement beyond either null, in words.
+
+    Args:
+        rows: of ``do-the-measures-agree``, of trained and untrained networks.
+
+    Returns:
+        A line a layer and pair: ``layer``, ``first``, ``second``; similarity less that of permuted labels, and of this
+        less that of the same networks untrained, each a mean over networks with its 90% interval.
+    """
+    rows = rows.assign(beyond=beyond_chance(rows))
+    place = ["layer", "first", "second"]
+    wide = rows.pivot_table(index=[*place, *NETWORK], columns="stage", values="beyond").reindex(columns=list(STAGES))
+    lines = []
+    for at, part in wide[wide["pruned"].notna()].groupby(place):
+        samples = sample_of(part["pruned"]), sample_of(part["pruned"] - part["untrained"])
+        nulls = ("beyond permuted labels", "beyond the untrained network")
+        lines.append(dict(zip(place, at, strict=True)) | dict(zip(nulls, map(told, samples), strict=True)))
+    return pd.DataFrame(lines, columns=[*place, "beyond permuted labels", "beyond the untrained network"])
+
+
+def modularities(rows: pd.DataFrame) -> pd.DataFrame:
+    """How modular each pruned network is by every notion, a line a network.
+
+    Args:
+        rows: of ``TABLES``.
+
+    Returns:
+        Columns of ``NETWORK``; ``n-cut``, its Z against layer shuffles, turned round, so that larger is more modular;
+        ``importance``, the share of its sub-clusters that are important; and Q by every notion of what units do.
+    """
+    rows = rows[rows["profile"] == "paper"]
+    own = rows[(rows["table"] == TABLES[0]) & (rows["stage"] == "pruned") & (rows["first"] == rows["second"])]
+    found = own[own["first"].isin(FUNCTIONAL)].pivot_table(index=NETWORK, columns="first", values="q")
+    cut = rows[rows["table"].isin(TABLES[1:3]) & (rows["stage"] == "pruned") & (rows["null"] == "layer")]
+    found = found.join(-cut[cut["k"] == K].groupby(NETWORK)["z"].mean().rename("n-cut"), how="left")
+    lesions = rows[(rows["table"] == TABLES[3]) & (rows["network"] == "mlp") & (rows["k"] == K)]
+    lesions = lesions[lesions["measure"] == "accuracy-change"]
+    important = (lesions["kind"] == "important").groupby([lesions[name] for name in NETWORK]).mean()
+    return found.join(important.rename("importance"), how="left").reset_index()
+
+
+def rank_correlations(table: pd.DataFrame, column: str = "n-cut") -> pd.DataFrame:
+    """Spearman's correlation of one notion's modularity with that of every other over networks, with 90% intervals.
+
+    Args:
+        table: see ``modularities``.
+        column: the notion.
+
+    Returns:
+        A line for every other notion of which ``FEWEST`` networks or more are known: ``notion``, ``networks``, ``rho``,
+        ``low`` and ``high``.
+    """
+    lines = []
+    for other in [name for name in table if name not in (*NETWORK, column)]:
+        both = table[[column, other]].dropna()
+        if len(both) >= FEWEST and both[other].nunique() > 1:
+            rho = both[column].corr(both[other], method="spearman")
+            low, high = interval_of_rank_correlation(rho, len(both))
+            lines.append({"notion": other, "networks": len(both), "rho": rho, "low": low, "high": high})
+    return pd.DataFrame(lines, columns=["notion", "networks", "rho", "low", "high"])
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """Whether notions agree, which do and which do not, and what each can see where modules are known."""
+    own = rows[rows["table"] == TABLES[0]]
+    trained = own[own["stage"] != KNOWN]
+    return _answer(trained), _weights(trained), _known(own)
+
+
+def _answer(rows: pd.DataFrame) -> str | None:
+    two, one = (sample_of(_of_stage(measure(rows), "pruned")) for measure in (between, itself))
+    if two is None or one is None:
+        return None
+    untrained = sample_of(_of_stage(between(rows), "untrained"))
+    low, high = interval_of_mean(two.values)
+    if low > 0:
+        answer = "Largely" if two.mean >= HALF * one.mean else "Only a little"
+    else:
+        answer = "No" if high < HALF * one.mean else "Not clearly"
+    return (
+        f"{answer}: two notions divide the units of a pruned network's layer {told(two)} more alike than permuted "
+        f"labels would, where one notion agrees with itself on other images by {told(one)}; in untrained networks two "
+        f"notions agree by {told(untrained)}."
+    )
+
+
+def _weights(rows: pd.DataFrame) -> str | None:
+    dropped, plain = (_of_stage(of_weights(rows[rows["dropout"] == value]), "pruned") for value in ("yes", "no"))
+    pruned = rows[(rows["stage"] == "pruned") & (rows["first"] != rows["second"])]
+    if pruned.empty:
+        return None
+    pairs = beyond_chance(pruned).groupby([pruned["first"], pruned["second"]]).mean().sort_values()
+    least, most = (f"{a} and {b} ({value:.2f})" for (a, b), value in ((i, pairs[i]) for i in pairs.index[[0, -1]]))
+    return (
+        f"Clusters of weights agree with what units do by {told(sample_of(dropped))} with dropout and by "
+        f"{told(sample_of(plain))} without; most alike of all are {most}, least alike {least}."
+    )
+
+
+def _known(rows: pd.DataFrame) -> str | None:
+    apart, rotated = (finds(rows, case) for case in ("two functions in turn", "rotated functions"))
+    idle = finds(rows, "idle weights", IDLE)
+    if not (apart and rotated and idle):
+        return None
+    seen, blind = found_by(apart), [notion for notion in NOTIONS if notion not in found_by(rotated)]
+    return (
+        f"Where modules are known, {len(seen)} of {len(apart)} notions find two functions that share no weights; those "
+        f"that do not find them once hidden layers are rotated: {listed(blind) or 'none'}; those that find strong "
+        f"weights that do nothing: {listed(found_by(idle)) or 'none'}."
+    )

@@ -1,0 +1,230 @@
+"""Nine ways to divide the hidden units of a network into modules, each a notion of what a module is.
+
+Two divide by what the papers maximise or minimise, the n-cut of the weights and Q of similarities. The others say how
+alike two units are and cut that graph as the papers cut the graph of the weights. Chapter: ``do-the-measures-agree``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modlib.checks import array, choice, generator, instance, items, labels as whole_numbers, seed_number, whole
+from modlib.communities.partitions import UNUSED, adjacency, find_communities, modularity
+from modlib.communities.similarity import similarities
+from modlib.graphs.neurons import neuron_graph
+from modlib.graphs.spectral import Route, cluster
+from modlib.lesions.profiles import lesion_profiles
+from modlib.masks.learning import MaskSettings
+from modlib.masks.membership import learn_class_masks, mask_membership
+from modlib.networks.network import Network
+from modlib.notions.names import NOTIONS
+from modlib.reprs import BriefRepr
+from modlib.responses.activations import hidden_activities
+from modlib.responses.correlations import spearman
+
+ROUTES: dict[str, Route] = {"weights": "auto", "weights within layers": "within-layers"}
+SIMILARITIES = {
+    "activations": "normalised covariance",
+    "upstream": "normalised input sensitivity",
+    "Jacobians": "normalised output sensitivity",
+    "downstream": "normalised loss Hessian",
+}  # the four plain measures of upstream-downstream, each once
+BY_Q = ("upstream", "downstream")  # communities; the others are cut
+MASKS = MaskSettings(steps=200, learning_rate=0.05)  # few steps, with a rate that is as much larger
+LEAST = 1e-5  # share of the largest spread of a profile below which it has no shape
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Division(BriefRepr):
+    """The units of a hidden layer, divided into modules by one notion.
+
+    Attributes:
+        labels: (units,) module of each; -1 for a unit that the notion does not place, as it is dead.
+        q: modularity Q of the partition in the graph of how alike units are, in [-1/2, 1); None where units are divided
+            by weights, whose graph is that of the whole network.
+    """
+
+    labels: np.ndarray
+    q: float | None
+
+    def _facts(self) -> dict[str, object]:
+        placed = self.labels[self.labels != UNUSED]
+        return {
+            "q": self.q,
+            "sizes": np.unique(placed, return_counts=True)[1],
+            "unused": len(self.labels) - len(placed),
+        }
+
+
+def profile_similarity(profiles: np.ndarray) -> np.ndarray:
+    """How alike the profiles of units are: their correlation over the features, 0 where it is negative.
+
+    The level of a profile does not matter, nor its size: a unit that all classes need alike is like no other.
+
+    Args:
+        profiles: (units, features), such as ``lesion_profiles`` or ``mask_membership`` give.
+
+    Returns:
+        (units, units), symmetric, in [0, 1]; rows of 0 for units whose profile is constant.
+
+    Raises:
+        InputError: if it is no such array of finite numbers.
+
+    Chapter: ``do-the-measures-agree``.
+
+    >>> profiles = np.array([[1.0, 0.0, 0.0], [5.0, 1.0, 1.0], [0.0, 1.0, 1.0], [2.0, 2.0, 2.0]])
+    >>> profile_similarity(profiles).round(2).tolist()
+    [[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+    """
+    profiles = array(profiles, "profiles", ("units", "features"), dtype=np.float64)
+    scale = np.abs(profiles).max()
+    shapes = profiles / scale if scale else profiles
+    shapes = shapes - shapes.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(shapes, axis=1, keepdims=True)
+    shapes = np.divide(shapes, length, out=np.zeros_like(shapes), where=length > LEAST)
+    return np.clip(shapes @ shapes.T, 0, 1)
+
+
+def similarity_clusters(similarity: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Clusters of units by normalised spectral clustering of a similarity graph.
+
+    Args:
+        similarity: (n, n), symmetric, not negative; its diagonal does not count.
+        k: number of clusters, at most as many as there are units that are similar to another.
+        rng: decides the k-means starts.
+
+    Returns:
+        (n,) labels; -1 for a unit that is similar to none. Fewer than k units that are similar to another are a cluster
+        each.
+
+    Raises:
+        InputError: if the similarity is none, or k is below 1.
+
+    Source: pruned-modular 2.2 for the clustering. Chapter: ``do-the-measures-agree``.
+
+    >>> similarity = np.kron(np.eye(3), np.ones((2, 2)))[:5, :5]
+    >>> similarity_clusters(similarity, 2, np.random.default_rng(0))[-1]
+    np.int64(-1)
+    """
+    k, rng = whole(k, "k"), generator(rng)
+    weights = adjacency(similarity)
+    live = weights.sum(axis=1) > 0
+    labels = np.full(len(weights), UNUSED)
+    count = int(live.sum())
+    if count:
+        part = weights[np.ix_(live, live)]
+        labels[live] = np.arange(count) if count <= k else cluster(part, k, rng).labels
+    return labels
+
+
+def divided_by_notion(
+    network: Network,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    k: int,
+    seed: int,
+    notions: Sequence[str] = NOTIONS,
+    masks: MaskSettings = MASKS,
+) -> dict[str, list[Division]]:
+    """The hidden units of a network, divided into modules by every notion.
+
+    - ``weights``: clusters of the neuron graph.
+    - ``weights within layers``: the same by vectors that do not tell layers apart, see ``spectral_embedding``.
+    - ``activations``: units whose activity is correlated, in either direction.
+    - ``images``: units whose activity has the same rank correlations with the inputs, in either direction.
+    - ``upstream``: communities of units that the same changes of the inputs move (normalised input sensitivity).
+    - ``downstream``: communities of units that bend the loss together (normalised loss Hessian).
+    - ``Jacobians``: units that move the outputs alike (normalised output sensitivity).
+    - ``lesions``: units without which the same classes lose (``lesion_profiles``).
+    - ``masks``: units of which masks of the same classes keep the weights (``mask_membership``).
+
+    Communities are as many as Q makes them, all others k a layer, but those of weights, which are k in the network.
+
+    Args:
+        network: a perceptron with ReLU after all layers but the last.
+        inputs: (n, features), n at least 2.
+        labels: (n,) classes, from 0.
+        k: number of clusters.
+        seed: decides the starts of all searches, and the masks.
+        notions: some of ``NOTIONS``.
+        masks: how masks are learned.
+
+    Returns:
+        For every notion, one ``Division`` a hidden layer.
+
+    Raises:
+        InputError: if the network is no such perceptron, inputs or labels do not fit it, or a notion is not known.
+        GraphError: if fewer than k neurons have a weight.
+
+    Source: all five papers. Chapter: ``do-the-measures-agree``.
+
+    >>> from modlib.networks import two_functions
+    >>> known = two_functions(seed=0, n=200)
+    >>> notions = ("weights", "Jacobians")
+    >>> found = divided_by_notion(known.network, known.inputs, known.labels, 2, seed=0, notions=notions)
+    >>> [len(set(zip(of_layers[0].labels, known.functions[0]))) for of_layers in found.values()]  # pairs that occur
+    [2, 2]
+    >>> found["weights"][0]
+    Division(q=None, sizes=[16, 16], unused=0)
+    """
+    network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
+    inputs = array(inputs, "inputs", ("n", network.layers[0].kernel.shape[0]), dtype=np.float32)
+    labels = whole_numbers(labels, "labels", len(inputs), least=0, most=network.n_classes - 1)
+    k, seed = whole(k, "k"), seed_number(seed)
+    notions = [choice(notion, NOTIONS, "a notion") for notion in items(notions, "notions")]
+    rngs = dict(zip(NOTIONS, np.random.default_rng(seed).spawn(len(NOTIONS)), strict=True))
+    of_layers = _gradients_and_covariance(network, inputs, labels) if SIMILARITIES.keys() & set(notions) else {}
+    found = {}
+    for notion in notions:
+        rng = rngs[notion]
+        if notion in ROUTES:
+            found[notion] = _by_weights(network, k, rng, ROUTES[notion])
+            continue
+        match notion:
+            case "images":
+                alike = _by_images(network, inputs)
+            case "lesions":
+                hidden = range(1, len(network.layers))
+                alike = [profile_similarity(lesion_profiles(network, inputs, labels, layer)) for layer in hidden]
+            case "masks":
+                learned = learn_class_masks(network, inputs, labels, masks, rng)
+                alike = [profile_similarity(shares) for shares in mask_membership(network, learned)]
+            case _:
+                alike = of_layers[notion]
+        found[notion] = [_division(similarity, k, rng, notion in BY_Q) for similarity in alike]
+    return found
+
+
+def _division(similarity: np.ndarray, k: int, rng: np.random.Generator, by_q: bool) -> Division:
+    """Communities of a similarity graph, or its clusters."""
+    if by_q:
+        communities = find_communities(similarity, rng)
+        return Division(communities.labels, communities.q)
+    labels = similarity_clusters(similarity, k, rng)
+    return Division(labels, modularity(similarity, labels))
+
+
+def _by_weights(network: Network, k: int, rng: np.random.Generator, route: Route) -> list[Division]:
+    graph = neuron_graph(network)
+    by_layer = graph.labels_by_layer(cluster(graph, k, rng, route).labels)
+    return [Division(labels, None) for labels in by_layer[1:-1]]
+
+
+def _gradients_and_covariance(network: Network, inputs: np.ndarray, labels: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """The measures of ``SIMILARITIES`` for every hidden layer, by notion."""
+    layers = similarities(network, inputs, labels).values()
+    return {notion: [matrices[measure] for matrices in layers] for notion, measure in SIMILARITIES.items()}
+
+
+def _by_images(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
+    """Size of the cosine of the units' rank correlations with all inputs, for every hidden layer."""
+    found = []
+    for activities in hidden_activities(network, inputs):
+        images = spearman(activities, inputs)
+        length = np.linalg.norm(images, axis=1, keepdims=True)
+        directions = np.divide(images, length, out=np.zeros_like(images), where=length > 0)
+        found.append(np.abs(directions @ directions.T))
+    return found

@@ -1,0 +1,241 @@
+"""Chapter ``do-the-measures-agree``: its grid, its rows, what is said of them, and its figures."""
+
+from dataclasses import replace
+from itertools import combinations_with_replacement
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from modlib.chapters.do_the_measures_agree import experiment, figures
+from modlib.chapters.do_the_measures_agree.experiment import CASES, FUNCTIONS, IDLE, KNOWN, STAGES
+from modlib.chapters.do_the_measures_agree.findings import (
+    FINDINGS,
+    TABLES,
+    by_layer,
+    finds,
+    found,
+    found_by,
+    modularities,
+    rank_correlations,
+)
+from modlib.communities import agreement
+from modlib.networks import from_arrays, random_weights, two_functions
+from modlib.notions import NOTIONS
+from modlib.notions.dividing import MASKS
+from modlib.tables import PROFILES
+
+FEW = replace(MASKS, steps=2)
+COMMON = {"table": TABLES[0], "profile": "paper", "dataset": "mnist", "dropout": "yes", "layer": 1, "units": 256.0}
+
+
+def made(itself: float = 0.8, function: float = 0.4, weights: float = 0.2, untrained: float = 0.05, n: int = 3):
+    """Rows of n networks, trained and not, whose notions agree as far."""
+    lines = []
+    for stage in ("pruned", "untrained"):
+        for seed in range(n):
+            for first, second in combinations_with_replacement(NOTIONS, 2):
+                level = itself if first == second else weights if "weights" in first else function
+                level = untrained if stage == "untrained" else level + 0.01 * seed
+                lines.append(
+                    {"stage": stage, "seed": seed, "first": first, "second": second, "similarity": level + 0.1}
+                )
+    rows = pd.DataFrame(lines).assign(**COMMON, by_chance=0.1, q=0.3, mutual_information=0.2)
+    return rows.assign(q=rows["q"].where(rows["first"] == rows["second"]))
+
+
+def known(seen: dict[str, set[str]], n: int = 3) -> pd.DataFrame:
+    """Rows of networks with known modules, of which each case is seen by some notions."""
+    cases = {(case, IDLE if case == IDLE else FUNCTIONS): notions for case, notions in seen.items()}
+    return pd.DataFrame(
+        {
+            **COMMON,
+            "dataset": case,
+            "dropout": "no",
+            "stage": KNOWN,
+            "seed": seed,
+            "first": notion,
+            "second": second,
+            "similarity": 0.5,
+            "by_chance": 0.5,
+            "mutual_information": (0.9 if notion in notions else 0.0) + 0.01 * seed,
+        }
+        for (case, second), notions in cases.items()
+        for notion in NOTIONS
+        for seed in range(n)
+    )
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_condition_has_every_stage_and_every_case_its_networks(profile: str) -> None:
+    grid = pd.DataFrame(experiment.cells(profile))
+    plan = experiment.PLANS[profile]
+    assert not grid.duplicated().any()
+    of_known = grid[grid["stage"] == KNOWN]
+    assert of_known.groupby("dataset")["seed"].nunique().to_dict() == dict.fromkeys(CASES, plan.cases)
+    trained = grid[grid["stage"] != KNOWN]
+    assert trained.groupby(["dataset", "dropout", "seed"])["stage"].apply(set).map(lambda s: s == set(STAGES)).all()
+    assert len(trained) == len(plan.datasets) * 2 * plan.seeds * len(STAGES)
+
+
+def test_rows_compare_every_pair_on_different_images_and_each_notion_with_itself() -> None:
+    network = from_arrays(random_weights((6, 8, 8, 3), 0))
+    x = np.random.default_rng(0).normal(size=(60, 6))
+    y = network.answers(x)
+    rows = pd.DataFrame(experiment.agreement_rows(network, x, y, 30, 2, 0, FEW))
+    assert len(rows) == 2 * len(NOTIONS) * (len(NOTIONS) + 1) / 2
+    assert not rows.duplicated(list(experiment.ROW_KEY)).any()
+    assert {*experiment.COLUMNS} - {*experiment.CELL_KEY, "mask_steps", "test_accuracy"} == {*rows.columns}
+    halves = experiment.halves_divided(network, x, y, 30, 2, 0, FEW)
+    row = rows[(rows["layer"] == 2) & (rows["first"] == "activations") & (rows["second"] == "upstream")].iloc[0]
+    pairs = [
+        agreement(halves[a]["activations"][1].labels, halves[1 - a]["upstream"][1].labels).similarity for a in (0, 1)
+    ]
+    assert row["similarity"] == pytest.approx(np.mean(pairs), abs=1e-5)
+    same = rows[rows["first"] == rows["second"]].set_index(["first", "layer"])
+    labels = [half["images"][0].labels for half in halves]
+    assert same.loc[("images", 1), "similarity"] == pytest.approx(agreement(*labels).similarity, abs=1e-5)
+    assert same["q"].notna().groupby("first").all().sum() == len(NOTIONS) - 2
+
+
+def test_the_two_halves_share_no_image_and_are_found_again() -> None:
+    seen = []
+
+    def note(network, x, y, k, seed, **_):
+        seen.append((x.tolist(), y.tolist(), seed))
+        return {}
+
+    x, y = np.arange(20.0)[:, None], np.arange(20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("modlib.notions.dividing.divided_by_notion", note)
+        for _ in range(2):
+            experiment.halves_divided(None, x, y, 8, 2, 3, FEW)
+    assert seen[:2] == seen[2:]
+    assert not set(seen[0][1]) & set(seen[1][1])
+    assert [len(one[1]) for one in seen[:2]] == [8, 8]
+    assert seen[0][2] != seen[1][2]
+
+
+def test_a_case_is_compared_with_all_that_is_known_of_it() -> None:
+    small = replace(CASES["idle weights"], layers=(2,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiment, "N_KNOWN", 60)
+        rows = pd.DataFrame(experiment.case_rows(small, 0, FEW))
+        assert set(zip(rows["first"], rows["second"], strict=True)) == {
+            (notion, what) for notion in NOTIONS for what in (FUNCTIONS, IDLE)
+        }
+        alone = pd.DataFrame(experiment.case_rows(experiment.Case(two_functions, layers=(1,)), 0, FEW))
+    assert set(alone["second"]) == {FUNCTIONS}
+    assert alone.set_index("first").loc["weights", "mutual_information"] == pytest.approx(1)
+
+
+def test_the_statements_measure_what_they_say() -> None:
+    rows = made()
+    values = {name: metric.measure(rows) for name, metric in FINDINGS.items()}
+    assert {name: sample.n for name, sample in values.items()} == dict.fromkeys(FINDINGS, 3)
+    assert values["weights_and_function"].mean == pytest.approx(0.21)
+    assert values["weights_and_function_learned"].mean == pytest.approx(0.21 - 0.05)
+    assert values["function_less_weights"].mean == pytest.approx(0.2)
+    assert values["function_learned"].mean == pytest.approx(0.41 - 0.05)
+    pairs = len(NOTIONS) * (len(NOTIONS) - 1) / 2
+    of_weights = 2 * len(NOTIONS) - 3
+    mean = (of_weights * 0.2 + (pairs - of_weights) * 0.4) / pairs
+    expected = np.mean([(mean + 0.01 * seed) / (0.8 + 0.01 * seed) for seed in range(3)]) - 0.5
+    assert values["half_of_itself"].mean == pytest.approx(expected)
+    nothing = rows[rows["stage"] == "unpruned"]
+    assert all(metric.measure(nothing) is None for metric in FINDINGS.values())
+    assert FINDINGS["function_learned"].measure(rows[rows["stage"] == "pruned"]) is None
+
+
+@pytest.mark.parametrize(
+    ("levels", "answer"),
+    [
+        ({"function": 0.7, "weights": 0.7}, "Largely: "),
+        ({"function": 0.1, "weights": 0.1}, "Only a little: "),
+        ({"function": -0.03, "weights": -0.03}, "No: "),
+        ({"function": 0.0, "weights": 0.0, "itself": 0.01}, "Not clearly: "),
+    ],
+)
+def test_the_answer_follows_the_rows(levels: dict[str, float], answer: str) -> None:
+    assert str(found(made(**levels))[0]).startswith(answer)
+
+
+def test_what_is_said_of_weights_and_of_known_modules_follows_the_rows() -> None:
+    assert found(made().iloc[:0]) == (None, None, None)
+    plain = made(weights=0.5).assign(dropout="no")
+    _, weights, nothing = found(pd.concat([made(), plain]))
+    assert "by 0.21 " in str(weights)
+    assert "by 0.51 " in str(weights)
+    assert nothing is None
+    others = set(NOTIONS) - {"weights", "weights within layers"}
+    seen = {"two functions in turn": set(NOTIONS) - {"activations"}, "rotated functions": others, IDLE: {"weights"}}
+    told = str(found(known(seen))[2])
+    assert "8 of 9 notions find two functions" in told
+    assert "rotated: weights and weights within layers;" in told
+    assert told.endswith("do nothing: weights.")
+
+
+def test_a_notion_finds_what_all_of_its_interval_says() -> None:
+    samples = finds(known({"rotated functions": {"images"}}), "rotated functions")
+    assert list(samples) == list(NOTIONS)
+    assert found_by(samples) == ["images"]
+    assert found_by(finds(known({"rotated functions": {"images"}}, n=1), "rotated functions")) == []
+
+
+def test_layers_are_compared_with_both_nulls() -> None:
+    table = by_layer(made()).set_index(["first", "second"])
+    assert table.loc[("weights", "masks"), "beyond permuted labels"].startswith("0.21 (")
+    assert table.loc[("weights", "masks"), "beyond the untrained network"].startswith("0.16 (")
+    assert len(table) == len(NOTIONS) * (len(NOTIONS) + 1) / 2
+
+
+def test_ranks_over_networks_are_those_of_how_modular_each_is_by_every_notion() -> None:
+    rng = np.random.default_rng(0)
+    own = made(n=8)
+    own["q"] = own["q"].where(own["q"].isna(), own["seed"] / 10)
+    key = {"profile": "paper", "dataset": "mnist", "dropout": "yes", "k": experiment.K}
+    cut = pd.DataFrame(
+        {**key, "table": "dropout", "stage": "pruned", "null": "layer", "seed": seed, "z": -float(seed)}
+        for seed in range(8)
+    )
+    lesions = pd.DataFrame(
+        {
+            **key,
+            "table": "importance",
+            "network": "mlp",
+            "measure": "accuracy-change",
+            "seed": seed,
+            "kind": "important" if rng.random() < 0.5 else "other",
+        }
+        for seed in range(4)
+        for _ in range(5)
+    )
+    table = modularities(pd.concat([own, cut, lesions], ignore_index=True))
+    assert table["n-cut"].tolist() == list(range(8))
+    assert table["importance"].notna().sum() == 4
+    lines = rank_correlations(table).set_index("notion")
+    assert "importance" not in lines.index  # of too few networks
+    assert lines.loc["masks", "rho"] == pytest.approx(1)
+    assert (lines["networks"] == 8).all()
+
+
+def test_the_matrix_is_symmetric_and_has_every_notion() -> None:
+    figure = figures.notion_matrices({"a": made()[lambda rows: rows["stage"] == "pruned"], "b": made(n=1)})
+    assert [ax.get_title() for ax in figure.axes] == ["a", "b"]
+    shown = figure.axes[0].images[0].get_array()
+    assert np.allclose(shown, shown.T)
+    assert shown[0, 0] == pytest.approx(0.81)
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == list(NOTIONS)
+    assert len(figures.what_is_found(pd.DataFrame({"a": [0.5, -0.1]}, index=["x", "y"]).T).axes[0].texts) == 2
+    plt.close("all")
+
+
+def test_equal_divisions_have_equal_colours_whatever_the_names_of_their_modules() -> None:
+    labels = np.array([0, 1, 1, 2, 0, -1])
+    renamed = np.array([2, 0, 0, 1, 2, -1])
+    figure = figures.colourings({"a": [labels, labels], "b": [renamed, labels]}, by="a")
+    first, second = (ax.images[0].get_array() for ax in figure.axes)
+    assert np.array_equal(first, second)
+    assert len(np.unique(np.asarray(first[0]), axis=0)) == 4
+    plt.close("all")

@@ -1,0 +1,61 @@
+"""Several partitions of the same units: which is the middle one, and how stable every unit is."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from modlib.communities import consensus, element_similarity, leiden
+from modlib.errors import InputError
+
+
+def partitions(rng: np.random.Generator, n: int = 5, units: int = 20) -> list[np.ndarray]:
+    return [rng.integers(3, size=units) for _ in range(n)]
+
+
+def test_similarities_and_stability_are_those_of_all_pairs_by_clusim() -> None:
+    parts = partitions(np.random.default_rng(0))
+    found = consensus(parts)
+    pairs = {pair: element_similarity(*(parts[i] for i in pair)) for pair in combinations(range(5), 2)}
+    for i in range(5):
+        assert found.similarity[i] == pytest.approx(np.mean([value for pair, value in pairs.items() if i in pair]))
+    assert found.stability.mean() == pytest.approx(np.mean(list(pairs.values())))
+    assert np.array_equal(found.labels, parts[int(found.similarity.argmax())])
+
+
+def test_of_equal_partitions_every_unit_is_stable_whatever_their_names() -> None:
+    labels = np.array([0, 0, 1, 2, 2])
+    found = consensus([labels, 2 - labels, labels + 7])
+    assert np.array_equal(found.labels, labels)
+    assert found.stability.tolist() == [1] * 5
+    assert found.together.tolist() == (labels[:, None] == labels).astype(float).tolist()
+
+
+def test_a_unit_that_changes_sides_is_the_least_stable() -> None:
+    parts = [np.repeat([0, 1], 10) for _ in range(6)]
+    for number, labels in enumerate(parts):
+        labels[3] = number % 2
+    found = consensus(parts)
+    assert found.stability.argmin() == 3
+    assert found.together[3, 0] == pytest.approx(0.5)
+    assert found.together[3, 3] == 1
+
+
+def test_searches_agree_on_planted_communities_and_not_on_noise() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.random((40, 40))
+    noise = noise + noise.T
+    planted = noise + 6 * np.kron(np.eye(4), np.ones((10, 10)))
+    stable, loose = (
+        consensus([leiden(graph, np.random.default_rng(seed)).labels for seed in range(8)]).stability.mean()
+        for graph in (planted, noise)
+    )
+    assert stable == 1
+    assert loose < 0.8
+
+
+def test_one_partition_alone_and_other_lengths_are_refused() -> None:
+    with pytest.raises(InputError, match="partitions"):
+        consensus([[0, 1]])
+    with pytest.raises(InputError, match=r"partitions\[1\]"):
+        consensus([[0, 1], [0, 1, 1]])

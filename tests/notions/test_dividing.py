@@ -1,0 +1,152 @@
+"""Every notion finds the modules that it can see, and is at chance where it cannot see them.
+
+Mutual information with what is known is adjusted: 0 is what permuted labels give, 1 is all.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from modlib.communities import agreement
+from modlib.errors import InputError
+from modlib.networks import (
+    KnownModules,
+    from_arrays,
+    idle_weights,
+    random_weights,
+    rotated_functions,
+    side_by_side,
+    two_functions,
+)
+from modlib.notions import NOTIONS, divided_by_notion, profile_similarity, similarity_clusters
+from modlib.notions.dividing import MASKS
+
+BY_WEIGHTS = NOTIONS[:2]
+
+
+def divided(known: KnownModules) -> dict[str, list[np.ndarray]]:
+    """Labels of every hidden layer by every notion, two modules each."""
+    found = divided_by_notion(known.network, known.inputs, known.labels, 2, seed=0)
+    return {notion: [division.labels for division in divisions] for notion, divisions in found.items()}
+
+
+def information(found: dict[str, list[np.ndarray]], truth: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
+    """Adjusted mutual information of every notion with what is known, for every hidden layer."""
+    return {
+        notion: np.array([agreement(*pair).mutual_information for pair in zip(truth, layers, strict=True)])
+        for notion, layers in found.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def of_idle() -> dict[str, dict[str, np.ndarray]]:
+    known = idle_weights(0, 400)
+    found = divided(known)
+    return {"functions": information(found, known.functions), "idle": information(found, known.idle)}
+
+
+def test_notions_of_what_units_do_find_functions_behind_idle_weights(of_idle) -> None:
+    found = of_idle["functions"]
+    for notion in ("images", "downstream", "Jacobians", "lesions"):
+        assert found[notion].mean() > 0.6, notion
+    assert found["masks"][1:].mean() > 0.5
+    assert found["upstream"][1:].mean() > 0.8
+
+
+def test_notions_of_weights_see_nothing_but_the_idle_ones(of_idle) -> None:
+    for notion in BY_WEIGHTS:
+        assert of_idle["idle"][notion].mean() > 0.9, notion
+        assert of_idle["functions"][notion].mean() < 0.1, notion
+    for notion in ("images", "downstream", "Jacobians", "lesions", "masks"):
+        assert of_idle["idle"][notion].mean() < 0.2, notion
+    # gradients with regard to inputs that never change count as others do
+    assert of_idle["idle"]["upstream"][0] > 0.4
+
+
+def test_no_notion_of_weights_finds_rotated_functions_and_others_do() -> None:
+    known = rotated_functions(0, 400)
+    found = {notion: values[1] for notion, values in information(divided(known), known.functions).items()}
+    for notion in BY_WEIGHTS:
+        assert found[notion] < 0.1, notion
+    for notion in ("images", "upstream", "Jacobians"):
+        assert found[notion] > 0.9, notion
+    assert found["downstream"] > 0.3
+
+
+def test_activity_tells_functions_that_are_used_together_and_hardly_those_used_in_turn() -> None:
+    notions = ("activations", "weights")
+    both = {}
+    for together in (True, False):
+        known = two_functions(0, 600, together=together)
+        found = divided_by_notion(known.network, known.inputs, known.labels, 2, seed=0, notions=notions)
+        both[together] = {
+            notion: np.mean(
+                [agreement(a, b.labels).mutual_information for a, b in zip(known.functions, parts, strict=True)]
+            )
+            for notion, parts in found.items()
+        }
+    assert both[True]["activations"] > 0.9
+    assert both[False]["activations"] < 0.5
+    assert both[True]["weights"] == both[False]["weights"] == pytest.approx(1)
+
+
+def test_nothing_is_found_where_there_is_nothing() -> None:
+    known = two_functions(0, 300, crossing=1.0)
+    for notion, values in information(divided(known), known.functions).items():
+        assert abs(values.mean()) < 0.25, notion
+
+
+def test_the_same_seed_gives_the_same_divisions_whichever_notions_are_asked() -> None:
+    network, inputs, classes, _ = side_by_side(copies=4, n=80, seed=0)
+    few = replace(MASKS, steps=3)
+    every = divided_by_notion(network, inputs, classes, 2, seed=1, masks=few)
+    some = divided_by_notion(network, inputs, classes, 2, seed=1, notions=("masks", "images"), masks=few)
+    assert list(every) == list(NOTIONS)
+    for notion, divisions in some.items():
+        for one, other in zip(divisions, every[notion], strict=True):
+            assert np.array_equal(one.labels, other.labels)
+            assert one.q == other.q
+
+
+def test_a_dead_unit_has_no_activity_and_cost_but_weights_and_gradients_behind_it() -> None:
+    kernels = random_weights((4, 6, 6, 3), 0)
+    biases = [np.zeros(6), np.zeros(6), np.zeros(3)]
+    biases[0][2] = -1e3
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(60, 4))
+    network = from_arrays(kernels, biases)
+    found = divided_by_notion(network, inputs, network.answers(inputs), 2, seed=0)
+    for notion in ("activations", "images", "upstream", "lesions"):
+        assert found[notion][0].labels[2] == -1, notion
+    for notion in ("weights", "downstream", "Jacobians"):
+        assert found[notion][0].labels[2] >= 0, notion
+
+
+def test_profiles_are_alike_by_their_shape_and_not_by_level_or_size() -> None:
+    rng = np.random.default_rng(0)
+    profiles = rng.normal(size=(6, 10))
+    found = profile_similarity(profiles)
+    assert found == pytest.approx(np.clip(np.corrcoef(profiles), 0, 1))
+    assert profile_similarity(profiles * 1e200 + 3) == pytest.approx(profile_similarity(profiles * 1e200))
+    assert profile_similarity(3 * profiles + 5) == pytest.approx(found)
+
+
+def test_clusters_of_a_similarity_graph_are_its_blocks_and_lonely_units_are_set_apart() -> None:
+    similarity = np.kron(np.eye(3), np.ones((4, 4)))
+    similarity[0, 1:] = similarity[1:, 0] = 0
+    labels = similarity_clusters(similarity, 3, np.random.default_rng(0))
+    assert labels[0] == -1
+    assert len(set(zip(np.repeat([0, 1, 2], 4)[1:], labels[1:], strict=True))) == 3
+    assert similarity_clusters(np.eye(3), 2, np.random.default_rng(0)).tolist() == [-1, -1, -1]
+    assert similarity_clusters(similarity[:3, :3], 2, np.random.default_rng(0)).tolist() == [-1, 0, 1]
+
+
+def test_other_networks_notions_and_labels_are_refused() -> None:
+    network, inputs, classes, _ = side_by_side(copies=2, n=20, seed=0)
+    good = {"network": network, "inputs": inputs, "labels": classes, "k": 2, "seed": 0}
+    for changed in ({"notions": ("weight",)}, {"labels": classes + 4}, {"inputs": inputs[:, :1]}, {"k": 0}):
+        with pytest.raises(InputError):
+            divided_by_notion(**good | changed)
+    with pytest.raises(InputError, match="weights"):
+        divided_by_notion(**good, notions=("weight",))
