@@ -347,9 +347,12 @@ def _dense(value: Any) -> np.ndarray | None:
     if sp.issparse(value) or isinstance(value, np.ma.MaskedArray | str | bytes):
         return None
     try:
-        if hasattr(value, "detach"):  # a tensor that may need a gradient
+        if hasattr(value, "detach"):  # a tensor that may need a gradient, be sparse or of a type that NumPy lacks
             value = value.detach().cpu()
+            value = value.to_dense() if "sparse" in str(value.layout) else value
+            value = value.float() if "bfloat16" in str(value.dtype) or "float8" in str(value.dtype) else value
         found = np.asarray(value)
+        found = found.astype(np.float32) if str(found.dtype) == "bfloat16" else found
     except (TypeError, ValueError, OverflowError, RuntimeError):  # ragged lists, types that NumPy lacks
         return None
     if found.dtype.kind not in REAL:

@@ -168,9 +168,10 @@ def _list_costs(results: Path | None) -> None:
     from modlib.chapters import find_experiment
     from modlib.tables import duration, kept_cells, read_provenance, seconds_a_cell
 
-    table = Table(
-        "table", "cells", "kept", "first run", "last run", "a cell", "all", title="to measure again, one core"
-    )
+    # without lines, so that all names are whole in a terminal of 80 columns
+    table = Table(title="to measure again, one core", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("table", "cells", "kept", "first run", "last run", "a cell", "all"):
+        table.add_column(column, no_wrap=True)
     for name in _stored(results):
         provenance, kept = read_provenance(name, results), kept_cells(find_experiment(name), results)
         cells, dates = len(provenance["cells"]), sorted(run["date"] for run in provenance["runs"])

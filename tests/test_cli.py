@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from toy import FAULTS, TOY
 from typer.testing import CliRunner
 
 import modlib
-from modlib import chapters, tables
+from modlib import chapters, cli, tables
+from modlib.chapters import NAMES
 from modlib.cli import app, main
 from modlib.errors import InputError
 from modlib.files import results_folder
@@ -82,12 +84,27 @@ def test_verify_all_lists_what_it_would_take(
     done = CliRunner().invoke(app, ["verify", "--all", "--results", str(tmp_path)])
     assert done.exit_code == 0, done.output
     line = next(line for line in done.output.splitlines() if "dropout" in line)
-    assert line.split()[1::2][:3] == ["dropout", "30", "0"]
+    assert line.split()[:3] == ["dropout", "30", "0"]
     assert line.count("2026-") == 2
     assert "clusterability" not in done.output
     assert "holds no result table" in say(monkeypatch, capsys, "verify", "--all", "--results", str(tmp_path / "no"))
     assert "pass the name of one table" in say(monkeypatch, capsys, "verify")
     assert "picks among the cells of one table" in say(monkeypatch, capsys, "verify", "--all", "-p", "k=4")
+
+
+def test_verify_all_shows_whole_names_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "console", Console(width=80))
+    monkeypatch.setattr(cli, "_stored", lambda results: [*NAMES])
+    monkeypatch.setattr("modlib.chapters.find_experiment", lambda name: None)
+    monkeypatch.setattr("modlib.tables.kept_cells", lambda experiment, results: [1] * 100)
+    runs = [{"date": "2026-11-20"}]
+    monkeypatch.setattr("modlib.tables.read_provenance", lambda name, results: {"cells": [0] * 1000, "runs": runs})
+    monkeypatch.setattr("modlib.tables.seconds_a_cell", lambda *_: 3500.0)
+    with cli.console.capture() as shown:
+        cli._list_costs(None)
+    rows = [line.split() for line in shown.get().splitlines()]
+    assert [row[0] for row in rows if row[1:3] == ["1000", "100"]] == list(NAMES)
+    assert "…" not in shown.get()
 
 
 def test_a_run_with_failures_names_them_says_what_to_type_and_fails(

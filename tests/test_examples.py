@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import modlib.exercises
 import modlib.stats
 
 MODLIB = Path(modlib.__file__).parent
@@ -18,11 +19,13 @@ WITH_EXAMPLES = sorted(path for path in MODLIB.rglob("*.py") if ">>> " in path.r
 
 
 def public_functions() -> dict[str, Callable[..., object]]:
-    """Functions that a package re-exports, by the name under which it is imported, and those of ``stats``."""
-    own = {
-        name: value for name, value in vars(modlib.stats).items() if getattr(value, "__module__", "") == "modlib.stats"
+    """Functions that a package re-exports, by the name under which it is imported, and those of two modules."""
+    found = {
+        f"{module.__name__.removeprefix('modlib.')}.{name}": value
+        for module in (modlib.exercises, modlib.stats)
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
     }
-    found = {f"stats.{name}": value for name, value in own.items() if not name.startswith("_")}
     for package in PACKAGES:
         module = importlib.import_module(f"modlib.{package}")
         found |= {f"{package}.{name}": getattr(module, name) for name in module.__all__}

@@ -40,6 +40,11 @@ def measure_with_faults(cell: Cell) -> list[Row]:
     return measure(cell)
 
 
+def measure_process(cell: Cell) -> list[Row]:
+    """Which process it was."""
+    return [{"k": 4, "value": os.getpid()}]
+
+
 def measure_at_the_second_try(cell: Cell) -> list[Row]:
     mark = Path(os.environ["TOY_FOLDER"]) / "-".join(map(str, cell.values()))
     if not mark.exists():
@@ -77,6 +82,7 @@ TOY = Experiment(
     columns=COLUMNS, network_key=("dataset", "dropout", "seed"),
 )  # fmt: skip
 FAULTS = replace(TOY, measure=measure_with_faults)
+PROCESSES = replace(TOY, measure=measure_process)
 SECOND_TRY = replace(TOY, measure=measure_at_the_second_try)
 FOR_EVER = replace(TOY, measure=measure_for_ever)
 

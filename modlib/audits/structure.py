@@ -56,7 +56,7 @@ def about(subject: Subject) -> Findings:
                     "layer": subject.network.layers[weights.layer].name,
                     "weights": " x ".join(map(str, weights.kernel.shape)),
                     "reads": ", ".join(subject.network.layers[source].name for source in weights.reads),
-                    "batch norm": "yes" if weights.batch_norm else "no",
+                    "scaled behind": "no" if weights.gain is None else "yes",
                 }
                 for weights in subject.network.weights
             ]

@@ -1,7 +1,8 @@
 """Chapters for readers of notebooks: the book's markup as plain Markdown, which Jupyter, Colab and GitHub show.
 
 The book is written in MyST, which only Sphinx and plug-ins read. In a notebook a term links to the glossary, a paper to
-where it can be read, a box becomes a quotation, an exercise a heading, and its solution folds. Chapter: all of them.
+where it can be read, a box becomes a quotation, an exercise a heading, and its hint and solution fold.
+Chapter: all of them.
 """
 
 from __future__ import annotations
@@ -152,13 +153,13 @@ def plain_markdown(text: str, links: Links) -> str:
 
 
 def _box(found: re.Match[str], page: str) -> str:
-    """A box as a heading with text (an exercise), as text that folds (its solution), or as a quotation."""
+    """A box as a heading with text (an exercise), as text that folds (a hint, a solution), or as a quotation."""
     if found["kind"] != "admonition":
         raise BookError(f"{page} has the directive {found['kind']!r}; expected 'admonition', in a notebook's text")
     title, text = found["title"], found["text"].strip()
     if title.startswith("Exercise"):
         return f"### {title}\n\n{text}"
-    if title == "Solution":
+    if title in ("Hint", "Solution"):
         return f"<details>\n<summary>{title}</summary>\n\n{text}\n\n</details>"
     quoted = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
     return f"> **{title}**\n>\n{quoted}"

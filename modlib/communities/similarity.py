@@ -54,9 +54,10 @@ def similarities(
         inputs: (K, ...), what the torch form of the model takes, K at least 2.
         labels: (K,) classes. The loss Hessian of a piecewise linear network does not depend on them, so
             they may be left out for a ReLU perceptron; given, they are checked all the same.
-        layers: names of the submodules whose outputs are hidden activities; by default every activation
-            function between two layers of weights. Of a trace names of its hidden layers, all by default; their
-            activities are those of ``modlib.responses.hidden_activities``.
+        layers: names. That of a hidden layer of weights stands for its activity, behind the norm and activation that
+            follow, as in ``modlib.responses.hidden_activities``; that of another submodule for what it returns. By
+            default the hidden layers of a ReLU perceptron, of any other module its activation modules between two
+            layers of weights, of a trace all its hidden layers.
 
     Returns:
         For every layer, from input to output, and every name in ``MEASURES``, a matrix (n, n), float64.
@@ -78,19 +79,22 @@ def similarities(
     """
     import torch
 
+    from modlib.networks.modules import with_gradients
+
     inputs = array(inputs, "inputs")
     if inputs.ndim < 2 or len(inputs) < 2:
         raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two, of shape (n, ...)")
     network = _perceptron(model) if layers is None and not isinstance(model, Trace) else None
     with torch.no_grad():
         if isinstance(model, Trace):
+            with_gradients(model.module)
             plain = _of_trace(model, inputs, labels, layers)
         elif network is not None:
             if labels is not None:
                 whole_labels(labels, "labels", len(inputs), 0, network.layers[-1].kernel.shape[-1] - 1)
             plain = _of_perceptron(network, inputs)
         else:
-            plain = _of_module(torch_module(model), inputs, labels, layers)
+            plain = _of_module(with_gradients(torch_module(model)), inputs, labels, layers)
     out = {}
     for layer, matrices in plain.items():
         if not all(np.isfinite(matrix).all() for matrix in matrices):
@@ -204,9 +208,27 @@ def _of_module(
     try:
         outputs_of(module, x[:1])
         names = _hidden_layers(module, x[:1]) if names is None else names
-        return {name: _of_submodule(module, known[name], x, labels) for name in names}
+        weighted = [name for name in names if isinstance(known[name], torch.nn.Linear | torch.nn.modules.conv._ConvNd)]
+        found = _of_layers(module, inputs, labels, weighted) if weighted else {}
+        return {name: found.get(name) or _of_submodule(module, known[name], x, labels) for name in names}
     finally:
         module.train(training)
+
+
+def _of_layers(
+    module: nn.Module, inputs: np.ndarray, labels: np.ndarray | None, names: Sequence[str]
+) -> dict[str, list[np.ndarray]]:
+    """Those of hidden layers of weights, by name: their activity is found by tracing the module."""
+    from modlib.networks.tracing import trace
+
+    found = trace(module, inputs[:2])
+    hidden = {found.layers[number].name for number in found.hidden}
+    if twice := [name for name in names if f"{name} (2)" in hidden]:
+        raise InputError(
+            f"the layer {twice[0]!r} is called more than once in a pass; expected once: pass modlib.trace(model) and "
+            "the names of its layers, one a call"
+        )
+    return _of_trace(found, inputs, labels, [name for name in names if name in hidden]) if hidden & set(names) else {}
 
 
 def _hidden_layers(module: nn.Module, x: Tensor) -> list[str]:

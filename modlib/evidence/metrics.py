@@ -37,7 +37,7 @@ class Metric:
         no_effect: its value if there is no effect.
         of_table: its value over what a paper prints of the parts of one network, where these have no counterparts among
             ours: from the rows of the paper's file with the metrics that it needs.
-        needs: metrics of the paper's file that ``of_table`` reads.
+        needs: metrics of the paper's file that ``of_table`` reads; of a claim in words, those that it puts into words.
         compares: columns over which it compares rows of one network, such as the stage; a claim leaves them open.
     """
 

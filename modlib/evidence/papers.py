@@ -110,13 +110,13 @@ def _spelt(dataset: str, variant: str) -> str:
 
 def rows_at(values: pd.DataFrame, place: Place, metrics: Sequence[str]) -> pd.DataFrame:
     """The rows of ``paper_values`` with these metrics at a place; a setting that a row does not fix is no obstacle."""
-    values = values[(values["item"] == place.item) & values["metric"].isin(metrics)]
+    values = values[(values["item"].str.casefold() == place.item.casefold()) & values["metric"].isin(metrics)]
     fits = [
         fnmatchcase(row, place.row)
         and all(place.settings.get(key, value) == value for key, value in settings(condition).items())
         for row, condition in zip(values["row"], values["condition"], strict=True)
     ]
-    return values[fits]
+    return values[pd.Series(fits, values.index, dtype=bool)]
 
 
 def printed_at(

@@ -19,7 +19,6 @@ from modlib.errors import GraphError
 from modlib.graphs.edges import Matrix, edge_weights
 from modlib.graphs.neurons import NeuronGraph, Part, layered_graph
 from modlib.networks.network import BATCH_NORM_USES, BatchNormUse
-from modlib.networks.normalisation import fold_batch_norm
 
 if TYPE_CHECKING:
     from modlib.networks.traces import Trace, Weights
@@ -63,8 +62,9 @@ def traced_graph(trace: Trace, batch_norm: BatchNormUse = "fold") -> NeuronGraph
         )
     names = tuple(trace.layers[layer].name for layer in kept)
     graph = replace(joined([trace.layers[layer].size for layer in kept], parts), names=names)
-    normalised = any(weights.batch_norm is not None for weights in trace.weights)
-    normalised |= any((matrix.data != 1).any() for weights in trace.weights for matrix in weights.reads.values())
+    normalised = any(weights.gain is not None for weights in trace.weights)
+    read = (matrix.data for weights in trace.weights for matrix in weights.reads.values())
+    normalised |= not all(np.allclose(gains, 1, rtol=1e-12) for gains in read)
     return replace(graph, batch_norm=batch_norm) if normalised else graph
 
 
@@ -106,9 +106,9 @@ def _kept(trace: Trace) -> list[int]:
 
 def _matrix(weights: Weights, batch_norm: BatchNormUse) -> Matrix:
     """Edge weights from all features to all units of a layer."""
-    kernel, norm = weights.kernel, weights.batch_norm
-    if norm is not None and batch_norm == "fold":
-        kernel = fold_batch_norm(kernel, norm.gamma, norm.variance, norm.epsilon)
+    kernel = weights.kernel
+    if weights.gain is not None and batch_norm == "fold":
+        kernel = kernel * weights.gain
     matrix = np.asarray(edge_weights(kernel, weights.layer))
     if (weights.unit != np.arange(len(weights.unit))).any():
         heads = sp.csr_array((np.ones(len(weights.unit)), (np.arange(len(weights.unit)), weights.unit)))

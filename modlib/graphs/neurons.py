@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from modlib.checks import arrived, choice, items, labels as whole_numbers
 from modlib.errors import GraphError, InputError
 from modlib.graphs.edges import LAYOUTS, Layout, Matrix, as_keras, edge_weights, matrix_of
-from modlib.networks.network import BatchNormUse, as_network
+from modlib.networks.network import BATCH_NORM_USES, BatchNormUse, as_network
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class NeuronGraph(BriefRepr):
         sizes: number of neurons of every layer, isolated ones included.
         edges: for a pair of layers (i, j), the non-negative (live of i) x (live of j) weights.
         live: for every layer, the indices of its live neurons, ascending.
-        batch_norm: what was done with the network's batch normalisation, and constants that multiply its activations,
+        batch_norm: what was done with the network's norms, and constants that multiply its activations,
             ``fold`` or ``ignore``; None if it has none.
         names: of the layers; those of a list of arrays are numbered.
         parts: of a network that branches, the weights that its edges are made of; a chain has one a pair of layers.
@@ -215,10 +215,11 @@ def neuron_graph(
 
     A_{uv} = |w_{uv}| for neurons u, v of adjacent layers, 0 otherwise. Isolated neurons are dropped.
 
-    Weights count as the next forward pass uses them: pruned, with their weight norm or other parametrisation, scaled by
-    batch normalisation and by constant gains and masks by which activations are multiplied. Biases do not, nor what
-    hooks do. A module that is called twice makes a layer of neurons at every call. Keras models are read if they are
-    Sequential or functional, with one output, and made of the layers that ``modlib.networks.keras_models`` and
+    Weights count as the next forward pass uses them: pruned, with their weight norm or other parametrisation, scaled
+    by batch normalisation, by the gains of other norms, and by constants and masks by which activations are
+    multiplied; see ``modlib.networks.tracing`` for paths that meet again. Biases do not, nor what hooks do. A module
+    that is called twice makes a layer of neurons at every call. Keras models are read if they are Sequential or
+    functional, with one output, and made of the layers that ``modlib.networks.keras_models`` and
     ``modlib.networks.keras_sequences`` know.
 
     Args:
@@ -227,8 +228,9 @@ def neuron_graph(
             a Keras 2 or 3 model, an ONNX model as ``onnx.load`` gives it, or a torch module of any shape: a chain is
             read layer by layer, see ``modlib.networks.as_network``; one that branches is traced, see
             ``modlib.networks.trace``.
-        batch_norm: ``fold`` scales the weights of a layer by the batch normalisation that follows it, as the network
-            computes, and those that read normalised inputs by theirs; ``ignore`` leaves them as they are.
+        batch_norm: ``fold`` scales the weights of a layer by the batch normalisation and constants that follow it, as
+            the network computes, and those that read normalised inputs by theirs; ``ignore`` leaves them as they are.
+            A list has none, and is the same with either.
         layout: of the arrays in a list: ``keras`` as above, or ``torch``, (fan-out, fan-in) and (out, in, height,
             width). Shapes alone do not tell: a square matrix fits both.
         inputs: an example of what a model takes, images (n, channels, height, width), if it is to be traced and its
@@ -248,6 +250,7 @@ def neuron_graph(
     (NeuronGraph(sizes=[2, 3], live=4 of 5, edges=3), [3.0, 3.0, 1.0, 5.0])
     """
     choice(layout, LAYOUTS, "layout")
+    choice(batch_norm, BATCH_NORM_USES, "batch_norm")
     listed = isinstance(network, Sequence) and not isinstance(network, str | bytes)
     if layout != "keras" and not listed:
         raise InputError(

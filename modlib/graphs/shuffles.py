@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from modlib.checks import choice, instance, items, seed_number, whole, wholes
 from modlib.errors import InputError, ModlibWarning
@@ -29,6 +30,7 @@ from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
 
 MOSTLY = 0.5  # share between layers of an eigenvector that tells them apart; most are near 0 or near 1
+TRIED = 3  # shuffles that must all leave a network as it is, before it is said that none moves it
 BLIND = (
     "all eigenvectors tell layers apart and nothing else, so modules that run along the network are not seen; ask for "
     "a larger k, take some of the layers, or use route='within-layers'"
@@ -171,6 +173,9 @@ def shuffle_tests(
         InputError: if an argument is not of its kind: a count below 1, another null model, no seed.
         GraphError: if the graph has fewer than k live neurons.
 
+    Warns:
+        ModlibWarning: if shuffles leave the network as it is, so that p and z say nothing.
+
     Source: pruned-modular 3, clusterability 1.2. Chapter: ``dropout``.
 
     >>> from modlib.graphs import neuron_graph
@@ -202,10 +207,32 @@ def shuffle_tests(
         calls = (delayed(shuffled_ncuts)(graph, ks, null, part, route, n_init) for part in parts)
         found_in_parts = Parallel(n_jobs=jobs, return_as="generator")(calls)
     shuffled = np.concatenate(list(_with_bar(found_in_parts, n_shuffles, is_large(graph))))
+    if not _moves(graph, null, children):
+        warnings.warn(
+            f"the null model {null!r} leaves this network as it is: there is nothing to exchange that keeps what it "
+            "keeps, so p and z say nothing; ask for a null that keeps less, null='layer', or for weights that are not "
+            "all alike",
+            ModlibWarning,
+            2,
+        )
     return [
         ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels, shares[: k - 1])
         for column, (k, clustering) in enumerate(zip(ks, found, strict=True))
     ]
+
+
+def _moves(graph: NeuronGraph, null: Null, seeds: Sequence[np.random.SeedSequence]) -> bool:
+    """Whether one of the first few shuffles has other edges than the network."""
+    for seed in seeds[:TRIED]:
+        edges = shuffle_graph(graph, null, np.random.default_rng(seed)).edges
+        for pair, block in graph.edges.items():
+            if pair not in edges or edges[pair].shape != block.shape:
+                return True
+            other = edges[pair]
+            same = block.astype(other.dtype) if isinstance(other, np.ndarray) else sp.csr_array(block)
+            if abs(same - other).max() > 0:
+                return True
+    return False
 
 
 def shuffle_test(
@@ -221,7 +248,7 @@ def shuffle_test(
     """Shuffle test at one k: is the n-cut lower than that of shuffled networks? See ``shuffle_tests``.
 
     Warns:
-        ModlibWarning: if the test is ``blind``, as it is for most deep networks.
+        ModlibWarning: if the test is ``blind``, as it is for most deep networks, or as ``shuffle_tests``.
 
     Two planted modules are rarer than all 19 shuffles, a random network is not:
 

@@ -20,7 +20,7 @@ from modlib.errors import InputError
 from modlib.masks.learning import KEPT_POINTS, LearnedMask, MaskSettings, at_inference, loss_of_samples
 from modlib.masks.mask import Mask, fingerprint, sharing
 from modlib.masks.sampling import Sampler, laid_out
-from modlib.networks.modules import outputs_of
+from modlib.networks.modules import outputs_of, with_gradients
 from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn
 
 Kept = Mapping[str, np.ndarray]
@@ -140,7 +140,7 @@ def learn_with_weights(
     >>> (network.weight.flatten() - 0.5).sign().tolist()
     [0.0, -1.0]
     """
-    module, rng = instance(module, nn.Module, "module", "pass a torch module"), generator(rng)
+    module, rng = with_gradients(instance(module, nn.Module, "module", "pass a torch module")), generator(rng)
     settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
     draw, loss = function(draw, "draw", "make it by draw_from"), function(loss, "loss", "of outputs and targets")
     parameters = dict(module.named_parameters())

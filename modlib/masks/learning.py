@@ -22,7 +22,7 @@ from modlib.checks import choice, function, generator, instance, items, real, se
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
-from modlib.networks.modules import outputs_of
+from modlib.networks.modules import outputs_of, with_gradients
 from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn, loss_of
@@ -152,9 +152,11 @@ def learn_mask(
     >>> found.mask, found.mask.keep["weight"].tolist()
     (Mask(weight=1 of 4, total=1 of 4), [[True, False], [False, False]])
     """
-    module, rng = torch_module(model), generator(rng)
+    module, rng = with_gradients(torch_module(model)), generator(rng)
     settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
     draw, loss = function(draw, "draw", "make it by draw_from"), function(loss, "loss", "of outputs and targets")
+    if on_step is not None:
+        function(on_step, "on_step", "of the number of a step and its loss")
     sparse = [name for name, part in module.named_modules() if getattr(part, "sparse", False)]
     if sparse:
         raise InputError(
@@ -163,7 +165,7 @@ def learn_mask(
         )
     parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
     names = parameter_names(module) if names is None else items(names, "names")
-    names = [choice(name, parameters, "a parameter") for name in names]
+    names = list(dict.fromkeys(choice(name, parameters, "a parameter") for name in names))  # each once
     if fixed is not None:
         instance(fixed, Mask, "fixed", "learn it by learn_mask").check(module)
         for name, kept in fixed.keep.items():
@@ -345,7 +347,7 @@ def loss_of_samples(
         if batched:
             try:
                 return at_once(sampled, inputs, targets).mean()
-            except RuntimeError:  # no batching rule; a fault of the network itself comes again below
+            except (RuntimeError, InputError):  # no batching rule; a fault of the network itself comes again below
                 batched = False
         # unbind, as the gradient of an index is a tensor of zeros as large as all samples
         weights = zip(*(tensor.unbind() for tensor in sampled.values()), strict=True)

@@ -14,8 +14,8 @@ from .known import (
     shared_part as shared_part,
     two_functions as two_functions,
 )
+from .layers import Layer as Layer
 from .network import (
-    Layer as Layer,
     Network as Network,
     answers as answers,
     as_network as as_network,

@@ -16,6 +16,7 @@ from torch import Tensor, fx
 
 from modlib.checks import array
 from modlib.errors import InputError
+from modlib.networks.frameworks import layout_hint
 from modlib.networks.operations import CONSTANTS, ELEMENTWISE, changes_argument, name_of
 from modlib.networks.programs import tensors_of
 from modlib.networks.traces import Trace, UnitLayer
@@ -181,6 +182,11 @@ def as_taken(trace: Trace, inputs: np.ndarray) -> Tensor:
             f"the network takes {', '.join(trace.program.names)}; expected one that takes its inputs as one array"
         )
     (example,) = trace.program.inputs
+    if (given := np.shape(inputs))[1:] != example.shape[1:] and len(given) == 4:
+        raise InputError(
+            f"inputs of shape {given} arrived; expected (n, {', '.join(map(str, example.shape[1:]))}), as the network "
+            f"was traced{layout_hint(given)}, or trace it with an example of these"
+        )
     found = array(inputs, "inputs", ("n", *example.shape[1:]), dtype=np.float32 if _is_real(example) else None)
     if not _is_real(example) and not np.array_equal(found, np.trunc(found)):
         raise InputError("inputs arrived that are no whole numbers; expected those that the network was traced with")

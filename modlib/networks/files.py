@@ -9,14 +9,15 @@ import pickle
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from modlib.checks import arrived
 from modlib.errors import DataError, InputError
 from modlib.files import check_size, read_arrays
-from modlib.networks.network import Network, from_arrays, to_array
-from modlib.networks.states import order_of
+from modlib.networks.network import Network, from_arrays
+from modlib.networks.states import order_of, weight_array
 
 
 def load_network(path: str | Path, activation: str = "relu", order: Sequence[str] | None = None) -> Network:
@@ -72,10 +73,11 @@ def load_network(path: str | Path, activation: str = "relu", order: Sequence[str
         )
     shapes = {name.removesuffix("."): state[f"{name}weight"].shape[::-1] for name in names}
     names = [f"{name}." if name else name for name in order_of(shapes, order)]
-    return from_arrays([state[f"{n}weight"].T for n in names], [state.get(f"{n}bias") for n in names], activation)
+    arrays = {name: weight_array(value, f"{name} of {path}") for name, value in state.items()}
+    return from_arrays([arrays[f"{n}weight"].T for n in names], [arrays.get(f"{n}bias") for n in names], activation)
 
 
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+def _read_safetensors(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -83,10 +85,10 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} does not read as a safetensors file ({error}); save it again") from error
-    return {key: to_array(value) for key, value in state.items()}
+    return dict(state)
 
 
-def _read_state_dict(path: Path) -> dict[str, np.ndarray]:
+def _read_state_dict(path: Path) -> dict[str, Any]:
     import torch
 
     try:
@@ -95,9 +97,13 @@ def _read_state_dict(path: Path) -> dict[str, np.ndarray]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise DataError(
-            f"{path} does not read as a file of tensors alone ({str(error).splitlines()[0]}); "
+            f"{path} does not read as a file of tensors alone ({_first_line(error)}); "
             "a pickled model is refused because it can run code: save model.state_dict() instead"
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{path} holds a {type(state).__name__} that is no state dict; save model.state_dict()")
-    return {str(key): to_array(value) for key, value in state.items()}
+    return {str(key): value for key, value in state.items()}
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "it is empty")

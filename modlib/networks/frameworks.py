@@ -6,7 +6,7 @@ Chapter: ``clusterability``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -42,3 +42,14 @@ def is_onnx(model: object) -> bool:
 def is_keras(model: object) -> bool:
     """Whether it is a model of Keras 2 or 3."""
     return any(base.__module__.split(".")[0] in ("keras", "tf_keras") for base in type(model).__mro__)
+
+
+def layout_hint(shape: Sequence[int]) -> str:
+    """What may be wrong with inputs of a shape that do not fit: images that are channels last.
+
+    >>> layout_hint((5, 10)), layout_hint((5, 32, 32, 3))
+    ('', '; images are (n, channels, height, width), also those of a Keras model: pass inputs.transpose(0, 3, 1, 2)')
+    """
+    if len(shape) != 4:
+        return ""
+    return "; images are (n, channels, height, width), also those of a Keras model: pass inputs.transpose(0, 3, 1, 2)"

@@ -7,6 +7,7 @@ be called more than once. Chapter: ``clusterability``.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -86,6 +87,19 @@ def keras_module(model: Any) -> nn.Module:
     if len(placed) == 1 and len(set(names)) == len(steps) and follows:
         return sequential({name: modules[name] for name in names})
     return fx.GraphModule(modules, graph)
+
+
+def example_of(model: Any) -> tuple[np.ndarray, ...] | None:
+    """Two inputs of the declared shapes, images with channels first; None if the model declares none, or in part."""
+    shapes = [tuple(tensor.shape)[1:] for tensor in model.inputs or []]
+    if not shapes or None in {side for shape in shapes for side in shape}:
+        return None
+    shapes = [(shape[-1], *shape[:-1]) if len(shape) == 3 else shape for shape in shapes]
+    kinds = [np.int64 if "int" in str(tensor.dtype) else np.float32 for tensor in model.inputs]
+    return tuple(
+        np.linspace(0, 1, 2 * math.prod(shape)).reshape(2, *shape).astype(kind)
+        for shape, kind in zip(shapes, kinds, strict=True)
+    )
 
 
 def _follow(

@@ -6,8 +6,9 @@ This module imports torch. Chapter: ``clusterability``.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from modlib.checks import choice
 from modlib.errors import InputError
+from modlib.networks.frameworks import layout_hint
 
 # Name of an activation in Keras and in torch.nn.functional, and its class in torch.nn.
 ACTIVATIONS = {
@@ -109,6 +111,9 @@ def plain_copy(module: nn.Module) -> nn.Module:
         if isinstance(value, Tensor) and not value.is_leaf
     }
     copied = copy.deepcopy(module, computed).eval()
+    for part in copied.modules():
+        for held in (part._modules, part._parameters, part._buffers):
+            _rename(cast(dict[str, Any], held))
     for part in list(copied.modules()):
         for hook in list(part._forward_pre_hooks.values()):
             if isinstance(hook, prune.BasePruningMethod):
@@ -127,6 +132,44 @@ def plain_copy(module: nn.Module) -> nn.Module:
     return copied.float()
 
 
+def with_gradients(module: nn.Module) -> nn.Module:
+    """The module itself, if what it computes can have gradients.
+
+    Raises:
+        InputError: within ``torch.inference_mode``, or if its parameters were made there.
+    """
+    made_there = [name for name, parameter in module.named_parameters() if parameter.is_inference()]
+    if torch.is_inference_mode_enabled() or made_there:
+        what = f"parameters made in it, such as {made_there[0]}," if made_there else "a call in it"
+        raise InputError(
+            f"torch.inference_mode leaves no gradients, and {what} arrived; expected tensors that can have some: "
+            "outside of it call with copy.deepcopy(model)"
+        )
+    return module
+
+
+def writable(name: str) -> str:
+    """A name that can stand in a program of PyTorch's, which writes it between quotes.
+
+    >>> writable('a "name"')
+    "a 'name'"
+    """
+    return re.sub(r"[\x00-\x1f\\]", "/", name.replace('"', "'"))
+
+
+def _rename(held: dict[str, Any]) -> None:
+    """Give parts of a module names that are writable, in place and in the same order."""
+    found: dict[str, Any] = {}
+    for name, part in held.items():
+        new = writable(name)
+        while new in found or (new != name and new in held):
+            new += "_"
+        found[new] = part
+    if list(found) != list(held):
+        held.clear()
+        held.update(found)
+
+
 def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
     """What a module returns for inputs.
 
@@ -139,6 +182,7 @@ def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
         raise InputError(
             f"inputs of shape {tuple(inputs.shape)} and type {inputs.dtype} arrived, which the {type(module).__name__} "
             f"does not take ({str(error).strip().partition(chr(10))[0]}); expected what its forward takes"
+            f"{layout_hint(inputs.shape)}"
         ) from error
 
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from modlib.checks import array, choice, instance, items, whole
 from modlib.errors import GraphError, InputError
-from modlib.networks.frameworks import is_keras, is_onnx, is_torch, way_out
+from modlib.networks.frameworks import is_keras, is_onnx, is_torch, layout_hint, way_out
+from modlib.networks.layers import Layer, check_norm
 from modlib.networks.normalisation import BatchNorm, fold_batch_norm
 from modlib.reprs import BriefRepr
 
@@ -43,30 +44,6 @@ TORCH_LAYERS = f"{', '.join((*WEIGHTED_MODULES, *PLAIN_MODULES))}, activations, 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Layer(BriefRepr):
-    """A layer of weights, and what is applied to its output before the next one.
-
-    Attributes:
-        name: name of the layer in the model it came from.
-        kernel: (fan-in, fan-out), or (height, width, in, out) for a convolution.
-        bias: (fan-out,), or None.
-        activation: a name in ``modlib.networks.modules.ACTIVATIONS``, or ``linear``.
-        batch_norm: the batch normalisation that follows, or None.
-    """
-
-    name: str
-    kernel: np.ndarray
-    bias: np.ndarray | None
-    activation: str = "linear"
-    batch_norm: BatchNorm | None = None
-
-    @property
-    def kind(self) -> str:
-        """``dense`` or ``conv``."""
-        return "conv" if self.kernel.ndim == 4 else "dense"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
 class Network(BriefRepr):
     """A trained network in one form.
 
@@ -76,12 +53,33 @@ class Network(BriefRepr):
             layout: images are (n, channels, height, width), whatever the original took.
         input_norm: the batch normalisation before the first layer, one value a feature that it reads, or None.
 
+    Raises:
+        InputError: if one of them is of another kind, there is no layer, or a layer cannot read the one before.
+
     Chapter: ``clusterability``.
     """
 
     layers: tuple[Layer, ...]
     module: nn.Module
     input_norm: BatchNorm | None = None
+
+    def __post_init__(self) -> None:
+        import torch
+
+        remedy = "make networks by as_network"
+        layers = tuple(instance(layer, Layer, "a layer", remedy) for layer in items(self.layers, "layers"))
+        object.__setattr__(self, "layers", layers)
+        instance(self.module, torch.nn.Module, "module", "pass a torch module")
+        for before, after in pairwise(layers):
+            given, taken = before.kernel.shape[-1], after.kernel.shape[-2]
+            flattened = before.kind == "conv" and after.kind == "dense"
+            if taken % given if flattened else taken != given:
+                raise InputError(
+                    f"layers do not chain: {after.name!r} reads {taken} features of the {given} outputs of "
+                    f"{before.name!r}; expected as many: {remedy}"
+                )
+        if self.input_norm is not None:
+            check_norm(self.input_norm, layers[0].kernel.shape[-2], "input_norm")
 
     def _facts(self) -> dict[str, object]:
         return {
@@ -185,7 +183,8 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
             return torch.cat([module(batch).argmax(-1) for batch in batches]).numpy()
     except (RuntimeError, IndexError) as error:
         raise InputError(
-            f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module takes"
+            f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module "
+            f"takes{layout_hint(inputs.shape)}"
         ) from error
 
 

@@ -5,6 +5,7 @@ Chapter: ``convolutional-networks``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,9 @@ class BatchNorm(BriefRepr):
     Attributes:
         gamma, beta, mean, variance: one value a channel, (channels,).
         epsilon: what keeps the root away from 0.
+
+    Raises:
+        InputError: if there is not one finite number a channel, a variance or epsilon is negative.
     """
 
     gamma: np.ndarray
@@ -28,6 +32,13 @@ class BatchNorm(BriefRepr):
     mean: np.ndarray
     variance: np.ndarray
     epsilon: float
+
+    def __post_init__(self) -> None:
+        (channels,) = array(self.gamma, "gamma", ("channels",)).shape
+        for name in ("gamma", "beta", "mean", "variance"):
+            least = 0 if name == "variance" else -math.inf
+            object.__setattr__(self, name, array(getattr(self, name), name, (channels,), least=least))
+        object.__setattr__(self, "epsilon", real(self.epsilon, "epsilon", least=0))
 
 
 def fold_batch_norm(kernel: np.ndarray, gamma: np.ndarray, variance: np.ndarray, epsilon: float) -> np.ndarray:

@@ -26,21 +26,33 @@ MOVES = _names(
     unfold unsafe_chunk unsafe_split unsqueeze view view_as vstack _unsafe_view
     """
 )
+VIEWS = MOVES | _names("getitem")
+# A second tensor takes the place of a part of the first.
+SCATTERS = _names("slice_scatter select_scatter diagonal_scatter index_put")
 # Work number by number on one or several tensors, or only scale and shift by what they know of all numbers.
 ELEMENTWISE = _names(
     """
-    abs absolute add addcdiv addcmul alpha_dropout celu clamp clamp_max clamp_min clip copysign cos div divide double
-    dropout dropout1d dropout2d dropout3d elu eq erf exp expm1 feature_alpha_dropout feature_dropout float floor_divide
-    fmod gaussian_dropout ge gelu group_norm gt half hardshrink hardsigmoid hardswish hardtanh instance_norm
-    layer_norm le leaky_relu lerp local_response_norm log log1p log_softmax logical_and logical_not logical_or
-    logsigmoid log_sigmoid lt masked_fill max_elementwise maximum minimum mish mul multiply native_dropout
+    abs absolute add addcdiv addcmul alpha_dropout celu clamp clamp_max clamp_min clip copy copysign cos div divide
+    double dropout dropout1d dropout2d dropout3d elu eq erf exp expm1 feature_alpha_dropout feature_dropout float
+    floor_divide fmod gaussian_dropout ge gelu group_norm gt half hardshrink hardsigmoid hardswish hardtanh
+    instance_norm layer_norm le leaky_relu lerp local_response_norm log log1p log_softmax logical_and logical_not
+    logical_or logsigmoid log_sigmoid lt masked_fill max_elementwise maximum minimum mish mul multiply native_dropout
     native_group_norm native_layer_norm ne neg negative normalize pow prelu reciprocal relu relu6 rms_norm rrelu rsqrt
-    rsub selu sigmoid sign silu sin softmax softmin softplus softshrink softsign special_expit sqrt square sub subtract
-    stochastic_depth swish tanh tanhshrink threshold to truediv true_divide type where bfloat16 expit _to_copy
-    _softmax _log_softmax _safe_softmax positive zero_dropout type_as detach_copy
+    rsub selu sigmoid sign silu sin softmax softmin softplus softshrink softsign special_expit sqrt square sub
+    subtract stochastic_depth swish tanh tanhshrink threshold to truediv true_divide type where bfloat16 expit
+    _to_copy _softmax _log_softmax _safe_softmax positive zero_dropout type_as detach_copy
     """
 )
+# Of those, the ones that are linear in what has units: copies, and sums with constant gains.
+COPIES = _names(
+    """
+    alpha_dropout bfloat16 detach_copy double dropout dropout1d dropout2d dropout3d feature_alpha_dropout
+    feature_dropout float half positive stochastic_depth to type type_as zero_dropout _to_copy
+    """
+)
+SUMS, DIFFERENCES = _names("add"), _names("sub subtract")
 PRODUCTS, QUOTIENTS = _names("mul multiply"), _names("div divide truediv true_divide")
+NORMS = _names("group_norm instance_norm layer_norm native_group_norm native_layer_norm rms_norm")
 POOLS = _names(
     """
     adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
@@ -50,6 +62,7 @@ POOLS = _names(
     """
 )
 REDUCTIONS = _names("mean sum amax amin max min norm std var logsumexp prod linalg_vector_norm count_nonzero")
+PASSED = ELEMENTWISE | POOLS | MOVES | _names("getitem batch_norm mean")  # change units, but let none meet others
 CONSTANTS = _names(
     """
     zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full new_empty size sym_size
@@ -120,3 +133,22 @@ def changes_argument(node: fx.Node) -> bool:
     target: Any = node.target
     name = target if isinstance(target, str) else getattr(target, "__name__", "")
     return (name.split(".")[0].endswith("_") and not name.startswith("__")) or name in IN_PLACE
+
+
+def changes_part(node: fx.Node) -> bool:
+    """Whether a step changes numbers in place that another step returns as well: the whole they are of, or a part."""
+    changed = node.args[0] if node.args else None
+    if not (isinstance(changed, fx.Node) and node.op.startswith("call") and changes_argument(node)):
+        return False
+    if any(_is_view(user) and user < node for user in changed.users):
+        return True
+    while _is_view(changed) and isinstance(changed.args[0], fx.Node):
+        changed = changed.args[0]
+        if len(changed.users) > 1:
+            return True
+    return False
+
+
+def _is_view(node: fx.Node) -> bool:
+    """Whether a step may return the numbers of its first argument, at the same place in memory."""
+    return node.op in ("call_function", "call_method") and name_of(node, None) in VIEWS

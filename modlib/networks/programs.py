@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from modlib.errors import InputError
+from modlib.networks.frameworks import layout_hint
 from modlib.networks.modules import LayerTracer
+from modlib.networks.operations import changes_part
 
 SIDES = (32, 64, 28, 96, 224, 128, 299, *range(63, 3, -1))  # of images that are tried where no example is given
 STEPS = 8  # of a sequence that is tried
@@ -105,9 +107,11 @@ def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], obj
         if inputs is None
         else f"{ {name: _shape(value) for name, value in arguments.items()} } does not fit"
     )
+    given_shapes = [value.shape for value in arguments.values() if isinstance(value, Tensor)]
+    hint = "" if inputs is None else max(map(layout_hint, given_shapes), default="")
     raise InputError(
         f"the {type(module).__name__} needs an example input, and {shapes} ({fault}); expected what its forward takes: "
-        "pass inputs=, an array (n, ...), a tuple of them, or a mapping by name"
+        f"pass inputs=, an array (n, ...), a tuple of them, or a mapping by name{hint}"
     )
 
 
@@ -189,6 +193,8 @@ def _by_fx(module: nn.Module, given: Mapping[str, Any]) -> Steps:
         parameters, fixed = inspect.signature(module.forward).parameters, {}
         given = dict(zip(parameters, given.values(), strict=False))
     graph = LayerTracer().trace(module, concrete_args=fixed or None)
+    if any(changes_part(node) for node in graph.nodes):
+        raise ValueError("it changes a part of an activation in place")
     for node in [node for node in graph.nodes if node.op == "placeholder"]:
         if not isinstance(given.get(str(node.target)), Tensor):
             for user in list(node.users):
@@ -217,6 +223,8 @@ def _by_export(module: nn.Module, given: Mapping[str, Any]) -> Steps:
     exported = torch.export.export(
         Fixed().eval(), tuple(taken.values()), dynamic_shapes={"tensors": any_number}, strict=False
     )
+    if any(changes_part(node) for node in exported.graph.nodes):
+        exported = exported.run_decompositions({})  # to steps that return new tensors
     return exported.module(check_guards=False), taken
 
 

@@ -10,28 +10,30 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor, fx, nn
 
 from modlib.errors import InputError
-from modlib.networks.network import to_array
-from modlib.networks.normalisation import BatchNorm
+from modlib.networks.gains import batch_norm_gain, linear_terms, norm_gain, product
 from modlib.networks.operations import (
     CONSTANTS,
     ELEMENTWISE,
     MOVES,
+    NORMS,
+    PASSED,
     POOLS,
     PRODUCTS,
-    QUOTIENTS,
     REDUCTIONS,
+    SCATTERS,
+    SPLITS,
     changes_argument,
     name_of,
+    snake,
 )
 from modlib.networks.programs import Program
-from modlib.networks.traces import Trace, UnitLayer, Weights
-from modlib.networks.units import NONE, Units, incidence, moved, pooled, reduced, together, united
+from modlib.networks.reductions import pooled, reduced
+from modlib.networks.traces import UnitLayer
+from modlib.networks.units import NONE, Units, added, incidence, moved, together, united
 from modlib.networks.weight_layers import LAYERS
 
 
@@ -47,7 +49,9 @@ class Reader(fx.Interpreter):
         self.first = [0]  # number of the first unit of every layer, and of all units
         self.n_inputs = 0
         self.read: list[tuple[int, np.ndarray, int, tuple[np.ndarray, ...], fx.Node | None]] = []
-        self.norms: dict[fx.Node, BatchNorm] = {}
+        self.gains: dict[int, np.ndarray] = {}  # of a layer's outputs
+        self.numbers: dict[tuple[object, ...], int] = {}  # of steps that compute different things
+        self.number_of: dict[fx.Node, int] = {}
         self.merged: list[tuple[np.ndarray, np.ndarray]] = []
 
     # --- values and units
@@ -56,11 +60,12 @@ class Reader(fx.Interpreter):
         """Value of a step; its units are noted."""
         value = super().run_node(node)
         self.env[node] = value
+        self.number_of[node] = self._number(node)
         if node.op == "placeholder":
-            self.units[node] = self._input(node, value)
+            self.units[node] = self.numbered(node, self._input(node, value))
         elif node.op.startswith("call"):
             try:
-                self.units[node] = self._units(node, value)
+                self.units[node] = self.numbered(node, self._units(node, value))
             except InputError:
                 raise
             except Exception as error:  # a use of a function that was not thought of
@@ -68,7 +73,25 @@ class Reader(fx.Interpreter):
                 raise self.refused(node, what) from error
             if changes_argument(node) and isinstance(node.args[0], fx.Node):
                 self.units[node.args[0]] = self.units[node]
+                self.number_of[node.args[0]] = self.number_of[node]
         return value
+
+    def _number(self, node: fx.Node) -> int:
+        """Number of what a step computes: the same for steps that do the same to the same values."""
+        module = self.submodules[str(node.target)] if node.op == "call_module" else None
+        options = {name: value for name, value in node.kwargs.items() if name != "inplace"}
+        arguments = fx.node.map_arg((node.args, options), lambda one: f"step {self.number_of[one]}")
+        kind, settings = node.op if node.op in ("placeholder", "get_attr") else "call", ""
+        what = node.target if module is not None or kind != "call" else self.name_of(node)
+        if module is not None and not module.state_dict():
+            what, settings = snake(type(module).__name__), module.extra_repr()
+        return self.numbers.setdefault((kind, what, repr(arguments), settings), len(self.numbers))
+
+    def numbered(self, node: fx.Node, units: Any) -> Any:
+        """Units of a step, with the numbers of their terms where they are the step's own."""
+        if isinstance(units, list | tuple):
+            return type(units)(self.numbered(node, part) for part in units)
+        return units if units is None or units.terms is not None else units.numbered(self.number_of[node])
 
     def value(self, argument: Any) -> Any:
         """The value of an argument of a step."""
@@ -106,7 +129,10 @@ class Reader(fx.Interpreter):
         if not isinstance(value[0] if isinstance(value, list | tuple) and value else value, Tensor):
             return None  # a size, a shape, a check
         if name == "batch_norm":
-            return self._batch_norm(node, module)
+            units = self.units_of(node.args[0])
+            return self._scaled(node.args[0], units, batch_norm_gain(self, node, len(units.shape)))
+        if name in SCATTERS:
+            return self._scatter(node, name)
         if name in MOVES or name == "getitem":
             return self._move(node)
         if name in POOLS and isinstance(value, Tensor):
@@ -114,9 +140,9 @@ class Reader(fx.Interpreter):
         if name in REDUCTIONS:
             return self._reduce(node, name, value)
         if name in ELEMENTWISE and not isinstance(value, tuple):
-            return united(self._multiplied(node, name, value.shape), value.shape)
+            return self._elementwise(node, name, value.shape)
         if name in ELEMENTWISE:  # native norms return statistics as well
-            return (united([self.units_of(node.args[0])], value[0].shape), *[None] * (len(value) - 1))
+            return (self._elementwise(node, name, value[0].shape), *[None] * (len(value) - 1))
         raise self.refused(node, f"a {name}, in which units may mix in a way that no edge stands for")
 
     def refused(self, node: fx.Node, what: str) -> InputError:
@@ -157,6 +183,20 @@ class Reader(fx.Interpreter):
         found = [self.units_of(part) for part in parts]
         return moved(run, [value if units is None else units for value, units in zip(values, found, strict=True)])
 
+    def _scatter(self, node: fx.Node, name: str) -> Any:
+        places = (0, 2) if name == "index_put" else (0, 1)
+        if name == "index_put" and len(node.args) > 3 and node.args[3]:
+            raise self.refused(node, "an index_put that adds to what is there")
+        arguments = [self.value(argument) for argument in node.args]
+        found = [self.units_of(node.args[at]) for at in places]
+        parts = [arguments[at] if units is None else units for at, units in zip(places, found, strict=True)]
+
+        def run(rows: list[Tensor]) -> Any:
+            put = [rows[places.index(at)] if at in places else argument for at, argument in enumerate(arguments)]
+            return node.target(*put, **self.value(dict(node.kwargs)))  # type: ignore[operator]
+
+        return moved(run, parts)
+
     def _reduce(self, node: fx.Node, name: str, value: Any) -> Any:
         if len(node.args) > 1 and isinstance(self.units_of(node.args[1]), Units) and name in ("max", "min"):
             return united([self.units_of(node.args[0]), self.units_of(node.args[1])], value.shape)
@@ -165,39 +205,60 @@ class Reader(fx.Interpreter):
         dims = arguments.get("dim", self.value(node.args[position]) if len(node.args) > position else None)
         keep = next((arg for arg in self.value(node.args[position + 1 :]) if isinstance(arg, bool)), False)
         keep = arguments.get("keepdim", keep)
-        dims = list(range(len(units.shape))) if dims is None else dims
-
-        def reduce(row: Tensor, by: str) -> Tensor:
-            return getattr(torch, by)(row, dim=dims, keepdim=keep)
-
-        found = reduced(units, reduce)
+        dims = list(range(len(units.shape))) if dims is None else [dims] if isinstance(dims, int) else dims
+        found = reduced(units, dims, keep, name, self.first)
         return found if isinstance(value, Tensor) else (found, None)
 
-    def _multiplied(self, node: fx.Node, name: str, shape: Sequence[int]) -> list[Units]:
-        """Units of all arguments that have some, times the constants by which the step multiplies them."""
-        arguments = [*node.args, *node.kwargs.values()]
-        parts = [units for argument in arguments if isinstance(units := self.units_of(argument), Units)]
-        if name in PRODUCTS | QUOTIENTS and len(parts) == 1:
-            (gain,) = [self.value(one) for one in arguments[:2] if self.units_of(one) is None]
-            size = torch.as_tensor(gain, dtype=torch.float32).abs()
-            if name in PRODUCTS:
-                return [united(parts, shape).times(size)]
-            return parts if self.units_of(arguments[0]) is None else [united(parts, shape).times(1 / size)]
-        if name in PRODUCTS and len(parts) == 2:
-            first, second = (united([part], shape) for part in parts)
-            shared = bool(torch.isin(first.ids[first.ids >= 0], second.ids).any())
-            if shared and not _equal_scales(first, second):  # a function written by hand, such as GELU
-                return [Units(first.ids), Units(second.ids)]
-        if len(parts) == 2 and "alpha" in node.kwargs:  # of a sum: what its second argument is multiplied by
-            parts[1] = parts[1].times(torch.tensor(float(self.value(node.kwargs["alpha"]))).abs())
-        return parts
+    def _elementwise(self, node: fx.Node, name: str, shape: torch.Size) -> Units | None:
+        terms = linear_terms(self, node, name)
+        arguments = [*node.args, *node.kwargs.values()] if terms is None else [term for term, _ in terms]
+        found = [one if isinstance(one, Units) else self.units_of(one) for one in arguments]
+        if terms is None:
+            parts = [units for units in found if isinstance(units, Units)]
+            units = (product if name in PRODUCTS else united)(parts, shape)
+            gain = norm_gain(self, node, name, len(shape)) if name in NORMS else None
+            return self._scaled(node.args[0], units, gain)
+        factors = [torch.as_tensor(factor, dtype=torch.float64) for _, factor in terms]
+        present = [at for at, units in enumerate(found) if isinstance(units, Units)]
+        if not present:
+            return None  # what has units is written over
+        if len(present) == 1:
+            (at,) = present
+            units = self._scaled(arguments[at], found[at].to_shape(shape), factors[at])
+            return units if factors[at].all() else units.times((factors[at] != 0).double())  # a mask: not read
+        return added([_times(found[at].to_shape(shape), factors[at]) for at in present], shape)
+
+    def _scaled(self, source: Any, units: Units, factor: Tensor | None) -> Units:
+        """Units times a constant.
+
+        If they are those of one layer, which go nowhere else on the way, it belongs to the weights into them.
+        """
+        if factor is None or (factor == 1).all():
+            return units
+        layer = self._layer_before(source)
+        gain = None if layer is None else self._gain_of(layer, units, factor)
+        if layer is None or gain is None:
+            return units.times(factor)
+        self.gains[layer] = self.gains.get(layer, 1) * gain
+        return units
+
+    def _gain_of(self, layer: int, units: Units, factor: Tensor) -> np.ndarray | None:
+        """By what every unit of a layer is multiplied, in size; None if others are too, or it depends on the place."""
+        start, stop = self.first[layer : layer + 2]
+        ids = units.ids.flatten()
+        own, size = (ids >= start) & (ids < stop), factor.abs().expand(units.ids.shape).flatten()
+        if (own != (ids != NONE)).any():
+            return None
+        ones, places = torch.ones(stop - start, dtype=size.dtype), ids[own] - start
+        low, high = (ones.scatter_reduce(0, places, size[own], by, include_self=False) for by in ("amin", "amax"))
+        return low.numpy() if torch.equal(low, high) else None
 
     def _as_channels(self, units: Units) -> Units:
         """Inputs whose places are pooled: a channel is one unit, whatever its place."""
         inputs = self._merge_inputs(units, range(2, len(units.shape)))
         flat = units.ids.flatten(3)
         first = flat[..., :1].expand_as(flat).reshape(units.ids.shape)
-        return Units(torch.where(inputs, first, units.ids), units.scale)
+        return replace(units, ids=torch.where(inputs, first, units.ids))
 
     def _merge_inputs(self, units: Units, axes: Sequence[int]) -> Tensor:
         """Take inputs that lie beside each other along axes for one unit; returns where inputs are."""
@@ -209,41 +270,14 @@ class Reader(fx.Interpreter):
             self.merged += together(Units(torch.where(inputs, units.ids, NONE)), axes)
         return inputs
 
-    def _batch_norm(self, node: fx.Node, module: Any) -> Units:
-        source, names = node.args[0], ("running_mean", "running_var", "weight", "bias")
-        if module is not None:
-            given = {name: getattr(module, name) for name in names} | {"eps": module.eps}
-        elif hasattr(node.target, "_schema"):  # input, weight, bias, running mean, running var, training, momentum, eps
-            order = ("weight", "bias", "running_mean", "running_var", "training", "momentum", "eps")
-            given = dict(zip(order, self.value(node.args[1:]), strict=False))
-        else:
-            order = ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-            given = {"weight": None, "bias": None, "eps": 1e-5} | dict(
-                zip(order, self.value(node.args[1:]), strict=False)
-            )
-            given |= self.value(dict(node.kwargs))
-        units: Units = self.units_of(source)
-        if given.get("running_var") is None:
-            return units  # it divides by what it sees, as other norms do
-        mean, variance = to_array(given["running_mean"]), to_array(given["running_var"])
-        gamma = np.ones_like(mean) if given["weight"] is None else to_array(given["weight"])
-        beta = np.zeros_like(mean) if given["bias"] is None else to_array(given["bias"])
-        norm = BatchNorm(gamma, beta, mean, variance, float(given["eps"]))
-        layer = self._layer_before(source)
-        if layer is not None and layer not in self.norms:
-            self.norms[layer] = norm
-            return units
-        factor = torch.as_tensor(np.abs(gamma) / np.sqrt(variance + norm.epsilon))
-        return units.times(factor.reshape(1, -1, *[1] * (len(units.shape) - 2)))
-
-    def _layer_before(self, node: Any) -> fx.Node | None:
-        """The layer whose outputs arrive, channel by channel, if they go nowhere else on the way."""
+    def _layer_before(self, node: Any) -> int | None:
+        """The layer whose outputs arrive, if they go nowhere else and meet no others on the way."""
         while isinstance(node, fx.Node) and len(node.users) == 1:
-            if any(node is read[4] for read in self.read):
-                return node
-            name = self.name_of(node)
+            found = next((layer for layer, *_, read_by in self.read if read_by is node), None)
+            if found is not None:
+                return found
             sources = [part for part in node.all_input_nodes if self.units.get(part) is not None]
-            if name not in ELEMENTWISE | POOLS or len(sources) != 1:
+            if self.name_of(node) not in PASSED or len(sources) != 1:
                 return None
             node = sources[0]
         return None
@@ -266,28 +300,15 @@ class Reader(fx.Interpreter):
         Only if they come from a projection of their own: what else reads them would lose them too.
         """
         while isinstance(node, fx.Node):
-            if any(node is read[4] for read in self.read):
+            if any(node is read_by for *_, read_by in self.read):
                 self.merged += together(units, [axis])
                 return
             sources = [part for part in node.all_input_nodes if self.units.get(part) is not None]
             if len(sources) != 1 or not all(
-                self._splits(user) for user in sources[0].users if len(sources[0].users) > 1
+                self.name_of(user) in SPLITS for user in sources[0].users if len(sources[0].users) > 1
             ):
                 return
             node = sources[0]
-
-    def _splits(self, node: fx.Node) -> bool:
-        return self.name_of(node) in (
-            "getitem",
-            "chunk",
-            "split",
-            "unbind",
-            "select",
-            "slice",
-            "size",
-            "shape",
-            "sym_size",
-        )
 
     def name_of(self, node: fx.Node) -> str:
         """What a step does, see ``modlib.networks.operations``."""
@@ -316,68 +337,6 @@ class Reader(fx.Interpreter):
             return str(weight.target).rsplit(".", 1)[0].removeprefix("module.")
         return self.place(node)
 
-    def finished(self) -> Trace:
-        """The network, with units that were merged as one."""
-        n = self.first[-1]
-        pairs = np.hstack([np.empty((2, 0), dtype=int), *(np.stack(pair) for pair in self.merged)])
-        first, second = pairs
-        _, group = connected_components(sp.coo_array((np.ones(len(first)), (first, second)), shape=(n, n)), False)
-        layers: list[UnitLayer] = []
-        unit = np.empty(n, dtype=int)
-        for old, start, stop in zip(self.layers, self.first, self.first[1:], strict=False):
-            _, at, number = np.unique(group[start:stop], return_index=True, return_inverse=True)
-            unit[start:stop] = np.argsort(np.argsort(at))[number]  # in the order of the first of each
-            layers.append(replace(old, size=len(at)))
-        of_unit = np.repeat(np.arange(len(layers)), np.diff(self.first))
-        weights = []
-        for layer, kernel, groups, (ids, features, scale), node in self.read:
-            reads = {}
-            for source in np.unique(of_unit[ids]).tolist():
-                here = of_unit[ids] == source
-                places = unit[ids[here]], features[here]
-                shape = layers[source].size, kernel.shape[-2] * groups
-                sums, times = (
-                    sp.coo_array((v, places), shape=shape).tocsr() for v in (scale[here], np.ones(sum(here)))
-                )
-                sums.data /= times.data  # places that became one unit are read once
-                sums.eliminate_zeros()  # what is multiplied by 0 is not read
-                reads[source] = sums
-            outputs = unit[self.first[layer] : self.first[layer + 1]]
-            norm = self.norms.get(node) if node is not None else None
-            weights.append(Weights(layer, kernel, groups, outputs, reads, norm))
-        return _without_unread_inputs(Trace(tuple(layers), tuple(weights), self.program, self._outputs()))
 
-    def _outputs(self) -> frozenset[int]:
-        """Numbers of the layers whose units are in what the program returns."""
-        (last,) = self.program.graph.graph.find_nodes(op="output")
-        returned: list[Any] = [self.units.get(node) for node in last.all_input_nodes]
-        ids = np.empty(0, dtype=int)
-        while returned:
-            units = returned.pop()
-            if isinstance(units, list | tuple):
-                returned += units
-            elif units is not None:
-                ids = np.union1d(ids, units.ids.numpy())
-        return frozenset((np.searchsorted(self.first, ids[ids >= 0], side="right") - 1).tolist())
-
-
-def _equal_scales(first: Units, second: Units) -> bool:
-    """Whether the largest and smallest scales of two activations are the same."""
-    (low, high), (other_low, other_high) = (
-        (1.0, 1.0) if units.scale is None else (float(units.scale.min()), float(units.scale.max()))
-        for units in (first, second)
-    )
-    return low == other_low and high == other_high
-
-
-def _without_unread_inputs(trace: Trace) -> Trace:
-    """Numbers of tokens, which choose rows of a table, and masks are no units."""
-    read = {source for weights in trace.weights for source in weights.reads}
-    kept = [i for i, layer in enumerate(trace.layers) if layer.kind != "input" or i in read]
-    number = {layer: i for i, layer in enumerate(kept)}
-    weights = tuple(
-        replace(one, layer=number[one.layer], reads={number[source]: reads for source, reads in one.reads.items()})
-        for one in trace.weights
-    )
-    outputs = frozenset(number[layer] for layer in trace.outputs if layer in number)
-    return Trace(tuple(trace.layers[i] for i in kept), weights, trace.program, outputs)
+def _times(units: Units, factor: Tensor) -> Units:
+    return units if (factor == 1).all() else units.times(factor)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from modlib.checks import arrived, items
+from modlib.checks import arrived, choice, items, real_numbers
 from modlib.errors import InputError, nearest
 
 TORCH, FLAX = "weight", ("kernel", "w")  # names of kernels, (out, in, ...) and (..., in, out)
@@ -20,7 +20,9 @@ COMPUTED = ("weight_orig", "weight_g", "weight_v", "original", "original0", "ori
 WAY_OUT = "load them into their model and pass that"
 
 
-def ordered_weights(state: Mapping[Any, Any], order: Sequence[str] | None = None) -> list[np.ndarray]:
+def ordered_weights(
+    state: Mapping[Any, Any], order: Sequence[str] | None = None, input_first: Sequence[str] = ()
+) -> list[np.ndarray]:
     """Weights of a state dict or a tree of parameters, one a layer, in order, as ``neuron_graph`` takes them.
 
     Args:
@@ -29,6 +31,8 @@ def ordered_weights(state: Mapping[Any, Any], order: Sequence[str] | None = None
             (..., in, out). What is no matrix or kernel, such as biases and norms, is left out.
         order: names of layers, those before ``weight`` or ``kernel``, from input to output; others are left out. It may
             be missing where names differ by their numbers alone, or only one order of the shapes makes a chain.
+        input_first: names of layers whose ``weight`` is (in, out, ...), as that of ConvTranspose and Embedding is in
+            PyTorch. A state dict does not say so, and shapes do not tell where both are alike.
 
     Returns:
         Kernels (fan-in, fan-out), or (..., in, out) of convolutions.
@@ -48,20 +52,24 @@ def ordered_weights(state: Mapping[Any, Any], order: Sequence[str] | None = None
     """
     if not isinstance(state, Mapping):
         raise InputError(f"state = {arrived(state)} arrived; expected a mapping of arrays by name, as a state dict")
+    input_first = items(input_first, "input_first", least=0)
     kernels: dict[str, np.ndarray] = {}
     for name, value in _flat(state):
         layer, _, kind = name.rpartition(".")
         if kind in COMPUTED:
             raise InputError(f"{name} arrived, from which a weight is computed; expected weights themselves: {WAY_OUT}")
         if kind == TORCH or kind in FLAX:
-            kernel = _array(value, name)
+            kernel = weight_array(value, name)
             if kernel.ndim > 1:
-                kernels[layer] = kernel.transpose(*range(2, kernel.ndim), 1, 0) if kind == TORCH else kernel
+                axes = (0, 1) if layer in input_first else (1, 0)
+                kernels[layer] = kernel.transpose(*range(2, kernel.ndim), *axes) if kind == TORCH else kernel
         elif order is None and np.ndim(value) > 1:  # a recurrent layer's, an attention's or a parameter of its own
             raise InputError(
                 f"{name} of shape {tuple(value.shape)} arrived, a matrix that is no layer's {TORCH}, "
                 f"{' or '.join(FLAX)}; name the layers that make the graph in order=, or {WAY_OUT}"
             )
+    for name in input_first:
+        choice(name, kernels, "a layer of input_first")
     return [kernels[name] for name in order_of({n: k.shape[-2:] for n, k in kernels.items()}, order)]
 
 
@@ -117,12 +125,18 @@ def _flat(state: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]
             yield name, value
 
 
-def _array(value: Any, name: str) -> np.ndarray:
-    """An array or tensor of real numbers; eight-bit weights have scales of their own."""
-    if hasattr(value, "detach") and value.is_floating_point():
-        value = value.detach().cpu()
-        value = (value.float() if value.element_size() < 4 else value).numpy()  # NumPy has no bfloat16
-    dense = value if hasattr(value, "detach") else np.asarray(value)
-    if "float" not in str(dense.dtype):
-        raise InputError(f"{name} of type {dense.dtype} arrived; expected floating point weights: {WAY_OUT}")
-    return dense.astype(np.float32) if str(dense.dtype) == "bfloat16" else dense
+def weight_array(value: Any, name: str) -> np.ndarray:
+    """An array or tensor of floating point numbers as an array; eight-bit weights have scales of their own.
+
+    Raises:
+        InputError: if it holds something else, or has no values.
+
+    >>> weight_array([[1.0, 2.0]], "first.weight").shape
+    (1, 2)
+    """
+    found = None if hasattr(value, "dtype") else real_numbers(value, name)
+    kind = str((value if found is None else found).dtype)
+    if "float" not in kind:
+        raise InputError(f"{name} of type {kind} arrived; expected floating point weights: {WAY_OUT}")
+    found = real_numbers(value, name) if found is None else found
+    return found if "float64" in kind else found.astype(np.float32)

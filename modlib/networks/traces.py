@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.checks import instance, whole
+from modlib.checks import LARGEST, array, arrived, choice, flag, instance, labels, mapping, real_numbers, whole
 from modlib.errors import InputError
 from modlib.networks.network import AT_ONCE, Network
-from modlib.networks.normalisation import BatchNorm
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
     from torch import nn
 
     from modlib.networks.programs import Program
+
+
+KINDS = ("input", "dense", "conv", "recurrent", "attention")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,6 +39,9 @@ class UnitLayer(BriefRepr):
         axis: of the step's output along which the units lie; None if the step computes other layers too, and does not
             return this one.
         part: of the step, if it computes several layers.
+
+    Raises:
+        InputError: if one of them is of another kind.
     """
 
     name: str
@@ -47,6 +52,15 @@ class UnitLayer(BriefRepr):
     axis: int | None = -1
     part: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("name", "node", "part"):
+            instance(getattr(self, name), str, name, "pass a text")
+        whole(self.size, "size")
+        choice(self.kind, KINDS, "kind")
+        flag(self.positions, "positions")
+        if self.axis is not None:
+            whole(self.axis, "axis", least=-LARGEST)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Weights(BriefRepr):
@@ -54,12 +68,16 @@ class Weights(BriefRepr):
 
     Attributes:
         layer: number of the layer whose units they compute.
-        kernel: (..., features of a group, outputs).
+        kernel: (..., features of a group, outputs); what is not finite is refused by the graph.
         groups: number of blocks: outputs of a block read its features only.
         unit: (outputs,) unit of every output; heads of attention have several.
-        reads: by number of a layer, (units, features): by what normalisations and constants on the way multiply, in
-            size, 0 if not read.
-        batch_norm: what follows the layer at once, or None.
+        reads: by number of a layer, (units, features): by what normalisations and constants on the way multiply, where
+            that is not in ``gain``, in size, 0 if not read.
+        gain: (outputs,) by what batch normalisations, norms and constants behind the layer multiply its outputs, in
+            size, where these go nowhere else on the way; None for 1.
+
+    Raises:
+        InputError: if shapes do not fit each other, or one of them is of another kind.
     """
 
     layer: int
@@ -67,7 +85,23 @@ class Weights(BriefRepr):
     groups: int
     unit: np.ndarray
     reads: dict[int, sp.csr_array]
-    batch_norm: BatchNorm | None
+    gain: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        whole(self.layer, "layer", least=0)
+        shape = real_numbers(self.kernel, "kernel").shape
+        if len(shape) < 2:
+            raise InputError(f"kernel = {arrived(self.kernel)} arrived; expected one of shape (..., features, outputs)")
+        features, outputs = shape[-2] * whole(self.groups, "groups"), shape[-1]
+        labels(self.unit, "unit", outputs, least=0)
+        for source, reads in mapping(self.reads, "reads", "pass {layer: sparse matrix}").items():
+            whole(source, "a layer that is read", least=0)
+            if not sp.issparse(reads) or reads.ndim != 2 or reads.shape[1] != features:
+                raise InputError(
+                    f"reads[{source}] = {arrived(reads)} arrived; expected a sparse matrix (units, {features})"
+                )
+        if self.gain is not None:
+            array(self.gain, "gain", (outputs,), least=0)
 
     def _facts(self) -> dict[str, object]:
         return {"layer": self.layer, "kernel": self.kernel, "groups": self.groups, "reads": list(self.reads)}

@@ -2,7 +2,15 @@
 
 The pass is computed once for an example, and beside every activation goes which units its numbers come from, see
 ``modlib.networks.units``. A layer of weights makes new units, and reads those that its inputs come from: of a sum all
-that were added, of a concatenation each in its place. Chapter: ``clusterability``.
+that were added, of a concatenation each in its place.
+
+What multiplies activities by constants, batch normalisation and the gains of other norms included, counts once. Behind
+a layer, before or after its activation, it multiplies the weights into the layer, as batch normalisation does, and so
+does what multiplies the outputs of the network. Where a layer's outputs have gone several ways, or met those of others,
+it multiplies the weights that read them. Paths from a unit through the same functions add with their signs, so that
+``h + h`` is read with twice the weight and ``h - h / 2`` with half of it; of paths through different functions, whose
+slopes depend on the inputs, the one with the largest gain counts, as in ``h + h.relu()``; a function that is not linear
+has a gain of 1. Chapter: ``clusterability``.
 """
 
 from __future__ import annotations
@@ -10,6 +18,9 @@ from __future__ import annotations
 import torch
 
 from modlib.errors import InputError
+from modlib.networks.assembly import assembled
+from modlib.networks.frameworks import is_keras
+from modlib.networks.keras_models import example_of
 from modlib.networks.modules import plain_copy
 from modlib.networks.network import torch_module
 from modlib.networks.programs import programs_of
@@ -23,7 +34,8 @@ def trace(model: object, inputs: object = None) -> Trace:
     Args:
         model: a torch module, Keras or ONNX model; it is not changed. It is read at inference and in single precision.
         inputs: an example of what it takes: an array (n, ...), a tuple of them, or a mapping by name. Of the example
-            only the shapes count. Without it inputs are tried that would fit the first layers.
+            only the shapes count. Images are (n, channels, height, width), those of a Keras model as well. Without it
+            a Keras model's declared shapes are taken, and inputs are tried that would fit the first layers of others.
 
     Raises:
         InputError: if the pass cannot be traced, or units mix in a way that no edge can stand for; the error names the
@@ -49,6 +61,8 @@ def trace(model: object, inputs: object = None) -> Trace:
     [[0], [1], [1, 2]]
     """
     module = plain_copy(torch_module(model, lazy=inputs is not None))
+    if inputs is None and is_keras(model):
+        inputs = example_of(model)
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     fault: InputError | None = None
@@ -58,7 +72,7 @@ def trace(model: object, inputs: object = None) -> Trace:
                 with torch.no_grad():
                     reader = Reader(program)
                     reader.run(*program.inputs)
-                    return reader.finished()
+                    return assembled(reader)
             except InputError as error:
                 fault = fault or error  # what one of the two cannot read, the other may
     finally:

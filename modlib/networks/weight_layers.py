@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from modlib.networks.network import to_array
+from modlib.networks.reductions import weighed
 from modlib.networks.units import MIXED, NONE, Units, moved, of_layer, together, united
 
 if TYPE_CHECKING:
@@ -60,10 +61,12 @@ def _product(reader: Reader, node: fx.Node, module: nn.Module | None, value: Ten
     ours, theirs = reader.units_of(left), reader.units_of(right)
     if len(node.args) > 2 and reader.units_of(node.args[0]) is not None and node.args[0] not in (left, right):
         raise reader.refused(node, "a product to which activations are added in the same step")
+    if node.kwargs.get("alpha", 1) != 1:
+        raise reader.refused(node, "a product with alpha, which scales its weights")
     if ours is not None and theirs is None and reader.value(right).ndim == 2:
         return _dense(reader, node, module, right, left, value, turned=False)
     if ours is None and theirs is not None and _is_constant(theirs, -2):
-        return _along(theirs, -2, value)  # fixed weights over positions
+        return weighed(theirs, reader.value(left))
     if ours is None or theirs is None:
         raise reader.refused(node, "a product with weights over several axes")
     return _scores_or_values(reader, node, (left, ours), (right, theirs), value)
@@ -243,8 +246,7 @@ def _recurrent(reader: Reader, node: fx.Node, module: Any, value: Any) -> Any:
 
 def _last(units: Units) -> Units:
     """Units of the state at one step, (n, units)."""
-    scale = None if units.scale is None else units.scale[:, :, 0]
-    return Units(units.ids[:, :, 0], scale)
+    return units.each(lambda part: part[:, :, 0])
 
 
 def _of_state(reader: Reader, state: Any, at: int) -> Units | None:
@@ -280,8 +282,7 @@ def _step(
     own = of_layer(first, size, shape, -1)
     if memory is None:
         return own
-    kept = memory if cell else Units(memory.ids[:, :, None], None if memory.scale is None else memory.scale[:, :, None])
-    return united([own, kept], shape)
+    return united([own, memory if cell else memory.each(lambda part: part[:, :, None])], shape)
 
 
 def _cell(reader: Reader, node: fx.Node, module: Any, value: Any) -> Any:
@@ -335,8 +336,8 @@ def _is_constant(units: Units, axis: int) -> bool:
 
 def _along(units: Units, axis: int, value: Tensor) -> Units:
     """Units that are the same along an axis, for a value in which that axis has another length."""
-    scale = None if units.scale is None else units.scale.narrow(axis, 0, 1)
-    return united([Units(units.ids.narrow(axis, 0, 1), scale)], value.shape)
+    gain = None if units.gain is None else units.gain.abs().amax(axis, keepdim=True)
+    return united([Units(units.ids.narrow(axis, 0, 1), gain)], value.shape)
 
 
 LAYERS: dict[str, Rule] = {

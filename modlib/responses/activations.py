@@ -15,6 +15,7 @@ from modlib.checks import array, arrived, instance, wholes
 from modlib.errors import InputError
 from modlib.networks.activity import activities_of, two_that_differ
 from modlib.networks.execution import Execution, as_taken, fitting
+from modlib.networks.frameworks import layout_hint
 from modlib.networks.network import AT_ONCE, Network, chain
 from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
 
@@ -91,7 +92,8 @@ def hidden_activities(network: AnyNetwork, inputs: np.ndarray, layers: Sequence[
                 network.module(batch)
     except RuntimeError as error:
         raise InputError(
-            f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module takes"
+            f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module "
+            f"takes{layout_hint(inputs.shape)}"
         ) from error
     finally:
         for hook in hooks:

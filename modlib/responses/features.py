@@ -21,6 +21,7 @@ from modlib.checks import instance, items, labels as whole_numbers, real, seed_n
 from modlib.errors import InputError
 from modlib.networks.activity import activities_of
 from modlib.networks.execution import Execution
+from modlib.networks.modules import with_gradients
 from modlib.networks.network import Network
 from modlib.networks.operations import name_of
 from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
@@ -122,6 +123,7 @@ def visualise(
     settings = instance(
         ImageSettings() if settings is None else settings, ImageSettings, "settings", "pass ImageSettings(steps=256)"
     )
+    with_gradients(network.module)
     seed, shape = seed_number(seed), cast(tuple[int, int, int], tuple(wholes(shape, "shape", length=3)))
     shares = torch.as_tensor(_shares(network, layer, sets))
     with _global_generators(seed):

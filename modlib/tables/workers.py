@@ -25,6 +25,7 @@ from modlib.tables.experiment import Cell, Experiment, Row
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 PR_SET_PDEATHSIG = 1  # of prctl(2)
+MEMORY = 4 * 2**30  # bytes; a process that reached them makes way for a new one, for TensorFlow keeps what it compiled
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -55,7 +56,9 @@ def measure_cell(experiment: Experiment, cell: Cell) -> tuple[list[Row], float]:
     return rows, time.perf_counter() - began
 
 
-def measured_here(experiment: Experiment, cells: Sequence[Cell], jobs: int) -> Generator[Outcome, None, None]:
+def measured_here(
+    experiment: Experiment, cells: Sequence[Cell], jobs: int, memory: int = MEMORY
+) -> Generator[Outcome, None, None]:
     """What comes of some cells, as they are done, in worker processes on this machine.
 
     The processes end with the iterator, and with the process that iterates, however that ends.
@@ -64,6 +67,7 @@ def measured_here(experiment: Experiment, cells: Sequence[Cell], jobs: int) -> G
         experiment: what to measure.
         cells: which cells, in the order in which they are begun.
         jobs: number of processes, at least 1.
+        memory: bytes; a process that held as many at once measures no further cell.
     """
     todo = list(reversed(cells))
     started: list[_Worker] = []  # an interrupt may come at any line, so none may be in no list
@@ -73,7 +77,7 @@ def measured_here(experiment: Experiment, cells: Sequence[Cell], jobs: int) -> G
         while todo or busy:
             while todo and len(busy) < jobs:
                 if not idle:
-                    started.append(_Worker(experiment))
+                    started.append(_Worker(experiment, memory))
                     idle.append(started[-1])
                 worker = idle.pop()
                 if worker.begin(todo[-1]):
@@ -81,7 +85,7 @@ def measured_here(experiment: Experiment, cells: Sequence[Cell], jobs: int) -> G
             for pipe in wait(busy):
                 worker, cell = busy.pop(pipe)
                 outcome = worker.outcome(cell)
-                if worker.process.is_alive():
+                if not worker.full and worker.process.is_alive():
                     idle.append(worker)
                 yield outcome
     finally:
@@ -143,9 +147,10 @@ def attempt(experiment: Experiment, cell: Cell) -> Outcome:
 class _Worker:
     """A process that measures one cell after the other."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, memory: int) -> None:
+        self.full = False
         self.pipe, theirs = SPAWN.Pipe()
-        self.process = SPAWN.Process(target=_serve, args=(theirs, experiment), daemon=True)
+        self.process = SPAWN.Process(target=_serve, args=(theirs, experiment, memory), daemon=True)
         with environment(ONE_THREAD):  # libraries read it when they are loaded
             self.process.start()
         theirs.close()
@@ -161,23 +166,37 @@ class _Worker:
     def outcome(self, cell: Cell) -> Outcome:
         """What came of the cell that it began."""
         try:
-            found: Outcome = self.pipe.recv()
+            found: Outcome
+            found, self.full = self.pipe.recv()
         except (EOFError, OSError):
             self.process.join()
             return Outcome(cell, error=f"its process was ended by {_cause(self.process.exitcode)}")
         return found
 
 
-def _serve(pipe: Connection, experiment: Experiment) -> None:
+def _serve(pipe: Connection, experiment: Experiment, memory: int) -> None:
     _end_with_parent()
     for number in (signal.SIGINT, signal.SIGHUP):  # sent to all processes of a terminal; the parent decides
         signal.signal(number, signal.SIG_IGN)
-    while True:
+    full = False
+    while not full:
         try:
             cell = pipe.recv()
         except EOFError:
             return
-        pipe.send(attempt(experiment, cell))
+        outcome = attempt(experiment, cell)
+        full = _most_memory() >= memory
+        pipe.send((outcome, full))
+
+
+def _most_memory() -> int:
+    """Bytes that this process held when it held most; 0 where the system does not say."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _end_with_parent() -> None:

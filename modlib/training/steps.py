@@ -14,12 +14,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, huber_loss, l1_loss, mse_loss, smooth_l1_loss
 
-from modlib.checks import arrived, real, whole
-from modlib.errors import DataError, InputError
+from modlib.checks import arrived, function, real, whole
+from modlib.errors import DataError, InputError, ModlibError
 from modlib.files import load_cached, save_cached
-from modlib.networks.modules import outputs_of
+from modlib.networks.modules import outputs_of, with_gradients
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
 Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
@@ -49,6 +49,11 @@ def check_targets(outputs: object, targets: Tensor, loss: Loss) -> None:
     Raises:
         InputError: if they are neither classes nor probabilities, or the outputs no scores of classes.
     """
+    if _compares(loss) and isinstance(outputs, Tensor) and outputs.shape != targets.shape:
+        raise InputError(
+            f"targets = {_about(targets)} arrived for outputs {_about(outputs)}; expected as many numbers of both, "
+            "which this loss compares one by one: for classes pass one_hot(targets), or leave loss= out"
+        )
     if loss is not cross_entropy or not isinstance(outputs, Tensor):
         return
     if outputs.ndim < 2:
@@ -67,13 +72,28 @@ def check_targets(outputs: object, targets: Tensor, loss: Loss) -> None:
     )
 
 
+def _compares(loss: Loss) -> bool:
+    """Whether it is a loss of PyTorch's between numbers, which would stretch those of another shape."""
+    kinds = nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss
+    return isinstance(loss, kinds) or loss in (mse_loss, l1_loss, smooth_l1_loss, huber_loss)
+
+
 def loss_of(loss: Loss, outputs: object, targets: Tensor) -> Tensor:
     """The loss of outputs.
 
     Raises:
-        InputError: if it is no tensor.
+        InputError: if it is no tensor, or the loss does not take them.
     """
-    value = loss(outputs, targets)
+    try:
+        value = loss(outputs, targets)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        if isinstance(error, ModlibError):
+            raise
+        raise InputError(
+            f"the loss does not take outputs {_about(outputs)} and targets {_about(targets)} "
+            f"({next(iter(str(error).splitlines()), type(error).__name__)}); expected targets that it compares with "
+            "such outputs: pass others to draw_from, or another loss="
+        ) from error
     if not isinstance(value, Tensor):
         raise InputError(
             f"loss returned {arrived(value)}; expected a tensor, the mean over examples, that PyTorch can differentiate"
@@ -110,14 +130,14 @@ def draw_from(inputs: Tensor | np.ndarray, targets: Tensor | np.ndarray) -> Draw
         targets: (n, ...).
 
     Raises:
-        InputError: if there are none, or not as many targets as inputs.
+        InputError: if there are none, they are no numbers, or there are not as many targets as inputs.
 
     >>> draw = draw_from(torch.eye(3), torch.arange(3))
     >>> inputs, targets = draw(np.random.default_rng(0), 4)
     >>> torch.equal(inputs.argmax(1), targets)
     True
     """
-    inputs, targets = torch.as_tensor(inputs), torch.as_tensor(targets)
+    inputs, targets = _tensor(inputs, "inputs"), _tensor(targets, "targets")
     if len(inputs) != len(targets) or not len(inputs):
         raise InputError(f"{len(inputs)} inputs and {len(targets)} targets arrived; expected as many of both, and some")
 
@@ -188,8 +208,10 @@ def train_steps(
     >>> bool(losses[-1] < 0.1 < losses[0])
     True
     """
-    adam = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, fused=True)
+    adam = torch.optim.Adam(with_gradients(module).parameters(), lr=settings.learning_rate, fused=True)
     losses = np.empty(settings.steps, dtype=np.float32)
+    if on_step is not None:
+        function(on_step, "on_step", "of the number of a step and its loss")
     module.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**63)))
@@ -246,6 +268,20 @@ def trained_once(
     except RuntimeError as error:
         raise DataError(f"the cached network {path} is damaged ({error}); delete it and run again") from error
     return module.eval()
+
+
+def _tensor(value: Any, name: str) -> Tensor:
+    """Numbers, one or more for each of n examples."""
+    try:
+        found = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        found = torch.zeros(())
+    if not found.ndim:
+        raise InputError(
+            f"{name} = {arrived(value)} arrived; expected numbers of shape (n, ...); names of classes become numbers "
+            "by numpy.unique(names, return_inverse=True)[1]"
+        )
+    return found
 
 
 def _about(value: object) -> str:

@@ -38,13 +38,9 @@ UNMEASURED = frozenset(
         "proportion",
         "type",
         "acc_diff_dist",
-        "share_of_shuffles_beaten",
-        "ncut_factor_vs_standard",
         "test_loss",
         "train_loss",
         "top1_acc",
-        "test_acc_min",
-        "test_acc_max",
         "shuffles_beaten",
         "test_loss_min",
         "test_loss_max",
@@ -97,8 +93,9 @@ def by_table(found: Judged) -> pd.DataFrame:
         results = values[values["metric"].isin(UNMEASURED | findings().keys())]
         state = pd.Series(MISSING, index=results.index).where(results["value"] != "", LOST)
         for claim, verdict in found:
-            if claim.paper == paper and claim.row:
-                rows = rows_at(values, Place(claim.item, claim.row, claim.rows), claim.paper_metrics)
+            if claim.paper == paper:
+                at = Place(claim.item, claim.row or "*", claim.rows)
+                rows = rows_at(values, at, claim.paper_metrics)
                 for detail in verdict.details:
                     held = rows.index[rows["metric"].isin(findings()[detail.metric].needs or (detail.metric,))]
                     state[held] = OF_GRADE.get(detail.grade, DECIDED)

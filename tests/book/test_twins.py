@@ -127,11 +127,13 @@ def test_a_labelled_section_is_called_by_its_title_and_its_label_is_gone():
     assert plain_markdown(f"({label})=\n## Title", links()) == "## Title"
 
 
-def test_boxes_become_quotations_exercises_headings_and_solutions_fold():
+def test_boxes_become_quotations_exercises_headings_and_hints_and_solutions_fold():
     boxes = ":::{admonition} Before you begin\n:class: tip\n- one\n\n- two\n:::\n\n"
-    boxes += ":::{admonition} Exercise 1: why\nWhy $x$?\n:::\n\n:::{admonition} Solution\n:class: dropdown\nSo.\n:::"
+    boxes += ":::{admonition} Exercise 1: why\nWhy $x$?\n:::\n\n"
+    boxes += "\n\n".join(f":::{{admonition}} {name}\n:class: dropdown\nSo.\n:::" for name in ("Hint", "Solution"))
     assert plain_markdown(boxes, links()) == (
         "> **Before you begin**\n>\n> - one\n>\n> - two\n\n### Exercise 1: why\n\nWhy $x$?\n\n"
+        "<details>\n<summary>Hint</summary>\n\nSo.\n\n</details>\n\n"
         "<details>\n<summary>Solution</summary>\n\nSo.\n\n</details>"
     )
 

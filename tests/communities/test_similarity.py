@@ -72,6 +72,36 @@ def test_torch_func_gives_the_definitions(activation, cut):
         assert found[name] == pytest.approx(expected, rel=1e-4, abs=1e-5 * expected.max()), name
 
 
+def test_a_name_of_a_layer_means_its_activity_behind_norm_and_activation_whether_asked_for_or_not():
+    model, (x, y) = perceptron(), data()
+    by_default, asked = similarities(model, x, y), similarities(model, x, y, layers=["0", "2", "3"])
+    for name, same in (("0", "0"), ("2", "2"), ("3", "2")):  # module 3 is the ReLU behind layer 2
+        for measure in MEASURES:
+            expected = by_default[same][measure]
+            assert asked[name][measure] == pytest.approx(expected, rel=1e-4, abs=1e-5 * expected.max()), measure
+    normed = nn.Sequential(nn.Linear(9, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3)).eval()
+    layer, activation = (similarities(normed, x, y, layers=[name])[name] for name in ("0", "2"))
+    for measure in MEASURES:
+        assert layer[measure] == pytest.approx(activation[measure], rel=1e-4, abs=1e-7), measure
+    (outputs,) = similarities(normed, x, y, layers=["3"]).values()
+    with torch.no_grad():
+        expected = np.cov(normed(torch.tensor(x)).numpy(), rowvar=False)
+    assert outputs["covariance"] == pytest.approx(np.abs(expected), rel=1e-4)
+
+
+def test_a_layer_of_weights_that_is_called_twice_has_no_activity_of_its_own():
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shared, self.last = nn.Linear(9, 9), nn.Linear(9, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.shared(self.shared(x).relu()).relu())
+
+    with pytest.raises(InputError, match="the layer 'shared' is called more than once"):
+        similarities(Twice(), *data(), layers=["shared"])
+
+
 def test_the_loss_hessian_agrees_with_finite_differences():
     model, (x, y) = perceptron().double(), data(3)
     hidden = model[:4](torch.tensor(x, dtype=torch.float64)).detach()

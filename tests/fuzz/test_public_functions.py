@@ -25,7 +25,7 @@ from test_examples import public_functions
 from modlib.data.composites import KINDS
 from modlib.errors import ModlibError
 from modlib.masks import MaskSettings
-from modlib.networks import lstm_encoder_decoder
+from modlib.networks import BatchNorm, Layer, lstm_encoder_decoder
 from modlib.responses import ImageSettings
 from modlib.training import Clusterable, draw_from
 
@@ -69,6 +69,15 @@ def few_steps(choose: Choices) -> MaskSettings:
 
 
 ARGUMENTS: dict[str, NAMED] = {
+    "exercises.check_answer": {
+        "answer": special, "right": one_of(special, some.arrays), "hint": just("Count."), "within": share,
+        "mistakes": words([(), [(1.0, "That is one.")], [1.0]]), "among": words([(), ("layer", "degree")]),
+    },
+    "exercises.check_function": {
+        "function": words([abs, len, lambda x: ..., lambda x: 1 / 0]), "like": words([abs, np.negative]),
+        "tries": lists(lambda choose: (special(choose),), 1, 3), "hint": just("Count."), "within": share,
+        "mistakes": words([(), [(np.negative, "Its sign.")]]),
+    },
     "stats.monte_carlo_p": {
         "value": special, "null": some.samples, "side": words(["small", "large"]),
         "ties": words(["against", "for"]),
@@ -249,6 +258,30 @@ ARGUMENTS: dict[str, NAMED] = {
     "graphs.SubCluster": {
         "layer": few, "cluster": few, "units": lists(whole(0, 3), 1, 2), "pool": just(np.arange(4)), "width": just(4)
     },
+    "networks.BatchNorm": {
+        "gamma": some.numbers(3), "beta": some.numbers(3), "mean": some.numbers(3), "variance": some.numbers(3),
+        "epsilon": share,
+    },
+    "networks.Layer": {
+        "name": just("first"), "kernel": some.numbers(4, 3), "bias": one_of(just(None), some.numbers(3)),
+        "activation": words(["relu", "linear"]),
+        "batch_norm": words([None, BatchNorm(*np.ones((4, 3)), 0.1), BatchNorm(*np.ones((4, 2)), 0.1)]),
+    },
+    "networks.Network": {
+        "layers": lists(
+            words([Layer("a", np.ones((4, 3)), None), Layer("b", np.ones((3, 3)), np.ones(3)), None]), 0, 3
+        ),
+        "module": words([torch.nn.Identity(), None]),
+        "input_norm": words([None, BatchNorm(*np.ones((4, 4)), 0.1), BatchNorm(*np.ones((4, 2)), 0.1)]),
+    },
+    "networks.UnitLayer": {
+        "name": just("first"), "size": few, "kind": words(["dense", "conv"]), "positions": flag, "axis": few
+    },
+    "networks.Weights": {
+        "layer": few, "kernel": some.numbers(4, 3), "groups": few, "unit": some.numbers(3, whole=3),
+        "reads": words([{}, {0: sp.eye_array(4, format="csr")}, {0: np.eye(4)}, {"a": None}]),
+        "gain": one_of(just(None), some.numbers(3)),
+    },
     "masks.Mask": {"keep": just({"w": np.ones(2, dtype=bool)}), "network": just("a")},
     "training.Clusterable": {"n_clusters": few, "beta": share},
     "training.EigenvaluePenalty": {"weight": share, "which": ks},
@@ -294,6 +327,7 @@ HUNDREDTH = {  # they train, shuffle, load data, or make a large network
 NAN = {  # where a docstring says so: what has no spread, no length or no weight
     *("stats.z_score", "stats.cohens_d", "responses.likeness", "responses.one_sidedness", "responses.visualise"),
     *("masks.sharing", "masks.intersection_over_union", "masks.reuse"),
+    "networks.Weights",  # a graph refuses those that are not finite
     "training.Steps",  # its clip may be infinite
 }
 

@@ -255,11 +255,14 @@ def test_constants_that_multiply_activities_multiply_their_edges() -> None:
     torch.manual_seed(0)
     module = Gained()
     graph = neuron_graph(module)
-    second, last = (layer.weight.detach().abs().T.numpy() for layer in (module.second, module.last))
-    gain, mask = module.gain.detach().abs().numpy()[:, None], module.mask[0, 0].numpy()[:, None]
-    np.testing.assert_allclose(graph.edges[1, 2], gain * second, rtol=1e-6)
-    np.testing.assert_allclose(graph.edges[1, 3], gain / 4 * last, rtol=1e-6)
-    np.testing.assert_allclose(graph.edges[2, 3], 0.3 * mask * last, rtol=1e-6)
+    first, second, last = (
+        layer.weight.detach().abs().T.numpy() for layer in (module.first, module.second, module.last)
+    )
+    gain, mask = module.gain.detach().abs().numpy(), module.mask[0, 0].numpy()[:, None]
+    np.testing.assert_allclose(graph.edges[0, 1], first * gain, rtol=1e-6)  # it goes with the layer, as batch norm
+    np.testing.assert_allclose(graph.edges[1, 2], second[:, [0, 1, 3]] / 10, rtol=1e-6)
+    np.testing.assert_allclose(graph.edges[1, 3], last / 4, rtol=1e-6)
+    np.testing.assert_allclose(graph.edges[2, 3], (3 * mask * last)[[0, 1, 3]], rtol=1e-6)
     assert graph.batch_norm == "fold"
     np.testing.assert_allclose(neuron_graph(module, "ignore").edges[2, 3], mask * last, rtol=1e-6)
     names = [trace(module).layers[weights.layer].name for weights in trace(module).weights]

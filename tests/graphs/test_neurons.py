@@ -195,9 +195,24 @@ def test_arrays_in_the_layout_of_torch_give_the_graph_of_the_module() -> None:
 def test_weights_that_are_no_real_numbers_are_refused_in_either_layout(layout: Layout) -> None:
     torch = pytest.importorskip("torch")
     weight = torch.ones(3, 2)
-    for wrong in (weight.bfloat16(), weight.to_sparse(), weight.to("meta"), None, [[1, 2], [3]], [["a"]]):
+    for wrong in (weight.to("meta"), weight + 0j, None, [[1, 2], [3]], [["a"]]):
         with pytest.raises(InputError, match=r"weight 1 = .* arrived; expected an array of real numbers"):
             neuron_graph([np.ones((2, 2)), wrong], layout=layout)
+
+
+def test_tensors_of_types_that_numpy_lacks_and_sparse_ones_are_read() -> None:
+    torch = pytest.importorskip("torch")
+    weights = [torch.linspace(-1, 1, 6).reshape(3, 2).bfloat16(), torch.eye(2)]
+    expected = neuron_graph([np.asarray(weight.float()) for weight in weights]).adjacency.toarray()
+    alike = ([weight.to_sparse() for weight in weights], [weight.bfloat16() for weight in weights])
+    for same in (weights, *alike):
+        np.testing.assert_array_equal(neuron_graph(same).adjacency.toarray(), expected)
+
+
+@pytest.mark.parametrize("network", [[np.eye(3)], "a model"])
+def test_a_use_of_batch_norm_that_is_none_is_refused_whatever_the_network(network: object) -> None:
+    with pytest.raises(InputError, match="batch_norm = True arrived; expected one of fold, ignore"):
+        neuron_graph(network, batch_norm=True)  # type: ignore[arg-type]
 
 
 def test_batch_norm_between_dense_layers_is_folded_or_ignored_as_the_graph_says() -> None:

@@ -1,5 +1,7 @@
 """modlib.graphs.shuffles: the test finds structure where it is and nowhere else."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -200,3 +202,26 @@ def test_within_layers_nothing_is_found_in_noise() -> None:
     ]
     assert abs(np.mean(found) - 0.525) < 4 * 0.29 / 40**0.5
     assert np.mean(np.array(found) <= 0.1) < 0.1 + 4 * (0.1 * 0.9 / 40) ** 0.5
+
+
+FROZEN = {
+    "degree": np.tri(5)[:, ::-1],  # the only matrix of zeros and ones with its sums
+    "strength": np.array([[1.0, 0.0, 0.0], [10.0, 100.0, 1e3], [0.0, 0.0, 1e4]]),
+    "layer-nonzero": np.ones((3, 4)),
+    "layer": np.ones((3, 4)),
+}
+
+
+@pytest.mark.parametrize("null", FROZEN)
+def test_a_null_that_has_nothing_to_exchange_says_so(null: Null) -> None:
+    graph = neuron_graph([FROZEN[null]])
+    with pytest.warns(ModlibWarning, match=f"the null model '{null}' leaves this network as it is"):
+        test = shuffle_test(graph, k=2, n_shuffles=9, seed=0, null=null)
+    assert test.p > 0.05
+
+
+@EACH_NULL
+def test_a_null_that_moves_a_network_does_not_warn(null: Null, pruned_noise: NeuronGraph) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shuffle_tests(pruned_noise, (2,), n_shuffles=3, seed=0, null=null)

@@ -1,5 +1,6 @@
 """Learned masks: planted sub-networks found, and nothing changed in the network."""
 
+import copy
 import io
 
 import numpy as np
@@ -381,6 +382,16 @@ BAD_TASKS = {
     r"targets = \(16,\) torch.int64 with values -3 to -?\d+ arrived": (X, Y - 3),
     r"targets = \(16, 1\) torch.int64 .* arrived": (X, Y[:, None]),
 }
+ALL_LEARN = {
+    "learn_mask": lambda module, draw, **more: learn_mask(module, draw, ONE, np.random.default_rng(0), **more),
+    "learn_with_weights": lambda module, draw, **more: learn_with_weights(
+        module, draw, ONE, np.random.default_rng(0), **more
+    ),
+    "train_steps": lambda module, draw, **more: train_steps(
+        module, draw, Steps(1, batch_size=16), np.random.default_rng(0), **more
+    ),
+}
+EACH_LEARNS = pytest.mark.parametrize("learn", ALL_LEARN.values(), ids=ALL_LEARN)
 
 
 @pytest.mark.parametrize("message", BAD_TASKS)
@@ -434,6 +445,65 @@ def test_a_loss_that_cannot_be_learned_from_is_refused(loss, message):
         learn_mask(module, draw_from(X, Y), ONE, np.random.default_rng(0), loss)
     with pytest.raises(InputError, match=message):
         learn_with_weights(module, draw_from(X, Y), ONE, np.random.default_rng(0), loss=loss)
+
+
+@EACH_LEARNS
+@pytest.mark.parametrize("loss", [nn.MSELoss(), nn.functional.l1_loss, nn.SmoothL1Loss(), nn.functional.huber_loss])
+def test_a_loss_between_numbers_is_not_given_classes(learn, loss):
+    """Four outputs and 16 classes would be stretched to each other, or end in PyTorch's own error."""
+    module, _ = two_functions()
+    with pytest.raises(InputError, match=r"targets = \(16,\) torch.int64 arrived .* pass one_hot\(targets\)"):
+        learn(module, draw_from(X, Y), loss=loss)
+    learn(module, draw_from(X, nn.functional.one_hot(Y, 4).float()), loss=loss)
+
+
+@EACH_LEARNS
+def test_an_error_of_the_loss_itself_is_said_with_what_it_was_given(learn):
+    module, _ = two_functions()
+    with pytest.raises(InputError, match=r"the loss does not take outputs \(\d+, 4\) torch.float32 and targets"):
+        learn(module, draw_from(X, Y.double()), loss=nn.NLLLoss())
+
+
+@pytest.mark.parametrize("learn", [ALL_LEARN["learn_mask"], ALL_LEARN["train_steps"]])
+def test_what_is_called_after_a_step_is_a_function(learn):
+    module, _ = two_functions()
+    with pytest.raises(InputError, match="on_step = 3 arrived; expected a function"):
+        learn(module, draw_from(X, Y), on_step=3)
+
+
+@EACH_LEARNS
+def test_nothing_is_learned_without_gradients_and_that_is_said(learn):
+    module, _ = two_functions()
+    with torch.inference_mode():
+        with pytest.raises(InputError, match=r"torch.inference_mode leaves no gradients, and a call in it"):
+            learn(module, draw_from(X, Y))
+        made_there = copy.deepcopy(module)
+        inputs, targets = X.clone(), Y.clone()
+    with pytest.raises(InputError, match=r"parameters made in it, such as 0.weight.* copy.deepcopy\(model\)"):
+        learn(made_there, draw_from(inputs, targets))
+    learn(copy.deepcopy(made_there), draw_from(inputs, targets))
+
+
+def test_a_parameter_that_is_named_twice_is_masked_once():
+    module, _ = two_functions()
+    once, twice = (
+        learn_mask(module, draw_from(X, Y), ONE, np.random.default_rng(0), names=["2.weight"] * times).probabilities
+        for times in (1, 2)
+    )
+    np.testing.assert_array_equal(once["2.weight"], twice["2.weight"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.array(["a", "b"]), ["a", "b"], None, 1.0, [[1], [1, 2]], np.array([{}, {}]), np.array(["2020"], "M8[Y]")],
+)
+def test_examples_are_numbers(wrong):
+    with pytest.raises(
+        InputError, match=r"targets = .* arrived; expected numbers of shape \(n, ...\); names of classes"
+    ):
+        draw_from(X[:2], wrong)
+    with pytest.raises(InputError, match=r"inputs = .* arrived; expected numbers"):
+        draw_from(wrong, Y[:2])
 
 
 def test_one_number_an_example_is_no_score_of_classes():

@@ -13,9 +13,11 @@ import pytest
 import tf_keras
 import torch
 
+from modlib.communities import similarities
 from modlib.errors import InputError
 from modlib.graphs import neuron_graph
-from modlib.networks import torch_module
+from modlib.networks import as_network, torch_module, trace
+from modlib.responses import hidden_activities
 
 KERAS = pytest.mark.parametrize("K", [tf_keras, keras], ids=["keras2", "keras3"])
 
@@ -193,3 +195,32 @@ def test_what_is_not_read_of_sequences_is_refused_by_name(K: ModuleType) -> None
     volume = K.Input((5, 5, 5, 1))
     with pytest.raises(InputError, match="layer 'volume' is a Conv3D"):
         neuron_graph(K.Model(volume, L.Conv3D(2, 3, name="volume")(volume)))
+
+
+@KERAS
+def test_the_declared_shape_is_what_a_model_is_traced_with(K: ModuleType) -> None:
+    L, inputs = K.layers, K.Input((8, 6, 2))
+    x = L.Conv2D(4, 3, padding="same", strides=2, activation="relu", name="first")(inputs)
+    model = K.Model(inputs, L.Dense(3, name="last")(L.Flatten()(L.Conv2D(4, 3, padding="same", name="second")(x))))
+    found = trace(model)
+    assert [(layer.name, layer.size) for layer in found.layers] == [
+        ("input", 2),
+        ("first", 4),
+        ("second", 4),
+        ("last", 3),
+    ]
+    assert found.program.inputs[0].shape == (2, 2, 8, 6)
+    images = np.random.default_rng(0).random((5, 8, 6, 2))
+    given = images.transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(found.answers(given), np.asarray(model(images)).argmax(1))
+    hint = r"images are \(n, channels, height, width\), also those of a Keras model: pass inputs.transpose"
+    for ask in (
+        lambda: trace(model, images),
+        lambda: neuron_graph(model, inputs=images),
+        lambda: found.answers(images),
+        lambda: as_network(model).answers(images),
+        lambda: hidden_activities(found, images),
+        lambda: similarities(model, images, np.zeros(5, dtype=int)),
+    ):
+        with pytest.raises(InputError, match=hint):
+            ask()

@@ -1,6 +1,7 @@
 """Networks whose weights are computed at every pass: what is read is what the next pass would use."""
 
 import copy
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from modlib.communities import similarities
 from modlib.errors import InputError
 from modlib.graphs import neuron_graph
-from modlib.networks import as_network
+from modlib.lesions import damages
+from modlib.networks import as_network, trace
+from modlib.responses import hidden_activities
 
 
 def perceptron() -> nn.Sequential:
@@ -125,3 +128,27 @@ def test_a_module_that_is_called_twice_is_refused() -> None:
 def test_a_wrapper_is_seen_through(wrap) -> None:  # type: ignore[no-untyped-def]
     module = perceptron()
     np.testing.assert_array_equal(neuron_graph(wrap(module)).degrees, neuron_graph(module).degrees)
+
+
+def test_layers_may_have_any_names() -> None:
+    """torch.fx writes them into a program, between quotes."""
+    torch.manual_seed(0)
+    names = ('first "layer"', "first 'layer'", "a\\b", "line\nbreak", "<script>")
+    layers = [nn.Linear(8, 8) for _ in names]
+    module = nn.Sequential(OrderedDict(part for name, layer in zip(names, layers, strict=True)
+                                       for part in ((name, layer), (f"{name} relu", nn.ReLU()))))  # fmt: skip
+    module.add_module("last", nn.Linear(8, 4))
+    for layer in layers:
+        layer.weight.data *= 3  # so that answers differ
+    x, plain = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32), nn.Sequential(*module)
+    network, found = as_network(module), trace(module)
+    shown = ("first 'layer'_", "first 'layer'", "a/b", "line/break", "<script>")
+    assert tuple(layer.name for layer in network.layers[:-1]) == shown
+    assert tuple(layer.name for layer in found.layers[1:-1]) == shown
+    assert list(module._modules)[:3] == ['first "layer"', 'first "layer" relu', "first 'layer'"]
+    np.testing.assert_array_equal(found.answers(x), as_network(plain).answers(x))
+    for ours, theirs in zip(hidden_activities(found, x), hidden_activities(as_network(plain), x), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    drops = [damages(one, x, network.answers(x), 2, [[0, 1, 2]])[0].drop for one in (network, found, as_network(plain))]
+    assert drops == [drops[0]] * 3
+    assert drops[0] > 0

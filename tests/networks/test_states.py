@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
-from modlib.errors import InputError
+from modlib.errors import DataError, InputError
 from modlib.graphs import neuron_graph
 from modlib.networks import load_network, ordered_weights
 
@@ -102,6 +102,9 @@ def test_safetensors_are_read_by_name_and_files_of_perceptrons_too(tmp_path: Pat
         ({"fc.parametrizations.weight.original0": np.eye(2)}, "from which a weight is computed"),
         ({"fc.weight": np.eye(2, dtype=np.int8)}, "of type int8 arrived; expected floating point"),
         ({"fc.weight": np.array(["a"])}, "expected floating point"),
+        ({"fc.weight": torch.ones(2, 2, device="meta")}, r"fc.weight = tensor.* expected an array of real numbers"),
+        ({"fc.weight": [[1.0, 2.0], [3.0]]}, "expected an array of real numbers"),
+        ({"fc.weight": torch.quantize_per_tensor(torch.eye(2), 0.1, 0, torch.qint8)}, "expected floating point"),
         ({"norm.weight": np.ones(3)}, "expected at least one layer of weights"),
         ({}, "expected at least one layer of weights"),
         ([np.eye(2)], "expected a mapping of arrays by name"),
@@ -116,3 +119,31 @@ def test_half_precision_and_a_single_layer_are_read() -> None:
     layer = nn.Linear(3, 2).to(torch.bfloat16)
     (found,) = ordered_weights(layer.state_dict())
     np.testing.assert_array_equal(found, layer.weight.detach().float().T)
+
+
+def test_sparse_weights_are_read_as_the_numbers_that_they_stand_for() -> None:
+    weight = torch.tensor([[0.0, 2.0], [0.5, 0.0]])
+    for held in (weight.to_sparse(), weight.to_sparse_csr()):
+        (found,) = ordered_weights({"fc.weight": held})
+        np.testing.assert_array_equal(found, weight.T)
+
+
+@pytest.mark.parametrize("layer", [nn.Embedding(4, 4), nn.ConvTranspose1d(4, 4, 3), nn.ConvTranspose2d(4, 4, 3)])
+def test_weights_that_have_inputs_first_are_said_to_as_shapes_do_not_tell(layer: nn.Module) -> None:
+    nn.init.normal_(layer.weight)
+    state = nn.Sequential(layer).state_dict()
+    (found,) = ordered_weights(state, input_first=["0"])
+    window = layer.weight.detach().movedim((0, 1), (-2, -1)).numpy()
+    np.testing.assert_array_equal(found, window)
+    (turned,) = ordered_weights(state)
+    np.testing.assert_array_equal(turned, window.swapaxes(-1, -2))
+    with pytest.raises(InputError, match="a layer of input_first = '1' arrived; expected one of 0"):
+        ordered_weights(state, input_first=["1"])
+
+
+@pytest.mark.parametrize("suffix", ["pt", "pth", "safetensors", "npz"])
+def test_an_empty_file_is_said_to_be_damaged(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"empty.{suffix}"
+    path.touch()
+    with pytest.raises(DataError, match=rf"empty.{suffix} does not read as"):
+        load_network(path)

@@ -1,20 +1,29 @@
-"""modlib.tables.workers: a Dask cluster, and when it is refused."""
+"""modlib.tables.workers: processes that make way for others, a Dask cluster, and when it is refused."""
 
 from pathlib import Path
 
 import dask
 import pytest
 from distributed import LocalCluster
-from toy import FAULTS, TOY, cells
+from toy import FAULTS, PROCESSES, TOY, cells
 
 from modlib.errors import InputError
 from modlib.tables import run
+from modlib.tables.workers import measured_here
 
 
 def cluster(workers: int, threads: int = 1) -> LocalCluster:
     return LocalCluster(
         n_workers=workers, threads_per_worker=threads, dashboard_address="127.0.0.1:0", host="127.0.0.1"
     )
+
+
+@pytest.mark.parametrize(("memory", "processes"), [(0, 3), (2**60, 1)])
+def test_a_process_that_held_much_memory_makes_way_for_another(memory: int, processes: int) -> None:
+    few = cells("smoke")[:3]
+    found = list(measured_here(PROCESSES, few, 1, memory))
+    assert [outcome.cell for outcome in found] == few
+    assert len({outcome.rows[0]["value"] for outcome in found}) == processes
 
 
 @pytest.mark.parametrize("workers", [1, 2])

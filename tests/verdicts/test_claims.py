@@ -36,7 +36,7 @@ ALL_ROWS = {
     "clusterability-released": ["released-clust-grad"],
 }
 TEXT = {
-    "pruned-modular": ["text-3", "text-3.1", "text-3.2", "text-A.3"],
+    "pruned-modular": ["text-1", "text-3", "text-3.1", "text-3.2", "text-A.3"],
     "clusterability": ["text-2", "text-A.3", "text-A.5"],
     "clusterability-released": [],
 }

@@ -27,11 +27,11 @@ N_CLAIMS = {
         table-1:6 table-A.1:6 table-A.2:6 table-A.3:6 table-2:4 table-3:4 table-4:4 table-A.4:1 table-A.5:1
         table-A.6:1 table-A.7:1 table-A.8:1 table-A.9:1 table-A.10:1 table-A.11:1 table-A.12:1 table-A.13:1
         table-A.14:1 table-A.15:1 text-3:4 text-3.1:3 text-3.2:2 text-3.3:6 text-A.3:4 finding-1:6 finding-2:1
-        finding-3:1 finding-4:9 table-A.16:9 table-A.17:9 table-A.18:2 table-A.19:2 finding-5:1
+        text-1:1 finding-3:1 finding-4:9 table-A.16:9 table-A.17:9 table-A.18:2 table-A.19:2 finding-5:1
     """,
     "clusterability": """
         table-A.1:4 table-A.2:4 table-A.3:4 table-A.4:4 table-A.5:8 table-A.6:8 table-A.16:4 table-A.17:4
-        table-A.18:4 text-2:2 finding-1:2 text-A.3:2 text-A.5:1 table-A.7:8 table-A.12:8 table-A.19:6
+        table-A.18:4 text-2:3 finding-1:2 text-A.3:2 text-A.5:1 table-A.7:8 table-A.12:8 table-A.19:6
         table-A.20:4 table-A.21:4 table-A.8:8 table-A.9:8 table-A.10:10 text-3:2 text-4.1:4 table-A.13:4
     """,
     "clusterability-released": """
@@ -44,7 +44,7 @@ N_CLAIMS = {
     "weight-masks": """
         text-3.1:2 figure-1:3 figure-11:3 figure-12:3 figure-10:3 figure-13:3 figure-2:3 figure-14:1 text-3.2:3
         finding-27:1 figure-7:3 figure-8:1 text-c.7.1:1 figure-6:2 text-c.2:2 figure-19:2 figure-20:1
-        text-c.7.2:1 text-b.1:1
+        text-c.7.2:2 text-b.1:1
     """,
     "importance-coherence": """
         table-4:2 table-5:2 finding-21:1 finding-22:1 table-1:12 table-3:8 finding-4:1 finding-5:1 finding-6:1

@@ -109,6 +109,12 @@ def _dropout_drops_more(rows: pd.DataFrame) -> Sample | None:
     return sample_of(means["yes"] - means["no"]) if {"yes", "no"} <= set(means) else None
 
 
+def _dropout_drops_more_percent(rows: pd.DataFrame) -> Sample | None:
+    """The same in percentage points."""
+    found = _dropout_drops_more(rows)
+    return None if found is None else sample_of([100 * value for value in found.values])
+
+
 def _dropout_helps(rows: pd.DataFrame) -> Sample | None:
     """Accuracy of the whole network with dropout less without, in percentage points, one a seed."""
     pairs = _controls(rows).pivot(index="seed", columns="dropout", values="whole_accuracy")
@@ -129,7 +135,18 @@ FINDINGS = {
     "goes_to": Metric("share of the paper's confusions found", _goes_where_the_paper_says, 2),
     "cat_and_dog": Metric("accuracy that dogs gain without cats, and cats without dogs", _cat_and_dog, 2),
     "dropout_drops_more": Metric("drop of the removed class, with dropout less without", _dropout_drops_more),
-    "dropout_helps": Metric("accuracy with dropout less without, percentage points", _dropout_helps, 1),
+    "extra_drop_with_dropout_min": Metric(
+        "drop of the removed class, with dropout less without, in percent", _dropout_drops_more_percent, 1
+    ),
+    "extra_drop_with_dropout_max": Metric(
+        "drop of the removed class, with dropout less without, in percent (upper end)", _dropout_drops_more_percent, 1
+    ),
+    "dropout_helps": Metric(
+        "accuracy with dropout less without, percentage points",
+        _dropout_helps,
+        1,
+        needs=("accuracy_loss_without_dropout",),
+    ),
     "iou": Metric("intersection over union of two masks, in percent", _iou, 2, no_effect=100),
 }
 

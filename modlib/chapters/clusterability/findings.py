@@ -53,6 +53,13 @@ def _above_all_shuffles(rows: pd.DataFrame) -> Sample | None:
     return None if rows.empty else Sample(float((rows["p"] >= 1).mean()), len(rows))
 
 
+def _shuffles_beaten(rows: pd.DataFrame) -> Sample | None:
+    """Share of shuffles with a higher n-cut than the network, mean over networks; from p = (r + 1) / (n + 1)."""
+    rows = _of_null(rows, nonzero=False)
+    above = 1 - (rows["p"] * (rows["n_shuffles"] + 1) - 1) / rows["n_shuffles"]
+    return None if rows.empty else over_networks(above.clip(0, 1))
+
+
 def _shuffled(rows: pd.DataFrame, nonzero: bool = False) -> Sample | None:
     """Mean n-cut of shuffles, with the mean over networks of their standard deviations."""
     rows = _of_null(rows, nonzero)
@@ -158,7 +165,10 @@ FINDINGS = {
     "ncut_init_min": Metric("least n-cut", partial(_extreme, function=min)),
     "ncut_init_max": Metric("greatest n-cut", partial(_extreme, function=max)),
     "train_acc": Metric("training accuracy", _training_accuracy, spread=False),
+    "share_of_shuffles_beaten": Metric("share of shuffles with a higher n-cut", _shuffles_beaten, no_effect=0.5),
     "test_acc": Metric("test accuracy", partial(_column, name="test_accuracy"), spread=False),
+    "test_acc_min": Metric("test accuracy (lower end)", partial(_column, name="test_accuracy"), spread=False),
+    "test_acc_max": Metric("test accuracy (upper end)", partial(_column, name="test_accuracy"), spread=False),
     "dropout_separates": Metric("share of networks with dropout below all without", _dropout_separates, 2),
     "pruning_lowers": Metric("n-cut, after pruning less before", _pruning_lowers, compares=("stage",)),
     "topology_lowers": Metric("n-cut of shuffles, topology kept less not kept", _topology_lowers),

@@ -62,7 +62,9 @@ def _kept(rows: pd.DataFrame) -> Sample | None:
 FINDINGS = {
     "conservative": Metric("0.05 less the share of significant networks without an effect", _conservative, 4),
     "finer_grid": Metric("how much nearer to 0.05 the share comes on a finer grid", _nearer_on_a_finer_grid, 4),
-    "ticks": Metric("share of legible ticks that follow from table 1", _ticks),
+    "ticks": Metric(
+        "share of legible ticks that follow from table 1", _ticks, needs=("significant_bh", "significant_holm")
+    ),
     "kept": Metric("share of networks whose importance tests are as it says", _kept),
 }
 

@@ -113,6 +113,26 @@ def _printed_drop_with_size(table: pd.DataFrame) -> float:
     return _rank_correlation(values["proportion"], -values["acc_diff"])
 
 
+def _random_drop(rows: pd.DataFrame) -> Sample | None:
+    """Accuracy that random sets of the size of a sub-cluster cost, mean over sub-clusters, by network."""
+    rows = _drops(rows)
+    return over_networks(rows["random_mean"].groupby(rows["seed"]).mean()) if len(rows) else None
+
+
+def _printed_random_drop(table: pd.DataFrame) -> float:
+    return -float(table["value"].astype(float).mean())
+
+
+def _share_worse_than_random(rows: pd.DataFrame) -> Sample | None:
+    """Share of all sub-clusters that cost more than random sets do, p < 0.05, by network."""
+    rows = _drops(rows)
+    return over_networks((rows["p_ties_for"] < SIGNIFICANT).groupby(rows["seed"]).mean()) if len(rows) else None
+
+
+def _printed_share_worse_than_random(table: pd.DataFrame) -> float:
+    return float((table["value"].astype(float) < SIGNIFICANT).mean())
+
+
 def _rank_correlation(a: pd.Series, b: pd.Series) -> float:
     from scipy.stats import spearmanr
 
@@ -168,6 +188,27 @@ FINDINGS = {
         2,
         of_table=_printed_drop_with_size,
         needs=("proportion", "acc_diff"),
+    ),
+    "random_drop": Metric(
+        "accuracy that random sets of the same sizes cost",
+        _random_drop,
+        4,
+        of_table=_printed_random_drop,
+        needs=("acc_diff_random",),
+    ),
+    "random_drop_in_first_paper": Metric(
+        "accuracy that random sets of the same sizes cost",
+        _random_drop,
+        4,
+        of_table=_printed_random_drop,
+        needs=("acc_diff_dist",),
+    ),
+    "worse_than_random": Metric(
+        "share of sub-clusters that cost more than random sets, p < 0.05",
+        _share_worse_than_random,
+        2,
+        of_table=_printed_share_worse_than_random,
+        needs=("p_value",),
     ),
 }
 

@@ -371,10 +371,17 @@ FINDINGS = {
     "refined": Metric("share of partitions that the search improves", partial(_share_of_searches, compare=gt)),
     "lowered": Metric("share of partitions that the search makes worse", partial(_share_of_searches, compare=lt)),
     "spectral_over_single": Metric("Q with spectral start less Q without", _spectral_over_single),
-    "number_two_to_six": Metric("share of layers with 2 to 6 communities", _between_two_and_six, 2),
+    "number_two_to_six": Metric(
+        "share of layers with 2 to 6 communities",
+        _between_two_and_six,
+        2,
+        needs=("n_clusters_typical_min", "n_clusters_typical_max", "n_clusters_rarely_above"),
+    ),
     "number_trained": Metric("number of communities, trained less untrained", _number_trained, 2),
     "depth_matters": Metric("p, Q of untrained networks equal in all layers", _depth_matters, 4),
-    "failures_elsewhere": Metric("share below 80% accuracy at weaker regularisation", _failures_elsewhere),
+    "failures_elsewhere": Metric(
+        "share below 80% accuracy at weaker regularisation", _failures_elsewhere, needs=("min_test_accuracy",)
+    ),
 }
 
 
