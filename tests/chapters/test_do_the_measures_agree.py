@@ -83,11 +83,11 @@ def test_rows_compare_every_pair_on_different_images_and_each_notion_with_itself
     network = from_arrays(random_weights((6, 8, 8, 3), 0))
     x = np.random.default_rng(0).normal(size=(60, 6))
     y = network.answers(x)
-    rows = pd.DataFrame(experiment.agreement_rows(network, x, y, 30, 2, 0, FEW))
+    halves = experiment.halves_divided(network, x, y, 30, 2, 0, FEW)
+    rows = pd.DataFrame(experiment.agreement_rows(halves, 2))
     assert len(rows) == 2 * len(NOTIONS) * (len(NOTIONS) + 1) / 2
     assert not rows.duplicated(list(experiment.ROW_KEY)).any()
     assert {*experiment.COLUMNS} - {*experiment.CELL_KEY, "mask_steps", "test_accuracy"} == {*rows.columns}
-    halves = experiment.halves_divided(network, x, y, 30, 2, 0, FEW)
     row = rows[(rows["layer"] == 2) & (rows["first"] == "activations") & (rows["second"] == "upstream")].iloc[0]
     pairs = [
         agreement(halves[a]["activations"][1].labels, halves[1 - a]["upstream"][1].labels).similarity for a in (0, 1)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from modlib.chapters.do_the_measures_agree.experiment import FUNCTIONS, IDLE, KNOWN, STAGES, K
+from modlib.chapters.do_the_measures_agree.experiment import FUNCTIONS, IDLE, KNOWN, STAGES, WEIGHTS, K
 from modlib.evidence.criteria import Sample
 from modlib.evidence.intervals import interval_of_mean, interval_of_rank_correlation
 from modlib.evidence.metrics import Metric, sample_of
@@ -17,7 +17,7 @@ from modlib.evidence.sentences import Sentences, listed, told
 from modlib.notions.names import NOTIONS
 
 TABLES = ("do-the-measures-agree", "clusterability", "dropout", "importance")
-WEIGHTS, FUNCTIONAL = NOTIONS[0], NOTIONS[2:]  # the papers' clusters of weights; notions of what units do
+FUNCTIONAL = NOTIONS[2:]  # notions of what units do
 NETWORK = ["dataset", "dropout", "seed"]
 FOUND = 0.1  # mutual information with what is known above which a notion finds it: the whole 90% interval
 HALF = 0.5
