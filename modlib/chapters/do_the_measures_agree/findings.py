@@ -21,6 +21,7 @@ FUNCTIONAL = NOTIONS[2:]  # notions of what units do
 NETWORK = ["dataset", "dropout", "seed"]
 FOUND = 0.1  # mutual information with what is known above which a notion finds it: the whole 90% interval
 HALF = 0.5
+NEGLIGIBLE = 0.05  # agreement beyond chance below which there is none to speak of
 FEWEST = 5  # networks of which a rank correlation is told
 
 
@@ -199,7 +200,7 @@ def _answer(rows: pd.DataFrame) -> str | None:
     if low > 0:
         answer = "Largely" if two.mean >= HALF * one.mean else "Only a little"
     else:
-        answer = "No" if high < HALF * one.mean else "Not clearly"
+        answer = "No" if high < NEGLIGIBLE else "Not clearly"
     return (
         f"{answer}: two notions divide the units of a pruned network's layer {told(two)} more alike than permuted "
         f"labels would, where one notion agrees with itself on other images by {told(one)}; in untrained networks two "
