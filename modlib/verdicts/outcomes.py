@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def became_of(paper: str, folder: Path | None = None) -> Markdown:
-    """What became of a paper's claims: how many of each verdict, and those that are not reproduced, for a page of book/.
+    """What became of a paper's claims, for a page of book/: how many of each verdict, and those not reproduced.
 
     Args:
         paper: its id, such as ``weight-masks``.
