@@ -108,6 +108,14 @@ def test_the_page_for_teachers_puts_every_exercise_in_class_or_at_home() -> None
         assert numbers == list(range(1, len(exercises(checkout() / "notebooks" / f"{name}.md")) + 1)), name
 
 
+def test_a_session_has_ninety_minutes() -> None:
+    page = (checkout() / "book" / "teaching.md").read_text(encoding="utf-8")
+    sessions = re.findall(r"^### Session \d.*?(?=^##)", page, re.M | re.S)
+    assert len(sessions) == 4
+    for session in sessions:
+        assert sum(map(int, re.findall(r"^\| (\d+) \|", session, re.M))) == 90, session
+
+
 WHOLE = """\
 :::{admonition} Exercise 1 (basic): count
 :::
