@@ -131,7 +131,7 @@ def check_function(
     known = [([_own(mistake, compared, each) for each in arguments], says) for mistake, says in _pairs(mistakes)]
     if any(not any(_differences(wrong, rights, within)) for wrong, _ in known):
         raise InputError("a mistake of this exercise is right on every try; expected another answer: add a try")
-    blank = Feedback("not answered yet", "It returns nothing yet: put what it should return in place of the dots.")
+    blank = Feedback("not answered yet", "It returns nothing: put what it should return in place of the dots.")
     if _is_blank(function):
         return blank
     if not callable(function):
