@@ -80,7 +80,7 @@ def check_answer(
     checks.real(within, "within", least=0, most=1)
     checks.instance(hint, str, "hint", "pass a sentence")
     kind = _kind(right)
-    words = [str(word) for word in checks.items(among, "among", least=0)]
+    words = [checks.instance(word, str, "among", "pass the words") for word in checks.items(among, "among", least=0)]
     known = _pairs(mistakes)
     if _is_blank(answer):
         wanted = EACH.get(kind, kind) if isinstance(answer, list | tuple) else _expected(kind, words)
