@@ -176,7 +176,8 @@ class Reader(fx.Interpreter):
             if name in ("view", "_unsafe_view"):  # what is contiguous in memory does not matter here
                 return rows[0].reshape(rest[0] if isinstance(rest[0], list | tuple) else rest)
             if node.target is torch.nn.functional.unfold or name == "im2col":  # which is not there for whole numbers
-                return (node.target(1 + first.double(), *rest, **options) - 1).to(first.dtype)  # 0 becomes ``NONE``
+                shown = node.target(1 + rows[0].double(), *rest, **options) - 1  # type: ignore[operator]
+                return shown.to(rows[0].dtype)  # margins are 0, which became ``NONE``
             if node.op == "call_method":
                 return getattr(first, str(node.target))(*rest, **options)
             if node.op == "call_module":
