@@ -9,6 +9,8 @@ from . import (
 )
 from .audits import audit as audit
 from .communities import (
+    agreement as agreement,
+    consensus as consensus,
     effective_number as effective_number,
     element_similarity as element_similarity,
     find_communities as find_communities,
@@ -45,6 +47,7 @@ from .networks import (
     random_weights as random_weights,
     trace as trace,
 )
+from .notions import divided_by_notion as divided_by_notion
 from .responses import (
     hidden_activities as hidden_activities,
     visualise as visualise,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modlib.networks.known import KnownModules, idle_weights, rotated_functions, shared_part, two_functions
+from modlib.notions.names import NOTIONS
 from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, in_words, integer, number, optional, text
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ K = 12  # clusters, as in the chapters on sub-clusters
 STAGES = ("pruned", "untrained", "unpruned")
 KNOWN = "known modules"  # stage of a network that is constructed
 N_KNOWN = 1000  # inputs of such a network
+WEIGHTS = NOTIONS[0]  # the papers' own clusters
 FUNCTIONS, IDLE = "functions", "idle weights"  # what is known of a unit
 
 
@@ -149,27 +151,20 @@ def measure(cell: Cell) -> list[Row]:
         rows, accuracy = case_rows(CASES[cell["dataset"]], seed, masks), None
     else:
         network, accuracy, x, y = _trained(cell["dataset"], cell["dropout"] == "yes", seed, cell["stage"])
-        rows = agreement_rows(network, x, y, plan.images, K, seed, masks)
+        rows = agreement_rows(halves_divided(network, x, y, plan.images, K, seed, masks), K)
     return [{**row, "mask_steps": plan.mask_steps, "test_accuracy": accuracy} for row in rows]
 
 
-def agreement_rows(
-    network: Network, x: np.ndarray, y: np.ndarray, images: int, k: int, seed: int, masks: MaskSettings
-) -> list[Row]:
+def agreement_rows(halves: Sequence[Mapping[str, Sequence[Division]]], k: int) -> list[Row]:
     """For every hidden layer and pair of notions, how far they agree on different images.
 
     Args:
-        network: a perceptron with ReLU.
-        x: (n, pixels) images.
-        y: (n,) their classes.
-        images: of each half, at most half of all.
-        k: number of clusters.
-        seed: decides the halves, and the starts of all searches.
-        masks: how masks are learned.
+        halves: what ``halves_divided`` gives.
+        k: number of clusters, which is stored.
     """
-    first, second = halves_divided(network, x, y, images, k, seed, masks)
+    first, second = halves
     rows = []
-    for layer in range(len(network.layers) - 1):
+    for layer in range(len(first[WEIGHTS])):
         for one, other in combinations_with_replacement(first, 2):
             pairs = [(first[one][layer], second[other][layer])]
             if one != other:
@@ -183,7 +178,17 @@ def agreement_rows(
 def halves_divided(
     network: Network, x: np.ndarray, y: np.ndarray, images: int, k: int, seed: int, masks: MaskSettings
 ) -> list[dict[str, list[Division]]]:
-    """The divisions of a network that two halves of the images give; arguments as ``agreement_rows``."""
+    """The divisions of a network by every notion that two halves of the images give.
+
+    Args:
+        network: a perceptron with ReLU.
+        x: (n, pixels) images.
+        y: (n,) their classes.
+        images: of each half, at most half of all.
+        k: number of clusters.
+        seed: decides the halves, and the starts of all searches.
+        masks: how masks are learned.
+    """
     from modlib.notions.dividing import divided_by_notion
 
     order = np.random.default_rng([seed, 1]).permutation(len(x))[: 2 * images]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from modlib.chapters.do_the_measures_agree.experiment import FUNCTIONS, IDLE, KNOWN, STAGES, K
+from modlib.chapters.do_the_measures_agree.experiment import FUNCTIONS, IDLE, KNOWN, STAGES, WEIGHTS, K
 from modlib.evidence.criteria import Sample
 from modlib.evidence.intervals import interval_of_mean, interval_of_rank_correlation
 from modlib.evidence.metrics import Metric, sample_of
@@ -17,10 +17,11 @@ from modlib.evidence.sentences import Sentences, listed, told
 from modlib.notions.names import NOTIONS
 
 TABLES = ("do-the-measures-agree", "clusterability", "dropout", "importance")
-WEIGHTS, FUNCTIONAL = NOTIONS[0], NOTIONS[2:]  # the papers' clusters of weights; notions of what units do
+FUNCTIONAL = NOTIONS[2:]  # notions of what units do
 NETWORK = ["dataset", "dropout", "seed"]
 FOUND = 0.1  # mutual information with what is known above which a notion finds it: the whole 90% interval
 HALF = 0.5
+NEGLIGIBLE = 0.05  # agreement beyond chance below which there is none to speak of
 FEWEST = 5  # networks of which a rank correlation is told
 
 
@@ -199,7 +200,7 @@ def _answer(rows: pd.DataFrame) -> str | None:
     if low > 0:
         answer = "Largely" if two.mean >= HALF * one.mean else "Only a little"
     else:
-        answer = "No" if high < HALF * one.mean else "Not clearly"
+        answer = "No" if high < NEGLIGIBLE else "Not clearly"
     return (
         f"{answer}: two notions divide the units of a pruned network's layer {told(two)} more alike than permuted "
         f"labels would, where one notion agrees with itself on other images by {told(one)}; in untrained networks two "
