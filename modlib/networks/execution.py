@@ -198,7 +198,8 @@ def fitting(trace: Trace, inputs: Tensor) -> Iterator[None]:
     except (RuntimeError, IndexError) as error:
         raise InputError(
             f"inputs of shape {tuple(inputs.shape)} do not fit the network as it was traced ({error}); expected those "
-            f"of the {type(trace.module).__name__}: give trace an example of at least two inputs"
+            f"of the {type(trace.module).__name__}: give trace an example of at least two inputs, and write "
+            "x.shape[0] in its forward in place of len(x), which fixes their number"
         ) from error
 
 
