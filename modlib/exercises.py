@@ -81,13 +81,14 @@ def check_answer(
     checks.instance(hint, str, "hint", "pass a sentence")
     kind = _kind(right)
     words = [str(word) for word in checks.items(among, "among", least=0)]
+    known = _pairs(mistakes)
     if _is_blank(answer):
         wanted = EACH.get(kind, kind) if isinstance(answer, list | tuple) else _expected(kind, words)
         return Feedback("not answered yet", f"Put {wanted} in place of the dots.")
     wrong = _difference(answer, right, within, words)
     if not wrong:
         return Feedback("right")
-    for mistake, says in _pairs(mistakes):
+    for mistake, says in known:
         if not _difference(answer, mistake, within, []):
             return Feedback("not right yet", says)
     return Feedback("not right yet", f"{wrong} {hint}")
@@ -115,7 +116,7 @@ def check_function(
         compared: where many answers are right, as of a shuffle: what is compared of an answer and the arguments.
 
     Raises:
-        InputError: if there is nothing to try, or ``like`` fails on a try or returns no answer.
+        InputError: if there is nothing to try, ``like`` or a mistake fails on a try, or no try tells them apart.
 
     >>> def double(x):
     ...     return x**2
@@ -127,6 +128,9 @@ def check_function(
     checks.function(like, "like", "pass the function that is right")
     arguments = [tuple(checks.items(each, "tries", least=0)) for each in checks.items(tries, "tries")]
     rights = [_own(like, compared, each) for each in arguments]
+    known = [([_own(mistake, compared, each) for each in arguments], says) for mistake, says in _pairs(mistakes)]
+    if any(not any(_differences(wrong, rights, within)) for wrong, _ in known):
+        raise InputError("a mistake of this exercise is right on every try; expected another answer: add a try")
     blank = Feedback("not answered yet", "Put what the function returns in place of the dots.")
     if _is_blank(function):
         return blank
@@ -148,12 +152,11 @@ def check_function(
             seen.append(compared(answer, *deepcopy(each)))
         except Exception:  # it is nothing like what is expected
             seen.append(None)
-    wrongs = [_difference(*pair, within, []) for pair in zip(seen, rights, strict=True)]
+    wrongs = _differences(seen, rights, within)
     if not any(wrongs):
         return Feedback("right")
-    for mistake, says in _pairs(mistakes):
-        pairs = zip(seen, [_own(mistake, compared, each) for each in arguments], strict=True)
-        if not any(_difference(*pair, within, []) for pair in pairs):
+    for mistaken, says in known:
+        if not any(_differences(seen, mistaken, within)):
             return Feedback("not right yet", says)
     first = next(number for number, wrong in enumerate(wrongs) if wrong)
     told = f"On try {first + 1} of {len(wrongs)} it returns {_told(answers[first])}"
@@ -218,6 +221,10 @@ def _difference(answer: Any, right: Any, within: float, words: list[str]) -> str
     if given.ndim == 0:
         return "It is another number." if wrong else ""
     return f"{wrong.sum()} of its {wrong.size} values are others." if wrong.any() else ""
+
+
+def _differences(answers: list[Any], rights: list[Any], within: float) -> list[str]:
+    return [_difference(*pair, within, []) for pair in zip(answers, rights, strict=True)]
 
 
 def _of_sets(answer: Any, right: set[Any], unexpected: str) -> str:

@@ -205,6 +205,13 @@ def test_an_exercise_that_fails_itself_is_refused(like: Any, tries: Any) -> None
         check_function(double, like, tries, HINT)
 
 
+@pytest.mark.parametrize("mistake", [lambda x: x + x, lambda x: 1 / 0, lambda x: None])
+def test_a_mistake_that_is_right_or_fails_is_refused_whatever_the_answer_is(mistake: Any) -> None:
+    for function in (..., double):
+        with pytest.raises(InputError, match=r"of this exercise|say what the right answer is"):
+            check_function(function, double, TRIES, HINT, mistakes=[(mistake, "So.")])
+
+
 @pytest.mark.parametrize("mistakes", [3, [1], [(1, 2, 3)]])
 def test_mistakes_are_pairs(mistakes: Any) -> None:
     with pytest.raises(InputError, match="mistakes"):

@@ -5,14 +5,13 @@ Chapter: ``your-network``.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from modlib.checks import array
 from modlib.errors import InputError
@@ -48,7 +47,9 @@ class Execution(fx.Interpreter):
             if step.op == "placeholder" or not self.varying.isdisjoint(step.all_input_nodes):
                 self.varying.add(step)
         self._by_name = {step.name: step for step in self.steps}
-        self._in_place = {step for step in self.steps if step.op.startswith("call") and self._works_in_place(step)}
+        self._in_place = {
+            step for step in self.steps if step.op.startswith("call") and changes_argument(step, self._module_of(step))
+        }
         self.shapes: dict[fx.Node, torch.Size | None] = {}
         noted = {step: self._note_shape(step) for step in self.steps}
         with torch.no_grad():
@@ -118,7 +119,10 @@ class Execution(fx.Interpreter):
 
     def name_of(self, step: fx.Node) -> str:
         """What a step does, see ``modlib.networks.operations``."""
-        return name_of(step, self.submodules[str(step.target)] if step.op == "call_module" else None)
+        return name_of(step, self._module_of(step))
+
+    def _module_of(self, step: fx.Node) -> nn.Module | None:
+        return self.submodules[str(step.target)] if step.op == "call_module" else None
 
     def activity_of(self, layer: UnitLayer) -> fx.Node:
         """The step that gives the activity of a layer: the last norm or function before its units meet others.
@@ -154,17 +158,6 @@ class Execution(fx.Interpreter):
         """Steps that read the value of a step; the one that changes it in place, if there is one."""
         found = [user for user in step.users if user.op == "output" or self.name_of(user) not in CONSTANTS]
         return [user for user in found if user in self._in_place and user.all_input_nodes[0] is step] or found
-
-    def _works_in_place(self, step: fx.Node) -> bool:
-        """Whether a step changes its first argument, and returns it."""
-        if step.op == "call_module":
-            return bool(getattr(self.submodules[str(step.target)], "inplace", False))
-        if changes_argument(step) or step.kwargs.get("inplace"):
-            return True
-        if getattr(step.target, "__module__", "") != "torch.nn.functional":
-            return False
-        given = inspect.signature(step.target).bind(*step.args, **step.kwargs).arguments  # type: ignore[arg-type]
-        return bool(given.get("inplace"))
 
 
 def as_taken(trace: Trace, inputs: np.ndarray) -> Tensor:

@@ -8,7 +8,6 @@ be called more than once. Chapter: ``clusterability``.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -18,7 +17,8 @@ import torch
 from torch import fx, nn
 
 from modlib.errors import InputError
-from modlib.networks.keras_sequences import sequence_layer
+from modlib.networks.keras_calls import KERAS_LAYERS, attended, call_of, check_call, join, operation, operator_of
+from modlib.networks.keras_sequences import Attention, group_norm, sequence_layer
 from modlib.networks.modules import (
     FlattenChannelsLast,
     activation_of,
@@ -33,19 +33,6 @@ TRAINING_ONLY = (
     *("Dropout", "SpatialDropout1D", "SpatialDropout2D"),
     *("GaussianDropout", "GaussianNoise", "ActivityRegularization"),
 )
-KERAS_LAYERS = (
-    "Dense, convolutions and pooling in 2-D, BatchNormalization, activations, Add, Multiply, Concatenate, padding, "
-    "Rescaling, Dropout and Flatten; of sequences Embedding, LSTM, GRU, SimpleRNN, Conv1D, LayerNormalization and "
-    "global pooling"
-)
-JOINS = {
-    "Add": operator.add,
-    "Average": operator.add,
-    "Subtract": operator.sub,
-    "Multiply": operator.mul,
-    "Maximum": torch.maximum,
-    "Minimum": torch.minimum,
-}
 OTHER_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {  # beside those of modlib.networks.modules.ACTIVATIONS
     "relu6": nn.ReLU6,
     "leaky_relu": partial(nn.LeakyReLU, 0.2),
@@ -103,7 +90,11 @@ def example_of(model: Any) -> tuple[np.ndarray, ...] | None:
 
 
 def _follow(
-    model: Any, given: Sequence[fx.Node], graph: fx.Graph, modules: dict[str, nn.Module], made: dict[int, list[str]]
+    model: Any,
+    given: Sequence[fx.Node],
+    graph: fx.Graph,
+    modules: dict[str, nn.Module],
+    made: dict[tuple[int, bool], list[str]],
 ) -> fx.Node:
     """Add the steps of a model to a graph; returns its output. ``made`` holds the modules of every layer so far."""
     functional = getattr(model, "_functional", None) or model  # a Keras 3 Sequential holds its graph
@@ -120,38 +111,35 @@ def _follow(
         shapes = [tuple(tensor.shape) for tensor in sources]
         if hasattr(layer, "_nodes_by_depth") or getattr(layer, "_functional", None) is not None:
             values[id(result)] = _follow(layer, arguments, graph, modules, made)
+        elif (function := operator_of(layer)) is not None:
+            values[id(result)] = operation(layer, step, function, values, graph)
+        elif kind == "MultiHeadAttention":
+            parts, causal = attended(layer, step, values)
+            if (id(layer), causal) not in made:
+                made[id(layer), causal] = _added({layer.name: Attention(layer, causal)}, modules)
+            values[id(result)] = graph.call_module(made[id(layer), causal][0], parts)
         elif len(arguments) > 1:
-            values[id(result)] = _join(layer, arguments, shapes, graph)
+            values[id(result)] = join(layer, arguments, shapes, graph)
         else:
-            if id(layer) not in made:
-                found = _keras_layer(layer, shapes[0])
-                made[id(layer)] = [usable(name, modules) for name in found]
-                modules |= dict(zip(made[id(layer)], found.values(), strict=True))
+            check_call(layer, call_of(step)[1])
             value = arguments[0]
-            for name in made[id(layer)]:
+            if (id(layer), False) not in made:
+                made[id(layer), False] = _added(_keras_layer(layer, shapes[0]), modules)
+            for name in made[id(layer), False]:
                 value = graph.call_module(name, (value,))
             values[id(result)] = value
     return values[id(_flat(functional.outputs)[0])]
 
 
+def _added(found: dict[str, nn.Module], modules: dict[str, nn.Module]) -> list[str]:
+    """Add the modules of a layer to those of the model; returns their names there."""
+    names = [usable(name, modules) for name in found]
+    modules |= dict(zip(names, found.values(), strict=True))
+    return names
+
+
 def _flat(tensors: Any) -> list[Any]:
     return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
-
-
-def _join(
-    layer: Any, arguments: Sequence[fx.Node], shapes: Sequence[tuple[int | None, ...]], graph: fx.Graph
-) -> fx.Node:
-    """A layer of several inputs: sums, products and the like of them, or all of them side by side."""
-    kind, rank = type(layer).__name__, len(shapes[0])
-    if kind in JOINS and all(len(shape) == rank for shape in shapes):
-        total = arguments[0]
-        for other in arguments[1:]:
-            total = graph.call_function(JOINS[kind], (total, other))
-        return graph.call_function(operator.truediv, (total, len(arguments))) if kind == "Average" else total
-    if kind == "Concatenate" and rank in (2, 3, 4):
-        axis = layer.axis % rank
-        return graph.call_function(torch.cat, (list(arguments), {1: 2, 2: 3, 3: 1}[axis] if rank == 4 else axis))
-    raise unsupported(layer.name, f"a {kind} of inputs of shapes {', '.join(map(str, shapes))}", KERAS_LAYERS)
 
 
 def _keras_layer(layer: Any, shape: tuple[int | None, ...]) -> dict[str, nn.Module]:
@@ -171,6 +159,8 @@ def _keras_layer(layer: Any, shape: tuple[int | None, ...]) -> dict[str, nn.Modu
         case "Conv2D" | "DepthwiseConv2D" | "SeparableConv2D", 4:
             padding = _same_padding(layer, shape, layer.kernel_size, layer.dilation_rate, 0.0)
             return padding | _convolutions(layer, int(shape[3] or 0)) | _activation(layer)
+        case "Conv2DTranspose", 4:
+            return _transposed(layer) | _activation(layer)
         case "BatchNormalization", 2 | 4 if np.ravel(layer.axis).tolist() in ([-1], [len(shape) - 1]):
             return {name: _normalisation(layer, len(shape))}
         case "Activation", 2 | 4:
@@ -183,6 +173,8 @@ def _keras_layer(layer: Any, shape: tuple[int | None, ...]) -> dict[str, nn.Modu
             return {name: nn.ELU(float(layer.alpha))}
         case "Softmax", 2 | 4 if layer.axis in (-1, len(shape) - 1):
             return {name: nn.Softmax(dim=1)}
+        case "GroupNormalization", 2 | 4 if np.ravel(layer.axis).tolist() in ([-1], [len(shape) - 1]):
+            return {name: group_norm(layer, int(shape[-1] or 0))}
         case "ZeroPadding2D", 4:
             return {name: nn.ZeroPad2d(tuple(margin for pair in reversed(layer.padding) for margin in pair))}
         case "Reshape", 2 if tuple(layer.target_shape) in ((1, 1, shape[1]), (1, 1, -1)):
@@ -264,6 +256,28 @@ def _convolution(layer: Any, kernel: Any, bias: Any, groups: int) -> nn.Module:
     module.weight.data = tensor_of(np.asarray(kernel).transpose(3, 2, 0, 1))
     module.register_parameter("bias", None if bias is None else nn.Parameter(tensor_of(bias)))
     return module
+
+
+def _transposed(layer: Any) -> dict[str, nn.Module]:
+    """A transposed convolution; of padding ``same`` the margins are cut off."""
+    height, width, n_out, n_in = layer.kernel.shape
+    reaches = [(size - 1) * gap + 1 for size, gap in zip((height, width), layer.dilation_rate, strict=True)]
+    if getattr(layer, "output_padding", None) is not None or getattr(layer, "groups", 1) != 1:
+        raise unsupported(layer.name, "a Conv2DTranspose with output_padding or groups", KERAS_LAYERS)
+    beyond = [max(step - reach, 0) for step, reach in zip(layer.strides, reaches, strict=True)]
+    module = nn.ConvTranspose2d(
+        n_in, n_out, (height, width), layer.strides, 0, (beyond[0], beyond[1]), dilation=layer.dilation_rate
+    )
+    module.weight.data = tensor_of(np.asarray(layer.kernel).transpose(3, 2, 0, 1))
+    module.register_parameter("bias", nn.Parameter(tensor_of(layer.bias)) if layer.use_bias else None)
+    cut = [
+        max(reach - step, 0) if layer.padding == "same" else 0
+        for step, reach in zip(layer.strides, reaches, strict=True)
+    ]
+    if not any(cut):
+        return {layer.name: module}
+    margins = [-margin for total in reversed(cut) for margin in (total // 2, total - total // 2)]
+    return {layer.name: module, f"{layer.name}/cut": nn.ConstantPad2d(tuple(margins), 0.0)}
 
 
 def _same_padding(

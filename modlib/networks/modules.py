@@ -6,6 +6,7 @@ This module imports torch. Chapter: ``clusterability``.
 from __future__ import annotations
 
 import copy
+import keyword
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
@@ -149,12 +150,13 @@ def with_gradients(module: nn.Module) -> nn.Module:
 
 
 def writable(name: str) -> str:
-    """A name that can stand in a program of PyTorch's, which writes it between quotes.
+    """A name that can stand in a program of PyTorch's, between quotes or behind a dot.
 
     >>> writable('a "name"')
     "a 'name'"
     """
-    return re.sub(r"[\x00-\x1f\\]", "/", name.replace('"', "'"))
+    name = re.sub(r"[\x00-\x1f\\]", "/", name.replace('"', "'"))
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def _rename(held: dict[str, Any]) -> None:
@@ -258,7 +260,7 @@ def sequential(modules: Mapping[str, nn.Module]) -> nn.Module:
 
 def usable(name: str, taken: Collection[str]) -> str:
     """The name of a part of a module: without dots, which nothing else has, of its parts or of its own."""
-    name = name.replace(".", "_")
+    name = writable(name.replace(".", "_"))
     while name in taken or hasattr(nn.Module(), name) or hasattr(fx.GraphModule, name):
         name += "_"
     return name

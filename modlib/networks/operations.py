@@ -6,6 +6,7 @@ Chapter: ``clusterability``.
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
@@ -128,17 +129,23 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def changes_argument(node: fx.Node) -> bool:
-    """Whether a step changes its first argument."""
+def changes_argument(node: fx.Node, module: nn.Module | None = None) -> bool:
+    """Whether a step changes its first argument, and returns it; ``module`` is that of a step that calls one."""
+    if node.op == "call_module":
+        return bool(getattr(module, "inplace", False))
     target: Any = node.target
     name = target if isinstance(target, str) else getattr(target, "__name__", "")
-    return (name.split(".")[0].endswith("_") and not name.startswith("__")) or name in IN_PLACE
+    if (name.split(".")[0].endswith("_") and not name.startswith("__")) or name in IN_PLACE:
+        return True
+    if node.kwargs.get("inplace") or getattr(target, "__module__", "") != "torch.nn.functional":
+        return bool(node.kwargs.get("inplace"))
+    return bool(inspect.signature(target).bind(*node.args, **node.kwargs).arguments.get("inplace"))
 
 
-def changes_part(node: fx.Node) -> bool:
+def changes_part(node: fx.Node, module: nn.Module | None = None) -> bool:
     """Whether a step changes numbers in place that another step returns as well: the whole they are of, or a part."""
     changed = node.args[0] if node.args else None
-    if not (isinstance(changed, fx.Node) and node.op.startswith("call") and changes_argument(node)):
+    if not (isinstance(changed, fx.Node) and node.op.startswith("call") and changes_argument(node, module)):
         return False
     if any(_is_view(user) and user < node for user in changed.users):
         return True

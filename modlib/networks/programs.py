@@ -87,7 +87,7 @@ def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], obj
             f"the {type(module).__name__} has no layer of weights; expected at least one; neuron_graph also takes a "
             "list of weight matrices"
         )
-    fault = "no layer of weights says what it takes"
+    fault = ""
     for tried in _candidates(module) if inputs is None else [inputs]:
         given = tried if isinstance(tried, Mapping) else _by_name(tried, names)
         arguments = {name: _few(value) for name, value in given.items()}
@@ -101,7 +101,8 @@ def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], obj
             with torch.no_grad():
                 return arguments, module(**arguments)
         except Exception as error:  # the model's own code
-            fault = _first_line(error)
+            fault = fault or _first_line(error)  # of the inputs that fit the first layer
+    fault = fault or "no layer of weights says what it takes"
     shapes = (
         "none was given"
         if inputs is None
@@ -193,7 +194,8 @@ def _by_fx(module: nn.Module, given: Mapping[str, Any]) -> Steps:
         parameters, fixed = inspect.signature(module.forward).parameters, {}
         given = dict(zip(parameters, given.values(), strict=False))
     graph = LayerTracer().trace(module, concrete_args=fixed or None)
-    if any(changes_part(node) for node in graph.nodes):
+    called = {node: module.get_submodule(str(node.target)) for node in graph.nodes if node.op == "call_module"}
+    if any(changes_part(node, called.get(node)) for node in graph.nodes):
         raise ValueError("it changes a part of an activation in place")
     for node in [node for node in graph.nodes if node.op == "placeholder"]:
         if not isinstance(given.get(str(node.target)), Tensor):

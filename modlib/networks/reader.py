@@ -71,7 +71,8 @@ class Reader(fx.Interpreter):
             except Exception as error:  # a use of a function that was not thought of
                 what = f"a {self.name_of(node)} in a form that cannot be read ({error})"
                 raise self.refused(node, what) from error
-            if changes_argument(node) and isinstance(node.args[0], fx.Node):
+            module = self.submodules[str(node.target)] if node.op == "call_module" else None
+            if changes_argument(node, module) and isinstance(node.args[0], fx.Node):
                 self.units[node.args[0]] = self.units[node]
                 self.number_of[node.args[0]] = self.number_of[node]
         return value

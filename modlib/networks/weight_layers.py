@@ -9,7 +9,7 @@ queries and keys are units of their own, which decide where a head looks and sen
 from __future__ import annotations
 
 import math
-import re
+import string
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -92,10 +92,12 @@ def _scores_or_values(
 def _einsum(reader: Reader, node: fx.Node, module: nn.Module | None, value: Tensor) -> Units:
     """A product of two tensors by letters, as one of matrices: what is in both is summed, or a batch."""
     equation, *tensors = node.args if len(node.args) != 2 else (node.args[0], *cast(Any, node.args[1]))
-    terms = re.fullmatch(r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]+)", str(equation).replace(" ", ""))
-    if terms is None or len(tensors) != 2:
+    terms = _letters(str(equation), [reader.value(tensor).ndim for tensor in tensors])
+    if terms is None:
         raise reader.refused(node, f"an einsum {equation!r}, which is no product of two tensors")
-    first, second, out = terms.groups()
+    first, second, out = terms
+    if reader.units_of(tensors[0]) is None:  # weights before what they are applied to
+        tensors, first, second = tensors[::-1], second, first
     batch = [letter for letter in out if letter in first and letter in second]
     rows, columns = ([x for x in out if x in term and x not in batch] for term in (first, second))
     summed = [letter for letter in first if letter in second and letter not in out]
@@ -112,13 +114,16 @@ def _einsum(reader: Reader, node: fx.Node, module: nn.Module | None, value: Tens
     product = matrices(out, batch, rows, columns)(value)
     found = [reader.units_of(part) for part in tensors]
     units = [None if one is None else _arranged(one, arrange) for one, arrange in zip(found, arranged, strict=True)]
-    if units[0] is not None and units[1] is None and not batch:
-        kernel = to_array(arranged[1](reader.value(tensors[1])))[0]
-        kind = reader.weight_name(node, module, tensors[1])
-        axis = out.index(columns[0]) if len(columns) == 1 else None
-        layer, start = reader.new_layer(kind, kernel.shape[1], "dense", len(rows) > 1, node.name, axis)
-        reader.reads(node, layer, kernel, units[0], -1)
-        result = of_layer(start, kernel.shape[1], product.shape, -1)
+    if units[0] is not None and units[1] is None:  # a block of weights for every place along a batch
+        kernels = to_array(arranged[1](reader.value(tensors[1])))
+        groups, _, size = kernels.shape
+        features = units[0].each(lambda part: part.transpose(1, 2).flatten(2))
+        name = reader.weight_name(node, module, tensors[1])
+        axis = out.index(columns[0]) if len(columns) == 1 and not batch else None
+        layer, start = reader.new_layer(name, groups * size, "dense", len(rows) > 1, node.name, axis)
+        reader.reads(node, layer, kernels.transpose(1, 0, 2).reshape(-1, groups * size), features, -1, groups)
+        ids = start + torch.arange(groups * size).reshape(groups, 1, size)
+        result = Units(ids.expand(product.shape)[None])
     elif units[0] is None or units[1] is None:
         raise reader.refused(node, "a product with weights over several axes")
     else:
@@ -126,6 +131,26 @@ def _einsum(reader: Reader, node: fx.Node, module: nn.Module | None, value: Tens
     letters = [*batch, *rows, *columns]
     shape = [value.shape[out.index(letter)] for letter in letters]
     return moved(lambda parts: parts[0].reshape(shape).permute([letters.index(x) for x in out]), [result])
+
+
+def _letters(equation: str, ranks: Sequence[int]) -> tuple[str, str, str] | None:
+    """The letters of two tensors and their product; dots are letters of their own. None if it is no such product."""
+    sides, arrow, out = equation.replace(" ", "").partition("->")
+    terms = sides.split(",")
+    if len(terms) != 2 or len(ranks) != 2:
+        return None
+    spare = [letter for letter in string.ascii_letters if letter not in equation]
+    dots = [spare[: max(rank - len(term.replace("...", "")), 0)] for term, rank in zip(terms, ranks, strict=True)]
+    longest = "".join(max(dots, key=lambda own: len(own))) if "..." in equation else ""
+    first, second = (
+        term.replace("...", longest[len(longest) - len(own) :]) for term, own in zip(terms, dots, strict=True)
+    )
+    if not arrow:
+        alone = sorted(letter for letter in {*first, *second} - {*longest} if (first + second).count(letter) == 1)
+        out = ("..." if longest else "") + "".join(alone)
+    out = out.replace("...", longest)
+    repeated = any(len(set(term)) < len(term) for term in (first, second, out))
+    return None if repeated or not (first + second + out).isalpha() else (first, second, out)
 
 
 def _arranged(units: Units, arrange: Callable[[Tensor], Tensor]) -> Any:

@@ -162,6 +162,29 @@ def test_the_same_function_of_the_same_unit_is_one_term() -> None:
         np.testing.assert_allclose(edges(neuron_graph(module), "first", "last"), wanted, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "relu", [nn.ReLU(inplace=True), lambda h: F.relu(h, True), lambda h: F.relu(h, inplace=True), torch.relu_, F.relu_]
+)
+def test_what_is_changed_in_place_is_changed_for_all_that_read_it_later(relu: Callable[[Tensor], Tensor]) -> None:
+    """Both summands are the activity behind the ReLU; of a part that is changed the whole is too."""
+
+    class Changed(nn.Module):
+        def __init__(self, part: bool) -> None:
+            super().__init__()
+            self.relu_ = relu if isinstance(relu, nn.Module) else None
+            self.first_, self.last, self.part = nn.Linear(3, 4), nn.Linear(4, 2), part
+
+        def forward(self, x: Tensor) -> Tensor:
+            hidden = self.first_(x)
+            changed = (self.relu_ or relu)(hidden[:, :2] if self.part else hidden)
+            return self.last(torch.cat([changed, hidden[:, 2 if self.part else 4 :]], 1) + hidden)
+
+    for part in (False, True):
+        module = Changed(part)
+        wanted = 2 * module.last.weight.detach().abs().T
+        np.testing.assert_allclose(edges(neuron_graph(module), "first_", "last"), wanted, rtol=1e-6)
+
+
 def test_places_of_a_sequence_that_are_added_count_as_if_each_had_a_weight_of_its_own() -> None:
     class Steps(nn.Module):
         def __init__(self, function: Callable[[Tensor], Tensor]) -> None:

@@ -184,14 +184,21 @@ def test_what_is_not_read_of_sequences_is_refused_by_name(K: ModuleType) -> None
         "odd": L.LSTM(3, go_backwards=True, name="odd"),
         "hard": L.GRU(3, recurrent_activation="hard_sigmoid", name="hard"),
         "ends": L.Dense(3, activation="softmax", name="ends"),
-        "strided": L.Conv1D(3, 3, strides=2, padding="same", name="strided"),
+        "both": L.Bidirectional(L.LSTM(3, recurrent_activation="hard_sigmoid"), name="both"),
     }
     for name, layer in layers.items():
         with pytest.raises(InputError, match=f"layer '{name}' is a "):
             neuron_graph(K.Model(inputs, layer(inputs)))
-    attention = L.MultiHeadAttention(2, 2, name="attention")
-    with pytest.raises(InputError, match="layer 'attention' is a MultiHeadAttention of inputs of shapes"):
-        neuron_graph(K.Model(inputs, attention(inputs, inputs)))
+    attention, mask = L.MultiHeadAttention(2, 2, name="attention"), K.Input((6, 6))
+    with pytest.raises(
+        InputError, match="layer 'attention' is a MultiHeadAttention that is called with attention_mask"
+    ):
+        neuron_graph(K.Model([inputs, mask], attention(inputs, inputs, attention_mask=mask)))
+    tokens = K.Input((6,), dtype="int32")
+    with pytest.raises(InputError, match=r"layer 'table' is an Embedding with mask_zero.* mask_zero=False"):
+        neuron_graph(K.Model(tokens, L.LSTM(3)(L.Embedding(9, 4, mask_zero=True, name="table")(tokens))))
+    with pytest.raises(InputError, match="is an operator with an array of constants"):
+        neuron_graph(K.Model(inputs, L.Dense(2)(inputs) * np.ones(2, np.float32)))
     volume = K.Input((5, 5, 5, 1))
     with pytest.raises(InputError, match="layer 'volume' is a Conv3D"):
         neuron_graph(K.Model(volume, L.Conv3D(2, 3, name="volume")(volume)))
@@ -224,3 +231,92 @@ def test_the_declared_shape_is_what_a_model_is_traced_with(K: ModuleType) -> Non
     ):
         with pytest.raises(InputError, match=hint):
             ask()
+
+
+@KERAS
+@pytest.mark.parametrize(("size", "stride", "dilation"), [(3, 2, 1), (4, 3, 1), (2, 3, 1), (3, 1, 2)])
+def test_strided_convolutions_of_sequences_pad_as_keras_does(
+    K: ModuleType, size: int, stride: int, dilation: int
+) -> None:
+    L, inputs = K.layers, K.Input((11, 4))
+    x = L.Conv1D(5, size, strides=stride, padding="same", dilation_rate=dilation, name="first")(inputs)
+    model = K.Model(inputs, L.Dense(2, name="last")(L.GlobalMaxPooling1D()(x)))
+    assert_same_function(model, (11, 4))
+    assert [layer.name for layer in trace(model).layers] == ["input", "first", "last"]
+
+
+@KERAS
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+@pytest.mark.parametrize("merge", ["concat", "sum", "ave", "mul"])
+@pytest.mark.parametrize("every_step", [False, True])
+def test_a_recurrent_layer_of_both_directions_is_read(K: ModuleType, kind: str, merge: str, every_step: bool) -> None:
+    L, inputs = K.layers, K.Input((6, 4))
+    inner = getattr(L, kind)(3, return_sequences=every_step, bias_initializer="glorot_uniform")
+    x = L.Bidirectional(inner, merge_mode=merge, name="both")(inputs)
+    model = K.Model(inputs, L.Dense(2, name="last")(x))
+    assert_same_function(model, (6, 4))
+    graph = neuron_graph(model)
+    number = {name: place for place, name in enumerate(graph.names)}
+    kernel = np.abs(np.asarray(model.get_layer("last").kernel))
+    halves = (kernel[:3], kernel[3:]) if merge == "concat" else (kernel / (2 if merge == "ave" else 1),) * 2
+    for end, half in zip(("l0", "l0 reverse"), halves, strict=True):
+        np.testing.assert_allclose(graph.edges[number[f"both.layer.{end}"], number["last"]], half, rtol=1e-6)
+
+
+@KERAS
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(("size", "stride"), [(3, 2), (2, 3), (4, 1), (4, 2)])
+def test_transposed_convolutions_and_group_norms_are_read(K: ModuleType, padding: str, size: int, stride: int) -> None:
+    L, inputs = K.layers, K.Input((5, 4, 2))
+    x = L.Conv2D(6, 3, padding="same", name="first")(inputs)
+    x = L.GroupNormalization(3, beta_initializer="glorot_uniform" if K is keras else "zeros", name="norm")(x)
+    x = L.Conv2DTranspose(3, (size, size + 1), stride, padding, activation="tanh", name="up")(x)
+    model = K.Model(inputs, L.Conv2D(2, 1, name="last")(x))
+    gamma = np.array([1, 2, 0.5, -1, 3, 1], np.float32)
+    model.get_layer("norm").gamma.assign(gamma)
+    for layer in ("up", "last"):
+        model.get_layer(layer).bias.assign(np.linspace(-1, 1, len(np.asarray(model.get_layer(layer).bias))))
+    assert_same_function(model, (5, 4, 2))
+    graph = neuron_graph(model)
+    assert graph.names == ("first", "up", "last")
+    kernel = np.abs(np.asarray(model.get_layer("up").kernel)).sum((0, 1)).T
+    np.testing.assert_allclose(graph.edges[0, 1], kernel, rtol=1e-5)  # gamma belongs to the weights into the first
+
+
+@KERAS
+def test_attention_of_keras_has_a_unit_a_head(K: ModuleType) -> None:
+    L, inputs, other = K.layers, K.Input((6, 5)), K.Input((4, 3))
+    x = L.MultiHeadAttention(2, 3, value_dim=4, output_shape=7, name="across")(inputs, other)
+    x = L.Add()([L.Dense(7, name="in")(inputs), x])
+    x = L.MultiHeadAttention(2, 3, name="back", use_bias=False)(x, x, use_causal_mask=True)
+    model = K.Model([inputs, other], L.Dense(2, name="last")(x))
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=(3, *shape)).astype(np.float32) for shape in ((6, 5), (4, 3))]
+    with torch.no_grad():
+        found = torch_module(model)(*map(torch.from_numpy, given)).numpy()
+    np.testing.assert_allclose(found, np.asarray(model(given, training=False)), rtol=1e-4, atol=1e-6)
+    graph = neuron_graph(model)
+    number = {name: place for place, name in enumerate(graph.names)}
+    assert [graph.sizes[number[f"across.{part}"]] for part in ("query", "key", "value", "out")] == [2, 2, 2, 7]
+    weights = model.get_layer("across").get_weights()
+    into, out = np.abs(weights[4]).sum(2), np.abs(weights[6]).sum(1)
+    source = next(i for i, j in graph.edges if j == number["across.value"])
+    np.testing.assert_allclose(graph.edges[source, number["across.value"]], into, rtol=1e-5)
+    np.testing.assert_allclose(graph.edges[number["across.value"], number["across.out"]], out, rtol=1e-5)
+
+
+@KERAS
+def test_operators_with_numbers_are_gains_and_those_between_tensors_join_them(K: ModuleType) -> None:
+    L, inputs = K.layers, K.Input((5,))
+    first = L.Dense(4, activation="tanh", name="first")(inputs)
+    second = L.Dense(4, name="second")(first)
+    mixed = 2.0 * first - (1.0 - second) / 4.0 + -first * 0.5
+    model = K.Model(inputs, L.Dense(2, name="last")(mixed) * 3.0)
+    assert_same_function(model, (5,))
+    graph = neuron_graph(model)
+    assert graph.names == ("input", "first", "second", "last")
+    kernel = 3 * np.abs(np.asarray(model.get_layer("last").kernel))
+    np.testing.assert_allclose(graph.edges[1, 3], 1.5 * kernel, rtol=1e-6)
+    np.testing.assert_allclose(graph.edges[2, 3], kernel, rtol=1e-6)  # a quarter belongs to the weights into it
+    inner = np.abs(np.asarray(model.get_layer("second").kernel))
+    np.testing.assert_allclose(graph.edges[1, 2], inner / 4, rtol=1e-6)

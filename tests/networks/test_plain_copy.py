@@ -133,7 +133,7 @@ def test_a_wrapper_is_seen_through(wrap) -> None:  # type: ignore[no-untyped-def
 def test_layers_may_have_any_names() -> None:
     """torch.fx writes them into a program, between quotes."""
     torch.manual_seed(0)
-    names = ('first "layer"', "first 'layer'", "a\\b", "line\nbreak", "<script>")
+    names = ('first "layer"', "first 'layer'", "a\\b", "line\nbreak", "<script>", "class")
     layers = [nn.Linear(8, 8) for _ in names]
     module = nn.Sequential(OrderedDict(part for name, layer in zip(names, layers, strict=True)
                                        for part in ((name, layer), (f"{name} relu", nn.ReLU()))))  # fmt: skip
@@ -142,7 +142,7 @@ def test_layers_may_have_any_names() -> None:
         layer.weight.data *= 3  # so that answers differ
     x, plain = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32), nn.Sequential(*module)
     network, found = as_network(module), trace(module)
-    shown = ("first 'layer'_", "first 'layer'", "a/b", "line/break", "<script>")
+    shown = ("first 'layer'_", "first 'layer'", "a/b", "line/break", "<script>", "class_")
     assert tuple(layer.name for layer in network.layers[:-1]) == shown
     assert tuple(layer.name for layer in found.layers[1:-1]) == shown
     assert list(module._modules)[:3] == ['first "layer"', 'first "layer" relu', "first 'layer'"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,7 +13,8 @@ from modlib.networks import trace
 
 
 def edges(graph: NeuronGraph, source: str, target: str) -> np.ndarray:
-    return np.asarray(graph.edges[graph.names.index(source), graph.names.index(target)])
+    block = graph.edges[graph.names.index(source), graph.names.index(target)]
+    return block.toarray() if sp.issparse(block) else np.asarray(block)
 
 
 def absolute(weight: Tensor) -> np.ndarray:
@@ -170,3 +172,55 @@ def test_a_norm_written_by_hand_passes_units_on_and_a_sum_over_units_is_refused(
 def test_what_cannot_be_traced_is_said(model: nn.Module, inputs: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         trace(model, inputs)
+
+
+EINSUMS = {  # with the shape of their weights, and the matrix (inputs, outputs) that these are
+    "bi,oi->bo": ((4, 6), lambda w: w.T),
+    "oi,bi->bo": None,
+    "...i,io": ((6, 4), lambda w: w),
+    "...i,oi->...o": ((4, 6), lambda w: w.T),
+    "bhi,hio->bho": ((3, 2, 4), lambda w: torch.block_diag(*w)),
+    "bhi,hij->bhj": ((3, 2, 2), lambda w: torch.block_diag(*w)),
+    "bhi,hio->bo": ((3, 2, 4), lambda w: w.flatten(0, 1)),
+}
+
+
+@pytest.mark.parametrize("equation", EINSUMS)
+def test_an_einsum_is_the_layer_whose_matrix_it_multiplies_by(equation: str) -> None:
+    shape, matrix_of = EINSUMS[equation] or ((4, 6), lambda w: w.T)
+
+    class Product(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.weight = nn.Linear(5, 6), nn.Parameter(torch.randn(shape))
+            self.last = nn.Linear(matrix_of(self.weight).shape[1], 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x).relu()
+            x = x.unflatten(1, (3, 2)) if "h" in equation else x
+            terms = (self.weight, x) if EINSUMS[equation] is None else (x, self.weight)
+            return self.last(torch.einsum(equation, *terms).flatten(1).relu())
+
+    torch.manual_seed(0)
+    module = Product()
+    graph = neuron_graph(module)
+    (name,) = set(graph.names) - {"input", "first", "last"}
+    np.testing.assert_allclose(edges(graph, "first", name), absolute(matrix_of(module.weight)), rtol=1e-6)
+    np.testing.assert_allclose(edges(graph, name, "last"), absolute(module.last.weight).T, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("equation", "what"),
+    [("bi,oi,oi->bo", "is no product"), ("bi,oj->bo", "sums a tensor on its own"), ("bi,ii->bi", "is no product")],
+)
+def test_an_einsum_that_is_no_such_product_is_refused(equation: str, what: str) -> None:
+    class Product(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.weight = nn.Linear(5, 6), nn.Parameter(torch.randn(6, 6))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.einsum(equation, self.first(x), *[self.weight] * (equation.count(",")))
+
+    with pytest.raises(InputError, match=f"einsum {equation!r}, which {what}"):
+        trace(Product())

@@ -52,7 +52,10 @@ N_CLAIMS = {
         finding-3:4 finding-9:3 finding-12:2 finding-13:2 finding-14:1 finding-15:1 text-a.2:6 finding-16:3
         finding-18:1 finding-19:2
     """,
-    "ours": "statement-1:3 statement-2:3 statement-3:3 statement-4:3",
+    "ours": """
+        statement-1:3 statement-2:3 statement-3:3 statement-4:3 statement-5:2 statement-6:2 statement-7:2 statement-8:2
+        statement-9:2
+    """,
 }  # of every table, figure and section
 
 
