@@ -227,9 +227,10 @@ def _known(rows: pd.DataFrame) -> str | None:
     idle = finds(rows, "idle weights", IDLE)
     if not (apart and rotated and idle):
         return None
-    seen, blind = found_by(apart), [notion for notion in NOTIONS if notion not in found_by(rotated)]
+    seen, still, misled = found_by(apart), found_by(rotated), found_by(idle)
+    blind = [notion for notion in NOTIONS if notion not in still]
     return (
         f"Where modules are known, {len(seen)} of {len(apart)} notions find two functions that share no weights "
         f"(mutual information above {FOUND:g}); those that do not once hidden layers are rotated: "
-        f"{listed(blind) or 'none'}; those that find strong weights that do nothing: {listed(found_by(idle)) or 'none'}."
+        f"{listed(blind) or 'none'}; those that find strong weights that do nothing: {listed(misled) or 'none'}."
     )
