@@ -146,6 +146,23 @@ def norm_gain(reader: Reader, node: fx.Node, name: str, rank: int) -> Tensor | N
     return gain.reshape(1, -1, *[1] * (rank - 2)) if "group" in name or "instance" in name else gain
 
 
+def pool_gain(reader: Reader, node: fx.Node, name: str) -> float:
+    """By what a mean over a window is multiplied, if it is divided by another number than that of its places."""
+    if "avg_pool" not in name and node.op != "call_module":
+        return 1.0
+    if node.op == "call_module":
+        module = reader.submodules[str(node.target)]
+        window, divisor = getattr(module, "kernel_size", 1), getattr(module, "divisor_override", None)
+        rank = len(module(reader.value(node.args[0])).shape) - 2 if divisor else 1
+    else:
+        of = Arguments(reader, node)
+        window, divisor = of.given(1, "kernel_size"), of.given(6, "divisor_override")
+        rank = int(name.removesuffix("d")[-1])
+    if not divisor:
+        return 1.0
+    return float(np.prod(np.broadcast_to(window, rank)) / divisor)
+
+
 def batch_norm_gain(reader: Reader, node: fx.Node, rank: int) -> Tensor | None:
     """By what a batch normalisation multiplies its channels, to broadcast; None if by nothing.
 

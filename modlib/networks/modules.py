@@ -74,6 +74,7 @@ def with_values(module: nn.Module, lazy: bool = False) -> nn.Module:
     module = unwrapped(module)
     held = [*module.named_parameters(), *module.named_buffers()]
     unset = [name for name, tensor in held if is_lazy(tensor) and not lazy]
+    imaginary = [name for name, tensor in held if tensor.is_complex()]
     on_meta = [name for name, tensor in held if tensor.device.type == "meta"]
     for names, why, remedy in (
         (
@@ -82,11 +83,13 @@ def with_values(module: nn.Module, lazy: bool = False) -> nn.Module:
             "run one forward pass, or pass neuron_graph inputs=",
         ),
         (on_meta, "is on the meta device", "load them by model.load_state_dict(state, assign=True)"),
+        (imaginary, "is complex", "real ones: write real and imaginary parts as layers of their own"),
     ):
         if names:
+            kind = "real " if names is imaginary else ""
             more = f", and of {len(names) - 1} more" if len(names) > 1 else ""
             raise InputError(
-                f"the {type(module).__name__} has no values of {names[0]}, which {why}{more}; expected weights: "
+                f"the {type(module).__name__} has no {kind}values of {names[0]}, which {why}{more}; expected weights: "
                 f"{remedy}"
             )
     return module
@@ -113,6 +116,8 @@ def plain_copy(module: nn.Module) -> nn.Module:
     }
     copied = copy.deepcopy(module, computed).eval()
     for part in copied.modules():
+        if isinstance(part, nn.ModuleDict | nn.ParameterDict):
+            continue  # which are asked for what they hold by name
         for held in (part._modules, part._parameters, part._buffers):
             _rename(cast(dict[str, Any], held))
     for part in list(copied.modules()):

@@ -353,9 +353,11 @@ def chain(module: nn.Module) -> list[tuple[str, str, Any]]:
     steps: list[tuple[str, str, Any]] = []
     for node in chain[1:-1]:
         name = str(node.target)
+        held = module.get_submodule(name) if node.op == "call_module" else None
+        if getattr(held, "divisor_override", None) or node.kwargs.get("divisor_override") or len(node.args) > 6:
+            raise unsupported(node.name, "a mean divided by another number than that of its places", TORCH_LAYERS)
         if node.op == "call_module":
-            step = module.get_submodule(name)
-            steps.append((name, type(step).__name__, step))
+            steps.append((name, type(held).__name__, held))
         else:
             steps.append((node.name, name if isinstance(node.target, str) else node.target.__name__, None))
     return steps

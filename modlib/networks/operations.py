@@ -24,7 +24,7 @@ MOVES = _names(
     expand expand_as flatten flip hstack index index_select lift_fresh_copy mT mT movedim moveaxis narrow
     native_channel_shuffle permute pixel_shuffle pixel_unshuffle repeat repeat_interleave reshape reshape_as roll rot90
     select slice split split_with_sizes squeeze stack swapaxes swapdims t T tensor_split tile transpose unbind unflatten
-    unfold unsafe_chunk unsafe_split unsqueeze view view_as vstack _unsafe_view
+    unfold im2col unsafe_chunk unsafe_split unsqueeze view view_as vstack _unsafe_view
     """
 )
 VIEWS = MOVES | _names("getitem")

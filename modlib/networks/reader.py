@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from modlib.errors import InputError
-from modlib.networks.gains import batch_norm_gain, linear_terms, norm_gain, product
+from modlib.networks.gains import batch_norm_gain, linear_terms, norm_gain, pool_gain, product
 from modlib.networks.operations import (
     CONSTANTS,
     ELEMENTWISE,
@@ -135,9 +135,10 @@ class Reader(fx.Interpreter):
         if name in SCATTERS:
             return self._scatter(node, name)
         if name in MOVES or name == "getitem":
-            return self._move(node)
+            return self._move(node, name)
         if name in POOLS and isinstance(value, Tensor):
-            return pooled(self._as_channels(self.units_of(node.args[0])), value.shape)
+            found = pooled(self._as_channels(self.units_of(node.args[0])), value.shape)
+            return _times(found, torch.tensor(pool_gain(self, node, name), dtype=torch.float64))
         if name in REDUCTIONS:
             return self._reduce(node, name, value)
         if name in ELEMENTWISE and not isinstance(value, tuple):
@@ -165,15 +166,18 @@ class Reader(fx.Interpreter):
 
     # --- rules
 
-    def _move(self, node: fx.Node) -> Any:
+    def _move(self, node: fx.Node, name: str) -> Any:
         moves = node.args[0]
         parts = list(moves) if isinstance(moves, list | tuple) else [moves]
         rest, options = self.value(node.args[1:]), self.value(dict(node.kwargs))
 
         def run(rows: list[Tensor]) -> Any:
             first = rows if isinstance(moves, list | tuple) else rows[0]
-            if self.name_of(node) in ("view", "_unsafe_view"):  # what is contiguous in memory does not matter here
+            if name in ("view", "_unsafe_view"):  # what is contiguous in memory does not matter here
                 return rows[0].reshape(rest[0] if isinstance(rest[0], list | tuple) else rest)
+            if node.target is torch.nn.functional.unfold or name == "im2col":  # which is not there for whole numbers
+                shown = node.target(1 + rows[0].double(), *rest, **options) - 1  # type: ignore[operator]
+                return shown.to(rows[0].dtype)  # margins are 0, which became ``NONE``
             if node.op == "call_method":
                 return getattr(first, str(node.target))(*rest, **options)
             if node.op == "call_module":

@@ -21,7 +21,8 @@ def reduced(units: Units, axes: Sequence[int], keepdim: bool, kind: str, first: 
     """Units of a mean, maximum or the like along axes.
 
     Of one unit at many places it is that unit: a sum adds its gains in size, as if every place were read by a weight of
-    its own. Units of several layers meet as in a sum or maximum of them. Several units of one layer become ``MIXED``.
+    its own. Units of several layers, one of each, meet as in a sum or maximum of them. Several units of one layer
+    become ``MIXED``.
 
     Args:
         units: of what is reduced.
@@ -40,10 +41,9 @@ def reduced(units: Units, axes: Sequence[int], keepdim: bool, kind: str, first: 
 
     along = units.each(lines)
     count = along.shape[-1]
-    if count <= FEW and (_layers_meet(along, first) or (linear and _terms_repeat(along))):
+    if count <= FEW and (_is_stack(along, first) or (linear and _terms_repeat(along))):
         parts = [along.each(itemgetter((..., place))) for place in range(count)]
         found = added(parts, parts[0].shape) if linear else united(parts, parts[0].shape)
-        found = _mixed_within_layers(found, first)
     else:
         found = _of_one_unit(along, linear)
     found = replace(found, gain=found.gains / count) if kind == "mean" else found
@@ -86,12 +86,18 @@ def _layer_of(ids: Tensor, first: Sequence[int]) -> Tensor:
     return torch.bucketize(ids.contiguous(), torch.as_tensor(first), right=True)
 
 
-def _layers_meet(along: Units, first: Sequence[int]) -> bool:
-    """Whether units of several layers stand beside each other in a row, along the last axis."""
+def _is_stack(along: Units, first: Sequence[int]) -> bool:
+    """Whether the last axis has units of several layers side by side, one of each: then these are summed or compared.
+
+    In an axis of the units of a layer, or of several in a row, what is taken along it is a mean over a layer.
+    """
     real = along.ids >= 0
-    layer = _layer_of(along.ids, first)
-    low, high = torch.where(real, layer, len(first)).amin(-1), torch.where(real, layer, 0).amax(-1)
-    return bool((low < high).any())
+    layer = torch.where(real, _layer_of(along.ids, first), 0)
+    units, layers = (part.sort(-1).values.diff(dim=-1) != 0 for part in (torch.where(real, along.ids, NONE), layer))
+    several = layers.sum(-1) > (~real).any(-1)
+    alike = (units.sum(-1) == layers.sum(-1)) | ~several
+    rows = (part.reshape(len(along.ids), -1) for part in (alike, several))
+    return any(row.all() and other.any() for row, other in zip(*rows, strict=True))
 
 
 def _terms_repeat(along: Units) -> bool:
@@ -100,17 +106,6 @@ def _terms_repeat(along: Units) -> bool:
         return False
     apart = torch.where(along.ids >= 0, along.terms, -1 - torch.arange(along.shape[-1]))
     return bool((apart.sort(-1).values.diff(dim=-1) == 0).any())
-
-
-def _mixed_within_layers(units: Units, first: Sequence[int]) -> Units:
-    """Numbers that hold several units of one layer hold none that stands for them."""
-    layer = torch.where(units.ids >= 0, _layer_of(units.ids, first), NONE)
-    ids = units.ids.clone()
-    for one in range(len(ids)):
-        for other in range(one):
-            both = (layer[one] == layer[other]) & (layer[one] >= 0) & (units.ids[one] != units.ids[other])
-            ids[one][both], ids[other][both] = MIXED, MIXED
-    return replace(units, ids=ids)
 
 
 def pooled(units: Units, shape: Sequence[int]) -> Units:

@@ -141,7 +141,7 @@ def _letters(equation: str, ranks: Sequence[int]) -> tuple[str, str, str] | None
         return None
     spare = [letter for letter in string.ascii_letters if letter not in equation]
     dots = [spare[: max(rank - len(term.replace("...", "")), 0)] for term, rank in zip(terms, ranks, strict=True)]
-    longest = "".join(max(dots, key=lambda own: len(own))) if "..." in equation else ""
+    longest = "".join(spare[: max(map(len, dots))]) if "..." in equation else ""
     first, second = (
         term.replace("...", longest[len(longest) - len(own) :]) for term, own in zip(terms, dots, strict=True)
     )

@@ -207,6 +207,41 @@ def test_places_of_a_sequence_that_are_added_count_as_if_each_had_a_weight_of_it
         np.testing.assert_allclose(edges(graph, "first", "last"), wanted, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "pool",
+    [lambda h: F.avg_pool2d(h, 2, divisor_override=1), nn.AvgPool2d((2, 3), divisor_override=2), nn.AvgPool2d(2)],
+)
+def test_a_mean_over_a_window_that_is_divided_by_another_number_is_a_gain(pool: Callable[[Tensor], Tensor]) -> None:
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last, self.pool = nn.Conv2d(1, 3, 1), nn.Conv2d(3, 2, 1), pool
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(self.pool(self.first(x)))
+
+    module = Pooled()
+    gain = float(pool(torch.ones(1, 1, 6, 6)).amax())
+    graph = neuron_graph(module, inputs=torch.zeros(2, 1, 6, 6))
+    wanted = gain * module.last.weight.detach().abs()[:, :, 0, 0].T
+    np.testing.assert_allclose(edges(graph, "first", "last"), wanted, rtol=1e-6)
+
+
+def test_patches_are_places_of_the_units_that_they_show() -> None:
+    class Patches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Conv2d(1, 3, 1), nn.Linear(12, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(F.unfold(self.first(x), 2, padding=1, stride=2).transpose(1, 2))
+
+    module = Patches()
+    graph = neuron_graph(module, inputs=torch.zeros(2, 1, 4, 4))
+    wanted = module.last.weight.detach().abs().T.reshape(3, 4, 2).sum(1)
+    np.testing.assert_allclose(edges(graph, "first", "last"), wanted, rtol=1e-6)
+
+
 class Chain(nn.Module):
     def __init__(self, before: Callable[[Tensor], Tensor], behind: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -266,6 +301,46 @@ def test_two_heads_that_are_mixed_on_the_way_out_have_their_shares() -> None:
     for head, share in (("one", 0.3), ("two", 0.25)):
         wanted = share * getattr(module, head).weight.detach().abs().T
         np.testing.assert_allclose(edges(graph, "body", head), wanted, rtol=1e-6)
+
+
+def test_experts_that_are_stacked_and_weighed_are_joined_with_what_weighs_them() -> None:
+    class Experts(nn.Module):
+        def __init__(self, stacked: bool) -> None:
+            super().__init__()
+            self.stacked, self.gate, self.last = stacked, nn.Linear(3, 2), nn.Linear(4, 2)
+            self.experts = nn.ModuleList(nn.Linear(3, 4) for _ in range(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            weights, (one, two) = self.gate(x).softmax(-1), (expert(x).relu() for expert in self.experts)
+            if not self.stacked:
+                return self.last(weights[:, :1] * one + weights[:, 1:] * two)
+            return self.last((torch.stack([one, two], 1) * weights.unsqueeze(-1)).sum(1))
+
+    module = Experts(stacked=True)
+    by_hand = Experts(stacked=False)
+    by_hand.load_state_dict(module.state_dict())
+    graph, other = neuron_graph(module), neuron_graph(by_hand)
+    assert set(graph.edges) == set(other.edges)
+    for pair, block in graph.edges.items():
+        np.testing.assert_allclose(block, other.edges[pair], rtol=1e-6)
+    assert (graph.names.index("gate"), graph.names.index("last")) in graph.edges
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_mean_over_units_of_one_or_two_layers_stands_for_none_of_them(joined: bool) -> None:
+    class Centred(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.last = nn.Linear(3, 4), nn.Linear(3, 4), nn.Linear(8 if joined else 4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            hidden = torch.cat([self.first(x), self.second(x)], 1) if joined else self.first(x) + self.second(x)
+            return self.last((hidden - hidden.mean(-1, keepdim=True)) / hidden.std(-1, keepdim=True))
+
+    module = Centred()
+    wanted = module.last.weight.detach().abs().T
+    for name, part in (("first", wanted[:4]), ("second", wanted[-4:])):
+        np.testing.assert_allclose(edges(neuron_graph(module), name, "last"), part, rtol=1e-6)
 
 
 def test_a_unit_that_is_masked_is_read_by_nothing_and_sums_of_layers_keep_their_own_gains() -> None:

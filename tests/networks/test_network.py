@@ -300,7 +300,7 @@ def test_what_is_no_chain_is_refused(model: object, message: str) -> None:
     ("model", "message"),
     [
         (nn.Sequential(nn.Linear(9, 4), nn.Bilinear(4, 4, 2)), "needs an example input, and none was given"),
-        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Unfold(2)), "layer '1' is a Unfold, in which units may mix"),
+        (nn.Sequential(nn.Linear(9, 4), nn.Fold((2, 2), 1)), "layer '1' is a Fold, in which units may mix"),
         (nn.Sequential(nn.ReLU()), "has no layer of weights"),
         (np.eye(3), r"numpy.ndarray arrived; .* \[W\] if there is one; .* modlib.cluster\(A, k\)"),
         (sp.csr_array(np.eye(3)), r"csr_array arrived; .* \[W\] if there is one; .* modlib.cluster\(A, k\)"),
@@ -309,7 +309,7 @@ def test_what_is_no_chain_is_refused(model: object, message: str) -> None:
         (Path("weights.npz"), "Path arrived; .* modlib.load_network"),
         (3, "builtins.int arrived; .* list of weight matrices"),
     ],
-    ids=["no-input", "unfold", "no-weights", "array", "sparse", "state", "text", "path", "number"],
+    ids=["no-input", "fold", "no-weights", "array", "sparse", "state", "text", "path", "number"],
 )
 def test_what_cannot_be_read_is_refused(model: object, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -152,3 +152,22 @@ def test_layers_may_have_any_names() -> None:
     drops = [damages(one, x, network.answers(x), 2, [[0, 1, 2]])[0].drop for one in (network, found, as_network(plain))]
     assert drops == [drops[0]] * 3
     assert drops[0] > 0
+
+
+def test_dictionaries_of_parts_keep_their_names_and_complex_weights_are_refused() -> None:
+    class Held(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = nn.ParameterDict({"a b": torch.randn(8, 7), "c": torch.randn(7, 4)})
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.tanh(x @ self.weights["a b"]) @ self.weights["c"]
+
+    module = Held()
+    graph = neuron_graph(module, inputs=np.zeros((2, 8)))
+    assert graph.sizes == (8, 7, 4)
+    np.testing.assert_allclose(graph.edges[0, 1], module.weights["a b"].detach().abs(), rtol=1e-6)
+    imaginary = nn.Sequential(nn.Linear(8, 7, dtype=torch.complex64), nn.Linear(7, 4))
+    for ask in (neuron_graph, trace, as_network):
+        with pytest.raises(InputError, match=r"0.weight, which is complex, and of 1 more; expected weights: real ones"):
+            ask(imaginary)
