@@ -225,3 +225,9 @@ def test_a_null_that_moves_a_network_does_not_warn(null: Null, pruned_noise: Neu
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         shuffle_tests(pruned_noise, (2,), n_shuffles=3, seed=0, null=null)
+
+
+def test_layers_without_live_neurons_are_passed_over() -> None:
+    graph = neuron_graph([np.array([[1.0, 0.0]]), np.zeros((2, 2))])
+    with pytest.warns(ModlibWarning, match="leaves this network as it is"):
+        shuffle_tests(graph, (1,), n_shuffles=1, seed=0)
