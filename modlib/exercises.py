@@ -6,7 +6,6 @@ Chapters: all of them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from modlib.errors import InputError
 from modlib.reprs import brief
 
 CLOSE = 0.005  # of a number's size: readers round to three digits
+FEW_DIGITS = 10**9  # a whole number below it is told as it is
 EACH = {"a list or array of numbers": "numbers", "several of True and False": "True or False"}  # each blank of several
 
 
@@ -80,7 +80,7 @@ def check_answer(
     checks.real(within, "within", least=0, most=1)
     checks.instance(hint, str, "hint", "pass a sentence")
     kind = _kind(right)
-    words = [str(word) for word in checks.items(among, "among", least=0)]
+    words = [checks.instance(word, str, "among", "pass the words") for word in checks.items(among, "among", least=0)]
     known = _pairs(mistakes)
     if _is_blank(answer):
         wanted = EACH.get(kind, kind) if isinstance(answer, list | tuple) else _expected(kind, words)
@@ -131,7 +131,7 @@ def check_function(
     known = [([_own(mistake, compared, each) for each in arguments], says) for mistake, says in _pairs(mistakes)]
     if any(not any(_differences(wrong, rights, within)) for wrong, _ in known):
         raise InputError("a mistake of this exercise is right on every try; expected another answer: add a try")
-    blank = Feedback("not answered yet", "Put what the function returns in place of the dots.")
+    blank = Feedback("not answered yet", "It returns nothing: put what it should return in place of the dots.")
     if _is_blank(function):
         return blank
     if not callable(function):
@@ -220,7 +220,7 @@ def _difference(answer: Any, right: Any, within: float, words: list[str]) -> str
         wrong = ~np.isclose(given, wanted, rtol=within, atol=1e-9)
     if given.ndim == 0:
         return "It is another number." if wrong else ""
-    return f"{wrong.sum()} of its {wrong.size} values are others." if wrong.any() else ""
+    return f"Wrong values: {wrong.sum()} of {wrong.size}." if wrong.any() else ""
 
 
 def _differences(answers: list[Any], rights: list[Any], within: float) -> list[str]:
@@ -229,13 +229,13 @@ def _differences(answers: list[Any], rights: list[Any], within: float) -> list[s
 
 def _of_sets(answer: Any, right: set[Any], unexpected: str) -> str:
     try:
-        given = None if isinstance(answer, str | dict) else set(answer)
+        given = set(answer) if hasattr(answer, "__len__") and not isinstance(answer, str | dict) else None
     except Exception:  # the reader's object may do anything
         given = None
     if given is None:
         return unexpected
     extra, missing = len(given - right), len(right - given)
-    return f"{extra} in it do not belong there, and {missing} are missing." if extra or missing else ""
+    return f"Too many in it: {extra}, missing: {missing}." if extra or missing else ""
 
 
 def _numbers(value: Any) -> np.ndarray | None:
@@ -253,8 +253,8 @@ def _numbers(value: Any) -> np.ndarray | None:
 
 def _told(value: object) -> str:
     """An answer in a few words, whatever it is."""
-    if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
-        return brief(value)[:60]
+    if isinstance(value, bool | str) or (isinstance(value, int) and abs(value) < FEW_DIGITS):
+        return str(value)[:60]
     numbers = _numbers(value)
     if numbers is not None and numbers.ndim == 0:
         return brief(float(numbers))

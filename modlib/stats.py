@@ -54,7 +54,8 @@ def monte_carlo_p(
     value, null = real(value, "value"), _samples(null, 1, "null")
     choice(side, ("small", "large"), "side")
     choice(ties, ("against", "for"), "ties")
-    beyond = value - null if side == "small" else null - value  # by how much a null sample is more extreme
+    with np.errstate(over="ignore"):  # by how much a null sample is more extreme; infinitely more is more as well
+        beyond = value - null if side == "small" else null - value
     rounding = ROUNDING * abs(value)
     extreme = beyond >= -rounding if ties == "against" else beyond > rounding
     return float((np.count_nonzero(extreme) + 1) / (null.size + 1))

@@ -1,5 +1,6 @@
 """The exercises of every chapter: how many, on which levels, with a blank, a check and a solution that is run."""
 
+import inspect
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from modlib.book.notebooks import read_notebook
+from modlib.exercises import check_answer, check_function
 from modlib.files import checkout
 
 LEVELS = ("basic", "intermediate", "advanced")
@@ -94,6 +96,25 @@ def test_a_chapter_has_five_exercises_on_three_levels_with_checks_and_solutions(
     assert not faults(exercises(checkout() / "notebooks" / f"{name}.md"))
 
 
+def said_of_the_blank(exercise: Exercise, check: str) -> str:
+    """What a check says of an open cell as it is."""
+    given: list[object] = []
+    (source,) = [source for source in exercise.blanks if re.search(rf"^{check}\(", source, re.M)]
+    exec(source, {check: given.append})
+    (answer,) = given
+    if callable(answer):
+        nothing = (0,) * len(inspect.signature(answer).parameters)
+        return check_function(answer, lambda *_: 0, [nothing], "A hint.").verdict
+    return check_answer(answer, 0, "A hint.").verdict
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_an_exercise_that_nobody_has_touched_is_not_answered_yet(name: str) -> None:
+    for number, exercise in enumerate(exercises(checkout() / "notebooks" / f"{name}.md"), 1):
+        if not re.search(rf", ({'|'.join(OPEN)})\)", exercise.title):
+            assert said_of_the_blank(exercise, f"check_{number}") == "not answered yet", exercise.title
+
+
 def test_the_skeleton_of_a_chapter_begins_with_such_exercises() -> None:
     assert not faults(exercises(checkout() / "skeleton" / "notebooks" / "example-chapter.md"))
 
@@ -106,6 +127,14 @@ def test_the_page_for_teachers_puts_every_exercise_in_class_or_at_home() -> None
     for name, in_class, at_home in rows:
         numbers = sorted(map(int, f"{in_class}, {at_home}".split(", ")))
         assert numbers == list(range(1, len(exercises(checkout() / "notebooks" / f"{name}.md")) + 1)), name
+
+
+def test_a_session_has_ninety_minutes() -> None:
+    page = (checkout() / "book" / "teaching.md").read_text(encoding="utf-8")
+    sessions = re.findall(r"^### Session \d.*?(?=^##)", page, re.M | re.S)
+    assert len(sessions) == 4
+    for session in sessions:
+        assert sum(map(int, re.findall(r"^\| (\d+) \|", session, re.M))) == 90, session
 
 
 WHOLE = """\

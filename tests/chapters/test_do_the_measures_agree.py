@@ -169,6 +169,12 @@ def test_what_is_said_of_weights_and_of_known_modules_follows_the_rows() -> None
     assert "by 0.21 " in str(weights)
     assert "by 0.51 " in str(weights)
     assert nothing is None
+    pairs = made()
+    ends = {("images", "lesions"): 0.1, ("weights", "masks"): -0.1, ("weights", "weights within layers"): 0.5}
+    for (first, second), more in ends.items():
+        pairs.loc[(pairs["first"] == first) & (pairs["second"] == second), "similarity"] += more
+    assert "most alike of all are images and lesions (0.51)" in str(found(pairs)[1])
+    assert "least alike weights and masks (0.11)" in str(found(pairs)[1])
     others = set(NOTIONS) - {"weights", "weights within layers"}
     seen = {"two functions in turn": set(NOTIONS) - {"activations"}, "rotated functions": others, IDLE: {"weights"}}
     told = str(found(known(seen))[2])

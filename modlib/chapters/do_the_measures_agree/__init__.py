@@ -1,1 +1,1 @@
-"""Chapter ``do-the-measures-agree``: five notions of a module, on the same units."""
+"""Chapter ``do-the-measures-agree``: do five notions of a module find the same modules?"""

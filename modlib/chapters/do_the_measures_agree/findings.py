@@ -19,7 +19,7 @@ from modlib.notions.names import NOTIONS
 TABLES = ("do-the-measures-agree", "clusterability", "dropout", "importance")
 FUNCTIONAL = NOTIONS[2:]  # notions of what units do
 NETWORK = ["dataset", "dropout", "seed"]
-FOUND = 0.1  # mutual information with what is known above which a notion finds it: the whole 90% interval
+FOUND = 0.25  # mutual information with what is known above which a notion finds it: the whole 90% interval
 HALF = 0.5
 NEGLIGIBLE = 0.05  # agreement beyond chance below which there is none to speak of
 FEWEST = 5  # networks of which a rank correlation is told
@@ -210,7 +210,8 @@ def _answer(rows: pd.DataFrame) -> str | None:
 
 def _weights(rows: pd.DataFrame) -> str | None:
     dropped, plain = (_of_stage(of_weights(rows[rows["dropout"] == value]), "pruned") for value in ("yes", "no"))
-    pruned = rows[(rows["stage"] == "pruned") & (rows["first"] != rows["second"])]
+    same = (rows["first"] == rows["second"]) | (rows["second"] == NOTIONS[1])  # or both are of weights
+    pruned = rows[(rows["stage"] == "pruned") & (rows["first"] != NOTIONS[1]) & ~same]
     if pruned.empty:
         return None
     pairs = beyond_chance(pruned).groupby([pruned["first"], pruned["second"]]).mean().sort_values()
@@ -226,9 +227,10 @@ def _known(rows: pd.DataFrame) -> str | None:
     idle = finds(rows, "idle weights", IDLE)
     if not (apart and rotated and idle):
         return None
-    seen, blind = found_by(apart), [notion for notion in NOTIONS if notion not in found_by(rotated)]
+    seen, still, misled = found_by(apart), found_by(rotated), found_by(idle)
+    blind = [notion for notion in NOTIONS if notion not in still]
     return (
-        f"Where modules are known, {len(seen)} of {len(apart)} notions find two functions that share no weights; those "
-        f"that do not find them once hidden layers are rotated: {listed(blind) or 'none'}; those that find strong "
-        f"weights that do nothing: {listed(found_by(idle)) or 'none'}."
+        f"Where modules are known, {len(seen)} of {len(apart)} notions find two functions that share no weights "
+        f"(mutual information above {FOUND:g}); those that do not once hidden layers are rotated: "
+        f"{listed(blind) or 'none'}; those that find strong weights that do nothing: {listed(misled) or 'none'}."
     )
