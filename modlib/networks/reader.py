@@ -72,7 +72,7 @@ class Reader(fx.Interpreter):
                 what = f"a {self.name_of(node)} in a form that cannot be read ({error})"
                 raise self.refused(node, what) from error
             module = self.submodules[str(node.target)] if node.op == "call_module" else None
-            if changes_argument(node, module) and isinstance(node.args[0], fx.Node):
+            if node.args and isinstance(node.args[0], fx.Node) and changes_argument(node, module):
                 self.units[node.args[0]] = self.units[node]
                 self.number_of[node.args[0]] = self.number_of[node]
         return value
@@ -90,9 +90,13 @@ class Reader(fx.Interpreter):
 
     def numbered(self, node: fx.Node, units: Any) -> Any:
         """Units of a step, with the numbers of their terms where they are the step's own."""
+        return self._numbered(units, self.number_of[node])
+
+    def _numbered(self, units: Any, number: int) -> Any:
         if isinstance(units, list | tuple):
-            return type(units)(self.numbered(node, part) for part in units)
-        return units if units is None or units.terms is not None else units.numbered(self.number_of[node])
+            parts = [self.numbers.setdefault((number, place), len(self.numbers)) for place in range(len(units))]
+            return type(units)(map(self._numbered, units, parts))
+        return units if units is None or units.terms is not None else units.numbered(number)
 
     def value(self, argument: Any) -> Any:
         """The value of an argument of a step."""

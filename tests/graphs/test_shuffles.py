@@ -1,9 +1,11 @@
 """modlib.graphs.shuffles: the test finds structure where it is and nowhere else."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import scipy.stats
 from sklearn.metrics import adjusted_rand_score
 
@@ -225,3 +227,10 @@ def test_a_null_that_moves_a_network_does_not_warn(null: Null, pruned_noise: Neu
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         shuffle_tests(pruned_noise, (2,), n_shuffles=3, seed=0, null=null)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+def test_layers_without_live_neurons_are_passed_over(form: Callable[[np.ndarray], np.ndarray]) -> None:
+    graph = neuron_graph([form(np.array([[1.0, 0.0]])), form(np.zeros((2, 2)))])
+    with pytest.warns(ModlibWarning, match="leaves this network as it is"):
+        shuffle_tests(graph, (1,), n_shuffles=1, seed=0)
