@@ -29,6 +29,14 @@ book: $(READY) ## Execute the chapters and build the book
 look: $(READY) ## Look at every page that `make book` built in a browser, where there is Chromium
 	$(BIN)/pytest -q -rs tests/book/test_browser.py
 
+.PHONY: slides
+slides: book ## Write slides of every chapter beside the site, _build/html/slides
+	$(BIN)/modlib slides
+
+.PHONY: pdf
+pdf: book ## Print the whole book, where there is Chromium, to _build/book.pdf
+	$(BIN)/modlib pdf
+
 .PHONY: test
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadfile

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from modlib import __version__
 from modlib.errors import InputError, ModlibError
-from modlib.files import results_folder
+from modlib.files import checkout, results_folder
 
 if TYPE_CHECKING:
     from modlib.tables import Verified
@@ -349,6 +349,24 @@ def sync(
 
     for path in synchronise(check):
         console.print(f"written: {path}")
+
+
+@app.command()
+def slides() -> None:
+    """Write slides of every chapter beside the site, from what `modlib book` executed."""
+    from modlib.book.pages import read_pages
+    from modlib.book.slides import write_slides
+
+    for path in write_slides(read_pages(checkout()), checkout()):
+        console.print(f"written: {path}")
+
+
+@app.command()
+def pdf() -> None:
+    """Print the book that `modlib book` built, with Chromium, to _build/book.pdf; a few minutes."""
+    from modlib.book.pdf import write_pdf
+
+    console.print(f"written: {write_pdf(checkout())}")
 
 
 def main() -> None:

@@ -175,10 +175,11 @@ def as_taken(trace: Trace, inputs: np.ndarray) -> Tensor:
             f"the network takes {', '.join(trace.program.names)}; expected one that takes its inputs as one array"
         )
     (example,) = trace.program.inputs
-    if (given := np.shape(inputs))[1:] != example.shape[1:] and len(given) == 4:
+    given = getattr(inputs, "shape", ())
+    if len(given) == 4 and (given[3], *given[1:3]) == example.shape[1:] != given[1:]:
         raise InputError(
-            f"inputs of shape {given} arrived; expected (n, {', '.join(map(str, example.shape[1:]))}), as the network "
-            f"was traced{layout_hint(given)}, or trace it with an example of these"
+            f"inputs of shape {tuple(given)} arrived; expected (n, {', '.join(map(str, example.shape[1:]))}), as the "
+            f"network was traced{layout_hint(given)}"
         )
     found = array(inputs, "inputs", ("n", *example.shape[1:]), dtype=np.float32 if _is_real(example) else None)
     if not _is_real(example) and not np.array_equal(found, np.trunc(found)):

@@ -1,0 +1,70 @@
+"""The whole book as one PDF: the staged pages as a single page, printed by Chromium. Chapter: all of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from modlib.errors import BookError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import PdfMargins
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+MARGIN = "16mm"
+# Folded code stays in the notebooks, and the numbers of each verdict on the site: on paper they are 500 pages.
+WITHOUT_FOLDS = "() => document.querySelectorAll('.bd-article details').forEach(fold => fold.remove())"
+FORMULAS = "() => MathJax.startup.promise.then(() => true)"
+PATIENCE = 300_000  # milliseconds that a page of all chapters may take
+
+
+def write_pdf(root: Path) -> Path:
+    """Print the book that was built last; returns the PDF.
+
+    Args:
+        root: folder of the book.
+
+    Raises:
+        BookError: if the book has not been built, there is no Chromium, or the single page cannot be made.
+    """
+    from playwright.sync_api import sync_playwright
+
+    out = root / "_build"
+    if not (out / "stage" / "_toc.yml").exists():
+        raise BookError(f"{out} holds no staged pages; build the book first, with: modlib book")
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser is None:
+        raise BookError(f"none of {', '.join(BROWSERS)} is on the path; install Chromium, which prints the PDF")
+    page = _single_page(out, root)
+    written = out / "book.pdf"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
+        opened = chromium.new_page(color_scheme="light")
+        opened.set_default_timeout(PATIENCE)
+        opened.goto(page.as_uri(), wait_until="load")
+        opened.evaluate(WITHOUT_FOLDS)
+        opened.evaluate(FORMULAS)
+        around: PdfMargins = {"top": MARGIN, "right": MARGIN, "bottom": MARGIN, "left": MARGIN}
+        opened.pdf(path=written, format="A4", margin=around, print_background=True, outline=True, tagged=True)
+        chromium.close()
+    return written
+
+
+def _single_page(out: Path, root: Path) -> Path:
+    """Jupyter Book's single page, in the folder that its links start from."""
+    shutil.rmtree(out / "singlehtml", ignore_errors=True)
+    run = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(out / "stage")]
+    plain = os.environ | {"NO_COLOR": "1"}
+    options = ["--builder", "singlehtml", "--path-output", str(root), "--all"]
+    done = subprocess.run([*run, *options], capture_output=True, text=True, cwd=root, env=plain, check=False)
+    first = yaml.safe_load((out / "stage" / "_toc.yml").read_text(encoding="utf-8"))["root"]
+    made = out / "singlehtml" / f"{first}.html"
+    if done.returncode or not made.exists():
+        raise BookError("Jupyter Book made no single page; it says:\n" + "\n".join(done.stderr.splitlines()[-20:]))
+    return Path(shutil.copy(made, out / "singlehtml" / "all.html"))
