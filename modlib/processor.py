@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "asimd", "sve")  # sets with which sums are rounded otherwise
 CHOICES = ("XLA_FLAGS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")  # what makes a library use fewer of them
@@ -75,3 +79,14 @@ def _cpuinfo(name: str) -> list[str]:
     except OSError:
         return []
     return [line.split(":", 1)[1].strip() for line in lines if line.partition(":")[0].strip() == name]
+
+
+@contextmanager
+def seeded_numpy(seed: int) -> Iterator[None]:
+    """Seed NumPy's global generator, from which some libraries draw, for a while; then put it back as it was."""
+    before = np.random.get_state()  # noqa: NPY002
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(before)  # noqa: NPY002

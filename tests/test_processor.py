@@ -6,10 +6,11 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modlib import processor
-from modlib.processor import LIMIT, instructions, kernels, limit_xla
+from modlib.processor import LIMIT, instructions, kernels, limit_xla, seeded_numpy
 
 TRAIN = """
 import hashlib
@@ -56,6 +57,17 @@ def test_xla_is_limited_unless_it_is_already(flags: str | None, expected: str, m
         limit_xla()
         assert os.environ["XLA_FLAGS"] == expected
         assert kernels()["choices"]["XLA_FLAGS"] == expected
+
+
+def test_a_library_draws_the_same_and_leaves_the_global_generator_as_it_was() -> None:
+    drawn = []
+    with seeded_numpy(5):
+        before = str(np.random.get_state())  # noqa: NPY002
+        for _ in range(2):
+            with seeded_numpy(0):
+                drawn.append(np.random.random())  # noqa: NPY002
+        assert str(np.random.get_state()) == before  # noqa: NPY002
+    assert drawn[0] == drawn[1]
 
 
 def test_a_processor_without_avx2_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MARGIN = "16mm"
-# Folded code stays in the notebooks, and the numbers of each verdict on the site: on paper they are 500 pages.
+# Folded code stays in the notebooks, and the numbers of each verdict on the site; on paper they take 200 pages.
 WITHOUT_FOLDS = "() => document.querySelectorAll('.bd-article details').forEach(fold => fold.remove())"
 FORMULAS = "() => MathJax.startup.promise.then(() => true)"
 PATIENCE = 300_000  # milliseconds that a page of all chapters may take

@@ -50,6 +50,8 @@ def learn_class_masks(
     """
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
     inputs = array(inputs, "inputs", dtype=np.float32)
+    if inputs.ndim == 0:
+        raise InputError("inputs is one number; expected an array (n, ...) of n inputs")
     labels = whole_numbers(labels, "labels", len(inputs), least=0, most=network.n_classes - 1)
     classes = np.unique(labels).tolist()
     if len(classes) < 2:

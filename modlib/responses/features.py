@@ -25,6 +25,7 @@ from modlib.networks.modules import with_gradients
 from modlib.networks.network import Network
 from modlib.networks.operations import name_of
 from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
+from modlib.processor import seeded_numpy
 from modlib.reprs import BriefRepr
 from modlib.responses.activations import relu_names
 
@@ -321,11 +322,6 @@ def _middle(images: Tensor, size: tuple[int, int]) -> Tensor:
 @contextmanager
 def _global_generators(seed: int) -> Iterator[None]:
     """Seed the global generators of NumPy and torch for a while, then put them back as they were."""
-    before = np.random.get_state()  # noqa: NPY002 - lucent draws from it
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), seeded_numpy(seed):  # lucent draws from both
         torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            np.random.set_state(before)  # noqa: NPY002
+        yield
