@@ -360,3 +360,19 @@ def test_a_unit_that_is_masked_is_read_by_nothing_and_sums_of_layers_keep_their_
     np.testing.assert_allclose(edges(graph, "first", "last"), MASK[:, None] * last / 2, rtol=1e-6)
     np.testing.assert_allclose(edges(graph, "second", "last"), last / 2, rtol=1e-6)
     np.testing.assert_allclose(edges(graph, "input", "second"), 2 * module.second.weight.detach().abs().T, rtol=1e-6)
+
+
+def test_a_gain_on_an_output_that_a_layer_reads_too_scales_nothing() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            hidden = self.first(x)
+            return self.last(hidden), 3 * hidden
+
+    module = Both()
+    graph = neuron_graph(module)
+    np.testing.assert_allclose(edges(graph, "input", "first"), module.first.weight.detach().abs().T, rtol=1e-6)
+    np.testing.assert_allclose(edges(graph, "first", "last"), module.last.weight.detach().abs().T, rtol=1e-6)
