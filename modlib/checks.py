@@ -169,7 +169,7 @@ def mapping(value: Any, name: str, remedy: str) -> Mapping[Any, Any]:
     >>> mapping({1: [0]}, "lesioned", "pass {layer: units}")
     {1: [0]}
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or sp.issparse(value):  # a matrix by its entries is a dictionary to Python
         raise InputError(f"{name} = {arrived(value)} arrived; expected a dictionary: {remedy}")
     return value
 

@@ -323,3 +323,9 @@ def test_the_interval_of_a_p_value_holds_it_as_often_as_it_says() -> None:
 def test_an_interval_of_no_p_value_is_refused(p: float, n: int, level: float) -> None:
     with pytest.raises(InputError):
         monte_carlo_interval(p, n, level)
+
+
+def test_a_null_sample_that_is_infinitely_far_counts_as_any_other() -> None:
+    null = np.array([0.0, np.finfo(float).max])
+    assert monte_carlo_p(-1e308, null) == pytest.approx(1 / 3)
+    assert monte_carlo_p(-1e308, null, side="large") == 1

@@ -159,7 +159,7 @@ def idle_weights(seed: int, n: int) -> KnownModules:
     (True, [[-1, -1], [1, 1]])
     """
     known = two_functions(seed, n)
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed_number(seed), 1])
     idle = [np.repeat([0, 1], INPUTS // 2)] * (len(HIDDEN) + 1)  # units that never say anything, inputs first
     blocks = [rng.permutation(np.arange(len(of_layer)) % 2) for of_layer in known.functions]
     kernels = []

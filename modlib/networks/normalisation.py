@@ -61,7 +61,8 @@ def fold_batch_norm(kernel: np.ndarray, gamma: np.ndarray, variance: np.ndarray,
     kernel = array(kernel, "kernel")
     channels = kernel.shape[-1:]
     gamma, variance = array(gamma, "gamma", channels), array(variance, "variance", channels, least=0)
-    root = np.sqrt(variance + real(epsilon, "epsilon", least=0))
+    with np.errstate(over="ignore"):  # what is divided by infinity becomes 0
+        root = np.sqrt(variance + real(epsilon, "epsilon", least=0))
     if not root.all():
         raise InputError("a variance of 0 and epsilon = 0 arrived; expected a positive sum: pass the layer's epsilon")
     with np.errstate(over="ignore", invalid="ignore"):

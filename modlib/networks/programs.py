@@ -143,6 +143,10 @@ def _few(value: Any) -> Any:
             return value
     if not isinstance(value, Tensor):
         return value
+    if value.is_meta:  # it has a shape alone, which is all that counts
+        value = torch.zeros(value.shape, dtype=value.dtype)
+    if value.layout is not torch.strided:  # which cannot be cut; a dense input has the same shape
+        value = value.to_dense()
     return (
         (value[:2] if value.ndim else value)
         .detach()

@@ -60,6 +60,8 @@ def ordered_weights(
             raise InputError(f"{name} arrived, from which a weight is computed; expected weights themselves: {WAY_OUT}")
         if kind == TORCH or kind in FLAX:
             kernel = weight_array(value, name)
+            if not np.isfinite(kernel).all():
+                raise InputError(f"{name} = {arrived(kernel)} arrived; expected finite weights")
             if kernel.ndim > 1:
                 axes = (0, 1) if layer in input_first else (1, 0)
                 kernels[layer] = kernel.transpose(*range(2, kernel.ndim), *axes) if kind == TORCH else kernel
@@ -139,4 +141,5 @@ def weight_array(value: Any, name: str) -> np.ndarray:
     if "float" not in kind:
         raise InputError(f"{name} of type {kind} arrived; expected floating point weights: {WAY_OUT}")
     found = real_numbers(value, name) if found is None else found
-    return found if "float64" in kind else found.astype(np.float32)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused by who reads it
+        return found if "float64" in kind else found.astype(np.float32)

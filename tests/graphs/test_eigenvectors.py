@@ -15,6 +15,7 @@ from modlib.graphs.eigenvectors import Eigenpairs, Symmetric, arpack, leading_ei
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.graphs.spectral import Route, cluster, ncut, spectral_embedding
+from modlib.processor import seeded_numpy
 
 EACH_SIZE = pytest.mark.parametrize("dense_side", [1024, 10], ids=["factorised", "iterated"])
 SIZE = 150
@@ -318,3 +319,16 @@ def test_a_proof_changes_no_number_that_is_drawn_after_it(dense_side: int, monke
     leading_eigenvectors(matrix, 5, proven, arpack)
     drawn.uniform(size=SIZE)
     assert proven.random() == drawn.random()
+
+
+def test_the_amg_route_gives_the_same_digits_whatever_the_global_generator_holds() -> None:
+    """PyAMG draws from it; what it holds must decide nothing, and must not change."""
+    rng = np.random.default_rng(0)
+    graph = neuron_graph([rng.random(shape) for shape in ((8, 12), (12, 12), (12, 6))])
+    found = []
+    for held in (1, 2):
+        with seeded_numpy(held):
+            before = str(np.random.get_state())  # noqa: NPY002
+            found.append(spectral_embedding(graph, 3, route="amg", rng=np.random.default_rng(4)))
+            assert str(np.random.get_state()) == before  # noqa: NPY002
+    np.testing.assert_array_equal(*found)

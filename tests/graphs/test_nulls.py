@@ -11,6 +11,7 @@ import scipy.stats
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from modlib.errors import InputError
 from modlib.graphs import nulls
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.nulls import NULLS, SAME_STRENGTH, Null, shuffle_in_single, shuffle_matrix, shuffle_stored
@@ -249,3 +250,9 @@ def test_seeds_decide_a_shuffle() -> None:
         first, again, other = (shuffle_matrix(matrix, null, np.random.default_rng(seed)) for seed in (1, 1, 2))
         np.testing.assert_array_equal(first, again)
         assert not np.array_equal(first, other)
+
+
+def test_weights_that_are_not_finite_are_refused_in_sparse_layers_too() -> None:
+    for value in (np.inf, np.nan):
+        with pytest.raises(InputError, match="expected finite"):
+            shuffle_matrix(sp.csr_array(np.array([[value, 1.0]])), "layer", np.random.default_rng(0))

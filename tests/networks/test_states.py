@@ -147,3 +147,8 @@ def test_an_empty_file_is_said_to_be_damaged(suffix: str, tmp_path: Path) -> Non
     path.touch()
     with pytest.raises(DataError, match=rf"empty.{suffix} does not read as"):
         load_network(path)
+
+
+def test_weights_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(InputError, match=r"0.weight = .* not finite arrived; expected finite weights"):
+        ordered_weights({"0.weight": np.array([[0.0, np.nan]])})

@@ -224,3 +224,10 @@ def test_an_einsum_that_is_no_such_product_is_refused(equation: str, what: str) 
 
     with pytest.raises(InputError, match=f"einsum {equation!r}, which {what}"):
         trace(Product())
+
+
+@pytest.mark.parametrize("inputs", [torch.eye(3).to_sparse(), torch.empty(2, 3, device="meta")], ids=["sparse", "meta"])
+def test_of_inputs_only_the_shape_counts_however_they_are_stored(inputs: Tensor) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    found, expected = neuron_graph(model, inputs=inputs), neuron_graph(model)
+    assert abs(found.adjacency - expected.adjacency).max() == 0
