@@ -109,3 +109,18 @@ def test_a_cut_box_and_a_page_that_scrolls_sideways_are_seen(browser: Any) -> No
     assert page.evaluate(WIDER_THAN_THE_PAGE)[0].startswith("P wide")
     assert len(page.evaluate(CUT)) == 1
     page.close()
+
+
+def test_the_figure_to_play_with_answers_to_the_keyboard(address: str, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": PHONE, "height": 900}, reduced_motion="reduce")
+    page.goto(f"{address}notebooks/clusterability.html", wait_until="networkidle")
+    status = page.locator(".explorable [role=status]")
+    before = status.inner_text()
+    assert before.startswith("n-cut")
+    page.locator(".explorable input[data-of=strength]").focus()
+    page.keyboard.press("End")
+    assert status.inner_text() != before
+    assert page.locator(".explorable output[data-of=strength]").inner_text() == "1"
+    numbers = page.locator(".explorable svg circle + text")
+    assert numbers.count() == page.locator(".explorable svg circle").count() - 1  # the last is the network's n-cut
+    page.close()
