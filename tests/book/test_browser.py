@@ -121,6 +121,7 @@ def test_the_figure_to_play_with_answers_to_the_keyboard(address: str, browser: 
     page.keyboard.press("End")
     assert status.inner_text() != before
     assert page.locator(".explorable output[data-of=strength]").inner_text() == "1"
-    numbers = page.locator(".explorable svg circle + text")
-    assert numbers.count() == page.locator(".explorable svg circle").count() - 1  # the last is the network's n-cut
+    circles = page.locator(".explorable svg circle").count()
+    named = page.locator(".explorable svg circle + text").count()
+    assert named == circles > 50, "a number says what a colour says"
     page.close()
