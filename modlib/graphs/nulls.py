@@ -13,7 +13,8 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.checks import array, choice, generator, real_sparse
+from modlib.checks import array, arrived, choice, generator, real_sparse
+from modlib.errors import InputError
 from modlib.graphs.edges import Matrix
 
 Null: TypeAlias = Literal["layer", "layer-nonzero", "degree", "strength"]
@@ -70,6 +71,8 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
     rng = generator(rng)
     if sp.issparse(matrix):
         coo = sp.coo_array(real_sparse(matrix, "matrix"))
+        if not np.isfinite(coo.data).all():
+            raise InputError(f"matrix = {arrived(matrix)} arrived; expected finite real numbers")
         coo.sum_duplicates()
         coo.eliminate_zeros()
         match null:

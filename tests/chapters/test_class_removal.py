@@ -135,7 +135,7 @@ def table(paper_is_right: bool, steps: int = 20_000) -> pd.DataFrame:
         if cell["study"] == REMOVAL and cell["target"] != CONTROL:
             removed = int(cell["target"])
             loss = (
-                (0.5 if cell["dropout"] == "yes" else 0.35)
+                (0.5 if cell["dropout"] == "yes" else 0.15)
                 if paper_is_right
                 else 0.05 + 0.1 * (cell["dropout"] == "no")
             )
