@@ -14,7 +14,7 @@ from modlib.verdicts.claims import load
 
 ROOT = checkout()
 PARTS = {"__init__", "experiment", "findings", "figures"}  # of a chapter's package; one may have a module of its own
-OWN = {"class-removal": {"masks"}, "clusterability": {"explorable"}}
+OWN = {"class-removal": {"masks"}, "clusterability": {"fading"}}
 NO_PAPER = {"your-network"}  # a page that runs live only: no paper claims anything there, and no table is stored
 
 

@@ -26,7 +26,7 @@ STRENGTHS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
 KS = (2, 3, 4, 5, 6)
 WIDE, HIGH = 340, 340  # of the drawing, in units of its view box
 DARK = {"#0072B2", "#000000", "#D55E00"}  # colours on which white is read
-TEMPLATE = Path(__file__).with_name("explorable.html.jinja")
+TEMPLATE = Path(__file__).with_name("fading.html.jinja")
 
 
 def precomputed(n_shuffles: int, seed: int, strengths: Sequence[float] = STRENGTHS) -> dict[str, Any]:

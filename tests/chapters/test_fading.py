@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from modlib.chapters.clusterability.explorable import GROUPS, KS, WIDTHS, explorable, precomputed
+from modlib.chapters.clusterability.fading import GROUPS, KS, WIDTHS, explorable, precomputed
 from modlib.graphs import ncut, neuron_graph
 from modlib.networks import planted_weights
 
