@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -230,6 +231,14 @@ def _chosen(variable: str) -> Path | None:
 
 
 def _user_cache() -> Path:
-    import pooch
+    pooch = quiet_pooch()
 
     return Path(pooch.os_cache("modlib"))
+
+
+def quiet_pooch() -> Any:
+    """Pooch, without the warning of its progress bar in notebooks that have no widgets."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import pooch
+    return pooch

@@ -16,7 +16,7 @@ import numpy as np
 
 from modlib.checks import choice, flag, generator, instance, items, whole
 from modlib.errors import DataError, InputError
-from modlib.files import data_folder
+from modlib.files import data_folder, quiet_pooch
 from modlib.reprs import BriefRepr
 
 PRIMITIVES = ("walk", "look", "run", "jump")
@@ -221,7 +221,7 @@ def _action(primitive: str) -> str:
 
 
 def _read(where: str, known: str) -> tuple[str, ...]:
-    import pooch
+    pooch = quiet_pooch()
 
     folder = data_folder() / "scan"
     try:
