@@ -119,7 +119,7 @@ def _execute_page(page: Page, stamp: Mapping[str, str], root: Path) -> tuple[str
     nbformat.write(source, working)
     try:
         seconds = notebooks.execute(working, working, {}, root)
-        check_quiet(notebooks.read_notebook(working), page.name)
+        check_quiet(notebooks.read_notebook(working), page.name, root)
     except BookError as error:
         log.write_text(f"{error}\n", encoding="utf-8")
         return page.name, 0.0, log

@@ -1,4 +1,4 @@
-"""What an executed notebook may hide: cells that did not run, threads that died, warnings.
+"""What an executed notebook may hide: cells that did not run, threads that died, warnings of our own code.
 
 A cell that raises stops its notebook, and is noticed. These faults are not: ``sys.exit(0)`` ends a notebook as if all
 were well, and what a thread or a warning says is one more line of output.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from nbformat import NotebookNode
 
@@ -16,6 +17,7 @@ from modlib.errors import BookError
 
 THREAD = re.compile(r"^Exception in thread .*", re.DOTALL | re.MULTILINE)
 WARNING = re.compile(r"^(.+\.py):\d+: \w*Warning: .*", re.MULTILINE)
+CELL = re.compile(r"ipykernel_\d+/\d+\.py$")  # what Python calls the file of a cell
 
 
 def check_complete(notebook: NotebookNode, name: str) -> None:
@@ -41,19 +43,21 @@ def check_complete(notebook: NotebookNode, name: str) -> None:
             raise BookError(f"{place} was not executed; look for what ends the notebook before it, or skips the cell")
 
 
-def check_quiet(notebook: NotebookNode, name: str) -> None:
-    """Refuse a notebook that shows a warning: to a reader it says nothing but where our files lie.
+def check_quiet(notebook: NotebookNode, name: str, root: Path) -> None:
+    """Refuse a notebook that shows a warning of our own code; those of other libraries may stay.
 
     Args:
         notebook: executed.
         name: for the message.
+        root: folder that holds ``modlib``.
 
     Raises:
-        BookError: if a cell caused a warning, of whichever library.
+        BookError: if a line of ``modlib`` or of the notebook itself caused a warning.
     """
     for place, cell in _code_cells(notebook, name):
-        if warning := WARNING.search(_errors(cell)):
-            raise BookError(f"{place} causes a warning; remove its cause:\n{warning[0]}")
+        for warning in WARNING.finditer(_errors(cell)):
+            if CELL.search(warning[1]) or Path(warning[1]).is_relative_to(root.resolve() / "modlib"):
+                raise BookError(f"{place} causes a warning; remove its cause:\n{warning[0]}")
 
 
 def _code_cells(notebook: NotebookNode, name: str) -> Iterator[tuple[str, NotebookNode]]:
