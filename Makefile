@@ -27,7 +27,7 @@ book: $(READY) ## Execute the chapters and build the book
 
 .PHONY: look
 look: $(READY) ## Look at every page that `make book` built in a browser, where there is Chromium
-	$(BIN)/pytest -q -rs tests/book/test_browser.py
+	$(BIN)/pytest -q -rs -n 2 tests/book/test_browser.py
 
 .PHONY: slides
 slides: book ## Write slides of every chapter beside the site, _build/html/slides
