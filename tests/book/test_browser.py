@@ -94,6 +94,8 @@ def test_a_page_is_whole(name: str, width: int, address: str, browser: Any) -> N
             assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
             if width == DESKTOP:
                 assert not page.evaluate(CUT)
+            if width == PHONE and theme != THEMES[0]:
+                continue  # the colours are those of the desktop, and axe is what takes long
             found = Axe().run(page).response["violations"]
             grave = [violation for violation in found if violation["impact"] in ("serious", "critical")]
             assert not [(theme, violation["id"], violation["nodes"][0]["html"]) for violation in grave]
