@@ -140,10 +140,7 @@ def build_site(root: Path) -> None:
     """
     out = root / "_build"
     shutil.rmtree(out / "html", ignore_errors=True)  # a page of a former build must not hide a missing one
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(out / "stage")]
-    options = ["--path-output", str(root), "--all", "-n", "-W", "--keep-going"]
-    plain = os.environ | {"NO_COLOR": "1"}
-    done = subprocess.run([*command, *options], capture_output=True, text=True, cwd=root, env=plain, check=False)
+    done = jupyter_book(root, "-n", "-W", "--keep-going")
     log = out / "reports" / "site.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(done.stdout + done.stderr, encoding="utf-8")
@@ -151,6 +148,14 @@ def build_site(root: Path) -> None:
     if done.returncode or faults:
         listing = "\n".join(faults or done.stderr.splitlines()[-20:])
         raise BookError(f"Jupyter Book failed; correct these, the whole output is in {log}:\n{listing}")
+
+
+def jupyter_book(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run Jupyter Book on the staged files."""
+    build = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
+    command = [*build, str(root / "_build" / "stage"), "--path-output", str(root), "--all", *options]
+    plain = os.environ | {"NO_COLOR": "1"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=root, env=plain, check=False)
 
 
 def write_downloads(root: Path) -> None:

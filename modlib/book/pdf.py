@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
+from modlib.book.build import jupyter_book
 from modlib.errors import BookError
 
 if TYPE_CHECKING:
@@ -59,10 +57,7 @@ def write_pdf(root: Path) -> Path:
 def _single_page(out: Path, root: Path) -> Path:
     """Jupyter Book's single page, in the folder that its links start from."""
     shutil.rmtree(out / "singlehtml", ignore_errors=True)
-    run = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(out / "stage")]
-    plain = os.environ | {"NO_COLOR": "1"}
-    options = ["--builder", "singlehtml", "--path-output", str(root), "--all"]
-    done = subprocess.run([*run, *options], capture_output=True, text=True, cwd=root, env=plain, check=False)
+    done = jupyter_book(root, "--builder", "singlehtml")
     first = yaml.safe_load((out / "stage" / "_toc.yml").read_text(encoding="utf-8"))["root"]
     made = out / "singlehtml" / f"{first}.html"
     if done.returncode or not made.exists():

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-import yaml
 
 from modlib.chapters import find_experiment, find_found
-from modlib.files import checkout
+from modlib.files import REPOSITORY
 from modlib.reprs import AS_IT_IS
 from modlib.tables.runner import missing_cells
 from modlib.verdicts.stored import PROFILE, stored_rows
@@ -87,9 +86,4 @@ def _source(name: str, folder: Path | None) -> str:
     parts = [f"{networks} networks" if experiment.network_key else f"{len(rows)} rows"]
     if missing := len(missing_cells(experiment, PROFILE, folder)):
         parts.append(f"{missing} of {len(experiment.cells(PROFILE))} measurements not made yet")
-    return f'<a href="{_address(name)}">{name}.csv</a> ({", ".join(parts)})'
-
-
-def _address(name: str) -> str:
-    repository = yaml.safe_load((checkout() / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    return f"{repository['url']}/blob/{repository['branch']}/results/{name}.csv"
+    return f'<a href="{REPOSITORY}/blob/main/results/{name}.csv">{name}.csv</a> ({", ".join(parts)})'
