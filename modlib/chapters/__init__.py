@@ -36,6 +36,7 @@ NAMES = (
     "coherence",
     "upstream-downstream",
     "weight-masks",
+    "transfer",
     "class-removal",
     "hypothesis-tests",
     "do-the-measures-agree",
