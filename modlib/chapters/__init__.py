@@ -37,6 +37,7 @@ NAMES = (
     "upstream-downstream",
     "weight-masks",
     "transfer",
+    "systematic-generalisation",
     "class-removal",
     "hypothesis-tests",
     "do-the-measures-agree",

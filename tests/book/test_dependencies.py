@@ -75,7 +75,7 @@ def stale(root: Path, before: Stamps, file: str, old: str = r"\Z", new: str = "\
         # no page imports it: cluster does, which graphs re-exports
         ("modlib/graphs/kmeans.py", CLUSTERED | {"scorecard"}),
         # imported by functions alone
-        ("modlib/masks/sampling.py", {"weight-masks", "transfer", "class-removal", "scorecard"}),
+        ("modlib/masks/sampling.py", {"weight-masks", "class-removal", "scorecard"}),
         ("modlib/plots.py", KNOWN),
         ("modlib/book/build.py", set()),
         ("notebooks/dropout.md", {"dropout"}),
