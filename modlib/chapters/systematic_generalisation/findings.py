@@ -122,7 +122,7 @@ FINDINGS = {
         "accuracy on jump, mask for all less mask for the split", partial(_control_over_split, split="jump")
     ),
     "control_over_turn_left": Metric(
-        "accuracy on turn_left, mask for all less mask for the split", partial(_control_over_split, split="turn_left")
+        "accuracy on turn left, mask for all less mask for the split", partial(_control_over_split, split="turn_left")
     ),
     "split_over_direct": Metric("accuracy on a split, mask less training directly", _split_over_direct),
     "output_differs_most": Metric("share of networks whose output layer differs most", _output_differs_most, 2),
