@@ -16,7 +16,7 @@ from modlib.verdicts import cards, claims, coverage, power, scorecard, wrong
 
 N_CLAIMED = {
     "pruned-modular": 942,
-    "clusterability": 483,
+    "clusterability": 494,
     "clusterability-released": 20,
     "importance-coherence": 54,
     "weight-masks": 4,
