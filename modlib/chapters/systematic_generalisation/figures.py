@@ -43,6 +43,7 @@ def accuracy_by_split(rows: pd.DataFrame) -> Figure:
                 )  # fmt: skip
         ax.set_xticks(range(len(SPLITS)), list(SPLITS.values()), fontsize="small")
         ax.set_title(NETWORKS[network], fontsize="small")
+    axes[0, 0].set_ylim(0, 1.02)
     axes[0, 0].set_ylabel("test accuracy", fontsize="small")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
     return figure
@@ -67,7 +68,7 @@ def difference_by_layer(rows: pd.DataFrame, network: str = "lstm") -> Figure:
             edgecolor="white", label=label, error_kw={"lw": 1},
         )  # fmt: skip
     ax.set_xticks(range(len(layers)), layers, rotation=30, ha="right", fontsize="x-small")
-    ax.set_ylabel("part kept by one of the two only", fontsize="small")
+    ax.set_ylabel("part kept by one only", fontsize="small")
     ax.legend(title="split", fontsize="small")
     return figure
 
@@ -84,5 +85,5 @@ def removed_tokens(rows: pd.DataFrame, split: str = "jump") -> Figure:
     figure, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
     ax.bar(range(found.shape[1]), found.mean(), yerr=found.std().fillna(0), color=PALETTE[0], error_kw={"lw": 1})
     ax.set_xticks(range(found.shape[1]), found.columns, rotation=30, ha="right", fontsize="x-small")
-    ax.set_ylabel("part of the weights removed", fontsize="small")
+    ax.set_ylabel("part removed", fontsize="small")
     return figure
