@@ -19,7 +19,7 @@ from modlib.chapters.transfer.experiment import (
     cells,
     measure,
 )
-from modlib.chapters.transfer.findings import FINDINGS, filled, found, growth, shared_part
+from modlib.chapters.transfer.findings import FINDINGS, beyond_chance, filled, found, growth, shared_part
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
 from modlib.tables.schema import records_of
 
@@ -147,15 +147,29 @@ def test_growth_is_told_by_rank_and_layer():
 
 def test_three_sentences_follow_the_rows():
     shared, grown, preferred = found(table(True))
-    assert shared.startswith("Little: ")
+    assert shared.startswith("Hardly: a later task takes 8 ")
+    assert "about as much beyond chance" in shared
     assert "In 16 of 16 layers" in grown
     assert "the last layer most" in grown
     assert "a difference of 1" in preferred
     wrong = found(table(False))
-    assert wrong[0].startswith("Much: ")
+    assert wrong[0].startswith("Hardly: a later task takes 6")
     assert "In 0 of 16 layers" in wrong[1]
     assert "not the last layer most" in wrong[1]
     assert "a difference of \N{MINUS SIGN}" in wrong[2]
+
+
+def test_reuse_behind_the_first_layer_is_told_from_sharing_everywhere():
+    rows = table(True).query("start == 'alike'")
+    by_chance = rows.assign(shared=rows["by_chance"].where(rows["task"] > 0, 0))
+    assert beyond_chance(by_chance.query("task > 0")).abs().max() < 1e-9
+    reused = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] < 2, rows["kept"]))
+    assert beyond_chance(reused.query("task > 0")).groupby("layer").mean().round(6).tolist() == [0, 1, 1, 1]
+    assert found(reused)[0].startswith("In part: ")
+    assert "less beyond chance (0%) than in the layers behind it (100%)" in found(reused)[0]
+    first = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] != 1, rows["kept"]))
+    assert found(first)[0].startswith("Hardly: ")
+    assert "more beyond chance (100%)" in found(first)[0]
 
 
 def test_what_is_not_measured_yet_is_not_told():

@@ -13,6 +13,7 @@ from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, share_of, span, told
 
 NETWORK = ["network", "seed"]  # of one start
+NEAR = 0.1  # of sharing beyond chance: layers that differ less are alike
 HALF_FULL = 0.5  # share of a layer's weights in use up to which there is free capacity
 
 
@@ -47,6 +48,20 @@ def _grows(rows: pd.DataFrame) -> Sample | None:
     """Share of a network's layers in which sharing grows with the capacity in use."""
     ranks = growth(of_start(rows, ALIKE))
     return sample_of(ranks.gt(0).groupby(NETWORK).mean()) if len(ranks) else None
+
+
+def beyond_chance(rows: pd.DataFrame) -> pd.Series:
+    """Sharing beyond chance as a part of what is possible, by network and layer: 0 by chance, 1 if all is shared.
+
+    Sum of (shared - by chance) over that of (kept - by chance), over tasks.
+
+    Args:
+        rows: of one start, after the first task.
+    """
+    rows = rows[rows["layer"] > 0]
+    sums = rows.groupby([*NETWORK, "layer"])[["shared", "by_chance", "kept"]].sum()
+    possible = sums["kept"] - sums["by_chance"]
+    return ((sums["shared"] - sums["by_chance"]) / possible.where(possible > 0)).dropna()
 
 
 def growth(rows: pd.DataFrame) -> pd.Series:
@@ -111,19 +126,20 @@ def found(rows: pd.DataFrame) -> Sentences:
 
 
 def _told_shared(rows: pd.DataFrame) -> str | None:
-    rows = rows[rows["layer"] == 0]
-    if rows.empty:
+    total, beyond = rows[rows["layer"] == 0], beyond_chance(rows)
+    share = sample_of(100 * by_network(total, shared_part(total)))
+    if share is None or not {1, 2} <= set(beyond.index.get_level_values("layer")):
         return None
-    share = sample_of(100 * by_network(rows, shared_part(rows)))
-    sums = rows.groupby(NETWORK)[["shared", "by_chance"]].sum()
-    ratio = sample_of(sums["shared"] / sums["by_chance"])
-    if share is None or ratio is None:
-        return None
-    answer = "Little" if share.mean < 50 else "Much"
-    beside = "as much as" if 0.9 < ratio.mean < 1.1 else f"{ratio.mean:.1f} times what"
+    ratio = total["shared"].sum() / total["by_chance"].sum()
+    layers = beyond.index.get_level_values("layer")
+    first, behind = beyond[layers == 1].mean(), beyond[layers > 1].mean()
+    answer = "In part" if behind - first > NEAR else "Hardly"
+    beside = "about as much" if abs(behind - first) <= NEAR else "more" if first > behind else "less"
+    than = "as" if beside == "about as much" else "than"
     return (
-        f"{answer}: where all weights start alike, a later task takes {told(share, 0)} percent of the weights that it "
-        f"needs from earlier tasks, {beside} random masks of their sizes would."
+        f"{answer}: a later task takes {told(share, 0)} percent of its weights from earlier ones, {ratio:.1f} times "
+        "what random masks would, and in the first layer, where what was learned is of no use for another order of pixels, "
+        f"{beside} beyond chance ({first:.0%}) {than} in the layers behind it ({behind:.0%})."
     )
 
 
