@@ -138,8 +138,8 @@ def _told_shared(rows: pd.DataFrame) -> str | None:
     than = "as" if beside == "about as much" else "than"
     return (
         f"{answer}: a later task takes {told(share, 0)} percent of its weights from earlier ones, {ratio:.1f} times "
-        "what random masks would, and in the first layer, where what was learned is of no use for another order of pixels, "
-        f"{beside} beyond chance ({first:.0%}) {than} in the layers behind it ({behind:.0%})."
+        "what random masks would, and in the first layer, where what was learned is of no use for another order of "
+        f"pixels, {beside} beyond chance ({first:.0%}) {than} in the layers behind it ({behind:.0%})."
     )
 
 
