@@ -37,6 +37,16 @@ slides: book ## Write slides of every chapter beside the site, _build/html/slide
 pdf: book ## Print the whole book, where there is Chromium, to _build/book.pdf
 	$(BIN)/modlib pdf
 
+# JupyterLite, which is no part of the project, at one version, in an environment of its own.
+LITE := $(abspath $(UV)) tool run --quiet --python 3.11 --with jupyterlite-pyodide-kernel==0.8.6 --with jupyter-server==2.21.1 \
+  --from jupyterlite-core==0.8.6
+
+.PHONY: lite
+lite: book ## Build the chapters that run in a browser into the site, _build/html/lite
+	$(BIN)/modlib lite
+	cd _build/lite && $(LITE) jupyter lite build --contents contents --piplite-wheels wheels/*.whl \
+	  --output-dir ../html/lite
+
 .PHONY: test
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadfile
