@@ -1,6 +1,8 @@
 """The one exception base class: what arrived, what was expected, what to do; and what was probably meant."""
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -69,6 +71,14 @@ def extra(name: str, what: str) -> Iterator[None]:
         raise ExtraMissing(
             f"{what} needs {error.name}, which is not installed; install it with: pip install 'modlib[{name}]'"
         ) from error
+
+
+def warn(message: str) -> None:
+    """Warn where the code of others called modlib, however deep in modlib that comes up."""
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "modlib":
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, ModlibWarning, depth + 1)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

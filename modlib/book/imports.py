@@ -11,6 +11,7 @@ Chapter: none; ``modlib.book.dependencies`` decides with it which chapters are e
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,7 @@ class Library:
         }
         self.trees = {module: _parsed(path) for module, path in self._paths.items()}
         self._bound = {module: self._names_bound(module) for module in self._paths}
+        self._used: dict[tuple[ast.AST, str], list[Use]] = {}
         self._imports = {module: self.modules(tree, module) for module, tree in self.trees.items()}
 
     def below(self, name: str) -> set[str]:
@@ -95,14 +97,19 @@ class Library:
             found |= self.below(use.module) if use.name == "*" else {use.module}
         return found
 
-    def uses(self, tree: ast.AST, inside: str = "") -> Iterator[Use]:
+    def uses(self, tree: ast.AST, inside: str = "") -> list[Use]:
         """Places where code uses names of the library.
 
         Args:
             tree: the code.
             inside: module that it is; empty for a script.
         """
-        nodes = list(ast.walk(tree))
+        if (tree, inside) not in self._used:
+            self._used[tree, inside] = list(self._find_uses(tree, inside))
+        return self._used[tree, inside]
+
+    def _find_uses(self, tree: ast.AST, inside: str) -> Iterator[Use]:
+        nodes = nodes_of(tree)
         bound: dict[str, set[Place]] = {}
         for node, module, name, local in self._statements(nodes, inside):
             places, passed = self._origins(module, name)
@@ -151,7 +158,7 @@ class Library:
         """Names that a module imports or re-exports lazily, and what each is called where it comes from."""
         bound: dict[str, set[Place]] = {}
         for file in self.files([module]):
-            for _, origin, name, local in self._statements(ast.walk(_parsed(file)), module):
+            for _, origin, name, local in self._statements(nodes_of(_parsed(file)), module):
                 bound.setdefault(local, set()).add((origin, name))
         return bound
 
@@ -182,9 +189,25 @@ class Library:
 
 def _parsed(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        return parsed(path.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError) as error:
         raise BookError(f"{path} does not parse as Python ({error}); correct it") from error
+
+
+@functools.lru_cache(4096)
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of a text, made once and changed by nobody.
+
+    Raises:
+        SyntaxError: if the text is not Python.
+    """
+    return ast.parse(source)
+
+
+@functools.lru_cache(4096)
+def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """All nodes of a syntax tree, in the order of ``ast.walk``."""
+    return tuple(ast.walk(tree))
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from modlib.book.imports import Library, Use
+from modlib.book.imports import Library, Use, nodes_of
 
 Values: TypeAlias = Mapping[str, Sequence[ast.expr | None]]
 
@@ -82,7 +82,7 @@ def names_read(tree: ast.AST, library: Library, inside: str = "") -> Reads:
         library: whose functions it calls.
         inside: module that it is; empty for a script.
     """
-    nodes = list(ast.walk(tree))
+    nodes = nodes_of(tree)
     calls = {id(node.func): node for node in nodes if isinstance(node, ast.Call)}
     values = _values(nodes)
     found = Reads()

@@ -6,7 +6,6 @@ in random places, by one of ``modlib.graphs.nulls``. Chapters: ``dropout``, ``to
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from modlib.checks import choice, instance, items, seed_number, whole, wholes
-from modlib.errors import InputError, ModlibWarning
+from modlib.errors import InputError, warn
 from modlib.graphs.adjacency import is_large
 from modlib.graphs.neurons import NeuronGraph, chained
 from modlib.graphs.nulls import NULLS, Null, shuffle_in_single, shuffle_matrix, shuffle_stored
@@ -30,7 +29,7 @@ from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
 
 MOSTLY = 0.5  # share between layers of an eigenvector that tells them apart; most are near 0 or near 1
-TRIED = 3  # shuffles that must all leave a network as it is, before it is said that none moves it
+TRIED = 20  # shuffles that must all leave a network as it is, before it is said that none moves it
 BLIND = (
     "all eigenvectors tell layers apart and nothing else, so modules that run along the network are not seen; ask for "
     "a larger k, take some of the layers, or use route='within-layers'"
@@ -60,7 +59,8 @@ class ShuffleTest(BriefRepr):
 
     def _facts(self) -> dict[str, object]:
         facts: dict[str, object] = {"k": self.k, "null": self.null, "ncut": self.ncut}
-        facts |= {"shuffled": mean_of(self.shuffled), "p": self.p, "z": self.z}
+        facts |= {"shuffled": mean_of(self.shuffled), "p": self.p}
+        facts |= {"z": self.z} if len(self.shuffled) > 1 else {}
         return facts | {"blind": BLIND} if self.blind else facts
 
     @property
@@ -78,7 +78,11 @@ class ShuffleTest(BriefRepr):
 
     @property
     def z(self) -> float:
-        """(n-cut - mean of the shuffled) / sd of the shuffled; negative if more clusterable."""
+        """(n-cut - mean of the shuffled) / sd of the shuffled; negative if more clusterable.
+
+        Raises:
+            InputError: if there is one shuffle, which has no standard deviation.
+        """
         return z_score(self.ncut, self.shuffled)
 
 
@@ -210,13 +214,11 @@ def shuffle_tests(
         calls = (delayed(shuffled_ncuts)(graph, ks, null, part, route, n_init) for part in parts)
         found_in_parts = Parallel(n_jobs=jobs, return_as="generator")(calls)
     shuffled = np.concatenate(list(_with_bar(found_in_parts, n_shuffles, is_large(graph))))
-    if not _moves(graph, null, children):
-        warnings.warn(
+    if not _moves(graph, null, own.spawn(TRIED)):
+        less = "" if null == "layer" else "ask for a null that keeps less, null='layer', or "
+        warn(
             f"the null model {null!r} leaves this network as it is: there is nothing to exchange that keeps what it "
-            "keeps, so p and z say nothing; ask for a null that keeps less, null='layer', or for weights that are not "
-            "all alike",
-            ModlibWarning,
-            2,
+            f"keeps, so p and z say nothing; {less}give weights that are not all alike"
         )
     return [
         ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels, shares[: k - 1])
@@ -225,8 +227,8 @@ def shuffle_tests(
 
 
 def _moves(graph: NeuronGraph, null: Null, seeds: Sequence[np.random.SeedSequence]) -> bool:
-    """Whether one of the first few shuffles has other edges than the network."""
-    for seed in seeds[:TRIED]:
+    """Whether one of a few shuffles has other edges than the network."""
+    for seed in seeds:
         edges = shuffle_graph(graph, null, np.random.default_rng(seed)).edges
         for pair, block in graph.edges.items():
             if pair not in edges or edges[pair].shape != block.shape:
@@ -264,7 +266,7 @@ def shuffle_test(
     """
     test = shuffle_tests(graph, (whole(k, "k"),), n_shuffles, seed, null, route, n_init, jobs)[0]
     if test.blind:
-        warnings.warn(f"a shuffle test at k = {k} of {len(graph.live)} layers is blind: {BLIND}", ModlibWarning, 2)
+        warn(f"a shuffle test at k = {k} of {len(graph.live)} layers is blind: {BLIND}")
     return test
 
 

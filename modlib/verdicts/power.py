@@ -17,14 +17,16 @@ from modlib.chapters import findings
 from modlib.evidence.criteria import CRITERIA, NO_DIFFERENCE, Grade, Sample, combine
 from modlib.verdicts.cards import Judged
 from modlib.verdicts.claims import PROFILE, Claim, Tables, rows_of, tables_in, verdict_on
+from modlib.verdicts.scorecard import repeated
 from modlib.verdicts.wrong import KINDS, Frames, Wrong
 
 COLUMNS = ("wrong rows", "seed", "claim", "paper", "legitimate", "verdict")
 COUNTS = ("wrong", "accepted", "legitimate", "legitimate accepted")
 SEEDS = 5  # of what is drawn at random
+OURS = "ours"  # the paper of statements that are no paper's
 EVERY = "every"  # in place of a seed, where nothing is drawn
 MANY = 1000  # networks that only a value decides, not its spread
-BOUND = 0.05  # share of wrong results that may be accepted as reproduced, with any seed
+BOUND = 0.05  # share of the papers' results that, wrong, may be accepted as reproduced, with any seed
 
 
 def tried(
@@ -42,11 +44,17 @@ def tried(
         Columns ``COLUMNS``; the seed is ``EVERY`` where nothing is drawn. Legitimate are rows that are not wrong for
         the claim: the paper says the same of the condition that took its place, says itself that there is no
         effect, or says in words what does not depend on a level that changed.
-        Claims that the wrong rows leave without any row do not count.
+        Claims that the wrong rows leave without any row do not count, nor those whose main number an earlier claim
+        holds: a number counts once, even where two papers print it.
     """
     stored = tables_in(folder)
     claims = [claim for claim, _ in now]
-    reproduced = [(claim, verdict) for claim, verdict in now if verdict.verdict is Grade.REPRODUCED]
+    again = repeated(claims)
+    reproduced = [
+        (claim, verdict)
+        for claim, verdict in now
+        if verdict.verdict is Grade.REPRODUCED and (claim.id, _main(claim)) not in again
+    ]
     lines = []
     for kind in kinds:
         frames = {name: stored(name) for name in kind.tables}
@@ -100,9 +108,12 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 def accepted_shares(counts: pd.DataFrame) -> pd.Series:
     """For every seed, the share of wrong results that are accepted as reproduced; legitimate ones do not count.
 
+    Nor do statements of our own: nobody printed a number for them, so they are decided by the sign of an effect alone.
+
     Args:
         counts: see ``summary``.
     """
+    counts = counts[counts["paper"] != OURS]
     sums = counts.groupby("seed")[["accepted", "wrong"]].sum()
     always = sums.loc[EVERY] if EVERY in sums.index else 0
     drawn = sums.drop(index=EVERY, errors="ignore")

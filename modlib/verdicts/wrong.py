@@ -23,10 +23,13 @@ from modlib.zoo.perceptrons import SOURCES
 
 Frames: TypeAlias = dict[str, pd.DataFrame]
 Change: TypeAlias = Callable[[Frames, np.random.Generator], Frames]
-NCUTS = ("clusterability", "dropout", "random-datasets", "topology-shuffles")  # the same networks in several of them
+NULLS, AGREE = ("null-models",), ("do-the-measures-agree",)
+# the same networks in several of them
+NCUTS = ("clusterability", "dropout", "random-datasets", "topology-shuffles", *NULLS)
 REGULARISED, STRUCTURED = ("regularisation",), ("structured-tasks",)
 CONVOLUTIONAL, PROMOTED = ("convolutional-networks",), ("promoting-clusterability",)
 ALONE = (REGULARISED, STRUCTURED, CONVOLUTIONAL, PROMOTED)  # n-cuts of networks of their own
+KEEP_DEGREES = ("degree", "strength")  # null models of one of these tables
 RANDOM = ("unlearnable", "memorisation", "kilo-epoch")
 SUB_CLUSTERS = ("importance", "coherence")
 LESIONED = (*SUB_CLUSTERS, "dependencies")
@@ -91,8 +94,14 @@ def _homes(rows: pd.DataFrame, frames: Frames) -> Frames:
     if set(frames) != set(NCUTS):
         (name,) = frames
         return {name: rows}
-    places = [rows["null"] == "layer-nonzero", rows["dataset"].isin(RANDOM), rows["dropout"] == "yes"]
-    homes = np.select(places, ["topology-shuffles", "random-datasets", "dropout"], "clusterability")
+    null = rows["null"]
+    places = [
+        null.isin(KEEP_DEGREES),
+        null == "layer-nonzero",
+        rows["dataset"].isin(RANDOM),
+        rows["dropout"] == "yes",
+    ]
+    homes = np.select(places, [*NULLS, "topology-shuffles", "random-datasets", "dropout"], "clusterability")
     return {name: rows[homes == name] for name in NCUTS}
 
 
@@ -101,13 +110,15 @@ def _numbers(texts: pd.Series) -> list[np.ndarray]:
 
 
 def _shuffles_for_networks(frames: Frames, rng: np.random.Generator) -> Frames:
-    """Each network becomes one of its own shuffles."""
+    """Each network becomes one of its own shuffles; where a null keeps degrees, one of those that keep them."""
     experiment = find_experiment(next(iter(frames)))
     key = [*experiment.network_key, *(column for column in experiment.row_key if column != "null")]
     rows = _together(frames)
     shuffles = rows[rows["null"] == "layer"]
     drawn = pd.Series([rng.choice(found) for found in _numbers(shuffles["shuffled"])], index=shuffles.index)
     rows = rows.merge(shuffles[key].assign(drawn=drawn), on=key, how="left")
+    own = rows["null"].isin(KEEP_DEGREES)
+    rows.loc[own, "drawn"] = [rng.choice(found) for found in _numbers(rows.loc[own, "shuffled"])]
     below = [int((found <= ncut).sum()) for found, ncut in zip(_numbers(rows["shuffled"]), rows["drawn"], strict=True)]
     changed = {
         "ncut": rows["drawn"],
@@ -237,6 +248,12 @@ def _no_class_of_its_own(frames: Frames, _: np.random.Generator) -> Frames:
     return {"class-removal": rows.assign(confusion=shown)}
 
 
+def _agreement_by_chance(frames: Frames, _: np.random.Generator) -> Frames:
+    """Notions agree as permuted labels do, with themselves as well."""
+    (rows,) = frames.values()
+    return {name: rows.assign(similarity=rows["by_chance"], mutual_information=0.0) for name in frames}
+
+
 UD, WM = ("upstream-downstream",), ("weight-masks",)
 NETWORKS = ("fnn 400-400-200", "fnn 800-800-800-800", "lstm 256")
 FASHION, CIFAR = _swapped(("mnist", "fashion_mnist")), _swapped(("mnist", "cifar10"))
@@ -260,14 +277,17 @@ def _null(name: str, tables: tuple[str, ...], change: Change, about: str) -> Wro
 KINDS = (
     *(
         _exchange("MNIST and Fashion-MNIST exchanged", tables, "dataset", FASHION | FASHION_PARTED, "dataset")
-        for tables in (NCUTS, SUB_CLUSTERS, *ALONE)
+        for tables in (NCUTS, SUB_CLUSTERS, *ALONE, AGREE)
     ),
     _exchange("MNIST and CIFAR-10 exchanged", NCUTS, "dataset", CIFAR, "dataset"),
     *(
         _exchange("with and without dropout exchanged", tables, "dropout", DROPOUT, "dropout")
-        for tables in (NCUTS, SUB_CLUSTERS, STRUCTURED, CONVOLUTIONAL)
+        for tables in (NCUTS, SUB_CLUSTERS, STRUCTURED, CONVOLUTIONAL, AGREE)
     ),
-    *(_exchange("pruned and unpruned exchanged", tables, "stage", STAGES, "pruning") for tables in (NCUTS, *ALONE)),
+    *(
+        _exchange("pruned and unpruned exchanged", tables, "stage", STAGES, "pruning")
+        for tables in (NCUTS, *ALONE, AGREE)
+    ),
     *(
         _exchange("another number of clusters", tables, "k", ks, "clusters")
         for tables, ks in ((NCUTS, KS_OF_IMAGES), (SUB_CLUSTERS, KS), (STRUCTURED, _swapped(("4", "12"))))
@@ -286,6 +306,7 @@ KINDS = (
     _exchange("measures exchanged", ("importance",), "measure", DROPS),
     _exchange("measures exchanged", ("coherence",), "measure", EXCITES),
     _exchange("trained and untrained exchanged", ("coherence",), "network", _swapped(("mlp", UNTRAINED)), "training"),
+    _exchange("trained and untrained exchanged", AGREE, "stage", _swapped(("pruned", "untrained")), "training"),
     _exchange("masks of two functions exchanged", WM, "mask", MASKS, "mask"),
     _exchange("networks exchanged", WM, "network", _rotated(NETWORKS), "network"),
     *(
@@ -302,5 +323,6 @@ KINDS = (
     Wrong("upstream and downstream exchanged", UD, _families, about="similarity"),
     Wrong("masks share what chance would", WM, _sharing_by_chance, no_effect=True),
     Wrong("tasks exchanged", WM, _tasks, about="task"),
+    Wrong("notions agree as chance would", AGREE, _agreement_by_chance, no_effect=True),
     Wrong("no class has weights of its own", ("class-removal",), _no_class_of_its_own, no_effect=True),
 )

@@ -217,9 +217,25 @@ FROZEN = {
 @pytest.mark.parametrize("null", FROZEN)
 def test_a_null_that_has_nothing_to_exchange_says_so(null: Null) -> None:
     graph = neuron_graph([FROZEN[null]])
-    with pytest.warns(ModlibWarning, match=f"the null model '{null}' leaves this network as it is"):
+    with pytest.warns(ModlibWarning, match=f"the null model '{null}' leaves this network as it is") as warned:
         test = shuffle_test(graph, k=2, n_shuffles=9, seed=0, null=null)
     assert test.p > 0.05
+    assert warned[0].filename == __file__  # it points to who asked
+
+
+def test_a_network_that_one_shuffle_left_as_it_was_is_not_said_to_stay_so() -> None:
+    graph = neuron_graph([np.array([[1.0], [2.0]])])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for seed in range(8):
+            shuffle_test(graph, k=1, n_shuffles=1, seed=seed)
+
+
+def test_one_shuffle_has_no_z_but_prints() -> None:
+    test = shuffle_test(neuron_graph([np.array([[1.0], [2.0]])]), k=1, n_shuffles=1, seed=0)
+    assert "z=" not in repr(test)
+    with pytest.raises(InputError, match=r"expected at least 2"):
+        test.z  # noqa: B018
 
 
 @EACH_NULL

@@ -16,7 +16,7 @@ from modlib.verdicts import cards, claims, coverage, power, scorecard, wrong
 
 N_CLAIMED = {
     "pruned-modular": 942,
-    "clusterability": 483,
+    "clusterability": 494,
     "clusterability-released": 20,
     "importance-coherence": 54,
     "weight-masks": 4,
@@ -32,7 +32,8 @@ N_CLAIMS = {
     "clusterability": """
         table-A.1:4 table-A.2:4 table-A.3:4 table-A.4:4 table-A.5:8 table-A.6:8 table-A.16:4 table-A.17:4
         table-A.18:4 text-2:3 finding-1:2 text-A.3:2 text-A.5:1 table-A.7:8 table-A.12:8 table-A.19:6
-        table-A.20:4 table-A.21:4 table-A.8:8 table-A.9:8 table-A.10:10 text-3:2 text-4.1:4 table-A.13:4
+        table-A.20:4 table-A.21:4 table-A.8:8 table-A.9:8 table-A.10:10 text-3:5 text-4.1:4 table-A.13:4
+        text-2.1:4
     """,
     "clusterability-released": """
         released-clust-grad:4
@@ -136,6 +137,20 @@ def test_chapters_with_networks_of_their_own_have_wrong_rows_as_well(name):
                 assert not changed[columns].sort_values(columns).equals(rows[columns].sort_values(columns))
 
 
+def test_where_degrees_are_all_there_is_no_statement_that_there_is_more_holds(judged):
+    kind = next(kind for kind in wrong.KINDS if kind.name == "networks replaced by their shuffles")
+    found = power.tried([(claim, verdict) for claim, verdict in judged if claim.chapter == "null-models"], [kind])
+    assert {"own-statement-1-mnist", "own-statement-2-mnist"} <= set(found["claim"])
+    assert not (found["verdict"] == "reproduced").any()
+
+
+def test_where_notions_agree_by_chance_no_statement_that_they_agree_holds(judged):
+    kind = next(kind for kind in wrong.KINDS if kind.name == "notions agree as chance would")
+    found = power.tried(judged, [kind])
+    assert len(found) >= 4
+    assert (found["verdict"] == "not reproduced").all()
+
+
 def test_a_claim_in_words_says_nothing_of_a_level(judged):
     found = {claim.id: claim for claim, _ in judged}
     kind = next(kind for kind in wrong.KINDS if kind.level)
@@ -146,8 +161,9 @@ def test_a_claim_in_words_says_nothing_of_a_level(judged):
 def test_shares_are_counted_seed_by_seed_with_what_needs_none():
     columns = ["wrong rows", "paper", "seed", *power.COUNTS]
     lines = [("a", "p", power.EVERY, 10, 1, 0, 0), ("b", "p", "0", 10, 0, 0, 0), ("b", "p", "1", 10, 3, 0, 0)]
+    lines += [("a", power.OURS, power.EVERY, 5, 5, 0, 0)]  # which are counted apart
     assert power.accepted_shares(pd.DataFrame(lines, columns=columns)).to_dict() == {"0": 0.05, "1": 0.2}
-    assert power.accepted_shares(pd.DataFrame(lines[:1], columns=columns)).to_list() == [0.1]
+    assert power.accepted_shares(pd.DataFrame([lines[0], lines[-1]], columns=columns)).to_list() == [0.1]
 
 
 def test_exchanges_within_what_the_paper_says_of_both_are_legitimate(judged):

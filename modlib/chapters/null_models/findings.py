@@ -37,7 +37,7 @@ def explained(rows: pd.DataFrame, null: str) -> pd.Series:
     means = rows.pivot_table(index=NETWORK, columns="null", values="shuffled_mean")
     if not {"layer", null} <= set(means):
         return pd.Series(dtype=float)
-    gap = means["layer"] - rows.groupby(NETWORK)["ncut"].mean()
+    gap = means["layer"] - rows[rows["null"] == null].groupby(NETWORK)["ncut"].mean()
     return ((means["layer"] - means[null]) / gap)[gap > 0].dropna()
 
 

@@ -126,9 +126,9 @@ PLANS: dict[str, tuple[Plan, ...]] = {
     "quick": (Plan("transformer", "small scan", 1, 600, 1e-3, 300, 0.05, 64, direct=()),),
     # a processor takes 0.2 s a step even for a quarter of the batch: fewer steps, and larger rates
     "paper": (
-        Plan("lstm", "scan", 3, 5000, 2e-3, 2500, 3e-2, 64),
-        Plan("transformer", "scan", 3, 5000, 1e-3, 2500, 3e-2, 64),
-        Plan("lstm 200", "scan", 3, 5000, 2e-3, 2500, 3e-2, 64, (CONTROL,), ()),
+        Plan("lstm", "scan", 3, 4000, 2e-3, 1500, 3e-2, 64),
+        Plan("transformer", "scan", 3, 4000, 1e-3, 1500, 3e-2, 64),
+        Plan("lstm 200", "scan", 3, 4000, 2e-3, 1500, 3e-2, 64, (CONTROL,), ()),
     ),
 }
 
