@@ -102,9 +102,13 @@ bench: $(READY) ## Time modlib against the papers' own way
 	@for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python "$$file"; done
 
 .PHONY: lock
-lock: $(READY) ## Write requirements.lock anew after a change of pyproject.toml
+lock: $(READY) ## Write requirements.lock and what Binder installs anew after a change of pyproject.toml
+	@mkdir -p _build
 	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --output-file requirements.lock
+	sed -n 's/^\([a-z0-9-]*==[^ ;]*\).*/\1/p' requirements.lock > _build/constraints.txt
+	$(UV) pip compile binder/requirements.in --constraint _build/constraints.txt --python-version 3.11 \
+	  --python-platform linux --no-header --no-annotate --quiet --output-file binder/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what was built; results, downloads and .venv stay

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import html
 from binascii import a2b_base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modlib import __version__
 from modlib.book.notebooks import read_notebook
 from modlib.book.outputs import pictures
+from modlib.book.pages import WITHOUT_TORCH
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -62,9 +63,7 @@ def _describe(app: Sphinx, page: str, template: str, context: dict[str, Any], do
     # Jupyter Book brings Thebe, twice; the book's pages run on Binder instead.
     scripts = [script for script in context["script_files"] if "thebe" not in f"{script}{script.attributes}".lower()]
     context["script_files"] = scripts
-    if not page.startswith("notebooks/"):  # pages that are text in the repository: nothing there to launch
-        buttons = context.get("header_buttons", [])
-        context["header_buttons"] = [button for button in buttons if button["label"] != "launch-buttons"]
+    context["header_buttons"] = launchable(page, context.get("header_buttons", []))
     if document is not None:
         said = {
             "description": description(document),
@@ -90,6 +89,25 @@ def _seen(app: Sphinx) -> dict[str, str]:
         f"{hashlib.sha256(a2b_base64(picture.png)).hexdigest()}.png": picture.seen
         for picture in pictures(read_notebook(path))
     }
+
+
+def launchable(page: str, buttons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The buttons of a page that lead somewhere: a chapter is launched, and on Binder if its environment has all of it.
+
+    Args:
+        page: its name.
+        buttons: of the theme, some in groups.
+    """
+    folder, _, name = page.rpartition("/")
+    found = []
+    for button in buttons:
+        if button["label"] == "launch-buttons":
+            if folder != "notebooks":  # pages that are text in the repository: nothing there to launch
+                continue
+            small = [each for each in button["buttons"] if name in WITHOUT_TORCH or "mybinder" not in each["url"]]
+            button = button | {"buttons": small}
+        found.append(button)
+    return found
 
 
 def caption_figures(document: nodes.document, seen: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from docutils import nodes
 from docutils.core import publish_doctree
 
-from modlib.book.theme import LONGEST, caption_figures, description, name_folds
+from modlib.book.theme import LONGEST, caption_figures, description, launchable, name_folds
 
 
 def test_a_page_is_described_by_its_first_paragraph() -> None:
@@ -61,3 +61,19 @@ def test_a_fold_says_what_is_in_it() -> None:
     assert [fold["prompt_show"] for fold in page.findall(nodes.container)] == [
         "Show the solution", "Show the code", "Show figure 3",
     ]  # fmt: skip
+
+
+def test_a_chapter_is_launched_on_binder_only_if_its_environment_has_all_that_it_needs() -> None:
+    both = [{"url": "https://mybinder.org/v2/gh/a"}, {"url": "https://colab.research.google.com/a"}]
+    buttons = [{"label": "download"}, {"label": "launch-buttons", "buttons": both}]
+
+    def launched(page: str) -> list[int]:
+        return [len(button["buttons"]) for button in launchable(page, buttons) if button["label"] == "launch-buttons"]
+
+    assert (launched("notebooks/dropout"), launched("notebooks/weight-masks"), launched("book/glossary")) == (
+        [2],
+        [1],
+        [],
+    )
+    assert len(launchable("book/glossary", buttons)) == 1
+    assert len(both) == 2, "the theme's own list stays as it is"
