@@ -183,15 +183,27 @@ def shuffle_test(ncut: float, nulls: Mapping[str, np.ndarray], ax: Axes | None =
     return ax
 
 
+def scrolling(page: str, rows: int) -> str:
+    """A table that scrolls in a box which says so, if it has more than ``IN_SIGHT`` rows; else as it is.
+
+    Args:
+        page: HTML of the table.
+        rows: how many it has.
+
+    >>> scrolling("<table></table>", 3)
+    '<table></table>'
+    """
+    if rows <= IN_SIGHT:
+        return page
+    said = f"{rows} rows: scroll to see them all"
+    return f"<p><small>{said}</small></p>{SCROLLS.format(said=said)}{page}</div>"
+
+
 class Table(Styler):
-    """A table with at most ``IN_SIGHT`` rows in sight; a longer one scrolls in a box that says so."""
+    """A table with at most ``IN_SIGHT`` rows in sight."""
 
     def _repr_html_(self) -> str:
-        page = self.to_html()
-        if len(self.index) <= IN_SIGHT:
-            return page
-        said = f"{len(self.index)} rows: scroll to see them all"
-        return f"<p><small>{said}</small></p>{SCROLLS.format(said=said)}{page}</div>"
+        return scrolling(self.to_html(), len(self.index))
 
 
 def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Table:

@@ -96,8 +96,8 @@ def test_kinds_are_counted_and_losses_compared_with_the_random_sets() -> None:
         {"measure": DROP, "value": [0.2, 0.01], "random_max": [0.1, 0.1], "kind": ["important", "other"]}
     )
     assert importance.kinds_in_words(rows) == (
-        "1 of 2 sub-clusters cost more accuracy than each of their random sets, 20.0 percentage points at most; by kind "
-        "they are 1 important and 1 other."
+        "1 of 2 sub-clusters cost more accuracy than each of their random sets, 20.0 percentage points at most; by "
+        "kind they are 1 important and 1 other."
     )
 
 
