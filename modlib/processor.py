@@ -16,14 +16,14 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., Any])
 
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "asimd", "sve")  # sets with which sums are rounded otherwise
 CHOICES = ("XLA_FLAGS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")  # what makes a library use fewer of them
 LIMIT = "xla_cpu_max_isa"  # the flag of XLA that does
 
 
-def compiled(instead: Callable[..., Any] | None = None, **options: Any) -> Callable[[Function], Function]:
+def compiled(instead: Callable[..., Any] | None = None, **options: Any) -> Callable[[F], F]:
     """Compile a function with Numba; where that is missing, as in a browser, take another or leave it as it is.
 
     Args:
@@ -43,7 +43,7 @@ def compiled(instead: Callable[..., Any] | None = None, **options: Any) -> Calla
     return numba.njit(**options)
 
 
-def _wrapping(function: Function) -> Function:
+def _wrapping(function: F) -> F:
     """The function with whole numbers that wrap around silently, as compiled ones do."""
 
     @wraps(function)
@@ -51,7 +51,7 @@ def _wrapping(function: Function) -> Function:
         with np.errstate(over="ignore"):
             return function(*arguments)
 
-    return cast("Function", wrapped)
+    return cast("F", wrapped)
 
 
 def limit_xla() -> None:
