@@ -70,8 +70,8 @@ def show(seen: str, figure: Figure | None = None) -> None:
 
     if not seen.strip():
         raise InputError("no words arrived for a figure; expected a sentence that says what is to be seen in it")
-    figure = figure or plt.gcf()
-    metadata = {"image/png": {"alt": " ".join(seen.split()), "smallest_text": round(smallest_text(figure), 1)}}
+    figure, words = figure or plt.gcf(), " ".join(seen.split())
+    metadata = {"image/png": {"alt": words[:1].upper() + words[1:], "smallest_text": round(smallest_text(figure), 1)}}
     display(figure, metadata=metadata)
     plt.close(figure)
 

@@ -36,6 +36,8 @@ NAMES = (
     "coherence",
     "upstream-downstream",
     "weight-masks",
+    "transfer",
+    "systematic-generalisation",
     "class-removal",
     "hypothesis-tests",
     "do-the-measures-agree",

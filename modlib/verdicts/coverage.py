@@ -64,8 +64,6 @@ UNMEASURED = frozenset(
         "accuracy_loss_without_dropout",
         "validation_accuracy",
         "shared_fraction_first_and_last_layer",
-        "unique_weight_fraction_lower_bound",
-        "removed_weight_fraction_approx",
         "target_class_drop_upper_approx",
         "n_clusters_rarely_above",
         "n_clusters_typical_min",

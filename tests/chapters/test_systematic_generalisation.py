@@ -18,7 +18,7 @@ from modlib.chapters.systematic_generalisation.experiment import (
     cells,
     measure,
 )
-from modlib.chapters.systematic_generalisation.findings import FINDINGS, accuracies, difference, removed_by_token
+from modlib.chapters.systematic_generalisation.findings import FINDINGS, accuracies, difference, found, removed_by_token
 from modlib.data.scan import SPLITS
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
 from modlib.tables.schema import records_of
@@ -155,6 +155,30 @@ def test_columns_are_read_by_what_a_mask_was_learned_on():
     rows = pd.DataFrame({"shared": [3, 0], "union": [4, 0]})
     assert difference(rows).iloc[0] == 0.25
     assert np.isnan(difference(rows).iloc[1])
+
+
+def test_three_sentences_follow_the_rows():
+    gap, direct, removed = found(table(True))
+    assert gap.startswith("No: ")
+    assert "40% to 41%" in gap
+    assert "in 36 of 36 comparisons less" in direct
+    assert "no action lacks more in 4 of 4 networks" in removed
+    gap, direct, removed = found(table(False))
+    assert gap.startswith("Yes: ")
+    assert "in 0 of 36 comparisons less" in direct
+    assert "no action lacks more in 0 of 4" in removed
+
+
+def test_what_is_not_measured_yet_is_not_told():
+    rows = table(True)
+    assert found(rows.head(0)) == (None, None, None)
+    assert found(rows[rows["trained_on"] == CONTROL]) == (None, None, None)
+    masks = rows[rows["study"] == MASK]
+    assert found(masks)[0] == found(rows)[0]
+    assert found(masks)[1] is None
+    assert found(rows[rows["study"] == DIRECT]) == (None, None, None)
+    assert found(masks[masks["trained_on"] != HALF])[0] is None
+    assert all(found(table(True, seeds=1)))
 
 
 def test_figures_show_what_was_measured():

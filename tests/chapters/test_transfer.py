@@ -19,7 +19,7 @@ from modlib.chapters.transfer.experiment import (
     cells,
     measure,
 )
-from modlib.chapters.transfer.findings import FINDINGS, filled, shared_part
+from modlib.chapters.transfer.findings import FINDINGS, beyond_chance, filled, found, growth, shared_part
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
 from modlib.tables.schema import records_of
 
@@ -75,6 +75,7 @@ def table(right: bool, seeds: int = 4) -> pd.DataFrame:
                         {
                             "profile": "paper",
                             "dataset": "mnist",
+                            "network": "fnn 200-200-64",
                             "start": start,
                             "first_layer": FROZEN,
                             "seed": seed,
@@ -85,6 +86,7 @@ def table(right: bool, seeds: int = 4) -> pd.DataFrame:
                             "used_before": round(100_000 * full),
                             "shared": round(kept * (part + 0.01 * rng.random())) if task else 0,
                             "by_chance": kept * full,
+                            "accuracy": 0.96,
                         }
                     )
     return pd.DataFrame(rows)
@@ -133,6 +135,51 @@ def test_shares_are_of_what_the_task_itself_keeps():
     assert shared_part(rows).isna().tolist() == [True, False, True]
     assert filled(rows).tolist() == [0, 0.5, 0.8]
     assert {OLD, OLDER} < set(STARTS)
+
+
+def test_growth_is_told_by_rank_and_layer():
+    ranks = growth(table(True).query("task > 0 and start == 'alike'"))
+    assert ranks.index.names == ["network", "seed", "layer"]
+    assert (ranks > 0.9).all()
+    assert (growth(table(False).query("task > 0 and start == 'alike'")) < 0).all()
+    assert growth(table(True).head(0)).empty
+
+
+def test_three_sentences_follow_the_rows():
+    shared, grown, preferred = found(table(True))
+    assert shared.startswith("Hardly: a later task takes 8 ")
+    assert "about as much beyond chance" in shared
+    assert "In 16 of 16 layers" in grown
+    assert "the last layer most" in grown
+    assert "a difference of 1" in preferred
+    wrong = found(table(False))
+    assert wrong[0].startswith("Hardly: a later task takes 6")
+    assert "In 0 of 16 layers" in wrong[1]
+    assert "not the last layer most" in wrong[1]
+    assert "a difference of \N{MINUS SIGN}" in wrong[2]
+
+
+def test_reuse_behind_the_first_layer_is_told_from_sharing_everywhere():
+    rows = table(True).query("start == 'alike'")
+    by_chance = rows.assign(shared=rows["by_chance"].where(rows["task"] > 0, 0))
+    assert beyond_chance(by_chance.query("task > 0")).abs().max() < 1e-9
+    reused = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] < 2, rows["kept"]))
+    assert beyond_chance(reused.query("task > 0")).groupby("layer").mean().round(6).tolist() == [0, 1, 1, 1]
+    assert found(reused)[0].startswith("In part: ")
+    assert "less beyond chance (0%) than in the layers behind it (100%)" in found(reused)[0]
+    first = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] != 1, rows["kept"]))
+    assert found(first)[0].startswith("Hardly: ")
+    assert "more beyond chance (100%)" in found(first)[0]
+
+
+def test_what_is_not_measured_yet_is_not_told():
+    assert found(table(True).head(0)) == (None, None, None)
+    alike = table(True).query("start == 'alike'")
+    assert found(alike)[:2] == found(table(True))[:2]
+    assert found(alike)[2] is None
+    assert found(table(True).query("start != 'alike'")) == (None, None, None)
+    assert found(table(True).query("task == 0")) == (None, None, None)
+    assert all(found(table(True, seeds=1)))
 
 
 def test_figures_show_every_layer_and_start():

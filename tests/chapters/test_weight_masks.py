@@ -12,7 +12,14 @@ import pytest
 from made_up import write_table
 
 from modlib.chapters.weight_masks.experiment import BINS, CELL_KEY, ROW_KEY, TOLERANCE, cells, measure
-from modlib.chapters.weight_masks.findings import FINDINGS, confusion, inverse_drop, own_accuracy, share
+from modlib.chapters.weight_masks.findings import (
+    FINDINGS,
+    confusion,
+    inverse_drop,
+    own_accuracy,
+    share,
+    specialise_and_reuse,
+)
 from modlib.data.arithmetic import TASKS
 from modlib.evidence.criteria import Grade
 from modlib.verdicts import claims, sentences
@@ -67,7 +74,9 @@ def table(paper_is_right: bool) -> pd.DataFrame:
             histogram[[0, -1] if paper_is_right else [BINS // 2, BINS // 3]] = 500
             drop = abs((0.8 if arithmetic is paper_is_right else 0.02) + 0.01 * rng.normal())
             for layer in range(6):
-                kept = 3800 if arithmetic and place and paper_is_right else 1000
+                sizes = [1000, 3800] if arithmetic and paper_is_right else [1000, 1000]
+                kept, other = sizes[place], sizes[1 - place]
+                part = shared_part(cell, place, outer=layer in (1, 5), right=paper_is_right, rng=rng)
                 rows.append(
                     {
                         **cell,
@@ -76,9 +85,8 @@ def table(paper_is_right: bool) -> pd.DataFrame:
                         "network_steps": 20_000,
                         "mask_steps": 20_000,
                         "kept": kept,
-                        "shared": round(
-                            kept * shared_part(cell, place, outer=layer in (1, 5), right=paper_is_right, rng=rng)
-                        ),
+                        "shared": round(kept * part),
+                        "union": kept + other - round(kept * part),
                         "histogram": " ".join(map(str, histogram)),
                         "confusion": " ".join(map(str, answers)) if arithmetic else "",
                         "whole_first": 1.0,
@@ -185,3 +193,12 @@ def test_what_is_said_of_masks_turns_round_with_the_rows(tmp_path: Path):
     assert "computed mostly by the same weights" in told[False][1]
     assert "points of accuracy, more than one pair" in told[True][2]
     assert "points of accuracy, no more than one pair" in told[False][2]
+
+
+def test_the_headline_follows_the_rows():
+    right, wrong = (specialise_and_reuse(table(paper_is_right)) for paper_is_right in (True, False))
+    assert right is not None
+    assert wrong is not None
+    assert right.startswith("Networks specialise and do not reuse: ")
+    assert wrong.startswith("Networks specialise and reuse in part: ")
+    assert specialise_and_reuse(table(True).query("task == @TASKS[0]")) is None

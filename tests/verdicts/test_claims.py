@@ -37,7 +37,7 @@ ALL_ROWS = {
 }
 TEXT = {
     "pruned-modular": ["text-1", "text-3", "text-3.1", "text-3.2", "text-A.3"],
-    "clusterability": ["text-2", "text-A.3", "text-A.5"],
+    "clusterability": ["text-2", "text-2.1", "text-3", "text-A.3", "text-A.5"],
     "clusterability-released": [],
 }
 

@@ -121,7 +121,7 @@ def test_the_box_says_how_many_networks_and_links_to_their_rows() -> None:
 
 
 def test_a_chapter_that_tells_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match=r"'transfer' arrived, but .*findings has no found"):
-        sentences("transfer")
+    with pytest.raises(InputError, match=r"'cifar-dropout' arrived, but .*findings has no found"):
+        sentences("cifar-dropout")
     with pytest.raises(InputError, match="expected one of"):
         sentences("dropuot")

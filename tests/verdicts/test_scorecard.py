@@ -16,10 +16,10 @@ from modlib.verdicts import cards, claims, coverage, power, scorecard, wrong
 
 N_CLAIMED = {
     "pruned-modular": 942,
-    "clusterability": 494,
+    "clusterability": 496,
     "clusterability-released": 20,
     "importance-coherence": 54,
-    "weight-masks": 4,
+    "weight-masks": 6,
 }
 
 N_CLAIMS = {
@@ -32,7 +32,7 @@ N_CLAIMS = {
     "clusterability": """
         table-A.1:4 table-A.2:4 table-A.3:4 table-A.4:4 table-A.5:8 table-A.6:8 table-A.16:4 table-A.17:4
         table-A.18:4 text-2:3 finding-1:2 text-A.3:2 text-A.5:1 table-A.7:8 table-A.12:8 table-A.19:6
-        table-A.20:4 table-A.21:4 table-A.8:8 table-A.9:8 table-A.10:10 text-3:5 text-4.1:4 table-A.13:4
+        table-A.20:4 table-A.21:4 table-A.8:8 table-A.9:8 table-A.10:10 text-3:6 text-4.1:4 table-A.13:4
         text-2.1:4
     """,
     "clusterability-released": """
@@ -44,8 +44,9 @@ N_CLAIMS = {
     """,
     "weight-masks": """
         text-3.1:2 figure-1:3 figure-11:3 figure-12:3 figure-10:3 figure-13:3 figure-2:3 figure-14:1 text-3.2:3
-        finding-27:1 figure-7:3 figure-8:1 text-c.7.1:1 figure-6:2 text-c.2:2 figure-19:2 figure-20:1
-        text-c.7.2:2 text-b.1:1
+        finding-1:3 finding-27:1 figure-7:3 figure-8:1 text-c.7.1:1 figure-6:2 text-c.2:2 figure-19:2 figure-20:1
+        text-c.7.2:2 text-b.1:1 figure-3:3 figure-15:1 text-3.3:1
+        figure-4:8 text-4:1 figure-16:2 finding-28:1
     """,
     "importance-coherence": """
         table-4:2 table-5:2 finding-21:1 finding-22:1 table-1:12 table-3:8 finding-4:1 finding-5:1 finding-6:1

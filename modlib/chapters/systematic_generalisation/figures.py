@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modlib.chapters.systematic_generalisation.experiment import CONTROL, MASK, SYSTEMATIC
+from modlib.chapters.systematic_generalisation.experiment import CONTROL, HALF, MASK, SYSTEMATIC
 from modlib.chapters.systematic_generalisation.findings import accuracies, difference, removed_by_token
 from modlib.plots import PALETTE
 
 NETWORKS = {"lstm": "LSTM", "transformer": "Transformer"}
 SPLITS = {"turn_left": "turn left", "jump": "jump", "length": "length"}
-HATCHES = ("", "//", "..")
+HATCHES = ("", "\\\\", "//", "..")
 
 
 def accuracy_by_split(rows: pd.DataFrame) -> Figure:
@@ -34,17 +34,18 @@ def accuracy_by_split(rows: pd.DataFrame) -> Figure:
     for ax, network in zip(axes[0], networks, strict=True):
         part = rows[rows["network"] == network]
         for place, split in enumerate(SPLITS):
-            found = accuracies(part, split)[[CONTROL, split, "direct"]]
-            labels = ("mask learned on all", "mask learned on the split", "trained on the split, no mask")
+            found = accuracies(part, split)[[CONTROL, HALF, split, "direct"]]
+            labels = ("mask learned on all", "on a random half", "on the split", "no mask, trained on the split")
             for i, (label, mean, sd) in enumerate(zip(labels, found.mean(), found.std().fillna(0), strict=True)):
                 ax.bar(
-                    place + 0.27 * (i - 1), mean, 0.27, yerr=sd, color=PALETTE[i], hatch=HATCHES[i], edgecolor="white",
-                    label=label if place == 0 else "_", error_kw={"lw": 1},
+                    place + 0.21 * (i - 1.5), mean, 0.21, yerr=sd, color=PALETTE[i], hatch=HATCHES[i],
+                    edgecolor="white", label=label if place == 0 else "_", error_kw={"lw": 1},
                 )  # fmt: skip
         ax.set_xticks(range(len(SPLITS)), list(SPLITS.values()), fontsize="small")
         ax.set_title(NETWORKS[network], fontsize="small")
+    axes[0, 0].set_ylim(0, 1.02)
     axes[0, 0].set_ylabel("test accuracy", fontsize="small")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
 
@@ -67,7 +68,7 @@ def difference_by_layer(rows: pd.DataFrame, network: str = "lstm") -> Figure:
             edgecolor="white", label=label, error_kw={"lw": 1},
         )  # fmt: skip
     ax.set_xticks(range(len(layers)), layers, rotation=30, ha="right", fontsize="x-small")
-    ax.set_ylabel("part kept by one of the two only", fontsize="small")
+    ax.set_ylabel("part kept by one only", fontsize="small")
     ax.legend(title="split", fontsize="small")
     return figure
 
@@ -84,5 +85,5 @@ def removed_tokens(rows: pd.DataFrame, split: str = "jump") -> Figure:
     figure, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
     ax.bar(range(found.shape[1]), found.mean(), yerr=found.std().fillna(0), color=PALETTE[0], error_kw={"lw": 1})
     ax.set_xticks(range(found.shape[1]), found.columns, rotation=30, ha="right", fontsize="x-small")
-    ax.set_ylabel("part of the weights removed", fontsize="small")
+    ax.set_ylabel("part removed", fontsize="small")
     return figure

@@ -13,10 +13,12 @@ from modlib.chapters.systematic_generalisation.experiment import CONTROL, DIRECT
 from modlib.data.scan import ACTIONS
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
+from modlib.evidence.sentences import Sentences, share_of, span, told
 
 NETWORK = ["network", "seed"]
 FIRST_INPUT, OUTPUT = "encoder.weight_ih_l0", "output.weight"
 NARROW, WIDE = "lstm", "lstm 200"
+CLEAR = 0.1  # of accuracy: less is no gap to speak of
 
 
 def totals(rows: pd.DataFrame) -> pd.DataFrame:
@@ -120,7 +122,7 @@ FINDINGS = {
         "accuracy on jump, mask for all less mask for the split", partial(_control_over_split, split="jump")
     ),
     "control_over_turn_left": Metric(
-        "accuracy on turn_left, mask for all less mask for the split", partial(_control_over_split, split="turn_left")
+        "accuracy on turn left, mask for all less mask for the split", partial(_control_over_split, split="turn_left")
     ),
     "split_over_direct": Metric("accuracy on a split, mask less training directly", _split_over_direct),
     "output_differs_most": Metric("share of networks whose output layer differs most", _output_differs_most, 2),
@@ -130,3 +132,48 @@ FINDINGS = {
     "wide_first_input": Metric("first weights kept, embeddings of 200", _wide_removed),
     "narrow_keeps_more": Metric("first weights kept, embeddings of 16 less of 200", _narrow_keeps_more),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """What masks of a part of the commands know of the rest, networks trained on that part, and what they remove."""
+    by_split = {split: accuracies(rows, split) for split in SYSTEMATIC}
+    return _told_gap(by_split), _told_direct(by_split), _told_jump(_jump(rows[rows["network"] == NARROW]))
+
+
+def _told_gap(by_split: dict[str, pd.DataFrame]) -> str | None:
+    own, whole, half = (
+        pd.concat([part[column or split].dropna().groupby("network").mean() for split, part in by_split.items()])
+        for column in ("", CONTROL, HALF)
+    )
+    if own.empty or half.empty:
+        return None
+    answer = "No" if half.mean() - own.mean() > CLEAR else "Yes"
+    return (
+        f"{answer}: of the commands that a split holds out, a mask learned on the others answers {span(own, '.0%')} "
+        f"right, by split and network, one learned on a random half of all {span(half, '.0%')}, and one learned "
+        f"on all {span(whole, '.0%')}."
+    )
+
+
+def _told_direct(by_split: dict[str, pd.DataFrame]) -> str | None:
+    both = pd.concat(
+        [part[[split, "direct"]].set_axis(["mask", "direct"], axis=1).dropna() for split, part in by_split.items()]
+    )
+    if both.empty:
+        return None
+    better = both["mask"] > both["direct"]
+    return (
+        f"A network that was trained on such a part alone answers {span(both['direct'], '.0%')} of the rest right, and "
+        f"in {share_of(better)} comparisons less than a network that knows all, with a mask learned on the same part."
+    )
+
+
+def _told_jump(removed: pd.DataFrame) -> str | None:
+    share = sample_of(100 * removed["I_JUMP"]) if len(removed) else None
+    if share is None:
+        return None
+    most = removed[list(ACTIONS)].idxmax(axis=1) == "I_JUMP"
+    return (
+        "In LSTMs, a mask that never saw the word jump joined to others lacks, of the output weights that the mask for "
+        f"all keeps for that action, {told(share, 0)} percent; no action lacks more in {share_of(most)} networks."
+    )

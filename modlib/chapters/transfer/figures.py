@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from modlib.chapters.transfer.experiment import STARTS
 from modlib.chapters.transfer.findings import filled, shared_part
@@ -42,8 +43,7 @@ def sharing_by_task(rows: pd.DataFrame) -> Figure:
             ax.plot(chance.index + 1, chance, color=PALETTE[i], ls="--", lw=1, label="by chance" if i == 0 else "_")
         ax.set_title(f"layer {layer}", fontsize="small")
         ax.set_ylim(-0.03, 1.03)
-    figure.supxlabel("task", fontsize="small")
-    figure.supylabel("part of its weights that earlier tasks use", fontsize="small")
+    figure.supylabel("part of a task's weights that earlier tasks use", fontsize="small")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
@@ -63,12 +63,21 @@ def filling(rows: pd.DataFrame) -> Figure:
             ax.plot(mean.index + 1, mean, color=PALETTE[i], marker=MARKERS[i], ms=4, lw=1.2, label=LABELS[start])
         ax.set_title(f"layer {layer}", fontsize="small")
         ax.set_ylim(-0.03, 1.03)
-    figure.supxlabel("task", fontsize="small")
     figure.supylabel("part of the layer in use", fontsize="small")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
 
 def _panels(n: int) -> tuple[Figure, list[Axes]]:
-    figure, axes = plt.subplots(1, n, figsize=(2.3 * n + 0.6, 3.2), sharey=True, squeeze=False, layout="constrained")
-    return figure, list(axes[0])
+    """A panel a layer, two in a line, so that they can be read on a phone."""
+    lines = -(-n // 2)
+    figure, axes = plt.subplots(
+        lines, 2, figsize=(6.4, 2.3 * lines + 0.6), sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    panels = list(axes.flat)
+    for ax in panels[n:]:
+        ax.remove()
+    for ax in panels[:n]:
+        ax.set_xlabel("task", fontsize="small")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, panels[:n]

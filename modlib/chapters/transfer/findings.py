@@ -5,14 +5,15 @@ They were written before any of the rows. Chapter: ``transfer``.
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from modlib.chapters.transfer.experiment import ALIKE, FROZEN, OLD, OLDER
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
+from modlib.evidence.sentences import Sentences, listed, share_of, span, told
 
-NETWORK = ["start", "first_layer", "seed"]
+NETWORK = ["network", "seed"]  # of one start
+NEAR = 0.1  # of sharing beyond chance: layers that differ less are alike
 HALF_FULL = 0.5  # share of a layer's weights in use up to which there is free capacity
 
 
@@ -31,40 +32,68 @@ def of_start(rows: pd.DataFrame, *starts: str) -> pd.DataFrame:
     return rows[rows["start"].isin(starts) & (rows["first_layer"] == FROZEN) & (rows["task"] > 0)]
 
 
+def by_network(rows: pd.DataFrame, values: pd.Series, *columns: str) -> pd.Series:
+    """Mean of some numbers over the rows of a network, and over what other columns tell apart."""
+    return values.groupby([rows[column] for column in (*NETWORK, *columns)]).mean()
+
+
 def _while_free(rows: pd.DataFrame) -> Sample | None:
     """Mean share over layers and tasks while at most half of the layer is in use, by network."""
     rows = of_start(rows, ALIKE)
     rows = rows[(rows["layer"] > 0) & (filled(rows) <= HALF_FULL)]
-    return sample_of(shared_part(rows).groupby(rows["seed"]).mean())
+    return sample_of(by_network(rows, shared_part(rows)))
 
 
 def _grows(rows: pd.DataFrame) -> Sample | None:
-    """Share of layers and networks in which the rank correlation of sharing and capacity in use is positive."""
+    """Share of a network's layers in which sharing grows with the capacity in use."""
+    ranks = growth(of_start(rows, ALIKE))
+    return sample_of(ranks.gt(0).groupby(NETWORK).mean()) if len(ranks) else None
+
+
+def beyond_chance(rows: pd.DataFrame) -> pd.Series:
+    """Sharing beyond chance as a part of what is possible, by network and layer: 0 by chance, 1 if all is shared.
+
+    Sum of (shared - by chance) over that of (kept - by chance), over tasks.
+
+    Args:
+        rows: of one start, after the first task.
+    """
+    rows = rows[rows["layer"] > 0]
+    sums = rows.groupby([*NETWORK, "layer"])[["shared", "by_chance", "kept"]].sum()
+    possible = sums["kept"] - sums["by_chance"]
+    return ((sums["shared"] - sums["by_chance"]) / possible.where(possible > 0)).dropna()
+
+
+def growth(rows: pd.DataFrame) -> pd.Series:
+    """Spearman's rank correlation of sharing and capacity in use over tasks, by network and layer.
+
+    Args:
+        rows: of one start. A layer that is always filled or always shared alike has no rank, and is left out.
+    """
     from scipy.stats import spearmanr
 
-    rows = of_start(rows, ALIKE)
     rows = rows[rows["layer"] > 0].assign(part=shared_part, filled=filled).dropna(subset=["part"])
-    ranks = [
-        spearmanr(layer["filled"], layer["part"]).statistic > 0
-        for _, layer in rows.groupby(["seed", "layer"])
+    ranks = {
+        key: spearmanr(layer["filled"], layer["part"]).statistic
+        for key, layer in rows.groupby([*NETWORK, "layer"])
         if layer["filled"].nunique() > 2 and layer["part"].nunique() > 1
-    ]
-    return Sample(float(np.mean(ranks)), len(ranks)) if ranks else None
+    }
+    return pd.Series(list(ranks.values()), pd.MultiIndex.from_tuples(ranks, names=[*NETWORK, "layer"]), dtype=float)
 
 
 def _last_layer_shares_most(rows: pd.DataFrame) -> Sample | None:
     """Share of the networks whose last layer shares most, on average over tasks."""
     rows = of_start(rows, ALIKE)
     rows = rows[rows["layer"] > 0]
-    means = shared_part(rows).groupby([rows["seed"], rows["layer"]]).mean().unstack("layer").dropna()
+    means = by_network(rows, shared_part(rows), "layer").unstack("layer").dropna()
     return sample_of((means.idxmax(axis=1) == means.columns.max()).astype(float)) if len(means) else None
 
 
 def _mean_share(rows: pd.DataFrame, layer: int) -> pd.DataFrame:
-    """Mean share over tasks, one line a seed and one column a start; layer 0 is all of them."""
+    """Mean share over tasks, one line a network and one column a start; layer 0 is all of them."""
     rows = of_start(rows, ALIKE, OLD, OLDER)
     rows = rows[rows["layer"] == layer]
-    return shared_part(rows).groupby([rows["seed"], rows["start"]]).mean().unstack("start")
+    return by_network(rows, shared_part(rows), "start").unstack("start")
 
 
 def _old_shares_more(rows: pd.DataFrame, layer: int) -> Sample | None:
@@ -89,3 +118,52 @@ FINDINGS = {
     "old_shares_more_first": Metric("the same in the first layer", lambda rows: _old_shares_more(rows, 1)),
     "unique_weight_fraction_lower_bound": Metric("weights that no earlier task uses", _unique),
 }
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """How much later tasks take from earlier ones, whether they take more as layers fill, or where it is made easy."""
+    return _told_shared(of_start(rows, ALIKE)), _told_growth(of_start(rows, ALIKE)), _told_preferred(rows)
+
+
+def _told_shared(rows: pd.DataFrame) -> str | None:
+    total, beyond = rows[rows["layer"] == 0], beyond_chance(rows)
+    share = sample_of(100 * by_network(total, shared_part(total)))
+    if share is None or not {1, 2} <= set(beyond.index.get_level_values("layer")):
+        return None
+    ratio = total["shared"].sum() / total["by_chance"].sum()
+    layers = beyond.index.get_level_values("layer")
+    first, behind = beyond[layers == 1].mean(), beyond[layers > 1].mean()
+    answer = "In part" if behind - first > NEAR else "Hardly"
+    beside = "about as much" if abs(behind - first) <= NEAR else "more" if first > behind else "less"
+    than = "as" if beside == "about as much" else "than"
+    return (
+        f"{answer}: a later task takes {told(share, 0)} percent of its weights from earlier ones, {ratio:.1f} times "
+        "what random masks would, and in the first layer, where what was learned is of no use for another order of "
+        f"pixels, {beside} beyond chance ({first:.0%}) {than} in the layers behind it ({behind:.0%})."
+    )
+
+
+def _told_growth(rows: pd.DataFrame) -> str | None:
+    rows = rows[rows["layer"] > 0]
+    ranks, means = growth(rows), by_network(rows, shared_part(rows), "layer").groupby("layer").mean()
+    if ranks.empty or len(means) < 2:
+        return None
+    last = means.index.max()
+    most = "the last layer most" if means.idxmax() == last else "and not the last layer most"
+    return (
+        f"In {share_of(ranks.gt(0))} layers they take more the fuller the layer is, {most}: {means[last]:.0%} of what "
+        f"they keep there, and {span(means.drop(last), '.0%')} in the layers before it."
+    )
+
+
+def _told_preferred(rows: pd.DataFrame) -> str | None:
+    means = _mean_share(rows, 0)
+    if not {ALIKE, OLD, OLDER} <= set(means) or (means := means.dropna()).empty:
+        return None
+    shares = [f"{means[start].mean():.0%}" for start in (OLD, OLDER)]
+    more = sample_of(100 * (means[[OLD, OLDER]].mean(axis=1) - means[ALIKE]))
+    accuracy = rows[(rows["layer"] == 0) & (rows["first_layer"] == FROZEN)].groupby("start")["accuracy"].mean()
+    return (
+        f"Where used weights are preferred at the start, a little or more, tasks take {listed(shares)}, a difference "
+        f"of {told(more, 0)} points; masked networks answer {span(accuracy, '.0%')} of the test images right, by start."
+    )

@@ -72,6 +72,17 @@ def _shared(rows: pd.DataFrame) -> Sample | None:
     return sample_of(by_seed(totals, share(totals)))
 
 
+def of_one_only(rows: pd.DataFrame) -> pd.Series:
+    """Share of the weights that either of two masks keeps and the other one does not, in [0, 1]."""
+    return 1 - rows["shared"] / rows["union"].where(rows["union"] > 0)
+
+
+def _of_one_only(rows: pd.DataFrame, task: str) -> Sample | None:
+    totals = whole_masks(rows)
+    totals = totals[totals["task"] == task]
+    return sample_of(by_seed(totals, of_one_only(totals)))
+
+
 def _of_masks(rows: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
     """A column by seed and mask."""
     return values.groupby([rows["seed"], rows["mask"]]).mean().unstack("mask")
@@ -186,6 +197,13 @@ FINDINGS = {
         "sharing over chance, addition and multiplication less double addition",
         partial(_difference_of_tasks, more=TASKS[0], less=TASKS[1]),
     ),
+    "not_reused": Metric(
+        "weights that serve one of two pairs only, double addition", partial(_of_one_only, task=TASKS[1])
+    ),
+    "specialised": Metric(
+        "weights that serve one of two operations only, addition and multiplication",
+        partial(_of_one_only, task=TASKS[0]),
+    ),
     "size_p": Metric("p of a difference in sharing over chance between small and large", _size_p),
     "decided": Metric("share of probabilities below 0.1 or above 0.9", _decided),
     "range_accuracy": Metric(
@@ -202,6 +220,22 @@ def found(rows: pd.DataFrame) -> Sentences:
     totals = whole_masks(rows)
     operations, same = (totals[totals["task"] == task] for task in TASKS[:2])
     return _told_operations(operations), _told_same(same, _outer(rows[rows["task"] == TASKS[1]])), _told_lost(totals)
+
+
+def specialise_and_reuse(rows: pd.DataFrame) -> str | None:
+    """Whether different functions have weights of their own, and whether the same function has the same ones twice."""
+    totals = whole_masks(rows)
+    parts = (totals[totals["task"] == task] for task in TASKS[:2])
+    operations, same = (_by_network(part, of_one_only(part)) for part in parts)
+    if operations.empty or same.empty:
+        return None
+    specialise = "specialise" if operations.min() > 0.5 else "specialise in part"
+    reuse = "and do not reuse" if same.min() > 0.5 else "and reuse in part"
+    return (
+        f"Networks {specialise} {reuse}: of the weights that addition or multiplication needs, "
+        f"{span(operations, '.0%')} serve one of them only, and of those that either of two sums needs, "
+        f"{span(same, '.0%')}, by network."
+    )
 
 
 def _by_network(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
