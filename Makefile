@@ -37,6 +37,16 @@ slides: book ## Write slides of every chapter beside the site, _build/html/slide
 pdf: book ## Print the whole book, where there is Chromium, to _build/book.pdf
 	$(BIN)/modlib pdf
 
+# JupyterLite, which is no part of the project, at one version, in an environment of its own.
+LITE := $(abspath $(UV)) tool run --quiet --python 3.11 --with jupyterlite-pyodide-kernel==0.8.6 --with jupyter-server==2.21.1 \
+  --from jupyterlite-core==0.8.6
+
+.PHONY: lite
+lite: book ## Build the chapters that run in a browser into the site, _build/html/lite
+	$(BIN)/modlib lite
+	cd _build/lite && $(LITE) jupyter lite build --contents contents --piplite-wheels wheels/*.whl \
+	  --output-dir ../html/lite
+
 .PHONY: test
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadfile
@@ -92,9 +102,13 @@ bench: $(READY) ## Time modlib against the papers' own way
 	@for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python "$$file"; done
 
 .PHONY: lock
-lock: $(READY) ## Write requirements.lock anew after a change of pyproject.toml
+lock: $(READY) ## Write requirements.lock and what Binder installs anew after a change of pyproject.toml
+	@mkdir -p _build
 	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --output-file requirements.lock
+	sed -n 's/^\([a-z0-9-]*==[^ ;]*\).*/\1/p' requirements.lock > _build/constraints.txt
+	$(UV) pip compile binder/requirements.in --constraint _build/constraints.txt --python-version 3.11 \
+	  --python-platform linux --no-header --no-annotate --quiet --output-file binder/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what was built; results, downloads and .venv stay

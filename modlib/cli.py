@@ -369,6 +369,16 @@ def pdf() -> None:
     console.print(f"written: {write_pdf(checkout())}")
 
 
+@app.command()
+def lite() -> None:
+    """Lay out the chapters that run in a browser, in _build/lite, and link the site to them: see `make lite`."""
+    from modlib.book.lite import write_lite
+    from modlib.zoo.perceptrons import trained_mlp_file
+
+    networks = [trained_mlp_file("digits", dropout, seed=0) for dropout in (False, True)]
+    console.print(f"written: {write_lite(checkout(), networks)}")
+
+
 def main() -> None:
     """Run a command: an error that modlib raises on purpose is a message, not a traceback."""
     try:

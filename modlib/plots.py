@@ -1,4 +1,6 @@
-"""Style, tables and figures of one network, each figure on the axes of the papers' own where there is one.
+"""Style, tables, figures with words for who cannot see them, and figures of one network.
+
+Figures are on the axes of the papers' own, where there is one.
 
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; markers repeat what colours say.
 """
@@ -13,15 +15,23 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
+from modlib.errors import InputError
 from modlib.graphs.neurons import NeuronGraph
 from modlib.reprs import AS_IT_IS
 
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 NULL_COLOURS = {"layer": PALETTE[0], "layer-nonzero": PALETTE[5], "degree": PALETTE[2], "strength": PALETTE[3]}
+NULL_LINES = {"layer": "-", "layer-nonzero": ":", "degree": "-.", "strength": "--"}
+LINES = ["-", "--", ":", "-."]
+ARTICLE = 768  # pixels that a figure of the book is wide at most, where a window is 1,400
+SCROLLS = '<div class="long" role="region" aria-label="{said}" tabindex="0" style="max-height: 28em; overflow: auto">'
+IN_SIGHT = 15  # rows of a table; of a longer one the others scroll
 TITLES = {
     "digits": "digits",
     "mnist": "MNIST",
@@ -41,6 +51,42 @@ def use_style() -> None:
     plt.rcParams.update(
         {"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
     )
+
+
+def show(seen: str, figure: Figure | None = None) -> None:
+    """Show a figure with what is to be seen in it, as who cannot see it is told, and as its caption in the book says.
+
+    The words are the alternative text of the picture, in its metadata, where Jupyter and nbconvert look for it. Beside
+    them stands how high the smallest letters are on the book's page, which refuses those that nobody can read.
+
+    Args:
+        seen: what the figure shows, a sentence with its numbers, computed from what is drawn.
+        figure: which; the current one by default.
+
+    Raises:
+        InputError: if there are no words.
+    """
+    from IPython.display import display
+
+    if not seen.strip():
+        raise InputError("no words arrived for a figure; expected a sentence that says what is to be seen in it")
+    figure, words = figure or plt.gcf(), " ".join(seen.split())
+    metadata = {"image/png": {"alt": words[:1].upper() + words[1:], "smallest_text": round(smallest_text(figure), 1)}}
+    display(figure, metadata=metadata)
+    plt.close(figure)
+
+
+def smallest_text(figure: Figure) -> float:
+    """Pixels that the smallest letters of a figure measure on a page of the book, in a window 1,400 pixels wide.
+
+    Args:
+        figure: drawn as wide as the page, if it is wider.
+    """
+    figure.canvas.draw()
+    shown = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_visible()]
+    sizes = [float(text.get_fontsize()) for text in shown if text.get_text().strip()]
+    width = figure.get_tightbbox().width * figure.dpi
+    return min(sizes, default=np.inf) * figure.dpi / 72 * min(1, ARTICLE / width)
 
 
 def sorted_adjacency(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None) -> Axes:
@@ -90,20 +136,33 @@ def network(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None, edge
         PALETTE[labels[a] % 8] if labels[a] == labels[b] else "#BBBBBB" for a, b in zip(row, column, strict=True)
     ]
     ax.add_collection(LineCollection(lines, colors=colours, linewidths=0.3, alpha=0.5))
-    ax.scatter(graph.layer, height, c=[PALETTE[label % 8] for label in labels], s=5, zorder=2)
+    for label in np.unique(labels):
+        of_cluster, colour = labels == label, PALETTE[label % 8]
+        ax.scatter(graph.layer[of_cluster], height[of_cluster], color=colour, marker=MARKERS[label % 8], s=9, zorder=2)
     names = ["input", *(f"hidden {i}" for i in range(1, len(graph.live) - 1)), "output"]
     ax.set(yticks=[], xticks=range(len(names)), xticklabels=names)
     ax.spines["left"].set_visible(False)
     return ax
 
 
-def density(values: np.ndarray, ax: Axes, label: str, colour: str, fill: bool = True) -> None:
-    """Kernel density of a sample with a tick for every value; a line where all values are equal."""
+def density(values: np.ndarray, ax: Axes, label: str, colour: str, fill: bool = True, line: str = "-") -> None:
+    """Kernel density of a sample with a tick for every value; a line where all values are equal.
+
+    Args:
+        values: (n,) the sample.
+        ax: where to draw.
+        label: in the legend.
+        colour: of all of it.
+        fill: whether the area below the density is shaded.
+        line: style of the outline, which tells samples apart without their colours.
+    """
     values = np.asarray(values, dtype=float)
     if np.ptp(values) < 1e-9:
         ax.axvline(values.mean(), color=colour, lw=3, alpha=0.4, label=label)
         return
-    sns.kdeplot(x=values, ax=ax, color=colour, fill=fill, alpha=0.25, label=label, warn_singular=False)
+    if fill:
+        sns.kdeplot(x=values, ax=ax, color=colour, fill=True, alpha=0.25, lw=0, warn_singular=False)
+    sns.kdeplot(x=values, ax=ax, color=colour, ls=line, label=label, warn_singular=False)
     sns.rugplot(x=values, ax=ax, color=colour, height=0.03, alpha=0.4)
 
 
@@ -117,25 +176,50 @@ def shuffle_test(ncut: float, nulls: Mapping[str, np.ndarray], ax: Axes | None =
     """
     ax = ax or plt.subplots(figsize=(6, 3))[1]
     for i, (name, values) in enumerate(nulls.items()):
-        density(values, ax, f"{name} shuffles", NULL_COLOURS.get(name, PALETTE[i]))
+        density(values, ax, f"{name} shuffles", NULL_COLOURS.get(name, PALETTE[i]), line=NULL_LINES.get(name, LINES[i]))
     ax.axvline(ncut, color="black", ls="--", label="network")
     ax.set(xlabel="n-cut", ylabel="density")
     ax.legend()
     return ax
 
 
-def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Styler:
+def scrolling(page: str, rows: int) -> str:
+    """A table that scrolls in a box which says so, if it has more than ``IN_SIGHT`` rows; else as it is.
+
+    Args:
+        page: HTML of the table.
+        rows: how many it has.
+
+    >>> scrolling("<table></table>", 3)
+    '<table></table>'
+    """
+    if rows <= IN_SIGHT:
+        return page
+    said = f"{rows} rows: scroll to see them all"
+    return f"<p><small>{said}</small></p>{SCROLLS.format(said=said)}{page}</div>"
+
+
+class Table(Styler):
+    """A table with at most ``IN_SIGHT`` rows in sight."""
+
+    def _repr_html_(self) -> str:
+        return scrolling(self.to_html(), len(self.index))
+
+
+def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Table:
     """A table as chapters show it: no index, few decimals, a dash where there is nothing, and every text as it is.
+
+    A long one scrolls in its box, in Jupyter as well as in the book.
 
     Args:
         rows: what to show.
         name: unique in the chapter, so that the page is the same every time it is built.
         digits: decimals.
     """
-    styler = rows.style.hide(axis="index").format(precision=digits, na_rep="–", escape="html").set_uuid(name)
-    styler = styler.format_index(escape="html", axis="columns").set_table_attributes(f'class="{AS_IT_IS}"')
+    styler = Table(rows)
+    styler.hide(axis="index").format(precision=digits, na_rep="–", escape="html").set_uuid(name)
+    styler.format_index(escape="html", axis="columns").set_table_attributes(f'class="{AS_IT_IS}"')
     numbers = rows.columns.get_indexer(rows.select_dtypes("number").columns)
     right: list[CSSDict] = [{"selector": f".col{i}", "props": "text-align: right"} for i in numbers]
-    return styler.set_table_styles(
-        [{"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"}, *right],
-    )
+    styler.set_table_styles([{"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"}, *right])
+    return styler

@@ -8,16 +8,50 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "asimd", "sve")  # sets with which sums are rounded otherwise
 CHOICES = ("XLA_FLAGS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")  # what makes a library use fewer of them
 LIMIT = "xla_cpu_max_isa"  # the flag of XLA that does
+
+
+def compiled(instead: Callable[..., Any] | None = None, **options: Any) -> Callable[[F], F]:
+    """Compile a function with Numba; where that is missing, as in a browser, take another or leave it as it is.
+
+    Args:
+        instead: what does the same with NumPy, for loops that would take too long; the function itself by default.
+        options: of ``numba.njit``.
+
+    >>> @compiled(cache=False)
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(3)
+    6
+    """
+    try:
+        import numba
+    except ImportError:
+        return lambda function: _wrapping(cast(Any, instead or function))
+    return numba.njit(**options)
+
+
+def _wrapping(function: F) -> F:
+    """The function with whole numbers that wrap around silently, as compiled ones do."""
+
+    @wraps(function)
+    def wrapped(*arguments: Any) -> Any:
+        with np.errstate(over="ignore"):
+            return function(*arguments)
+
+    return cast("F", wrapped)
 
 
 def limit_xla() -> None:

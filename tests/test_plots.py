@@ -1,12 +1,56 @@
-"""Tables of chapters: what they show is text, whatever it says."""
+"""Tables and figures of chapters: text as it is, words with every figure, and how small letters are."""
 
+import matplotlib.pyplot as plt
 import pandas as pd
+import pytest
 from evil import EVIL, Page
 
 from modlib import plots
+from modlib.book.outputs import IN_SIGHT
+from modlib.errors import InputError
 
 
 def test_a_table_shows_every_text_as_it_is() -> None:
     rows = pd.DataFrame({EVIL[0]: EVIL, EVIL[3]: [0.12345, None, 2.0, 3.0]})
     shown = plots.table(rows, "evil").to_html()
     Page(shown[shown.index("<table") :]).check(*EVIL, "0.123", "–")
+
+
+@pytest.mark.parametrize("rows", [1, plots.IN_SIGHT, plots.IN_SIGHT + 1, 200])
+def test_a_long_table_scrolls_in_a_box_that_says_so(rows: int) -> None:
+    page = plots.table(pd.DataFrame({"a": range(rows)}), "long")._repr_html_()
+    assert page.count("<td") == rows
+    scrolls = rows > plots.IN_SIGHT
+    assert ('<div class="long"' in page) == scrolls
+    assert (f"{rows} rows: scroll to see them all" in page) == scrolls
+
+
+def test_the_book_refuses_what_a_table_would_not_let_scroll() -> None:
+    assert plots.IN_SIGHT == IN_SIGHT
+
+
+def test_a_figure_is_shown_once_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda figure, metadata: shown.append((figure, metadata["image/png"]))
+    )
+    figure, ax = plt.subplots()
+    ax.set_title("a title")
+    plots.show("Nine of ten\n are lower.")
+    assert [(each, said["alt"]) for each, said in shown] == [(figure, "Nine of ten are lower.")]
+    assert not plt.fignum_exists(figure.number)
+    with pytest.raises(InputError, match="no words arrived"):
+        plots.show(" ")
+
+
+def test_letters_of_a_figure_wider_than_the_page_shrink_with_it() -> None:
+    def smallest(width: float, size: float) -> float:
+        figure, ax = plt.subplots(figsize=(width, 2), dpi=110)
+        ax.set_xlabel("units", fontsize=size)
+        measured = plots.smallest_text(figure)
+        plt.close(figure)
+        return measured
+
+    assert smallest(4, 6) == pytest.approx(6 * 110 / 72)
+    assert smallest(14, 6) < smallest(10, 6) < smallest(4, 6)
+    assert smallest(16, 6) == pytest.approx(6 * 110 / 72 * plots.ARTICLE / (16 * 110), rel=0.3)  # margins are cut

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BOOK = f"{REPOSITORY}/blob/main/notebooks"
-ROWS = 20  # of a table, in the report; the object has all of them
+ROWS = 15  # of a table, in the report; the object has all of them
 PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "pandas")
 
 

@@ -128,6 +128,8 @@ def status_table(runs: Sequence[Run]) -> str:
             f"| {machine['python']} | {machine['cpu']}, {machine['cores']} cores |"
         )
     versions = {f"{package} {version}" for run in runs for package, version in run.machine["versions"].items()}
+    minutes = sum(run.seconds for run in runs) / 60
+    lines += ["", f"Together: {minutes:.0f} minutes, with one thread each, so that is about their processor time."]
     lines += ["", f"Versions: {', '.join(sorted(versions))}."]
     return "\n".join(lines)
 

@@ -19,7 +19,7 @@ import nbformat
 
 from modlib.book import notebooks
 from modlib.book.dependencies import Dependencies
-from modlib.book.outputs import check_quiet
+from modlib.book.outputs import check_quiet, check_shown
 from modlib.book.pages import Page
 from modlib.errors import BookError
 from modlib.tables import describe_run
@@ -119,14 +119,16 @@ def _execute_page(page: Page, stamp: Mapping[str, str], root: Path) -> tuple[str
     nbformat.write(source, working)
     try:
         seconds = notebooks.execute(working, working, {}, root)
-        check_quiet(notebooks.read_notebook(working), page.name, root)
+        executed = notebooks.read_notebook(working)
+        check_quiet(executed, page.name, root)
+        check_shown(executed, page.name)
     except BookError as error:
         log.write_text(f"{error}\n", encoding="utf-8")
         return page.name, 0.0, log
     log.unlink(missing_ok=True)
-    executed = executed_file(page.name, root)
-    executed.parent.mkdir(parents=True, exist_ok=True)
-    working.replace(executed)
+    target = executed_file(page.name, root)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    working.replace(target)
     finished = datetime.datetime.now(datetime.UTC).isoformat(" ", "minutes").removesuffix("+00:00")
     run = Run(page.name, stamp, round(seconds, 1), finished, describe_run("book"))
     executed_file(page.name, root, ".json").write_text(json.dumps(run.__dict__, indent=1) + "\n", encoding="utf-8")

@@ -1,7 +1,8 @@
-"""What an executed notebook may hide: cells that did not run, threads that died, warnings of our own code.
+"""What an executed notebook may hide: cells that did not run, threads that died, warnings, outputs nobody can read.
 
 A cell that raises stops its notebook, and is noticed. These faults are not: ``sys.exit(0)`` ends a notebook as if all
-were well, and what a thread or a warning says is one more line of output.
+were well, what a thread or a warning says is one more line of output, and a figure without words or a table of 50 rows
+looks like any other.
 Chapter: none; all of them are checked.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -17,7 +19,87 @@ from modlib.errors import BookError
 
 THREAD = re.compile(r"^Exception in thread .*", re.DOTALL | re.MULTILINE)
 WARNING = re.compile(r"^(.+\.py):\d+: \w*Warning: .*", re.MULTILINE)
+FEWEST = 8  # words that say what is to be seen in a figure
+SMALLEST = 9  # pixels that its letters measure at least, where the window is 1,400 wide
+IN_SIGHT = 15  # rows of a table, at most; more may scroll or fold
+TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
+FOLDED = re.compile(r"<details(?! open).*?</details>|<div class=\"long\".*?</div>", re.DOTALL)
 CELL = re.compile(r"ipykernel_\d+/\d+\.py$")  # what Python calls the file of a cell
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that a cell shows.
+
+    Attributes:
+        cell: where, in words.
+        png: the picture, in base 64.
+        drawn: what is drawn, as the cell describes it; nothing if it does not.
+        seen: what is to be seen in it, as ``modlib.plots.show`` was told; nothing if it was not.
+        smallest_text: pixels that its smallest letters measure on the page; 0 if nobody measured them.
+    """
+
+    cell: str
+    png: str
+    drawn: str
+    seen: str
+    smallest_text: float
+
+
+def pictures(notebook: NotebookNode, name: str = "") -> list[Picture]:
+    """The figures of an executed notebook, in their order.
+
+    Args:
+        notebook: executed.
+        name: of it, for what is said of its cells.
+    """
+    found = []
+    for place, cell in _code_cells(notebook, name):
+        drawn = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                said = output.get("metadata", {}).get("image/png", {})
+                png = output.data["image/png"].strip().replace("\n", "")
+                found.append(Picture(place, png, drawn, said.get("alt", ""), float(said.get("smallest_text", 0))))
+    return found
+
+
+def check_shown(notebook: NotebookNode, name: str) -> None:
+    """Refuse figures that some readers cannot read, and tables that are too long to look at.
+
+    Args:
+        notebook: executed.
+        name: for the message.
+
+    Raises:
+        BookError: if a figure has no description, if what is to be seen in it is not said in its own words, if its
+            letters are too small, or if a table has more rows in sight than a screen.
+    """
+    for picture in pictures(notebook, name):
+        if not picture.drawn:
+            raise BookError(
+                f"{picture.cell} shows a figure; describe what is drawn in its metadata, mystnb: image: alt"
+            )
+        if len(picture.seen.split()) < FEWEST or picture.drawn.startswith(picture.seen[: len(picture.seen) // 2]):
+            raise BookError(
+                f"{picture.cell} shows a figure of which is said {picture.seen!r}; say in {FEWEST} words or more what "
+                "is to be seen in it, not what is drawn, with plots.show in place of plt.show"
+            )
+        if picture.smallest_text < SMALLEST:
+            raise BookError(
+                f"{picture.cell} shows a figure whose smallest letters measure {picture.smallest_text} pixels; "
+                f"make them {SMALLEST} at least, or the figure narrower"
+            )
+    for place, cell in _code_cells(notebook, name):
+        if "hide-cell" in cell.metadata.get("tags", []):
+            continue
+        for output in cell.outputs:
+            for table in TABLE.findall(FOLDED.sub("", output.get("data", {}).get("text/html", ""))):
+                if (rows := table.rpartition("<tbody")[2].count("<tr")) > IN_SIGHT:
+                    raise BookError(
+                        f"{place} shows a table with {rows} rows in sight; show {IN_SIGHT} at most, or use "
+                        "plots.table, of which the others scroll"
+                    )
 
 
 def check_complete(notebook: NotebookNode, name: str) -> None:

@@ -15,8 +15,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
+
 from modlib.book.execution import executed_file
 from modlib.book.notebooks import read_notebook
+from modlib.book.outputs import TABLE, Picture, pictures
 from modlib.book.pages import Page
 from modlib.book.plain import Links, plain_markdown
 from modlib.errors import BookError
@@ -24,10 +27,12 @@ from modlib.errors import BookError
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-MOST = 15  # slides of a chapter
+LEAST, MOST = 10, 15  # slides of a chapter
 LEFT_OUT = ("Claims", "Exercises", "What the sources say")  # sections that are for readers
+EXERCISE = re.compile(r"### (Exercise \d+.*)")
+ROWS = 8  # of a table that fits on a slide
 WORDS = 45  # of a section's first paragraph that fit beside its figure
-FIGURE = """<figure><img src="data:image/png;base64,{png}" alt="{alt}"><figcaption>{alt}</figcaption></figure>"""
+FIGURE = """<figure><img src="data:image/png;base64,{png}" alt="{alt}"><figcaption>{drawn}</figcaption></figure>"""
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -45,6 +50,7 @@ PAGE = """<!DOCTYPE html>
 .reveal figure {{ margin: 0; }}
 .reveal figure img {{ display: block; margin: 0 auto; max-height: 400px; max-width: 100%; }}
 .reveal figcaption {{ font-size: 0.6em; }}
+.reveal table {{ font-size: 0.7em; }}
 .reveal .admonition-title {{ font-weight: bold; }}
 .reveal :is(a, a:hover) {{ color: #0b57a4; }}
 </style>
@@ -70,14 +76,16 @@ class Section:
         title: its heading.
         level: of the heading, 1 for the chapter's own.
         text: its first paragraph, in plain Markdown, with the formula that it ends in.
-        figures: pictures that its cells show, each with its description.
+        figures: pictures that its cells show.
+        tables: those that its cells show and that fit on a slide.
         box: what its cells show as a box.
     """
 
     title: str
     level: int
     text: str = ""
-    figures: list[tuple[str, str]] = field(default_factory=list)
+    figures: list[Picture] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
     box: str = ""
 
 
@@ -92,7 +100,7 @@ def write_slides(pages: Sequence[Page], root: Path) -> list[Path]:
         The files that were written.
 
     Raises:
-        BookError: if the site has not been built.
+        BookError: if the site has not been built, or a chapter makes too few slides.
     """
     site = root / "_build" / "html"
     if not (site / "_static").is_dir():
@@ -106,34 +114,46 @@ def write_slides(pages: Sequence[Page], root: Path) -> list[Path]:
         source = executed_file(page.name, root)
         if page.chapter and source.exists():
             path = folder / f"{page.chapter}.html"
-            path.write_text(slides_of(read_notebook(source), Links(root, page.name)), encoding="utf-8")
+            shown = slides_of(read_notebook(source), Links(root, page.name))
+            if (count := shown.count("<section>")) < LEAST:
+                raise BookError(
+                    f"{page.name} makes {count} slides; give it the sections, figures or tables for {LEAST}"
+                )
+            path.write_text(shown, encoding="utf-8")
             written.append(path)
     return written
 
 
 def slides_of(notebook: NotebookNode, links: Links) -> str:
-    """A page of slides: title, what was found, then a slide a section, and one a further figure while there is room.
+    """A page of slides: title, what was found, a slide a section, and what is to be tried.
+
+    One more for each further figure while there is room, and for each further table while there are too few.
 
     Args:
         notebook: executed.
         links: where the links of its text lead.
     """
     title, *rest = sections(notebook, links)
-    shown = [part for part in rest if part.text or part.figures]
+    shown = [part for part in rest if part.text or part.figures or part.tables]
+    opening = [f"<h1>{html.escape(title.title)}</h1>\n{_html(title.text)}", *([title.box] if title.box else [])]
+    closing = _exercises(notebook, links)
+    most = MOST - len(opening) - len(closing)
     for part in [part for part in reversed(shown) if part.level > 2 and not part.figures]:
-        if len(shown) > MOST - 2:
+        if len(shown) > most:
             shown.remove(part)
-    slides = [f"<h1>{html.escape(title.title)}</h1>\n{_html(title.text)}", *([title.box] if title.box else [])]
-    room = MOST - len(slides) - len(shown)
-    for part in shown[: MOST - len(slides)]:
+    shown = shown[:most]
+    further = [(part, _figure(picture)) for part in shown for picture in part.figures[1:]][: most - len(shown)]
+    lacking = LEAST - len(opening) - len(closing) - len(shown) - len(further)
+    further += [(part, each) for part in shown for each in part.tables[not part.figures :]][: max(lacking, 0)]
+    slides = opening
+    for part in shown:
         heading = f"<h2>{html.escape(part.title)}</h2>"
-        more = part.figures[1 : 1 + max(room, 0)]
-        room -= len(more)
-        first = "".join(_figure(*each) for each in part.figures[:1])
+        first = "".join([*map(_figure, part.figures[:1]), *part.tables][:1])
         slides.append(f"{heading}\n{_html(_cut(part.text) if first else part.text)}\n{first}")
-        slides += [f"{heading}\n{_figure(*each)}" for each in more]
+        slides += [f"{heading}\n{each}" for of_part, each in further if of_part is part]
     return PAGE.format(
-        title=html.escape(title.title), slides="\n".join(f"<section>\n{slide}\n</section>" for slide in slides)
+        title=html.escape(title.title),
+        slides="\n".join(f"<section>\n{slide}\n</section>" for slide in [*slides, *closing]),
     )
 
 
@@ -160,17 +180,25 @@ def sections(notebook: NotebookNode, links: Links) -> list[Section]:
 
 
 def _add_outputs(part: Section, cell: NotebookNode) -> None:
-    alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+    part.figures += pictures(nbformat.v4.new_notebook(cells=[cell]))
     for output in cell.get("outputs", []):
-        data = output.get("data", {})
-        if "image/png" in data:
-            part.figures.append((data["image/png"].strip().replace("\n", ""), alt))
-        elif 'class="admonition' in data.get("text/html", ""):
-            part.box = data["text/html"]
+        page = output.get("data", {}).get("text/html", "")
+        if 'class="admonition' in page:
+            part.box = page
+        part.tables += [table for table in TABLE.findall(page) if table.rpartition("<tbody")[2].count("<tr") <= ROWS]
 
 
-def _figure(png: str, alt: str) -> str:
-    return FIGURE.format(png=png, alt=html.escape(alt))
+def _exercises(notebook: NotebookNode, links: Links) -> list[str]:
+    """A slide with the titles of the exercises, if there are any."""
+    texts = [plain_markdown(cell.source, links) for cell in notebook.cells if cell.cell_type == "markdown"]
+    titles = [f"<li>{html.escape(title)}</li>" for text in texts for title in EXERCISE.findall(text)]
+    return [f"<h2>To try</h2>\n<ul>{''.join(titles)}</ul>"] if titles else []
+
+
+def _figure(picture: Picture) -> str:
+    return FIGURE.format(
+        png=picture.png, alt=html.escape(picture.seen or picture.drawn), drawn=html.escape(picture.drawn)
+    )
 
 
 def _cut(text: str) -> str:

@@ -5,11 +5,17 @@ Chapter: all of them are built this way.
 
 from __future__ import annotations
 
+import hashlib
 import html
+from binascii import a2b_base64
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modlib import __version__
+from modlib.book.notebooks import read_notebook
+from modlib.book.outputs import pictures
+from modlib.book.pages import WITHOUT_TORCH
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -34,7 +40,8 @@ FRONT = """<!DOCTYPE html>
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension with Sphinx."""
     app.connect("builder-inited", _add_footer)
-    app.connect("doctree-read", lambda app, document: caption_figures(document))
+    app.connect("doctree-read", lambda app, document: caption_figures(document, _seen(app)))
+    app.connect("doctree-read", lambda app, document: name_folds(document))
     app.connect("html-page-context", _describe, priority=900)  # after the theme and its extensions
     app.connect("build-finished", _write_front)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -56,9 +63,7 @@ def _describe(app: Sphinx, page: str, template: str, context: dict[str, Any], do
     # Jupyter Book brings Thebe, twice; the book's pages run on Binder instead.
     scripts = [script for script in context["script_files"] if "thebe" not in f"{script}{script.attributes}".lower()]
     context["script_files"] = scripts
-    if not page.startswith("notebooks/"):  # pages that are text in the repository: nothing there to launch
-        buttons = context.get("header_buttons", [])
-        context["header_buttons"] = [button for button in buttons if button["label"] != "launch-buttons"]
+    context["header_buttons"] = launchable(page, context.get("header_buttons", []))
     if document is not None:
         said = {
             "description": description(document),
@@ -74,8 +79,45 @@ def _describe(app: Sphinx, page: str, template: str, context: dict[str, Any], do
         )
 
 
-def caption_figures(document: nodes.document) -> None:
-    """Make each picture that a cell shows a figure, which has a number; its description is the caption."""
+def _seen(app: Sphinx) -> dict[str, str]:
+    """What is to be seen in the pictures of the page that is being read, by the name of their file."""
+    path = Path(app.env.doc2path(app.env.docname))
+    if path.suffix != ".ipynb":
+        return {}
+    # MyST-NB passes on the metadata of a cell alone, and names a file after its bytes
+    return {
+        f"{hashlib.sha256(a2b_base64(picture.png)).hexdigest()}.png": picture.seen
+        for picture in pictures(read_notebook(path))
+    }
+
+
+def launchable(page: str, buttons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The buttons of a page that lead somewhere: a chapter is launched, and on Binder if its environment has all of it.
+
+    Args:
+        page: its name.
+        buttons: of the theme, some in groups.
+    """
+    folder, _, name = page.rpartition("/")
+    found = []
+    for button in buttons:
+        if button["label"] == "launch-buttons":
+            if folder != "notebooks":  # pages that are text in the repository: nothing there to launch
+                continue
+            small = [each for each in button["buttons"] if name in WITHOUT_TORCH or "mybinder" not in each["url"]]
+            button = button | {"buttons": small}
+        found.append(button)
+    return found
+
+
+def caption_figures(document: nodes.document, seen: Mapping[str, str]) -> None:
+    """Make each picture that a cell shows a figure, which has a number.
+
+    Args:
+        document: a page; it is changed.
+        seen: what is to be seen in its pictures, by the name of their file: their alternative text. In the caption it
+            follows the description of the cell.
+    """
     from docutils import nodes
 
     cells = [cell for cell in document.findall(nodes.container) if cell.get("nb_element") == "cell_code_output"]
@@ -85,8 +127,21 @@ def caption_figures(document: nodes.document) -> None:
             which = f" ({number} of {len(pictures)})" if len(pictures) > 1 else ""
             figure = nodes.figure()
             picture.replace_self(figure)
-            figure += [picture, nodes.caption("", f"{picture['alt']}{which}")]
+            drawn = f"{picture['alt'].rstrip('.')}{which}."
+            picture["alt"] = told = seen.get(Path(picture["uri"]).name, "") or picture["alt"]
+            figure += [picture, nodes.caption("", f"{drawn} {told}" if told != drawn else drawn)]
             document.set_id(figure)
+
+
+def name_folds(document: nodes.document) -> None:
+    """Say on the folds of a page what is in them: a solution where a whole cell folds, unless the cell names it."""
+    from docutils import nodes
+
+    names = {"all": "the solution", "input": "the code", "output": "what it shows"}
+    for cell in document.findall(nodes.container):
+        if cell.get("prompt_show", "").startswith("Show code cell"):
+            inside = names[cell["hide_mode"]]
+            cell["prompt_show"], cell["prompt_hide"] = f"Show {inside}", f"Hide {inside}"
 
 
 def description(document: nodes.document) -> str:

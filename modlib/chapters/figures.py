@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from modlib.plots import MARKERS, PALETTE, TITLES
 
+WIDEST = 10.8  # inches of a figure, beyond which the letters are too small on a page
+
 
 def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
     """n-cut of every network before and after pruning, and its shuffles' (pruned-modular figure 2).
@@ -22,7 +24,9 @@ def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
     """
     rows = rows[rows["k"] == k]
     datasets = [name for name in TITLES if name in set(rows["dataset"])]
-    figure, axes = plt.subplots(1, len(datasets), figsize=(4.2 * len(datasets), 3.6), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(datasets), figsize=(min(3.6 * len(datasets), WIDEST), 3.6), sharey=True, squeeze=False
+    )
     for ax, dataset in zip(axes[0], datasets, strict=True):
         for i, (dropout, group) in enumerate(rows[rows["dataset"] == dataset].groupby("dropout")):
             name = "dropout" if dropout == "yes" else "no dropout"
@@ -36,7 +40,9 @@ def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
                     label="shuffles, mean and sd" if i == 0 and stage == "unpruned" else None,
                 )  # fmt: skip
                 ax.scatter(at, part["ncut"], color=PALETTE[i], marker=MARKERS[i], s=22, label=label, zorder=2)
-        ax.set(title=TITLES[dataset], xticks=[0, 1], xticklabels=["before pruning", "after pruning"], xlim=(-0.4, 1.4))
+        ax.set(
+            title=TITLES[dataset], xticks=[0, 1], xticklabels=["before\npruning", "after\npruning"], xlim=(-0.4, 1.4)
+        )
     axes[0, 0].set_ylabel(f"n-cut at k = {k}")
     axes[0, -1].legend(fontsize="small")
     figure.tight_layout()
@@ -54,7 +60,7 @@ def absolute_and_relative(rows: pd.DataFrame, k: int) -> Figure:
     """
     rows = rows[rows["k"] == k].dropna(subset=["z"])
     datasets = [name for name in TITLES if name in set(rows["dataset"])]
-    figure, axes = plt.subplots(1, len(datasets), figsize=(4.2 * len(datasets), 3.6), squeeze=False)
+    figure, axes = plt.subplots(1, len(datasets), figsize=(min(3.6 * len(datasets), WIDEST), 3.6), squeeze=False)
     for ax, dataset in zip(axes[0], datasets, strict=True):
         for i, (condition, group) in enumerate(rows[rows["dataset"] == dataset].groupby("condition", sort=False)):
             ax.scatter(group["ncut"], group["z"], color=PALETTE[i], marker=MARKERS[i], label=condition)

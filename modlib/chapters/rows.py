@@ -32,7 +32,7 @@ from modlib.tables import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from modlib.training.keras import Snapshot
+    from modlib.training.recipes import Snapshot
     from modlib.zoo.pruned import Scored
 from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import Network

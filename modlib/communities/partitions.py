@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from modlib.checks import array, arrived, flag, generator, labels as whole_labels, whole
 from modlib.errors import InputError
+from modlib.processor import compiled
 from modlib.reprs import BriefRepr
 
 STEPS = 5000  # moves of the Monte Carlo search, as in the authors' code
@@ -292,7 +292,7 @@ def _spectral_split(weights: np.ndarray) -> np.ndarray:
     return labels
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(cache=True, nogil=True)
 def _temperature(gains, n, target, start):  # type: ignore[no-untyped-def]
     """Temperature at which the choice p ~ exp(gain / temperature) has the target entropy.
 
@@ -326,7 +326,7 @@ def _temperature(gains, n, target, start):  # type: ignore[no-untyped-def]
     return np.exp(log_t)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(cache=True, nogil=True)
 def _monte_carlo(weights, start, units, uniforms, target):  # type: ignore[no-untyped-def]
     """Best partition that a random search meets.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from modlib.evidence.criteria import Sample
@@ -73,6 +73,36 @@ def span(values: Iterable[float], form: str) -> str:
     return least if least == most else f"{least} to {most}"
 
 
+def ordered(values: Mapping[str, float] | pd.Series, form: str) -> str:
+    """Cases with their numbers, from the largest to the least.
+
+    Args:
+        values: by case; those that are no number are left out.
+        form: how a number is written, as ``format`` has it.
+
+    >>> ordered({"MNIST": 0.2, "Fashion-MNIST": 0.5, "CIFAR-10": math.nan}, ".2f")
+    '0.50 for Fashion-MNIST and 0.20 for MNIST'
+    """
+    numbers = _by_case(values)
+    return listed([f"{_signed(numbers[case], form)} for {case}" for case in sorted(numbers, key=lambda c: -numbers[c])])
+
+
+def extremes(values: Mapping[str, float] | pd.Series, form: str) -> str:
+    """The largest and the least of some numbers, with their cases.
+
+    Args:
+        values: by case, one at least; those that are no number are left out.
+        form: how a number is written, as ``format`` has it.
+
+    >>> extremes({"L1": 0.2, "L2": 0.5, "dropout": 0.3}, ".2f")
+    'largest for L2, 0.50, and least for L1, 0.20'
+    """
+    numbers = _by_case(values)
+    most, least = max(numbers, key=lambda case: numbers[case]), min(numbers, key=lambda case: numbers[case])
+    largest, smallest = _signed(numbers[most], form), _signed(numbers[least], form)
+    return f"largest for {most}, {largest}, and least for {least}, {smallest}"
+
+
 def more_or_less(change: float) -> str:
     """A relative change in words.
 
@@ -119,4 +149,17 @@ def which_way(sample: Sample | None, below: str, above: str, neither: str) -> st
 
 
 def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    return _signed(value, f".{digits}f")
+
+
+def _signed(value: float, form: str) -> str:
+    return format(value, form).replace("-", MINUS)
+
+
+def _by_case(values: Mapping[str, float] | pd.Series) -> dict[str, float]:
+    """Numbers by their case in words; a case of several parts is a list of them."""
+    return {
+        ", ".join(map(str, case)) if isinstance(case, tuple) else str(case): float(value)
+        for case, value in values.items()
+        if not math.isnan(value)
+    }

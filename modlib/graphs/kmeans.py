@@ -7,12 +7,12 @@ fit the vector registers. Chapter: ``clusterability``.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from modlib.checks import array, generator, whole
+from modlib.graphs.lloyd import MAX_ITERATIONS, best_run
+from modlib.processor import compiled
 
-MAX_ITERATIONS = 300
 TOLERANCE = 1e-4  # of the mean variance of a coordinate, as scikit-learn stops its runs
 BLOCK = 64
 
@@ -46,7 +46,7 @@ def kmeans_labels(points: np.ndarray, k: int, rng: np.random.Generator, n_init: 
     return _best_run(padded, columns, n, k, rng.random((n_init, k, trials)), tolerance)
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@compiled(cache=True, fastmath=True, nogil=True)
 def _distances(columns, centre, out):  # type: ignore[no-untyped-def]
     """Squared distance of every point to one centre."""
     out[:] = 0
@@ -57,7 +57,7 @@ def _distances(columns, centre, out):  # type: ignore[no-untyped-def]
             out[i] += gap * gap
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@compiled(cache=True, fastmath=True, nogil=True)
 def _nearest(columns, centres, scores, labels, distance):  # type: ignore[no-untyped-def]
     """Nearest centre of every point, and ||x - c||^2 - ||x||^2 = ||c||^2 - 2 x c, a block of points at a time."""
     k, d = centres.shape
@@ -79,7 +79,7 @@ def _nearest(columns, centres, scores, labels, distance):  # type: ignore[no-unt
                 best[i] = value if closer else best[i]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(cache=True, nogil=True)
 def _start(points, columns, n, k, uniforms):  # type: ignore[no-untyped-def]
     """Greedy k-means++: of a few candidates drawn by squared distance, keep the one that helps most."""
     padded, d = points.shape
@@ -114,7 +114,7 @@ def _start(points, columns, n, k, uniforms):  # type: ignore[no-untyped-def]
     return centres
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(cache=True, nogil=True)
 def _lloyd(points, columns, n, centres, tolerance):  # type: ignore[no-untyped-def]
     """Lloyd's iterations in place, until the centres move by less than the tolerance.
 
@@ -153,7 +153,7 @@ def _lloyd(points, columns, n, centres, tolerance):  # type: ignore[no-untyped-d
     return labels[:n], inertia
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(best_run, cache=True, nogil=True)
 def _best_run(points, columns, n, k, uniforms, tolerance):  # type: ignore[no-untyped-def]
     """Run every start to the tolerance, and the best of them to the end."""
     best_inertia = np.inf

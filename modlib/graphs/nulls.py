@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 
 from modlib.checks import array, arrived, choice, generator, real_sparse
 from modlib.errors import InputError
 from modlib.graphs.edges import Matrix
+from modlib.processor import compiled
 
 Null: TypeAlias = Literal["layer", "layer-nonzero", "degree", "strength"]
 NULLS: tuple[Null, ...] = get_args(Null)
@@ -174,7 +174,7 @@ def _shuffled(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(cache=True, nogil=True, inline="always")
 def _random(key, number):  # type: ignore[no-untyped-def]
     """Random 32 bits of a counter, by SplitMix64 (Steele et al. 2014)."""
     x = key + np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
@@ -183,7 +183,22 @@ def _random(key, number):  # type: ignore[no-untyped-def]
     return (x ^ (x >> np.uint64(31))) >> np.uint64(32)
 
 
-@numba.njit(cache=True, nogil=True)
+def _in_buckets_by_numpy(values: np.ndarray, first: int, second: int, buckets: int, out: np.ndarray) -> None:
+    """As ``_in_buckets``, with one loop, for where nothing is compiled."""
+    numbers = np.arange(len(values), dtype=np.uint64)
+    bucket = _random(first, numbers) & np.uint64(buckets - 1)
+    found = values[np.argsort(bucket, kind="stable")].tolist()
+    stops = np.cumsum(np.bincount(bucket.astype(np.int64), minlength=buckets))
+    starts = np.repeat(np.concatenate([[0], stops[:-1]]), np.diff(stops, prepend=0))
+    drawn = _random(second, numbers) * (numbers - starts.astype(np.uint64) + np.uint64(1)) >> np.uint64(32)
+    partners = (starts + drawn.astype(np.int64)).tolist()
+    for i in range(len(found) - 1, -1, -1):
+        j = partners[i]
+        found[i], found[j] = found[j], found[i]
+    out[:] = found
+
+
+@compiled(_in_buckets_by_numpy, cache=True, nogil=True)
 def _in_buckets(values, first, second, buckets, out):  # type: ignore[no-untyped-def]
     begin, mask = np.zeros(buckets + 1, dtype=np.int64), np.uint64(buckets - 1)
     for i in range(len(values)):
@@ -202,7 +217,7 @@ def _in_buckets(values, first, second, buckets, out):  # type: ignore[no-untyped
             out[i], out[j] = out[j], out[i]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(cache=True, nogil=True)
 def _exchange(rows, columns, values, entry, row_sums, column_sums, kinds, attempts, key):  # type: ignore[no-untyped-def]
     """Exchange two random entries at a time, in place: rows, columns and values of entries, and which entry is where.
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 
 from modlib.networks.network import Network
+from modlib.processor import compiled
 
 IMAGES_AT_ONCE = 512  # activations of a layer of 256 units for them take half a megabyte
 MOSTLY = 0.7  # share of zeros from which this is faster than matrix products
@@ -98,7 +98,7 @@ def _pass(weights: _Weights, values: np.ndarray, gone: np.ndarray, rest: np.ndar
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True, cache=True)
 def _layer(
     starts: np.ndarray,
     inputs: np.ndarray,

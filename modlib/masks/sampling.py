@@ -10,15 +10,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from modlib.processor import compiled
+
 LARGEST = 60.0  # size of a logit beyond which its odds are not told apart, and never overflow
 LEVELS = 2**16  # of a uniform number: (k + 1/2) / LEVELS
 # Division without a test for zero, and sums in any order, are what lets the compiler use vector instructions.
-_loop = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "arcp", "contract"})
+_loop = compiled(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "arcp", "contract"})
 
 
 class Sampler:

@@ -16,8 +16,6 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -25,9 +23,9 @@ from modlib.data.images import Images
 from modlib.errors import InputError, extra
 from modlib.graphs.eigenvalues import eigenvalue_gradient
 from modlib.processor import limit_xla
-from modlib.reprs import BriefRepr
-from modlib.training.initialisation import Clusterable, clusterable_kernels, draw_tags
+from modlib.training.initialisation import clusterable_kernels, draw_tags
 from modlib.training.pruning import magnitude_mask
+from modlib.training.recipes import Recipe as Recipe, Snapshot as Snapshot
 from modlib.training.regularisers import EigenvaluePenalty, WeightPenalty, normalise_neurons
 
 with extra("keras", "training with Keras"):
@@ -41,74 +39,6 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 
 STEPS = 10  # steps a compiled call, and the pruning frequency of the papers
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a multilayer perceptron is trained and pruned; defaults are those of the papers.
-
-    Attributes:
-        hidden: widths of the hidden layers.
-        epochs: epochs before pruning.
-        pruning_epochs: epochs with pruning.
-        dropout: rate after every hidden layer, 0 for none.
-        batch_size: examples a step.
-        initial_sparsity, final_sparsity: ends of the cubic pruning schedule.
-        shuffle: draw a new order of the examples every epoch.
-        penalty: L1 or L2, while training and while pruning; none by default.
-        eigenvalues: regulariser of the graph's eigenvalues, while training and while pruning; none by default.
-        clusterable: clusters that the initial weights are given; none by default.
-
-    Source: pruned-modular 3, A.2; clusterability 2, 4, A.2. Chapter: ``clusterability``.
-    """
-
-    hidden: tuple[int, ...] = (256, 256, 256, 256)
-    epochs: int = 20
-    pruning_epochs: int = 20
-    dropout: float = 0.0
-    batch_size: int = 128
-    initial_sparsity: float = 0.5
-    final_sparsity: float = 0.9
-    shuffle: bool = True
-    penalty: WeightPenalty | None = None
-    eigenvalues: EigenvaluePenalty | None = None
-    clusterable: Clusterable | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout = {self.dropout} arrived; expected a rate of at least 0 and below 1")
-        if not 0 <= self.initial_sparsity <= self.final_sparsity < 1:
-            raise InputError(
-                f"sparsity {self.initial_sparsity} to {self.final_sparsity} arrived; expected 0 <= initial <= final < 1"
-            )
-        if min(self.epochs, self.pruning_epochs) < 0 or self.batch_size < 1 or not self.hidden or min(self.hidden) < 1:
-            raise InputError(f"{self} arrived; expected epochs of at least 0, a batch and hidden layers of at least 1")
-
-    def settings(self) -> dict[str, Any]:
-        """All fields but those that are None: a cached network keeps its name when a field is added."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Snapshot(BriefRepr):
-    """A network at one moment of its training.
-
-    Attributes:
-        stage: ``unpruned`` or ``pruned``.
-        kernels: weight matrices, (fan-in, fan-out) each.
-        biases: bias vectors, (fan-out,) each.
-        accuracy: ``train`` and ``test`` accuracy, in [0, 1]; and ``fit``, that on the training examples as ``fit`` of
-            Keras reports it: the mean over the batches of the last epoch of this stage, each classified as it is
-            trained on, with units dropped, before the step that it is used for. NaN without any epoch. It is not there
-            where a network was cached by an earlier version.
-        losses: mean training loss of every epoch so far.
-    """
-
-    stage: str
-    kernels: list[np.ndarray]
-    biases: list[np.ndarray]
-    accuracy: dict[str, float]
-    losses: list[float] = field(default_factory=list)
 
 
 def build_mlp(n_inputs: int, recipe: Recipe, n_outputs: int = 10, seed: int = 0) -> tf_keras.Model:

@@ -16,6 +16,7 @@ import pandas as pd
 from modlib.chapters import findings
 from modlib.evidence.criteria import Grade
 from modlib.evidence.papers import paper_values
+from modlib.plots import scrolling
 from modlib.reprs import AS_IT_IS
 from modlib.verdicts.claims import Claim, Detail, Verdict, earlier_verdicts, expect, judge, load
 
@@ -135,7 +136,8 @@ def stacked(rows: pd.DataFrame) -> HTML:
         cells = (f'<td data-label="{name}">{html.escape(v)}</td>' for name, v in zip(names[1:], values, strict=True))
         lines.append(f'<tr><th scope="row">{html.escape(heading)}</th>{"".join(cells)}</tr>')
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    return HTML(f'<table class="stacked"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>')
+    page = f'<table class="stacked"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    return HTML(scrolling(page, len(rows)))
 
 
 def place(paper: str, item: str) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from modlib.chapters import findings
 from modlib.evidence.criteria import Grade
 from modlib.evidence.papers import Place, paper_values, rows_at
+from modlib.evidence.sentences import listed
 from modlib.verdicts.cards import COLOURS, PAPERS, Judged, place
 from modlib.verdicts.scorecard import repeated
 
@@ -26,6 +27,7 @@ STATES = dict(
         strict=True,
     )
 )
+HATCHES = ("", "///", "...", "xxx", "---")  # say what colours say
 OF_GRADE = {Grade.INCONCLUSIVE: OPEN, Grade.NOT_TESTED: UNTESTED, Grade.NO_VALUE: LOST}  # all others are decided
 # Results that no statistic of ours measures under this name; what else the papers' files hold are settings.
 UNMEASURED = frozenset(
@@ -122,9 +124,10 @@ def figure(counts: pd.DataFrame) -> Figure:
         total = of_paper.sum(axis=1)
         left = pd.Series(0.0, index=of_paper.index)
         names = [place(paper, str(item)) for item in of_paper.index]
-        for state, colour in STATES.items():
+        for (state, colour), hatch in zip(STATES.items(), HATCHES, strict=True):
             share = of_paper[state] / total
-            ax.barh(names, share, left=left, color=colour, edgecolor="black", linewidth=0.3, label=state)
+            style = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.3}
+            ax.barh(names, share, left=left, label=state, **style)
             left += share
         for name, number in zip(names, total, strict=True):
             ax.text(1.01, name, f"{number}", va="center", fontsize=7)
@@ -134,3 +137,14 @@ def figure(counts: pd.DataFrame) -> Figure:
         ax.spines[:].set_visible(False)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8, frameon=False)
     return fig
+
+
+def in_words(counts: pd.DataFrame) -> str:
+    """How much of each paper ``figure`` shows as decided.
+
+    Args:
+        counts: see ``by_table``.
+    """
+    sums = counts.groupby(level="paper", sort=False).sum()
+    each = [f"{line[DECIDED]} of {line.sum()} numbers of {PAPERS[str(paper)]}" for paper, line in sums.iterrows()]
+    return f"Decided are {listed(each)}; {sums[MISSING].sum()} numbers in all are not covered."

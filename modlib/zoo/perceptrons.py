@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from modlib.errors import InputError
 from modlib.files import cache_file, load_cached, save_cached
 
 if TYPE_CHECKING:
-    from modlib.training.keras import Recipe, Snapshot
+    from modlib.training.recipes import Recipe, Snapshot
 
 RANDOM_DATASETS = ("unlearnable", "kilo-epoch", "memorisation")
 IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10")
@@ -58,7 +59,7 @@ def recipe_for(dataset: str, dropout: bool) -> Recipe:
 
     Source: pruned-modular 3, 3.1, 3.2; importance-coherence A.2; clusterability A.2.
     """
-    from modlib.training.keras import Recipe
+    from modlib.training.recipes import Recipe
 
     if dataset in (*HALVES, *MIXED):
         dataset = dataset.partition(" ")[0]
@@ -130,8 +131,7 @@ def trained_mlp(
     """
     recipe = recipe or recipe_for(dataset, dropout)
     data = data_for(dataset)
-    settings = {"data": data.checksum, "recipe": recipe.settings(), "seed": seed}
-    path = cache_file(f"{dataset}-{'dropout' if dropout else 'plain'}-{seed}", settings)
+    path, settings = _place(dataset, data, dropout, seed, recipe)
     if stored := load_cached(path, settings):
         return _read_pair(stored)
     from modlib.training.keras import train_mlp
@@ -141,6 +141,23 @@ def trained_mlp(
     pair = TrainedPair(unpruned, pruned, time.perf_counter() - began)
     save_cached(path, _arrays(pair), settings)
     return pair
+
+
+def trained_mlp_file(dataset: str, dropout: bool, seed: int) -> Path:
+    """The file of a network of the papers' recipe, which is trained if it is not there.
+
+    Args:
+        dataset: one of ``DATASETS``.
+        dropout: whether hidden layers have dropout.
+        seed: decides the network.
+    """
+    trained_mlp(dataset, dropout, seed)
+    return _place(dataset, data_for(dataset), dropout, seed, recipe_for(dataset, dropout))[0]
+
+
+def _place(dataset: str, data: Images, dropout: bool, seed: int, recipe: Recipe) -> tuple[Path, dict[str, Any]]:
+    settings = {"data": data.checksum, "recipe": recipe.settings(), "seed": seed}
+    return cache_file(f"{dataset}-{'dropout' if dropout else 'plain'}-{seed}", settings), settings
 
 
 def _arrays(pair: TrainedPair) -> dict[str, np.ndarray]:
@@ -155,7 +172,7 @@ def _arrays(pair: TrainedPair) -> dict[str, np.ndarray]:
 
 
 def _read_pair(stored: Mapping[str, np.ndarray]) -> TrainedPair:
-    from modlib.training.keras import Snapshot
+    from modlib.training.recipes import Snapshot
 
     snapshots = {}
     for stage in ("unpruned", "pruned"):

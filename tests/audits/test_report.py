@@ -82,7 +82,7 @@ def test_long_tables_are_cut_in_the_file_alone(tmp_path: Path) -> None:
     weights = [np.random.default_rng(0).normal(size=(30, 30))]
     found = audit(weights, settings=replace(SMALL, n_shuffles=5))
     assert len(found["modules"].tables["units"]) == 60
-    assert "The first 20 of 60 rows" in found.to_html(tmp_path / "report.html").read_text()
+    assert "The first 15 of 60 rows" in found.to_html(tmp_path / "report.html").read_text()
 
 
 def test_a_file_that_cannot_be_written_is_refused(report: Audit, tmp_path: Path) -> None:

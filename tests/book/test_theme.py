@@ -3,7 +3,7 @@
 from docutils import nodes
 from docutils.core import publish_doctree
 
-from modlib.book.theme import LONGEST, caption_figures, description
+from modlib.book.theme import LONGEST, caption_figures, description, launchable, name_folds
 
 
 def test_a_page_is_described_by_its_first_paragraph() -> None:
@@ -28,20 +28,52 @@ def cell(*pictures: nodes.image) -> nodes.document:
     return page
 
 
-def test_a_picture_of_a_cell_is_a_figure_with_its_description_as_caption() -> None:
-    page = cell(nodes.image(alt="n-cuts"))
-    caption_figures(page)
+def test_a_picture_of_a_cell_is_a_figure_whose_caption_says_what_is_drawn_and_what_is_seen() -> None:
+    page = cell(nodes.image(alt="n-cuts", uri="a/1.png"))
+    caption_figures(page, {"1.png": "The pruned one is lower."})
     (figure,) = page.findall(nodes.figure)
     assert [type(part) for part in figure] == [nodes.image, nodes.caption]
-    assert figure[1].astext() == "n-cuts"
+    assert figure[0]["alt"] == "The pruned one is lower."
+    assert figure[1].astext() == "n-cuts. The pruned one is lower."
     assert figure["ids"], "a number needs one"
 
 
 def test_pictures_with_one_description_are_told_apart_and_one_without_stays_as_it_is() -> None:
-    page = cell(nodes.image(alt="n-cuts"), nodes.image(), nodes.image(alt="n-cuts"))
-    caption_figures(page)
-    assert [caption.astext() for caption in page.findall(nodes.caption)] == ["n-cuts (1 of 2)", "n-cuts (2 of 2)"]
+    page = cell(nodes.image(alt="n-cuts.", uri="1.png"), nodes.image(uri="2.png"), nodes.image(alt="n-cuts.", uri="3"))
+    caption_figures(page, {"3": "Higher."})
+    told = [caption.astext() for caption in page.findall(nodes.caption)]
+    assert told == ["n-cuts (1 of 2). n-cuts.", "n-cuts (2 of 2). Higher."]
     assert len([*page.findall(nodes.image)]) == 3
     outside = publish_doctree(".. image:: a.png\n   :alt: a")
-    caption_figures(outside)
+    caption_figures(outside, {})
     assert not [*outside.findall(nodes.figure)]
+
+
+def test_a_fold_says_what_is_in_it() -> None:
+    page = publish_doctree("Title\n=====\n\nText.")
+    for mode, prompt in (
+        ("all", "Show code cell content"),
+        ("input", "Show code cell source"),
+        ("all", "Show figure 3"),
+    ):
+        page += nodes.container("", hide_mode=mode, prompt_show=prompt, prompt_hide="Hide")
+    name_folds(page)
+    assert [fold["prompt_show"] for fold in page.findall(nodes.container)] == [
+        "Show the solution", "Show the code", "Show figure 3",
+    ]  # fmt: skip
+
+
+def test_a_chapter_is_launched_on_binder_only_if_its_environment_has_all_that_it_needs() -> None:
+    both = [{"url": "https://mybinder.org/v2/gh/a"}, {"url": "https://colab.research.google.com/a"}]
+    buttons = [{"label": "download"}, {"label": "launch-buttons", "buttons": both}]
+
+    def launched(page: str) -> list[int]:
+        return [len(button["buttons"]) for button in launchable(page, buttons) if button["label"] == "launch-buttons"]
+
+    assert (launched("notebooks/dropout"), launched("notebooks/weight-masks"), launched("book/glossary")) == (
+        [2],
+        [1],
+        [],
+    )
+    assert len(launchable("book/glossary", buttons)) == 1
+    assert len(both) == 2, "the theme's own list stays as it is"

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from modlib.chapters.class_removal.experiment import CLASSES
 from modlib.chapters.class_removal.findings import differences, drops, target_and_others
+from modlib.evidence.sentences import listed
 from modlib.plots import PALETTE
 
 TITLES = {"yes": "with dropout", "no": "without dropout"}
@@ -61,6 +62,23 @@ def all_changes(rows: pd.DataFrame, dropout: str, names: Sequence[str]) -> Figur
     found = {target: change for (kind, _, target), change in differences(rows).items() if kind == dropout}
     lines = np.stack([found[target][target] if target in found else np.full(len(names), np.nan) for target in CLASSES])
     return confusion_change(lines, names)
+
+
+def where_images_go(rows: pd.DataFrame, dropout: str, names: Sequence[str]) -> str:
+    """The class to which most images of each removed class go, as ``all_changes`` draws it, in words.
+
+    Args:
+        rows: of class removal.
+        dropout: ``yes`` or ``no``.
+        names: of the classes.
+    """
+    told = []
+    for (kind, _, target), change in differences(rows).items():
+        if kind == dropout:
+            gains = change[target].copy()
+            gains[target] = -np.inf
+            told.append(f"{gains.max():.0%} of {names[target]} to {names[int(gains.argmax())]}")
+    return f"Where most of the images go that a removed class loses: {listed(told)}."
 
 
 def drops_by_class(rows: pd.DataFrame, names: Sequence[str]) -> Figure:

@@ -14,13 +14,14 @@ from matplotlib.figure import Figure
 
 from modlib.chapters.coherence.experiment import ENTROPY, SCORE, VARIANCE, stored_images
 from modlib.chapters.coherence.findings import random_mean
+from modlib.evidence.sentences import extremes, share_of
 from modlib.plots import MARKERS, PALETTE, TITLES
 
 NAMES = {
     SCORE: "score", ENTROPY: "softmax entropy", VARIANCE: "variance of activities",
 }  # fmt: skip
 MOST = 12  # columns of a figure of images
-LARGEST, WIDEST = 0.85, 10.5  # inches of an image, and of all of them side by side
+LARGEST, WIDEST = 0.85, 8.8  # inches of an image, and of all of them side by side
 
 
 def squares(image: np.ndarray, channels: int = 1) -> np.ndarray:
@@ -72,9 +73,50 @@ def stored_pictures(rows: pd.DataFrame, channels: int = 1) -> Figure:
         channels: of an image.
     """
     shown = rows.dropna(subset=["images"])
-    columns = [[squares(image, channels) for image in stored_images(row)] for _, row in shown.iterrows()]
     names = [f"{row.layer}-{row.cluster} ({row.size})" for row in shown.itertuples()]
-    return pictures(columns, names, signed=SCORE not in set(shown["measure"]))
+    return pictures(stored_columns(rows, channels), names, signed=SCORE not in set(shown["measure"]))
+
+
+def stored_columns(rows: pd.DataFrame, channels: int = 1) -> list[list[np.ndarray]]:
+    """The images that are stored with the rows of one network, as ``pictures`` takes them.
+
+    Args:
+        rows: of one network, with ``images`` in some of them.
+        channels: of an image.
+    """
+    stored = rows.dropna(subset=["images"]).iterrows()
+    return [[squares(image, channels) for image in stored_images(row)] for _, row in stored]
+
+
+def spread_in_words(columns: Sequence[Sequence[np.ndarray]]) -> str:
+    """In how many columns of ``pictures`` the image of the sub-cluster stands out.
+
+    Args:
+        columns: as ``pictures`` draws them.
+    """
+    spread = [[float(np.nanstd(image)) for image in column] for column in columns[:MOST]]
+    more = share_of([own > float(np.mean(random)) for own, *random in spread])
+    means = np.mean([[own, float(np.mean(random))] for own, *random in spread], axis=0)
+    return (
+        f"In {more} columns the pixels of the sub-cluster's image differ more from one another than those of its "
+        f"random sets: by a standard deviation of {means[0]:.3f} on average, those of random sets by {means[1]:.3f}."
+    )
+
+
+def halves_in_words(columns: Sequence[Sequence[np.ndarray]]) -> str:
+    """How much of the images of ``pictures`` lies in the half that has more, for sub-clusters and for random sets.
+
+    Args:
+        columns: as ``pictures`` draws them.
+    """
+
+    def share(image: np.ndarray) -> float:
+        left, right = (float(np.nansum(half**2)) for half in np.array_split(image, 2, axis=1))
+        return max(left, right) / (left + right)
+
+    own = np.mean([share(column[0]) for column in columns])
+    random = np.mean([share(image) for column in columns for image in column[1:]])
+    return f"the half that has more holds {own:.0%} of a sub-cluster's image, {random:.0%} of that of random units"
 
 
 def examples(rows: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
@@ -133,7 +175,7 @@ def against_random(rows: pd.DataFrame, label: str) -> Figure:
     """
     rows = rows.assign(mean=random_mean(rows))
     kinds = list(dict.fromkeys(zip(rows["network"], rows["dataset"], rows["dropout"], strict=True)))
-    shape = (-(-len(kinds) // 5), min(len(kinds), 5))
+    shape = (-(-len(kinds) // 4), min(len(kinds), 4))
     figure, axes = plt.subplots(
         *shape, figsize=(2.2 * shape[1] + 0.6, 2.3 * shape[0] + 0.6), sharex=True, sharey=True, squeeze=False,
         layout="constrained",
@@ -154,8 +196,24 @@ def against_random(rows: pd.DataFrame, label: str) -> Figure:
     handles = {
         name: handle for ax in axes.ravel() for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize="x-small")
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles), fontsize="x-small")
     return figure
+
+
+def above_random_in_words(rows: pd.DataFrame, measure: str) -> str:
+    """How many sub-clusters lie above the diagonal of ``against_random``.
+
+    Args:
+        rows: of the study ``correlations``.
+        measure: which of its measures.
+    """
+    rows = rows[rows["measure"] == measure]
+    above = rows["value"] > random_mean(rows)
+    kinds = [rows["network"], rows["dataset"].map(_title), rows["dropout"].map({"yes": "dropout", "no": "no dropout"})]
+    return (
+        f"{share_of(above)} sub-clusters lie above the diagonal, higher than random sets of their size; "
+        f"their share is {extremes(above.groupby(kinds).mean(), '.0%')}."
+    )
 
 
 def _title(dataset: str) -> str:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from modlib.chapters.dependencies.findings import dependent_pairs, relevant_pairs
+from modlib.evidence.sentences import share_of
 from modlib.graphs.subclusters import layer_and_cluster
 from modlib.plots import PALETTE
 
@@ -30,14 +31,14 @@ def pair_matrix(rows: pd.DataFrame) -> Figure:
     names = sorted(set(rows["first"]) | set(rows["second"]), key=layer_and_cluster)
     table = rows.pivot(index="first", columns="second", values="delta").reindex(index=names, columns=names)
     p = rows.pivot(index="first", columns="second", values="p").reindex(index=names, columns=names).to_numpy(float)
-    figure, ax = plt.subplots(figsize=(9, 8), layout="constrained")
+    figure, ax = plt.subplots(figsize=(8.4, 7.6), layout="constrained")
     size = float(np.nanpercentile(np.abs(table.to_numpy()), 98))  # a few pairs bring a network down to guessing
     image = ax.imshow(100 * table, cmap="RdBu", vmin=-100 * size, vmax=100 * size)
     for marked, sign in ((p < STAR, "*"), (p == 1, "?")):
         for i, j in np.argwhere(marked):
-            ax.text(j, i, sign, ha="center", va="center", fontsize=7)
-    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-    ax.set_yticks(range(len(names)), names, fontsize=7)
+            ax.text(j, i, sign, ha="center", va="center", fontsize=8)
+    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+    ax.set_yticks(range(len(names)), names, fontsize=8)
     ax.set(xlabel="lesioned as well", ylabel="lesioned already")
     figure.colorbar(image, ax=ax, label="further accuracy lost, percentage points", shrink=0.7, extend="both")
     return figure
@@ -76,3 +77,31 @@ def dependency_graph(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set(xlabel="layer", yticks=[], xlim=(0.5, 4.5), ylim=(0, 1), xticks=range(1, 5))
     ax.spines["left"].set_visible(False)
     return ax
+
+
+def pairs_in_words(rows: pd.DataFrame) -> str:
+    """How many pairs of ``pair_matrix`` have a star, how many a question mark, and which costs most.
+
+    Args:
+        rows: of ``dependencies``, one network.
+    """
+    worst = rows.sort_values("delta").iloc[-1]
+    return (
+        f"{share_of(rows['p'] < STAR)} pairs have a star and {(rows['p'] == 1).sum()} a question mark; the largest "
+        f"loss, {100 * worst['delta']:.1f} percentage points, is that of {worst['second']} without {worst['first']}."
+    )
+
+
+def dependent_in_words(rows: pd.DataFrame) -> str:
+    """How many important sub-clusters ``dependency_graph`` joins.
+
+    Args:
+        rows: of ``dependencies``, one network.
+    """
+    pairs = relevant_pairs(rows)
+    found = dependent_pairs(rows) if len(pairs) else pd.DataFrame({"same": [], "dependent": []})
+    joined = found["dependent"].astype(bool)
+    return (
+        f"{share_of(joined) or 'none'} pairs of {pairs['first'].nunique()} important sub-clusters are joined, "
+        f"{(joined & found['same'].astype(bool)).sum()} of them within a cluster"
+    )

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 
 from modlib.chapters.do_the_measures_agree.findings import beyond_chance
+from modlib.evidence.sentences import extremes
 from modlib.notions.names import NOTIONS
 from modlib.plots import PALETTE
 
@@ -31,7 +32,7 @@ def notion_matrices(shown: Mapping[str, pd.DataFrame]) -> Figure:
         shown: rows of ``do-the-measures-agree`` by title; a field is the mean over their networks and layers.
     """
     figure, axes = plt.subplots(
-        1, len(shown), figsize=(1.4 + 3.1 * len(shown), 4.1), sharey=True, squeeze=False, layout="constrained"
+        1, len(shown), figsize=(1.4 + 2.6 * len(shown), 4.1), sharey=True, squeeze=False, layout="constrained"
     )
     for ax, (title, rows) in zip(axes[0], shown.items(), strict=True):
         _matrix(ax, _agreement(rows), ROOT)
@@ -48,6 +49,30 @@ def what_is_found(table: pd.DataFrame) -> Figure:
     figure, ax = plt.subplots(figsize=(1.9 + 0.62 * table.shape[1], 1.5 + 0.4 * len(table)), layout="constrained")
     _matrix(ax, table)
     return figure
+
+
+def found_in_words(table: pd.DataFrame) -> str:
+    """Which notions find most and least of what is known, in each row of ``what_is_found``.
+
+    Args:
+        table: one row a case and a column a notion.
+    """
+    each = [f"for {case}, {extremes(row, '.2f')}" for case, row in table.iterrows()]
+    return f"Mutual information with what is known is, {'; '.join(each)}."
+
+
+def matrices_in_words(shown: Mapping[str, pd.DataFrame]) -> str:
+    """How far two notions agree, and one with itself, in each matrix of ``notion_matrices``.
+
+    Args:
+        shown: rows of ``do-the-measures-agree`` by title.
+    """
+    told = []
+    for title, rows in shown.items():
+        matrix = _agreement(rows).to_numpy(float)
+        own = np.eye(len(matrix), dtype=bool)
+        told.append(f"{title}: {np.nanmean(matrix[~own]):.2f}, and one with itself by {np.nanmean(matrix[own]):.2f}")
+    return f"Two notions agree beyond permuted labels by, on average, {'; '.join(told)}."
 
 
 def colourings(divided: Mapping[str, Sequence[np.ndarray]], by: str) -> Figure:
@@ -94,7 +119,7 @@ def _matrix(ax: Axes, table: pd.DataFrame, power: float = 1.0) -> None:
         if np.isfinite(value):
             colour = "white" if max(value, 0) ** power < LIGHT else "black"
             text = f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
-            ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=6)
+            ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     ax.set_xticks(range(table.shape[1]), table.columns, rotation=60, ha="right", fontsize="x-small")
     ax.set_yticks(range(len(table)), table.index, fontsize="x-small")
     ax.tick_params(length=0)

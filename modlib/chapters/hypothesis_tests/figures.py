@@ -72,6 +72,17 @@ def rates(rows: pd.DataFrame, x: str, lines: str, panels: str, labels: Mapping[s
     return figure
 
 
+def rate(rows: pd.DataFrame, *by: str) -> pd.Series:
+    """Share of simulated networks that are significant, as ``rates`` draws it.
+
+    Args:
+        rows: of ``hypothesis-tests``, with rejected and of.
+        by: columns that tell conditions apart.
+    """
+    counts = rows.groupby(list(by))[["rejected", "of"]].sum()
+    return counts["rejected"] / counts["of"]
+
+
 def corrections(tests: pd.DataFrame, limits: Mapping[str, np.ndarray]) -> Figure:
     """Sorted p-values of a table with the limits of a rule, a panel a rule and the tests that it corrects together.
 
@@ -127,7 +138,7 @@ def replicates(tests: pd.DataFrame) -> Figure:
     """
     names = list(dict.fromkeys(tests["test"]))
     figure, axes = plt.subplots(
-        1, len(names), figsize=(4.5 * len(names) + 2, 0.24 * len(tests) / len(names) + 1.2), squeeze=False, sharey=True,
+        1, len(names), figsize=(3.2 * len(names) + 2, 0.24 * len(tests) / len(names) + 1.6), squeeze=False, sharey=True,
         layout="constrained",
     )  # fmt: skip
     for ax, name in zip(axes[0], names, strict=True):
@@ -141,5 +152,5 @@ def replicates(tests: pd.DataFrame) -> Figure:
         ax.set_title(name, fontsize="small")
     axes[0, 0].invert_yaxis()
     figure.supxlabel("p-value", fontsize="small")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", fontsize="small")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     return figure

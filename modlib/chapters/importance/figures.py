@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modlib.chapters.importance.experiment import DROP
+from modlib.evidence.sentences import listed, share_of
 from modlib.lesions.kinds import MIN_DROP, MIN_PROPORTION, Kind
 from modlib.plots import MARKERS, PALETTE
 
@@ -85,3 +86,35 @@ def class_profiles(rows: pd.DataFrame, names: tuple[str, ...]) -> Figure:
     figure.supylabel("accuracy lost, percentage points", fontsize="small")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize="x-small")
     return figure
+
+
+def kinds_in_words(rows: pd.DataFrame, column: str = "kind") -> str:
+    """How many sub-clusters of ``kinds`` are of each kind, and how many lose more than all random sets.
+
+    Args:
+        rows: of ``importance``, one network.
+        column: which paper's kinds, ``kind`` or ``kind_in_first_paper``.
+    """
+    rows = rows[rows["measure"] == DROP]
+    counts = [f"{count} {name}" for name, count in rows[column].value_counts().items()]
+    return (
+        f"{share_of(rows['value'] > rows['random_max'])} sub-clusters cost more accuracy than each of their random "
+        f"sets, {100 * rows['value'].max():.1f} percentage points at most; by kind they are {listed(counts)}."
+    )
+
+
+def profiles_in_words(rows: pd.DataFrame, names: tuple[str, ...]) -> str:
+    """Which class loses most in the panels of ``class_profiles``.
+
+    Args:
+        rows: of ``importance``, one network.
+        names: of the classes.
+    """
+    rows = rows[(rows["measure"] == DROP) & (rows["size"] >= MIN_PROPORTION * rows["width"])]
+    drops = np.array([str(text).split() for text in rows["class_drops"]], dtype=float)
+    worst = [names[i] for i in drops.argmax(axis=1)]
+    counts = [f"{name} in {count}" for name, count in pd.Series(worst).value_counts().items()]
+    return (
+        f"Of {len(rows)} sub-clusters, the class that loses most is {listed(counts)}; the largest loss of one class is "
+        f"{100 * drops.max():.0f} percentage points."
+    )

@@ -21,7 +21,7 @@ from modlib.training.regularisers import EigenvaluePenalty
 from modlib.zoo.perceptrons import recipe_for, trained_mlp
 
 if TYPE_CHECKING:
-    from modlib.training.keras import Snapshot
+    from modlib.training.recipes import Snapshot
 
 START, PENALTY = Clusterable(n_clusters=10, beta=0.6), EigenvaluePenalty(weight=0.1, which=(2, 3, 4))
 METHODS = {

@@ -26,7 +26,7 @@ from modlib.zoo.cnns import accuracy
 from modlib.zoo.perceptrons import TrainedPair, data_for, recipe_for, trained_mlp
 
 if TYPE_CHECKING:
-    from modlib.training.keras import Snapshot
+    from modlib.training.recipes import Snapshot
 
 # l2 is what the paper says, l1-l2 what its code does: L1 in the first layer, whatever is asked for.
 PENALTIES = {

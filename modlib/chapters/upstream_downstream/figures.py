@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from modlib.chapters.upstream_downstream.findings import accepted, agreement, largest_good
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
+from modlib.evidence.sentences import listed, ordered
 from modlib.plots import MARKERS, PALETTE
 
 SWEEPS = {"l2": "L2", "l1": "L1", "dropout": "dropout"}
@@ -167,7 +168,7 @@ def agreement_matrices(rows: pd.DataFrame, column: str = "element_similarity") -
     """
     rows = accepted(rows)
     names = [name for name in ARCHITECTURES if name in set(rows["hidden"])] or sorted(set(rows["hidden"]))
-    figure, axes = plt.subplots(2, len(names), figsize=(3.7 * len(names), 7), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(2, len(names), figsize=(3.1 * len(names), 6.2), squeeze=False, layout="constrained")
     for place, hidden in enumerate(names):
         part = rows[rows["hidden"] == hidden]
         fresh = part["sweep"] == "untrained"
@@ -232,13 +233,71 @@ def searches(rows: pd.DataFrame) -> Figure:
     for ax, (column, title) in zip(axes, titles.items(), strict=True):
         for i, measure in enumerate(PLAIN):
             part = rows[rows["measure"].str.endswith(measure)]
-            ax.scatter(part["q"], part[column], s=4, alpha=0.3, color=PALETTE[i], label=measure, rasterized=True)
+            style = {"s": 7, "alpha": 0.3, "color": PALETTE[i], "marker": MARKERS[i]}
+            ax.scatter(part["q"], part[column], label=measure, rasterized=True, **style)
         ends = [rows["q"].min(), rows["q"].max()]
         ax.plot(ends, ends, color="black", lw=0.8)
         ax.set(title=title, xlabel="Q, search from the spectral splitting")
     axes[0].set_ylabel("Q")
     axes[0].legend(fontsize="small", markerscale=3)
     return figure
+
+
+def at_largest_good(rows: pd.DataFrame, column: str) -> pd.Series:
+    """Mean of a column at the largest good strength of every regulariser, and in untrained networks.
+
+    Args:
+        rows: of one architecture.
+        column: which.
+    """
+    means = {}
+    for sweep, name in SWEEPS.items():
+        of_sweep = accepted(rows)
+        of_sweep = of_sweep[(of_sweep["sweep"] == sweep) & np.isclose(of_sweep["strength"], largest_good(rows, sweep))]
+        means[name] = of_sweep[column].mean()
+    return pd.Series(means | {"untrained networks": rows.loc[rows["sweep"] == "untrained", column].mean()})
+
+
+def strength_in_words(rows: pd.DataFrame, column: str, label: str) -> str:
+    """Where the lines of ``by_strength`` end, over all its panels.
+
+    Args:
+        rows: of one architecture.
+        column: what is drawn.
+        label: what to call it.
+    """
+    ends = at_largest_good(rows, column)
+    return f"At the largest strength that keeps accuracy, the mean {label} is {ordered(ends, '.2f')}."
+
+
+def depth_in_words(rows: pd.DataFrame, column: str, label: str) -> str:
+    """Where the lines of ``by_depth`` begin and end, over all its panels.
+
+    Args:
+        rows: of one architecture.
+        column: what is drawn.
+        label: what to call it.
+    """
+    layers = sorted(rows["layer"].unique())
+    first, last = (at_largest_good(rows[rows["layer"] == layer], column) for layer in (layers[0], layers[-1]))
+    each = [f"from {first[name]:.2f} to {last[name]:.2f} with {name}" for name in first.index]
+    return f"From the first hidden layer to the last, the mean {label} goes {listed(each)}."
+
+
+def blocks_in_words(rows: pd.DataFrame, column: str = "element_similarity") -> str:
+    """Means of the blocks of ``agreement_matrices``, of trained networks.
+
+    Args:
+        rows: of some architectures.
+        column: ``element_similarity`` or ``transferability``.
+    """
+    matrix = agreement_matrix(accepted(rows).query("sweep != 'untrained'"), column)
+    np.fill_diagonal(matrix, np.nan)
+    upstream, downstream, across = (np.nanmean(block) for block in (matrix[:4, :4], matrix[4:, 4:], matrix[:4, 4:]))
+    return (
+        f"Two upstream similarities reach {upstream:.2f} on average, two downstream ones {downstream:.2f}, and one of "
+        f"each {across:.2f}, over all trained networks."
+    )
 
 
 def _lines(ax: Axes, rows: pd.DataFrame, column: str) -> None:

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modlib.chapters.weight_masks.findings import at_paper_beta, own_accuracy, share, whole_masks
+from modlib.evidence.sentences import ordered
 from modlib.plots import MARKERS, PALETTE
 
 NETWORKS = {"fnn 400-400-200": "FNN 400, 400, 200", "fnn 800-800-800-800": "FNN 4 x 800", "lstm 256": "LSTM 256"}
@@ -150,6 +151,93 @@ def by_strength(rows: pd.DataFrame) -> Figure:
         ax.set_ylabel(label, fontsize="small")
     _legend(figure, axes[0], "mask")
     return figure
+
+
+def shares_in_words(rows: pd.DataFrame) -> str:
+    """What masks share of all their weights, and what they would by chance, in the panels of ``shares``.
+
+    Args:
+        rows: of one task.
+    """
+    whole = at_paper_beta(rows)
+    whole = whole[whole["layer"] == 0]
+    names = whole["network"].map(NETWORKS)
+    chance = (whole["by_chance"] / whole["kept"]).groupby(names).mean()
+    return (
+        f"Of all its weights a mask shares {ordered(share(whole).groupby(names).mean(), '.0%')}; "
+        f"by chance it would share {ordered(chance, '.0%')}."
+    )
+
+
+def accuracies_in_words(rows: pd.DataFrame, functions: Sequence[str]) -> str:
+    """Mean accuracies over the panels of ``accuracies``: of a function with its mask, the other's, and without.
+
+    Args:
+        rows: of one task.
+        functions: its two functions.
+    """
+    rows = whole_masks(rows)
+    cases: dict[str, list[float]] = {}
+    for own, mask in zip(("first", "second"), functions, strict=True):
+        other = "second" if own == "first" else "first"
+        part = rows[rows["mask"] == mask]
+        for case, column in {
+            "the function of the mask": f"masked_{own}",
+            "the other function": f"masked_{other}",
+            "the function of a mask, without its weights": f"inverse_{own}",
+            "the other function, without them": f"inverse_{other}",
+        }.items():
+            cases.setdefault(case, []).extend(part[column].astype(float))
+    return f"The mean accuracy is {ordered({case: float(np.mean(v)) for case, v in cases.items()}, '.0%')}."
+
+
+def confusions_in_words(rows: pd.DataFrame) -> str:
+    """How networks answer that are asked for the operation whose mask they do not wear, over ``confusions``.
+
+    Args:
+        rows: of addition and multiplication.
+    """
+    rows = whole_masks(rows)
+    told = []
+    for mask, asked, own in (("addition", 1, 0), ("multiplication", 0, 1)):
+        texts = rows.loc[rows["mask"] == mask, "confusion"]
+        answers = np.array([text.split() for text in texts], dtype=float).reshape(-1, 2, 3)[:, asked].mean(0)
+        told.append(
+            f"under the mask for {mask}, asked for the other operation, {answers[own]:.0%} of answers are "
+            f"still its own result and {answers[2]:.0%} neither"
+        )
+    return f"What masked networks answer: {'; '.join(told)}."
+
+
+def histogram_in_words(rows: pd.DataFrame) -> str:
+    """How many probabilities lie at the ends of the panels of ``histogram``.
+
+    Args:
+        rows: of one task.
+    """
+    rows = whole_masks(rows)
+    counts = np.array([text.split() for text in rows["histogram"]], dtype=float)
+    counts /= counts.sum(1, keepdims=True)
+    return (
+        f"Of the probabilities, {counts[:, 0].mean():.0%} are in the lowest bin, "
+        f"{counts[:, -1].mean():.0%} in the highest, {1 - counts[:, [0, -1]].sum(1).mean():.1%} between."
+    )
+
+
+def strength_in_words(rows: pd.DataFrame) -> str:
+    """Where the lines of ``by_strength`` begin and end.
+
+    Args:
+        rows: of one task and network, with several strengths.
+    """
+    rows = rows[rows["layer"] == 0]
+    beta = rows["beta"].astype(float)
+    found = pd.DataFrame({"accuracy": own_accuracy(rows), "shared": share(rows)}).groupby(beta).mean()
+    weak, strong = found.iloc[0], found.iloc[-1]
+    return (
+        f"From the weakest regulariser to the strongest the accuracy goes from {weak['accuracy']:.2f} to "
+        f"{strong['accuracy']:.2f}, the shared part of the masks from {weak['shared']:.2f} to {strong['shared']:.2f}."
+    )
 
 
 def _networks(rows: pd.DataFrame) -> list[str]:

@@ -1,0 +1,33 @@
+"""modlib.chapters.seen: what figures show, in words that follow the numbers."""
+
+import numpy as np
+import pandas as pd
+
+from modlib.chapters import seen
+from modlib.graphs import ShuffleTest
+
+
+def rows(**columns: object) -> pd.DataFrame:
+    usual = {"dataset": "mnist", "dropout": "no", "stage": "pruned", "k": 4, "p": 0.02, "n_shuffles": 49, "ncut": 2.0}
+    return pd.DataFrame(usual | columns, index=range(2))
+
+
+def test_networks_below_all_their_shuffles_are_counted_by_stage_data_set_and_dropout() -> None:
+    low, high = rows(), rows(dropout="yes", stage="unpruned", p=[0.02, 0.04])
+    assert seen.below_shuffles(pd.concat([low, high]), 4) == (
+        "Networks lower than all of their shuffles: before pruning 1 of 2 on MNIST with dropout (mean n-cut 2.000); "
+        "after pruning 2 of 2 on MNIST without dropout (mean n-cut 2.000)."
+    )
+
+
+def test_other_numbers_of_clusters_are_left_out() -> None:
+    assert "1.000" not in seen.below_shuffles(pd.concat([rows(), rows(k=12, ncut=1.0)]), 4)
+    scores = pd.concat([rows(z=[-1.0, -2.0], condition=["a", "b"]), rows(k=12, z=5.0, condition="c")])
+    told = "On MNIST the mean Z-score is largest for a, −1.0, and least for b, −2.0."
+    assert seen.z_scores(scores, 4) == told
+
+
+def test_a_network_beside_its_shuffles_is_lower_than_those_above_it_alone() -> None:
+    test = ShuffleTest(4, "layer", 2.0, np.array([1.0, 2.0, 3.0]), np.zeros(3))
+    told = "live: the n-cut 2.000 is lower than that of 1 of 3 shuffles, whose mean is 2.000."
+    assert seen.beside_shuffles({"live": test}) == told
