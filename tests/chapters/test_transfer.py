@@ -87,6 +87,7 @@ def table(right: bool, seeds: int = 4) -> pd.DataFrame:
                             "shared": round(kept * (part + 0.01 * rng.random())) if task else 0,
                             "by_chance": kept * full,
                             "accuracy": 0.96,
+                            "steps": 2500,
                         }
                     )
     return pd.DataFrame(rows)
@@ -147,13 +148,13 @@ def test_growth_is_told_by_rank_and_layer():
 
 def test_three_sentences_follow_the_rows():
     shared, grown, preferred = found(table(True))
-    assert shared.startswith("Hardly: a later task takes 8 ")
+    assert shared.startswith("Hardly: after 2,500 steps each, a later task takes 8 ")
     assert "about as much beyond chance" in shared
     assert "In 16 of 16 layers" in grown
     assert "the last layer most" in grown
     assert "a difference of 1" in preferred
     wrong = found(table(False))
-    assert wrong[0].startswith("Hardly: a later task takes 6")
+    assert wrong[0].startswith("Hardly: after 2,500 steps each, a later task takes 6")
     assert "In 0 of 16 layers" in wrong[1]
     assert "not the last layer most" in wrong[1]
     assert "a difference of \N{MINUS SIGN}" in wrong[2]
@@ -166,7 +167,7 @@ def test_reuse_behind_the_first_layer_is_told_from_sharing_everywhere():
     reused = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] < 2, rows["kept"]))
     assert beyond_chance(reused.query("task > 0")).groupby("layer").mean().round(6).tolist() == [0, 1, 1, 1]
     assert found(reused)[0].startswith("In part: ")
-    assert "less beyond chance (0%) than in the layers behind it (100%)" in found(reused)[0]
+    assert "less beyond chance (0%) than behind it (100%)" in found(reused)[0]
     first = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] != 1, rows["kept"]))
     assert found(first)[0].startswith("Hardly: ")
     assert "more beyond chance (100%)" in found(first)[0]

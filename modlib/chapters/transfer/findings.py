@@ -137,9 +137,10 @@ def _told_shared(rows: pd.DataFrame) -> str | None:
     beside = "about as much" if abs(behind - first) <= NEAR else "more" if first > behind else "less"
     than = "as" if beside == "about as much" else "than"
     return (
-        f"{answer}: a later task takes {told(share, 0)} percent of its weights from earlier ones, {ratio:.1f} times "
-        "what random masks would, and in the first layer, where what was learned is of no use for another order of "
-        f"pixels, {beside} beyond chance ({first:.0%}) {than} in the layers behind it ({behind:.0%})."
+        f"{answer}: after {total['steps'].max():,} steps each, a later task takes {told(share, 0)} percent of its "
+        f"weights from earlier ones, {ratio:.1f} times what random masks would, and in the first layer, where what was "
+        f"learned is useless for another order of pixels, {beside} beyond chance ({first:.0%}) {than} behind it "
+        f"({behind:.0%})."
     )
 
 
