@@ -70,6 +70,7 @@ WHATEVER = (
     "similarity",
     "mask",
     "task",
+    "sharing",
     "sub-clusters",
     "shuffles",
 )

@@ -321,7 +321,7 @@ KINDS = (
     Wrong("dropout and L1 exchanged", UD, _sweeps("dropout", "l1"), about="regulariser"),
     Wrong("dropout and L2 exchanged", UD, _sweeps("dropout", "l2"), about="regulariser"),
     Wrong("upstream and downstream exchanged", UD, _families, about="similarity"),
-    Wrong("masks share what chance would", WM, _sharing_by_chance, no_effect=True),
+    Wrong("masks share what chance would", WM, _sharing_by_chance, no_effect=True, about="sharing"),
     Wrong("tasks exchanged", WM, _tasks, about="task"),
     Wrong("notions agree as chance would", AGREE, _agreement_by_chance, no_effect=True),
     Wrong("no class has weights of its own", ("class-removal",), _no_class_of_its_own, no_effect=True),
