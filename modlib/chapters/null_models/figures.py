@@ -23,7 +23,7 @@ WORDS = {
 
 
 def matrices(shown: Mapping[str, np.ndarray]) -> Figure:
-    """Weight matrices, three in a line, zeros left blank, with the number of weights of every row and column at the sides.
+    """Weight matrices, three in a line, zeros left blank, with the number of weights of rows and columns at the sides.
 
     Args:
         shown: matrices of one shape, by title.
