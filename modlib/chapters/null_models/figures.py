@@ -23,19 +23,22 @@ WORDS = {
 
 
 def matrices(shown: Mapping[str, np.ndarray]) -> Figure:
-    """Weight matrices side by side, zeros left blank, with the number of weights of every row and column at the sides.
+    """Weight matrices, three in a line, zeros left blank, with the number of weights of rows and columns at the sides.
 
     Args:
         shown: matrices of one shape, by title.
     """
-    figure, axes = plt.subplots(1, len(shown), figsize=(2.3 * len(shown), 2.9), layout="constrained")
+    lines = -(-len(shown) // 3)
+    figure, axes = plt.subplots(lines, 3, figsize=(9, 2.8 * lines), squeeze=False, layout="constrained")
     most = max(np.abs(matrix).max() for matrix in shown.values())
-    for ax, (title, matrix) in zip(axes, shown.items(), strict=True):
+    for ax in axes.flat[len(shown) :]:
+        ax.set_visible(False)
+    for ax, (title, matrix) in zip(axes.flat, shown.items(), strict=False):
         held = matrix != 0
         ax.imshow(np.where(held, np.abs(matrix), np.nan), cmap="viridis", vmin=0, vmax=most)
         ax.set_title(title, fontsize="small")
-        ax.set_xticks(range(matrix.shape[1]), held.sum(axis=0), fontsize=6)
-        ax.set_yticks(range(matrix.shape[0]), held.sum(axis=1), fontsize=6)
+        ax.set_xticks(range(matrix.shape[1]), held.sum(axis=0), fontsize=8)
+        ax.set_yticks(range(matrix.shape[0]), held.sum(axis=1), fontsize=8)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(True)
     return figure
