@@ -199,7 +199,7 @@ def fisher_combined(p: np.ndarray, n_random: int) -> float:
     from scipy.stats import combine_pvalues
 
     levels = _levels(p, n_random)
-    return float(combine_pvalues((levels - 0.5) / (n_random + 1), method="fisher").pvalue)
+    return float(combine_pvalues((levels - 0.5) / (int(n_random) + 1), method="fisher").pvalue)
 
 
 def chi_squared_uniform(p: np.ndarray, n_random: int) -> float:
@@ -227,7 +227,7 @@ def chi_squared_uniform(p: np.ndarray, n_random: int) -> float:
     from scipy.stats import chisquare
 
     levels = _levels(p, n_random)
-    return float(chisquare(np.bincount(levels - 1, minlength=n_random + 1)).pvalue)
+    return float(chisquare(np.bincount(levels - 1, minlength=int(n_random) + 1)).pvalue)
 
 
 def benjamini_hochberg(p: np.ndarray, level: float = 0.05) -> np.ndarray:

@@ -329,3 +329,10 @@ def test_a_null_sample_that_is_infinitely_far_counts_as_any_other() -> None:
     null = np.array([0.0, np.finfo(float).max])
     assert monte_carlo_p(-1e308, null) == pytest.approx(1 / 3)
     assert monte_carlo_p(-1e308, null, side="large") == 1
+
+
+@pytest.mark.parametrize("n_random", [np.float16(9), np.float64(9), 9.0, np.int8(9)])
+def test_a_whole_number_may_come_in_any_type(n_random):
+    p = np.array([0.1, 0.2, 0.5, 1.0])
+    assert chi_squared_uniform(p, n_random) == chi_squared_uniform(p, 9)
+    assert fisher_combined(p, n_random) == fisher_combined(p, 9)

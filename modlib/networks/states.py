@@ -65,9 +65,11 @@ def ordered_weights(
             if kernel.ndim > 1:
                 axes = (0, 1) if layer in input_first else (1, 0)
                 kernels[layer] = kernel.transpose(*range(2, kernel.ndim), *axes) if kind == TORCH else kernel
-        elif order is None and np.ndim(value) > 1:  # a recurrent layer's, an attention's or a parameter of its own
+        elif (
+            order is None and len(shape := _shape(value)) > 1
+        ):  # a recurrent layer's, an attention's or a parameter of its own
             raise InputError(
-                f"{name} of shape {tuple(value.shape)} arrived, a matrix that is no layer's {TORCH}, "
+                f"{name} of shape {shape} arrived, a matrix that is no layer's {TORCH}, "
                 f"{' or '.join(FLAX)}; name the layers that make the graph in order=, or {WAY_OUT}"
             )
     for name in input_first:
@@ -116,6 +118,14 @@ def _chains(shapes: Mapping[str, tuple[int, ...]], begun: list[str]) -> Iterator
     for name, (fan_in, _) in shapes.items():
         if name not in begun and (not begun or shapes[begun[-1]][1] == fan_in):
             yield from _chains(shapes, [*begun, name])
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of what a state holds; none of what has no one shape."""
+    try:
+        return tuple(np.shape(value))
+    except ValueError:  # lists of several lengths
+        return ()
 
 
 def _flat(state: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -89,6 +89,7 @@ class Weights(BriefRepr):
 
     def __post_init__(self) -> None:
         whole(self.layer, "layer", least=0)
+        instance(self.kernel, np.ndarray, "kernel", "pass that of a tensor by .detach().cpu().numpy()")
         shape = real_numbers(self.kernel, "kernel").shape
         if len(shape) < 2:
             raise InputError(f"kernel = {arrived(self.kernel)} arrived; expected one of shape (..., features, outputs)")
