@@ -88,7 +88,7 @@ def test_the_two_commands_are_those_that_the_gates_run() -> None:
         assert commands == ["test", "book"], name
     runs = {path.stem: re.findall(r"run: (.*)", path.read_text(encoding="utf-8")) for path in WORKFLOWS}
     assert runs["tests"] == ["make lint", "make test"]
-    assert runs["book"] == ["make book", "make look"]
+    assert runs["book"][:3] == ["make book", "make look", "make lite"]
     assert runs["cold-build"] == [".ci/run"]
 
 
