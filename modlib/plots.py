@@ -22,7 +22,7 @@ from pandas.io.formats.style_render import CSSDict
 
 from modlib.errors import InputError
 from modlib.graphs.neurons import NeuronGraph
-from modlib.reprs import AS_IT_IS
+from modlib.reprs import AS_IT_IS, IN_SIGHT
 
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
@@ -31,7 +31,6 @@ NULL_LINES = {"layer": "-", "layer-nonzero": ":", "degree": "-.", "strength": "-
 LINES = ["-", "--", ":", "-."]
 ARTICLE = 768  # pixels that a figure of the book is wide at most, where a window is 1,400
 SCROLLS = '<div class="long" role="region" aria-label="{said}" tabindex="0" style="max-height: 28em; overflow: auto">'
-IN_SIGHT = 15  # rows of a table; of a longer one the others scroll
 TITLES = {
     "digits": "digits",
     "mnist": "MNIST",

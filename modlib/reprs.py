@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 FEW = 12  # values that are shown one by one
+IN_SIGHT = 15  # rows of a table, at most; of a longer one the others scroll or fold
 AS_IT_IS = "tex2jax_ignore mathjax_ignore"  # classes of HTML where what is between dollars is no formula
 
 

@@ -198,8 +198,9 @@ def fisher_combined(p: np.ndarray, n_random: int) -> float:
     """
     from scipy.stats import combine_pvalues
 
+    n_random = whole(n_random, "n_random")
     levels = _levels(p, n_random)
-    return float(combine_pvalues((levels - 0.5) / (int(n_random) + 1), method="fisher").pvalue)
+    return float(combine_pvalues((levels - 0.5) / (n_random + 1), method="fisher").pvalue)
 
 
 def chi_squared_uniform(p: np.ndarray, n_random: int) -> float:
@@ -226,8 +227,9 @@ def chi_squared_uniform(p: np.ndarray, n_random: int) -> float:
     """
     from scipy.stats import chisquare
 
+    n_random = whole(n_random, "n_random")
     levels = _levels(p, n_random)
-    return float(chisquare(np.bincount(levels - 1, minlength=int(n_random) + 1)).pvalue)
+    return float(chisquare(np.bincount(levels - 1, minlength=n_random + 1)).pvalue)
 
 
 def benjamini_hochberg(p: np.ndarray, level: float = 0.05) -> np.ndarray:
@@ -320,7 +322,6 @@ def _probabilities(p: np.ndarray) -> np.ndarray:
 
 def _levels(p: np.ndarray, n_random: int) -> np.ndarray:
     """Places 1 .. n + 1 of Monte Carlo p-values on their grid."""
-    n_random = whole(n_random, "n_random")
     places = _probabilities(p) * (n_random + 1)
     levels = np.rint(places).astype(int)
     off = (np.abs(places - levels) > OFF_GRID) | (levels < 1) | (levels > n_random + 1)

@@ -16,12 +16,12 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from modlib.errors import BookError
+from modlib.reprs import IN_SIGHT
 
 THREAD = re.compile(r"^Exception in thread .*", re.DOTALL | re.MULTILINE)
 WARNING = re.compile(r"^(.+\.py):\d+: \w*Warning: .*", re.MULTILINE)
 FEWEST = 8  # words that say what is to be seen in a figure
 SMALLEST = 9  # pixels that its letters measure at least, where the window is 1,400 wide
-IN_SIGHT = 15  # rows of a table, at most; more may scroll or fold
 TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 FOLDED = re.compile(r"<details(?! open).*?</details>|<div class=\"long\".*?</div>", re.DOTALL)
 CELL = re.compile(r"ipykernel_\d+/\d+\.py$")  # what Python calls the file of a cell
@@ -64,6 +64,11 @@ def pictures(notebook: NotebookNode, name: str = "") -> list[Picture]:
     return found
 
 
+def rows_of(table: str) -> int:
+    """How many rows the HTML of a table has below its head."""
+    return table.rpartition("<tbody")[2].count("<tr")
+
+
 def check_shown(notebook: NotebookNode, name: str) -> None:
     """Refuse figures that some readers cannot read, and tables that are too long to look at.
 
@@ -95,7 +100,7 @@ def check_shown(notebook: NotebookNode, name: str) -> None:
             continue
         for output in cell.outputs:
             for table in TABLE.findall(FOLDED.sub("", output.get("data", {}).get("text/html", ""))):
-                if (rows := table.rpartition("<tbody")[2].count("<tr")) > IN_SIGHT:
+                if (rows := rows_of(table)) > IN_SIGHT:
                     raise BookError(
                         f"{place} shows a table with {rows} rows in sight; show {IN_SIGHT} at most, or use "
                         "plots.table, of which the others scroll"

@@ -19,7 +19,7 @@ import nbformat
 
 from modlib.book.execution import executed_file
 from modlib.book.notebooks import read_notebook
-from modlib.book.outputs import TABLE, Picture, pictures
+from modlib.book.outputs import TABLE, Picture, pictures, rows_of
 from modlib.book.pages import Page
 from modlib.book.plain import Links, plain_markdown
 from modlib.errors import BookError
@@ -185,7 +185,7 @@ def _add_outputs(part: Section, cell: NotebookNode) -> None:
         page = output.get("data", {}).get("text/html", "")
         if 'class="admonition' in page:
             part.box = page
-        part.tables += [table for table in TABLE.findall(page) if table.rpartition("<tbody")[2].count("<tr") <= ROWS]
+        part.tables += [table for table in TABLE.findall(page) if rows_of(table) <= ROWS]
 
 
 def _exercises(notebook: NotebookNode, links: Links) -> list[str]:
