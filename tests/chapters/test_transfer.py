@@ -19,7 +19,16 @@ from modlib.chapters.transfer.experiment import (
     cells,
     measure,
 )
-from modlib.chapters.transfer.findings import FINDINGS, beyond_chance, filled, found, growth, shared_part
+from modlib.chapters.transfer.findings import (
+    FINDINGS,
+    beyond_chance,
+    by_steps,
+    filled,
+    found,
+    growth,
+    longest,
+    shared_part,
+)
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
 from modlib.tables.schema import records_of
 
@@ -171,6 +180,23 @@ def test_reuse_behind_the_first_layer_is_told_from_sharing_everywhere():
     first = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] != 1, rows["kept"]))
     assert found(first)[0].startswith("Hardly: ")
     assert "more beyond chance (100%)" in found(first)[0]
+
+
+def test_the_networks_with_the_most_steps_are_told_of():
+    few = table(False).assign(steps=500)
+    both = pd.concat([few, table(True)])
+    assert longest(both).equals(table(True))
+    assert found(both) == found(table(True))
+    assert found(few) != found(table(True))
+
+
+def test_steps_are_compared_over_the_tasks_that_all_have():
+    short = table(True).query("task < 4")
+    both = by_steps(pd.concat([short.assign(steps=10_000), table(False)]))
+    assert both.loc[10_000].equals(by_steps(short.assign(steps=10_000)).loc[10_000])
+    assert both.loc[2500].equals(by_steps(table(False).query("task < 4")).loc[2500])
+    assert set(both.index.get_level_values("layer")) == {1, 2, 3, 4}
+    assert by_steps(table(True).head(0)).empty
 
 
 def test_what_is_not_measured_yet_is_not_told():

@@ -27,9 +27,31 @@ def filled(rows: pd.DataFrame) -> pd.Series:
     return rows["used_before"] / rows["size"]
 
 
+def longest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the networks with the most steps a task, whose masks have had the most time to lose weights."""
+    return rows[rows["steps"] == rows["steps"].max()]
+
+
 def of_start(rows: pd.DataFrame, *starts: str) -> pd.DataFrame:
     """Rows after the first task, of networks whose first layer is frozen too, with one of some starts."""
     return rows[rows["start"].isin(starts) & (rows["first_layer"] == FROZEN) & (rows["task"] > 0)]
+
+
+def by_steps(rows: pd.DataFrame) -> pd.DataFrame:
+    """What tasks take where all weights start alike, by steps a task and layer, over the tasks that all have.
+
+    Columns ``part``, the mean of s(t, r), and ``beyond``, sharing beyond chance; one line a number of steps and layer.
+    """
+    rows = of_start(rows, ALIKE)
+    rows = rows[(rows["layer"] > 0) & (rows["task"] <= rows.groupby("steps")["task"].max().min())]
+    kinds = rows.assign(part=shared_part).groupby("steps")
+    parts = {
+        steps: pd.DataFrame(
+            {"part": kind.groupby("layer")["part"].mean(), "beyond": beyond_chance(kind).groupby("layer").mean()}
+        )
+        for steps, kind in kinds
+    }
+    return pd.concat(parts, names=["steps"]) if parts else pd.DataFrame(columns=["part", "beyond"])
 
 
 def by_network(rows: pd.DataFrame, values: pd.Series, *columns: str) -> pd.Series:
@@ -122,6 +144,7 @@ FINDINGS = {
 
 def found(rows: pd.DataFrame) -> Sentences:
     """How much later tasks take from earlier ones, whether they take more as layers fill, or where it is made easy."""
+    rows = longest(rows)
     return _told_shared(of_start(rows, ALIKE)), _told_growth(of_start(rows, ALIKE)), _told_preferred(rows)
 
 
