@@ -84,7 +84,7 @@ def gaps_in_words(rows: pd.DataFrame) -> str:
     """
     gaps = (rows["shuffled_mean"] - rows["ncut"]).groupby([rows["condition"], rows["null"]], sort=False).mean()
     told = []
-    for condition, part in gaps.groupby("condition", sort=False):
-        each = [f"{gap:.2f}".replace("-", MINUS) + f" ({null})" for (_, null), gap in part.items()]
+    for condition, means in gaps.unstack(sort=False).iterrows():
+        each = [f"{gap:.2f}".replace("-", MINUS) + f" ({null})" for null, gap in means.dropna().items()]
         told.append(f"{condition} by {listed(each)}")
     return f"The n-cut of shuffles is on average higher than that of the network: {'; '.join(told)}."
