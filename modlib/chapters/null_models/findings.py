@@ -77,9 +77,8 @@ def _explained(rows: pd.DataFrame) -> str | None:
     places, degree, strength = (told(shares[null]) for null in shares)
     harder = which_way(shares["degree"], "harder to cut than", "easier to cut than", "about as hard to cut as")
     return (
-        f"Shuffles that keep those numbers are {harder} layer shuffles: of the gap between these and the networks they "
-        f"explain a share of {degree}, those that keep sums as well {strength}, and those that keep every zero in its "
-        f"place {places}."
+        f"Shuffles that keep those numbers are {harder} layer shuffles: of the gap down to the networks they explain a "
+        f"share of {degree}, those that keep sums as well {strength}, and those that keep every zero {places}."
     )
 
 
