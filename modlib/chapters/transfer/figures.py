@@ -58,12 +58,13 @@ def sharing_in_words(rows: pd.DataFrame) -> str:
     rows = rows[(rows["layer"] > 0) & (rows["task"] > 0) & (rows["start"] == ALIKE)]
     part = shared_part(rows).groupby([rows["layer"], rows["task"]]).mean().unstack()
     chance = (rows["by_chance"] / rows["kept"]).groupby([rows["layer"], rows["task"]]).mean().unstack()
-    first, last = part.columns[0], part.columns[-1]
-    each = [
-        f"{part.at[layer, first]:.0%} to {part.at[layer, last]:.0%} in layer {layer} "
-        f"(by chance {chance.at[layer, first]:.0%} to {chance.at[layer, last]:.0%})"
-        for layer in part.index
-    ]
+    tasks = sorted({int(task) for task in rows["task"]})
+    ends = {
+        layer: [f"{share[tasks[0]]:.0%} to {share[tasks[-1]]:.0%}" for share in (part.loc[layer], chance.loc[layer])]
+        for layer in sorted(set(rows["layer"]))
+    }
+    each = [f"{shared} in layer {layer} (by chance {blind})" for layer, (shared, blind) in ends.items()]
+    first, last = tasks[0], tasks[-1]
     return f"From task {first + 1} to task {last + 1}, where {LABELS[ALIKE]}, the part goes from {listed(each)}."
 
 
