@@ -173,8 +173,10 @@ ARGUMENTS: dict[str, NAMED] = {
     "masks.parameter_names": {
         "module": linear, "masked": words([("*",), ["*.weight"], ["weight"]]), "unmasked": words([(), ["bias"], ["*"]])
     },
+    "masks.random_mask": {"mask": some.masks, "rng": rng},
     "masks.reuse": {"masks": lists(some.masks, 1, 3)},
     "masks.sharing": {"target": some.masks, "reference": some.masks},
+    "masks.thinned_mask": {"mask": some.masks, "removed": share, "rng": rng},
     "masks.union_before": {"masks": lists(some.masks, 1, 3), "task": few},
     "notions.divided_by_notion": {
         "network": some.networks, "inputs": inputs, "labels": classes, "k": few, "seed": seed, "masks": few_steps,
@@ -300,7 +302,7 @@ ARGUMENTS: dict[str, NAMED] = {
 # They take functions that train or measure, or do all of it, and their own numbers go through the doors of those above.
 NOT_ALONE = {
     *("audits.audit", "audits.read_subject"),
-    *("masks.learn_in_turn", "masks.mask_membership", "masks.regularisation_curve"),
+    *("masks.learn_in_turn", "masks.mask_controls", "masks.mask_membership", "masks.regularisation_curve"),
     *("training.draw_from", "training.eigenvalue_sum"),
     *("training.train_and_prune", "training.train_mlps", "training.train_steps", "training.trained_once"),
 }
