@@ -5,6 +5,7 @@ from .certainty import (
 from .comparison import (
     Agreement as Agreement,
     agreement as agreement,
+    matched_groups as matched_groups,
     similarity_by_chance as similarity_by_chance,
 )
 from .partitions import (

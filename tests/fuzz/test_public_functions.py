@@ -139,9 +139,14 @@ ARGUMENTS: dict[str, NAMED] = {
         "network": some.networks, "layer": few, "sets": unit_sets, "shape": words([(1, 2, 2), (4, 1, 1), (1, 3, 3)]),
         "seed": seed, "settings": lambda choose: ImageSettings(steps=counts(choose)),
     },
-    "communities.agreement": {"first": some.partitions, "second": some.partitions},
+    "communities.agreement": {
+        "first": some.partitions, "second": some.partitions, "groups": one_of(just(None), some.partitions)
+    },
+    "communities.matched_groups": {"levels": some.numbers(8), "size": few},
     "communities.consensus": {"partitions": lists(some.numbers(4, whole=3), 1, 4)},
-    "communities.similarity_by_chance": {"first": some.partitions, "second": some.partitions},
+    "communities.similarity_by_chance": {
+        "first": some.partitions, "second": some.partitions, "groups": one_of(just(None), some.partitions)
+    },
     "communities.adjacency": {"similarity": some.similarities()},
     "communities.effective_number": {"labels": some.partitions},
     "communities.element_similarity": {"first": some.partitions, "second": some.partitions},
