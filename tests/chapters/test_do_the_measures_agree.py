@@ -23,6 +23,7 @@ from modlib.chapters.do_the_measures_agree.findings import (
     rank_correlations,
 )
 from modlib.communities import agreement
+from modlib.communities.certainty import SweepPoint
 from modlib.networks import from_arrays, random_weights, two_functions
 from modlib.notions import NOTIONS
 from modlib.notions.dividing import MASKS
@@ -282,3 +283,12 @@ def test_equal_divisions_have_equal_colours_whatever_the_names_of_their_modules(
     assert np.array_equal(first, second)
     assert len(np.unique(np.asarray(first[0]), axis=0)) == 4
     plt.close("all")
+
+
+def test_a_sweep_is_a_line_a_search_over_the_numbers_of_modules() -> None:
+    points = [SweepPoint(k, float(k), 0.9 if k == 4 else 0.6, 0.4) for k in range(2, 7)]
+    (ax,) = figures.sweeps({"cut": points, "Leiden": points[:2]}).axes
+    assert [len(line.get_xdata()) for line in ax.lines] == [5, 2]
+    first = ax.lines[0]
+    assert first.get_xdata()[first.get_ydata().argmax()] == 4
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cut", "Leiden"]
