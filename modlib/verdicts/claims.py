@@ -64,6 +64,8 @@ WHATEVER = (
     "pruning",
     "clusters",
     "network",
+    "layer",
+    "start",
     "training",
     "regulariser",
     "strength",

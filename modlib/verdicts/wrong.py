@@ -16,9 +16,13 @@ import pandas as pd
 from modlib.chapters import find_experiment
 from modlib.chapters.coherence.experiment import SCORE, VARIANCE
 from modlib.chapters.importance.experiment import DROP, RANGE
+from modlib.chapters.systematic_generalisation.experiment import CONTROL, DIRECT, MASK, SYSTEMATIC
+from modlib.chapters.systematic_generalisation.findings import OUTPUT
+from modlib.chapters.transfer.experiment import ALIKE, OLDER
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, UPSTREAM
 from modlib.data.arithmetic import TASKS
 from modlib.data.mixtures import MIXTURES
+from modlib.data.scan import ACTIONS
 from modlib.zoo.perceptrons import SOURCES
 
 Frames: TypeAlias = dict[str, pd.DataFrame]
@@ -254,7 +258,61 @@ def _agreement_by_chance(frames: Frames, _: np.random.Generator) -> Frames:
     return {name: rows.assign(similarity=rows["by_chance"], mutual_information=0.0) for name in frames}
 
 
+def _all_is_shared(frames: Frames, _: np.random.Generator) -> Frames:
+    """Tasks keep nothing but what earlier ones use."""
+    rows = frames["transfer"]
+    return {"transfer": rows.assign(shared=rows["kept"].where(rows["task"] > 0, 0))}
+
+
+def _turned(column: str) -> Change:
+    """What the last task or layer shares, the first one does, and so on."""
+
+    def change(frames: Frames, _: np.random.Generator) -> Frames:
+        rows = frames["transfer"]
+        told = rows[(rows["task"] > 0) & (rows["layer"] > 0)]
+        group = [*find_experiment("transfer").network_key, *({"task", "layer"} - {column})]
+        ends = told.groupby(group)[column]
+        values = ends.transform("min") + ends.transform("max") - told[column]
+        turned = told.assign(**{column: values})[[*group, column, "shared", "kept"]]
+        return {"transfer": pd.concat([told.drop(columns=["shared", "kept"]).merge(turned), rows.drop(told.index)])}
+
+    return change
+
+
+def _knowledge(study: str, column: str, trained_on: str = "") -> Change:
+    """What the mask for a split knows of it changes places with what another mask, or a network, knows of it."""
+
+    def change(frames: Frames, _: np.random.Generator) -> Frames:
+        rows = frames["systematic-generalisation"].copy()
+        for split in SYSTEMATIC:
+            here = rows["study"].eq(MASK) & rows["trained_on"].eq(split)
+            there = rows["study"].eq(study) & rows["trained_on"].eq(trained_on or split)
+            theirs, ours = (
+                rows[part & rows["layer"].eq(0)].set_index(["network", "seed"])[f"{name}_{split}"]
+                for part, name in ((there, column), (here, "masked"))
+            )
+            for part, name, values in ((here, "masked", theirs), (there, column, ours)):
+                networks = pd.MultiIndex.from_frame(rows.loc[part, ["network", "seed"]])
+                rows.loc[part, f"{name}_{split}"] = values.reindex(networks).to_numpy()
+        return {"systematic-generalisation": rows}
+
+    return change
+
+
+def _actions(frames: Frames, _: np.random.Generator) -> Frames:
+    """What is removed of an action is shown as that of the next one."""
+    rows = frames["systematic-generalisation"]
+    texts = [text.split() for text in rows["removed_by_token"].fillna("").astype(str)]
+    n = len(ACTIONS)
+    return {
+        "systematic-generalisation": rows.assign(
+            removed_by_token=[" ".join([*text[1:n], *text[:1], *text[n:]]) for text in texts]
+        )
+    }
+
+
 UD, WM = ("upstream-downstream",), ("weight-masks",)
+TURN, SCAN = ("transfer",), ("systematic-generalisation",)
 NETWORKS = ("fnn 400-400-200", "fnn 800-800-800-800", "lstm 256")
 FASHION, CIFAR = _swapped(("mnist", "fashion_mnist")), _swapped(("mnist", "cifar10"))
 PARTED = [f"{layout}-{task}" for layout in ("halves", "stack") for task in ("same", "diff")]
@@ -263,6 +321,7 @@ TASKS_PARTED = _swapped(
     *((f"{name} {layout}-same", f"{name} {layout}-diff") for name in FASHION for layout in ("halves", "stack"))
 )
 LAYOUTS = _swapped(*((f"{pair} {MIXTURES[0]}", f"{pair} {MIXTURES[1]}") for pair in SOURCES))
+RECURRENT = "decoder.weight_hh_l0"
 DROPOUT, STAGES = _swapped(("yes", "no")), _swapped(("pruned", "unpruned"))
 PENALTIES, METHODS = _rotated(("none", "l1", "l2")), _swapped(("none", "eigenvalues"))
 MASKS = _swapped(("addition", "multiplication"), ("pair 1", "pair 2"))
@@ -324,5 +383,14 @@ KINDS = (
     Wrong("masks share what chance would", WM, _sharing_by_chance, no_effect=True, about="sharing"),
     Wrong("tasks exchanged", WM, _tasks, about="task"),
     Wrong("notions agree as chance would", AGREE, _agreement_by_chance, no_effect=True),
+    _exchange("starts exchanged", TURN, "start", _swapped((ALIKE, OLDER)), "start"),
+    Wrong("tasks share all that they keep", TURN, _all_is_shared),
+    Wrong("tasks in the opposite order", TURN, _turned("task")),
+    Wrong("layers in the opposite order", TURN, _turned("layer"), about="layer"),
+    Wrong("masks for a split and for all exchanged", SCAN, _knowledge(MASK, "masked", CONTROL), about="mask"),
+    Wrong("masks and networks trained directly exchanged", SCAN, _knowledge(DIRECT, "whole"), about="training"),
+    Wrong("actions exchanged", SCAN, _actions),
+    _exchange("layers exchanged", SCAN, "parameter", _swapped((OUTPUT, RECURRENT))),
+    _exchange("networks exchanged", SCAN, "network", _rotated(("lstm", "transformer", "lstm 200")), "network"),
     Wrong("no class has weights of its own", ("class-removal",), _no_class_of_its_own, no_effect=True),
 )
