@@ -8,7 +8,8 @@ Colours are those of Okabe and Ito, which colour-blind readers can tell apart; m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -286,7 +287,8 @@ def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Table:
     def said(value: object) -> str:
         return f"{value:.{digits}f}" if isinstance(value, float | np.floating) else in_words(value)
 
-    words = dict.fromkeys(rows.select_dtypes(exclude="number").columns, said)
+    words: dict[Any, str | Callable[[object], str] | None] = {}
+    words |= dict.fromkeys(rows.select_dtypes(exclude="number").columns, said)
     styler.hide(axis="index").format(words, precision=digits, na_rep="–", escape="html").set_uuid(name)
     styler.format_index(in_words, escape="html", axis="columns").set_table_attributes(f'class="{AS_IT_IS}"')
     numbers = rows.columns.get_indexer(rows.select_dtypes("number").columns)
