@@ -20,7 +20,7 @@ import nbformat
 from modlib.book import notebooks
 from modlib.book.dependencies import Dependencies
 from modlib.book.outputs import check_quiet, check_shown
-from modlib.book.pages import Page
+from modlib.book.pages import WITHOUT_TORCH, Page
 from modlib.errors import BookError
 from modlib.tables import describe_run
 
@@ -118,7 +118,8 @@ def _execute_page(page: Page, stamp: Mapping[str, str], root: Path) -> tuple[str
     source.metadata["kernelspec"] = notebooks.KERNEL
     nbformat.write(source, working)
     try:
-        seconds = notebooks.execute(working, working, {}, root)
+        without = ["torch"] if page.source.stem in WITHOUT_TORCH else []  # what it says is tried
+        seconds = notebooks.execute(working, working, {}, root, without=without)
         executed = notebooks.read_notebook(working)
         check_quiet(executed, page.name, root)
         check_shown(executed, page.name)

@@ -37,6 +37,7 @@ Value: TypeAlias = bool | int | float | str | list
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # of terminals, in tracebacks
 STARTS = 3  # kernels pick a port before they take it; of two that pick the same one dies as it starts
+HIDE = "from modlib.book.absent import hide; hide({}); del hide"
 BOOLEANS = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -214,7 +215,14 @@ def files_of(chapter: str, root: Path | None = None) -> Path:
     return (root or checkout()) / "_build" / "executed" / "notebooks" / chapter
 
 
-def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: Path, progress: bool = False) -> float:
+def execute(
+    notebook: Path,
+    output: Path,
+    parameters: Mapping[str, Value],
+    cwd: Path,
+    progress: bool = False,
+    without: Sequence[str] = (),
+) -> float:
     """Run a notebook with papermill; returns the seconds it took.
 
     Args:
@@ -223,6 +231,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
         parameters: values that differ from the notebook's own.
         cwd: working directory of the notebook.
         progress: whether to show a progress bar.
+        without: packages that its kernel cannot import, as where they are not installed.
 
     Raises:
         BookError: if a cell raises or is left out, a thread dies, or the kernel does.
@@ -233,6 +242,9 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
 
     logging.getLogger("papermill").setLevel(logging.WARNING)
     output.parent.mkdir(parents=True, exist_ok=True)
+    arguments = ["--log-level=CRITICAL"]  # what a kernel says of its ports and its end is noise
+    if without:
+        arguments.append(f"--IPKernelApp.exec_lines={HIDE.format(', '.join(map(repr, without)))}")
     began = time.perf_counter()
     try:
         for left in reversed(range(STARTS)):
@@ -243,7 +255,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Value], cwd: 
                     dict(parameters),
                     progress_bar=progress,
                     cwd=cwd.resolve(),
-                    extra_arguments=["--log-level=CRITICAL"],  # what a kernel says of its ports and its end is noise
+                    extra_arguments=arguments,
                 )
                 break
             except DeadKernelError:  # after its first cell

@@ -12,11 +12,9 @@ from modlib.book.notebooks import read_notebook
 from modlib.errors import BookError
 
 FOLDERS = ("book", "notebooks")
-# Chapters that run without PyTorch, in the small environment of binder/; their opening boxes say so.
-WITHOUT_TORCH = (
-    *("dropout", "random-datasets", "topology-shuffles", "null-models", "regularisation"),
-    *("importance", "dependencies", "hypothesis-tests"),
-)
+# Chapters that run without PyTorch, in the small environment of binder/: their opening boxes say so, and the book
+# executes them where there is none.
+WITHOUT_TORCH = ("dropout", "random-datasets", "topology-shuffles", "null-models", "hypothesis-tests")
 NO_PAGES = "book/papers"  # notes on what the papers print
 
 

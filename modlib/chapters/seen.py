@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modlib.evidence.metrics import are_below_all_shuffles
-from modlib.evidence.sentences import extremes, listed, share_of
+from modlib.evidence.sentences import MINUS, listed, share_of
 from modlib.graphs.shuffles import ShuffleTest
 from modlib.plots import TITLES
 
@@ -43,37 +43,36 @@ def below_shuffles(rows: pd.DataFrame, k: int) -> str:
         rows: of one null model, one a network, stage and k.
         k: number of clusters.
 
-    >>> row = {"k": 4, "stage": "pruned", "dataset": "mnist", "dropout": "no", "p": 0.02, "n_shuffles": 49}
-    >>> below_shuffles(pd.DataFrame([row | {"ncut": 1.8}, row | {"p": 0.5, "ncut": 1.9}]), 4)[:70]
-    'Networks lower than all of their shuffles: after pruning 1 of 2 on MNI'
+    >>> row = {"k": 4, "stage": "pruned", "dataset": "mnist", "dropout": "no", "n_shuffles": 49}
+    >>> below_shuffles(pd.DataFrame([row | {"p": 0.02}, row | {"p": 0.5}]), 4)
+    'Networks below all of their shuffles: MNIST without dropout, 1 of 2 after pruning.'
     """
     told = []
-    for stage, when in STAGES.items():
-        part = rows[(rows["k"] == k) & (rows["stage"] == stage)]
+    for (dropout, dataset), of_kind in rows[rows["k"] == k].groupby(["dropout", "dataset"], sort=False):
         each = [
-            f"{share_of(are_below_all_shuffles(of_kind))} on {TITLES[str(dataset)]} {DROPOUT[str(dropout)]} (mean "
-            f"n-cut {of_kind['ncut'].mean():.3f})"
-            for (dataset, dropout), of_kind in part.groupby(["dataset", "dropout"], sort=False)
+            f"{share_of(are_below_all_shuffles(part))} {when}"
+            for stage, when in STAGES.items()
+            if len(part := of_kind[of_kind["stage"] == stage])
         ]
-        told += [f"{when} {listed(each)}"] if each else []
-    return f"Networks lower than all of their shuffles: {'; '.join(told)}."
+        told.append(f"{TITLES[str(dataset)]} {DROPOUT[str(dropout)]}, {listed(each)}")
+    return f"Networks below all of their shuffles: {'; '.join(told)}."
 
 
 def z_scores(rows: pd.DataFrame, k: int) -> str:
-    """Which conditions lie highest and lowest in ``modlib.chapters.figures.absolute_and_relative``.
+    """Which conditions lie lowest and highest in ``modlib.chapters.figures.absolute_and_relative``.
 
     Args:
         rows: of one null model, with z, ncut and condition.
         k: number of clusters.
 
     >>> row = {"k": 4, "dataset": "mnist", "condition": "dropout", "z": -3.0, "ncut": 1.8}
-    >>> z_scores(pd.DataFrame([row, row | {"condition": "none", "z": 0.5, "ncut": 2.0}]), 4)
-    'On MNIST the mean Z-score is largest for none, 0.5, and least for dropout, −3.0.'
+    >>> z_scores(pd.DataFrame([row, row | {"condition": "none", "z": 0.5, "ncut": 2.0}]), 4)[-63:]
+    'on MNIST dropout (mean Z −3.0), and least so none (mean Z 0.5).'
     """
     rows = rows[rows["k"] == k].dropna(subset=["z"])
-    each = [
-        f"on {TITLES[str(dataset)]} the mean Z-score is {extremes(part.groupby('condition')['z'].mean(), '.1f')}"
-        for dataset, part in rows.groupby("dataset", sort=False)
-    ]
-    told = "; ".join(each)
-    return f"{told[:1].upper()}{told[1:]}."
+    each = []
+    for dataset, part in rows.groupby("dataset", sort=False):
+        means = part.groupby("condition")["z"].mean().sort_values()
+        conditions = [f"{name} (mean Z {z:.1f})".replace("-", MINUS) for name, z in means.items()]
+        each.append(f"on {TITLES[str(dataset)]} {conditions[0]}, and least so {conditions[-1]}")
+    return f"Most clusterable among their shuffles, so lowest, are {'; '.join(each)}."

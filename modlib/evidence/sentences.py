@@ -74,7 +74,7 @@ def span(values: Iterable[float], form: str) -> str:
 
 
 def ordered(values: Mapping[str, float] | pd.Series, form: str) -> str:
-    """Cases with their numbers, from the largest to the least.
+    """Cases with their numbers, from the largest to the least; apart by semicolons, if cases have several parts.
 
     Args:
         values: by case; those that are no number are left out.
@@ -82,9 +82,12 @@ def ordered(values: Mapping[str, float] | pd.Series, form: str) -> str:
 
     >>> ordered({"MNIST": 0.2, "Fashion-MNIST": 0.5, "CIFAR-10": math.nan}, ".2f")
     '0.50 for Fashion-MNIST and 0.20 for MNIST'
+    >>> ordered({("MNIST", "dropout"): 0.2, ("MNIST", "no dropout"): 0.5}, ".2f")
+    '0.50 for MNIST, no dropout; 0.20 for MNIST, dropout'
     """
     numbers = _by_case(values)
-    return listed([f"{_signed(numbers[case], form)} for {case}" for case in sorted(numbers, key=lambda c: -numbers[c])])
+    told = [f"{_signed(numbers[case], form)} for {case}" for case in sorted(numbers, key=lambda c: -numbers[c])]
+    return "; ".join(told) if any("," in case for case in numbers) else listed(told)
 
 
 def extremes(values: Mapping[str, float] | pd.Series, form: str) -> str:
@@ -95,12 +98,12 @@ def extremes(values: Mapping[str, float] | pd.Series, form: str) -> str:
         form: how a number is written, as ``format`` has it.
 
     >>> extremes({"L1": 0.2, "L2": 0.5, "dropout": 0.3}, ".2f")
-    'largest for L2, 0.50, and least for L1, 0.20'
+    'largest for L2 (0.50) and least for L1 (0.20)'
     """
     numbers = _by_case(values)
     most, least = max(numbers, key=lambda case: numbers[case]), min(numbers, key=lambda case: numbers[case])
     largest, smallest = _signed(numbers[most], form), _signed(numbers[least], form)
-    return f"largest for {most}, {largest}, and least for {least}, {smallest}"
+    return f"largest for {most} ({largest}) and least for {least} ({smallest})"
 
 
 def more_or_less(change: float) -> str:
@@ -153,7 +156,8 @@ def _number(value: float, digits: int) -> str:
 
 
 def _signed(value: float, form: str) -> str:
-    return format(value, form).replace("-", MINUS)
+    text = format(value, form)
+    return text.replace("-", MINUS) if set(text) & set("123456789") else text.lstrip("-")  # no minus before zero
 
 
 def _by_case(values: Mapping[str, float] | pd.Series) -> dict[str, float]:

@@ -71,7 +71,8 @@ def found_box(chapter: str, folder: Path | None = None) -> HTML:
     """
     from IPython.display import HTML
 
-    items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences(chapter, folder))
+    told = dict.fromkeys(sentences(chapter, folder))  # what is not measured yet is said once
+    items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in told)
     sources = "; ".join(_source(name, folder) for name in find_found(chapter)[0])
     return HTML(
         f'<div class="admonition important {AS_IT_IS}"><p class="admonition-title"><strong>What was found</strong></p>'
@@ -83,7 +84,7 @@ def _source(name: str, folder: Path | None) -> str:
     """A table with a link to its rows on GitHub, how many networks it holds, and how much of its plan is missing."""
     experiment, rows = find_experiment(name), stored_rows(name, folder)
     networks = len(rows.drop_duplicates(list(experiment.network_key))) if experiment.network_key else 0
-    parts = [f"{networks} networks" if experiment.network_key else f"{len(rows)} rows"]
+    parts = [f"{networks} network{'s' if networks != 1 else ''}" if experiment.network_key else f"{len(rows)} rows"]
     if missing := len(missing_cells(experiment, PROFILE, folder)):
         parts.append(f"{missing} of {len(experiment.cells(PROFILE))} measurements not made yet")
     return f'<a href="{REPOSITORY}/blob/main/results/{name}.csv">{name}.csv</a> ({", ".join(parts)})'

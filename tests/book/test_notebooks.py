@@ -194,6 +194,13 @@ def test_a_cell_that_raises_fails_the_run_and_keeps_what_was_reached(tmp_path):
     assert (tmp_path / "out.ipynb").exists()
 
 
+def test_a_kernel_without_a_package_cannot_import_it(tmp_path):
+    code = "assert 'hide' not in dir()\nimport csv\nimport colorsys"
+    twin = chapter(tmp_path, code=code).with_suffix(".ipynb")
+    with pytest.raises(BookError, match="No module named 'colorsys', on purpose"):
+        notebooks.execute(twin, tmp_path / "out.ipynb", {}, tmp_path, without=["torch", "colorsys"])
+
+
 @pytest.mark.parametrize(("deaths", "message"), [(2, None), (3, "before replying"), (1, "in cell 2")])
 def test_a_kernel_that_dies_as_it_starts_is_started_again(tmp_path, monkeypatch, deaths, message):
     from nbclient.exceptions import DeadKernelError

@@ -216,7 +216,7 @@ def test_what_is_said_of_weights_and_of_known_modules_follows_the_rows() -> None
     seen = {"two functions in turn": set(NOTIONS) - {"activations"}, "rotated functions": others, IDLE: {"weights"}}
     told = str(found(known(seen))[2])
     assert "8 of 9 notions find two functions" in told
-    assert "rotated: weights and weights within layers;" in told
+    assert "rotated: by weights and weights within layers." in told
     assert told.endswith("do nothing: weights.")
 
 
@@ -228,10 +228,12 @@ def test_a_notion_finds_what_all_of_its_interval_says() -> None:
 
 
 def test_layers_are_compared_with_both_nulls() -> None:
-    table = by_layer(made()).set_index(["first", "second"])
-    assert table.loc[("weights", "masks"), "beyond permuted labels"].startswith("0.21 (")
-    assert table.loc[("weights", "masks"), "beyond the untrained network"].startswith("0.16 (")
-    assert len(table) == len(NOTIONS) * (len(NOTIONS) + 1) / 2
+    rows = pd.concat([made(), made(weights=0.4).assign(layer=2)])
+    table = by_layer(rows, "weights").set_index("second")
+    assert list(table.index) == list(NOTIONS[1:])
+    assert table.loc["masks", ["layer 1", "layer 2"]].tolist() == pytest.approx([0.21, 0.41])
+    assert table.loc["masks", "all layers"].startswith("0.31 (")
+    assert table.loc["masks", "less untrained ones"].startswith("0.26 (")
 
 
 def test_ranks_over_networks_are_those_of_how_modular_each_is_by_every_notion() -> None:
@@ -275,13 +277,18 @@ def test_the_matrix_is_symmetric_and_has_every_notion() -> None:
     plt.close("all")
 
 
-def test_equal_divisions_have_equal_colours_whatever_the_names_of_their_modules() -> None:
+def test_numbers_lose_the_zero_that_their_field_has_no_room_for() -> None:
+    shown = figures.what_is_found(pd.DataFrame([[0.5, -0.1, -0.004, 0.998, 1.0]])).axes[0].texts
+    assert [text.get_text() for text in shown] == [".50", "\N{MINUS SIGN}.10", ".00", "1.00", "1.00"]
+    plt.close("all")
+
+
+def test_equal_divisions_have_equal_shades_whatever_the_names_of_their_modules() -> None:
     labels = np.array([0, 1, 1, 2, 0, -1])
     renamed = np.array([2, 0, 0, 1, 2, -1])
     figure = figures.colourings({"a": [labels, labels], "b": [renamed, labels]}, by="a")
     first, second = (ax.images[0].get_array() for ax in figure.axes)
-    assert np.array_equal(first, second)
-    assert len(np.unique(np.asarray(first[0]), axis=0)) == 4
+    assert first[0].tolist() == second[0].tolist() == [None, 0, 0, 1, 1, 2]
     plt.close("all")
 
 

@@ -106,9 +106,12 @@ def test_a_rate_is_of_all_networks_of_a_condition() -> None:
     assert hypothesis.rate(rows, "test").to_dict() == {"a": 0.1, "b": 0.0}
 
 
-def test_what_is_found_most_and_least_is_named_for_each_case() -> None:
-    table = pd.DataFrame({"weights": [0.9, 0.0], "lesions": [0.1, 0.2]}, index=["planted", "none"])
-    assert agreeing.found_in_words(table) == (
-        "Mutual information with what is known is, for planted, largest for weights, 0.90, and least for lesions, "
-        "0.10; for none, largest for lesions, 0.20, and least for weights, 0.00."
+def test_the_notions_that_find_what_is_known_are_named_for_each_case_or_those_that_do_not() -> None:
+    table = pd.DataFrame(
+        {"weights": [0.9, 0.0, 0.9], "images": [0.1, 0.2, 0.9], "lesions": [0.8, 0.1, 0.9], "masks": [0.3, 0.9, 0.9]},
+        index=["planted", "rotated", "apart"],
     )
+    assert agreeing.found_in_words(table) == (
+        "Found, with mutual information above 0.25: planted by all but images; rotated by masks; apart by all."
+    )
+    assert agreeing.found_in_words(table * 0).endswith("planted by none; rotated by none; apart by none.")

@@ -73,8 +73,9 @@ def test_what_is_said_turns_round_with_the_rows() -> None:
     rows = pd.concat([made(), made("no", ncut=2.3, p=0.5)])
     below, share, without = map(str, found(rows))
     assert below.startswith("Yes: of pruned networks with dropout 3 of 3")
-    assert "degrees explain a share of 0.20" in share
-    assert "0 of 3 that keep its number of weights" in without
+    assert "are easier to cut than layer shuffles" in share
+    assert "they explain a share of 0.20" in share
+    assert "0 of 3 if these keep the number of weights" in without
     turned = rows.assign(dropout=rows["dropout"].map({"yes": "no", "no": "yes"}))
     assert str(found(turned)[0]).startswith("No: of pruned networks with dropout 0 of 3")
     assert found(rows[rows["table"] != "null-models"]) == (None, None, None)
@@ -86,6 +87,8 @@ def test_the_figures_show_every_null_and_network() -> None:
     figure = figures.ncuts_and_nulls(rows)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["yes", "no"]
     assert [len(points.get_offsets()) for points in figure.axes[0].collections] == [3] * (len(NULLS) + 1)
+    told = figures.gaps_in_words(rows[rows["null"] == "degree"])
+    assert told.endswith("higher than that of the network: yes by 0.41 (degree); no by 0.41 (degree).")
     matrix = np.array([[1.0, 0.0, 2.0], [0.0, 0.0, -1.0]])
     shown = figures.matrices({"a": matrix, "b": matrix})
     assert [text.get_text() for text in shown.axes[0].get_xticklabels()] == ["1", "0", "2"]

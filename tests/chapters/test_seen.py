@@ -12,18 +12,21 @@ def rows(**columns: object) -> pd.DataFrame:
     return pd.DataFrame(usual | columns, index=range(2))
 
 
-def test_networks_below_all_their_shuffles_are_counted_by_stage_data_set_and_dropout() -> None:
+def test_networks_below_all_their_shuffles_are_counted_by_data_set_and_dropout_and_by_stage() -> None:
     low, high = rows(), rows(dropout="yes", stage="unpruned", p=[0.02, 0.04])
-    assert seen.below_shuffles(pd.concat([low, high]), 4) == (
-        "Networks lower than all of their shuffles: before pruning 1 of 2 on MNIST with dropout (mean n-cut 2.000); "
-        "after pruning 2 of 2 on MNIST without dropout (mean n-cut 2.000)."
+    after = rows(dropout="yes", p=0.5)
+    assert seen.below_shuffles(pd.concat([low, high, after]), 4) == (
+        "Networks below all of their shuffles: MNIST without dropout, 2 of 2 after pruning; "
+        "MNIST with dropout, 1 of 2 before pruning and 0 of 2 after pruning."
     )
 
 
 def test_other_numbers_of_clusters_are_left_out() -> None:
-    assert "1.000" not in seen.below_shuffles(pd.concat([rows(), rows(k=12, ncut=1.0)]), 4)
+    assert seen.below_shuffles(pd.concat([rows(), rows(k=12, p=0.5)]), 4).endswith("2 of 2 after pruning.")
     scores = pd.concat([rows(z=[-1.0, -2.0], condition=["a", "b"]), rows(k=12, z=5.0, condition="c")])
-    told = "On MNIST the mean Z-score is largest for a, −1.0, and least for b, −2.0."
+    told = (
+        "Most clusterable among their shuffles, so lowest, are on MNIST b (mean Z −2.0), and least so a (mean Z −1.0)."
+    )
     assert seen.z_scores(scores, 4) == told
 
 

@@ -190,6 +190,13 @@ def test_figures_show_what_was_measured():
     assert len(figures.removed_tokens(rows[rows["network"] == "lstm"]).axes[0].patches) == 7
 
 
+def test_the_gaps_are_told_in_words_and_masks_that_are_missing_are_named():
+    rows = table(True)
+    assert figures.gaps_in_words(rows).count("(a random half ") == 3
+    of_control = rows[(rows["study"] != MASK) | ~rows["trained_on"].isin(SYSTEMATIC)]
+    assert figures.gaps_in_words(of_control).count("its own mask is not measured yet") == 3
+
+
 # --- what the scorecard says of wrong rows
 
 

@@ -1,5 +1,7 @@
 """Chapter ``transfer``: the grid, its rows, and what the paper says in words, on rows made true or false."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -198,6 +200,15 @@ def test_steps_are_compared_over_the_tasks_that_all_have():
     assert both.loc[2500].equals(by_steps(table(False).query("task < 4")).loc[2500])
     assert set(both.index.get_level_values("layer")) == {1, 2, 3, 4}
     assert by_steps(table(True).head(0)).empty
+
+
+def test_a_figure_is_told_from_the_second_task_to_the_last_beside_chance():
+    rows = table(True).query("layer in (0, 1)")
+    told = figures.sharing_in_words(rows.assign(shared=rows["by_chance"].where(rows["task"] > 0, 0)))
+    assert told.startswith("From task 2 to task ")
+    ((part, chance),) = re.findall(r"(\d+% to \d+%) in layer 1 \(by chance (\d+% to \d+%)\)", told)
+    assert part == chance
+    assert re.search(r"filled to \d+% \(all weights start alike\)", figures.filling_in_words(rows))
 
 
 def test_what_is_not_measured_yet_is_not_told():

@@ -1,6 +1,6 @@
-"""Figures of the chapter ``do-the-measures-agree``: matrices of notions, and one network in the colours of each.
+"""Figures of the chapter ``do-the-measures-agree``: matrices of notions, and one network in the shades of each.
 
-Colours are those of ``modlib.plots``.
+Shades go from dark to light, so that they are told apart without their colours.
 """
 
 from __future__ import annotations
@@ -11,33 +11,38 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm, to_rgb
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.optimize import linear_sum_assignment
 
-from modlib.chapters.do_the_measures_agree.findings import beyond_chance
+from modlib.chapters.do_the_measures_agree.findings import FOUND, beyond_chance
 from modlib.communities.certainty import SweepPoint
-from modlib.evidence.sentences import extremes
+from modlib.evidence.sentences import listed
 from modlib.notions.names import NOTIONS
 from modlib.plots import MARKERS, PALETTE
 
 ROOT = 0.5  # small numbers are told apart as well
 LIGHT = 0.6  # share of the scale above which a field is light
-PALE, UNPLACED = 0.45, "#FFFFFF"  # every further set of colours is that much paler; a unit that is in no module
 
 
 def notion_matrices(shown: Mapping[str, pd.DataFrame]) -> Figure:
-    """Matrices of notions side by side: how far pairs agree beyond permuted labels, on the diagonal each with itself.
+    """Matrices of notions: how far pairs agree beyond permuted labels, on the diagonal each with itself.
+
+    Two lie beside each other, so that the numbers in their fields can be read.
 
     Args:
         shown: rows of ``do-the-measures-agree`` by title; a field is the mean over their networks and layers.
     """
+    lines = -(-len(shown) // 2)
     figure, axes = plt.subplots(
-        1, len(shown), figsize=(1.4 + 2.6 * len(shown), 4.1), sharey=True, squeeze=False, layout="constrained"
+        lines, 2, figsize=(7.6, 3.2 * lines + 1.1), sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
-    for ax, (title, rows) in zip(axes[0], shown.items(), strict=True):
+    for ax in axes.flat[len(shown) :]:
+        ax.remove()
+    for ax, (title, rows) in zip(axes.flat, shown.items(), strict=False):
         _matrix(ax, _agreement(rows), ROOT)
+        ax.tick_params(labelbottom=True)
         ax.set_title(title, fontsize="small")
     return figure
 
@@ -54,13 +59,13 @@ def what_is_found(table: pd.DataFrame) -> Figure:
 
 
 def found_in_words(table: pd.DataFrame) -> str:
-    """Which notions find most and least of what is known, in each row of ``what_is_found``.
+    """Which notions find what is known, in each row of ``what_is_found``.
 
     Args:
         table: one row a case and a column a notion.
     """
-    each = [f"for {case}, {extremes(row, '.2f')}" for case, row in table.iterrows()]
-    return f"Mutual information with what is known is, {'; '.join(each)}."
+    each = [f"{case} by {_those(row > FOUND)}" for case, row in table.iterrows()]
+    return f"Found, with mutual information above {FOUND:g}: {'; '.join(each)}."
 
 
 def matrices_in_words(shown: Mapping[str, pd.DataFrame]) -> str:
@@ -73,31 +78,33 @@ def matrices_in_words(shown: Mapping[str, pd.DataFrame]) -> str:
     for title, rows in shown.items():
         matrix = _agreement(rows).to_numpy(float)
         own = np.eye(len(matrix), dtype=bool)
-        told.append(f"{title}: {np.nanmean(matrix[~own]):.2f}, and one with itself by {np.nanmean(matrix[own]):.2f}")
-    return f"Two notions agree beyond permuted labels by, on average, {'; '.join(told)}."
+        told.append(f"{title} by {np.nanmean(matrix[~own]):.2f} (itself {np.nanmean(matrix[own]):.2f})")
+    return f"On average a notion agrees with another one, and with itself on other images: {'; '.join(told)}."
 
 
 def colourings(divided: Mapping[str, Sequence[np.ndarray]], by: str) -> Figure:
-    """One network in the colours of every notion: a panel a notion, a strip a hidden layer, units at the same places.
+    """One network in the shades of every notion: a panel a notion, a strip a hidden layer, units at the same places.
 
-    Units are in the order of the modules of one notion. In every other panel a module has the colour of the module of
-    that notion with which it shares most units, as far as each colour is given once.
+    Units are in the order of the modules of one notion, so that its own panel goes from dark to light. In every other
+    panel a module has the shade of the module of that notion with which it shares most units, as far as each shade is
+    given once: the more a panel looks like a staircase, the more its notion agrees.
 
     Args:
         divided: for every notion and hidden layer the labels of its units; -1 for a unit that is in no module.
-        by: the notion whose order and colours it is.
+        by: the notion whose order and shades it is.
     """
-    layers = range(len(divided[by]))
     orders = [np.lexsort((np.arange(len(labels)), labels)) for labels in divided[by]]
     notions = [by, *(notion for notion in divided if notion != by)]
     figure, axes = plt.subplots(len(notions), 1, figsize=(7, 0.3 + 0.52 * len(notions)), layout="constrained")
-    width = max(len(order) for order in orders)
-    for ax, notion in zip(np.atleast_1d(axes), notions, strict=True):
-        image = np.ones((len(orders), width, 3))
-        for layer in layers:
-            matched = _matched(divided[notion][layer], divided[by][layer])
-            image[layer, : len(orders[layer])] = [_colour(label) for label in matched[orders[layer]]]
-        ax.imshow(image, aspect="auto", interpolation="nearest")
+    images = {}
+    for notion in notions:
+        images[notion] = np.full((len(orders), max(map(len, orders))), np.nan)
+        for layer, order in enumerate(orders):
+            matched = _matched(divided[notion][layer], divided[by][layer])[order]
+            images[notion][layer, : len(order)] = np.where(matched < 0, np.nan, matched)
+    most = max(np.nanmax(image) for image in images.values())
+    for ax, (notion, image) in zip(np.atleast_1d(axes), images.items(), strict=True):
+        ax.imshow(image, aspect="auto", interpolation="nearest", cmap="viridis", vmin=0, vmax=most)
         ax.set_ylabel(notion, rotation=0, ha="right", va="center", fontsize="x-small")
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(True)
@@ -136,11 +143,24 @@ def _matrix(ax: Axes, table: pd.DataFrame, power: float = 1.0) -> None:
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             colour = "white" if max(value, 0) ** power < LIGHT else "black"
-            text = f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
-            ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+            ax.text(column, row, _short(value), ha="center", va="center", color=colour, fontsize=8)
     ax.set_xticks(range(table.shape[1]), table.columns, rotation=60, ha="right", fontsize="x-small")
     ax.set_yticks(range(len(table)), table.index, fontsize="x-small")
     ax.tick_params(length=0)
+
+
+def _short(value: float) -> str:
+    """Two decimals, without the zero before them, so that they fit a field."""
+    text = f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
+    return text if abs(value) >= 0.995 else text.replace("0.", ".", 1)
+
+
+def _those(found: pd.Series) -> str:
+    """The notions of which something is true, or but for which it is, whichever are fewer."""
+    yes, no = found.index[found].tolist(), found.index[~found].tolist()
+    if not yes or not no:
+        return "all" if yes else "none"
+    return listed(yes) if len(yes) <= len(no) else f"all but {listed(no)}"
 
 
 def _matched(labels: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -153,11 +173,3 @@ def _matched(labels: np.ndarray, reference: np.ndarray) -> np.ndarray:
     for place, label in enumerate(own):
         renamed[labels == label] = names[place] if place in names else next(unnamed)
     return renamed
-
-
-def _colour(label: int) -> tuple[float, ...]:
-    """The colours of the palette, then paler and paler ones."""
-    if label < 0:
-        return to_rgb(UNPLACED)
-    times, place = divmod(int(label), len(PALETTE))
-    return tuple(1 - (1 - part) * PALE**times for part in to_rgb(PALETTE[place]))

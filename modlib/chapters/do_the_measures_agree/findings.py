@@ -152,25 +152,29 @@ def found_by(samples: dict[str, Sample]) -> list[str]:
     return [notion for notion, sample in samples.items() if interval_of_mean(sample.values)[0] > FOUND]
 
 
-def by_layer(rows: pd.DataFrame) -> pd.DataFrame:
-    """For every hidden layer and pair of notions of pruned networks: agreement beyond either null, in words.
+def by_layer(rows: pd.DataFrame, first: str) -> pd.DataFrame:
+    """Agreement of one notion with those that follow it, in pruned networks, beyond permuted labels.
 
     Args:
         rows: of ``do-the-measures-agree``, of trained and untrained networks.
+        first: the notion.
 
     Returns:
-        A line a layer and pair: ``layer``, ``first``, ``second``; similarity less that of permuted labels, and of this
-        less that of the same networks untrained, each a mean over networks with its 90% interval.
+        A line for each of the other notions, in ``second``: the mean in every ``layer``; over all layers, and less that
+        of the same networks untrained, each in words, with its 90% interval.
     """
-    rows = rows.assign(beyond=beyond_chance(rows))
-    place = ["layer", "first", "second"]
-    wide = rows.pivot_table(index=[*place, *NETWORK], columns="stage", values="beyond").reindex(columns=list(STAGES))
+    rows = rows[(rows["first"] == first) & (rows["second"] != first)].assign(beyond=beyond_chance)
+    wide = rows.pivot_table(index=["second", "layer", *NETWORK], columns="stage", values="beyond")
+    wide = wide.reindex(columns=list(STAGES)).dropna(subset="pruned")
+    wide["gain"] = wide["pruned"] - wide["untrained"]
+    means = wide["pruned"].groupby(["second", "layer"]).mean().unstack()
+    overall = wide.groupby(["second", *NETWORK]).mean()
     lines = []
-    for at, part in wide[wide["pruned"].notna()].groupby(place):
-        samples = sample_of(part["pruned"]), sample_of(part["pruned"] - part["untrained"])
-        nulls = ("beyond permuted labels", "beyond the untrained network")
-        lines.append(dict(zip(place, at, strict=True)) | dict(zip(nulls, map(told, samples), strict=True)))
-    return pd.DataFrame(lines, columns=[*place, "beyond permuted labels", "beyond the untrained network"])
+    for second in (notion for notion in NOTIONS if notion in means.index):
+        samples = {name: sample_of(overall.xs(second)[name]) for name in ("pruned", "gain")}
+        nulls = {"all layers": told(samples["pruned"]), "less untrained ones": told(samples["gain"])}
+        lines.append({"second": second, **means.loc[second].add_prefix("layer ", axis=0), **nulls})
+    return pd.DataFrame(lines)
 
 
 def modularities(rows: pd.DataFrame) -> pd.DataFrame:
@@ -233,9 +237,9 @@ def _answer(rows: pd.DataFrame) -> str | None:
     else:
         answer = "No" if high < NEGLIGIBLE else "Not clearly"
     return (
-        f"{answer}: two notions divide the units of a pruned network's layer {told(two)} more alike than permuted "
-        f"labels would, where one notion agrees with itself on other images by {told(one)}; in untrained networks two "
-        f"notions agree by {told(untrained)}."
+        f"{answer}: in a layer of a pruned network two notions agree by {told(two)} more than permuted labels would, "
+        f"where one notion, asked again with other images, agrees with itself by {told(one)}; in untrained networks "
+        f"two notions agree by {told(untrained)}."
     )
 
 
@@ -262,6 +266,7 @@ def _known(rows: pd.DataFrame) -> str | None:
     blind = [notion for notion in NOTIONS if notion not in still]
     return (
         f"Where modules are known, {len(seen)} of {len(apart)} notions find two functions that share no weights "
-        f"(mutual information above {FOUND:g}); those that do not once hidden layers are rotated: "
-        f"{listed(blind) or 'none'}; those that find strong weights that do nothing: {listed(misled) or 'none'}."
+        f"(mutual information above {FOUND:g}). Not found once hidden layers are rotated: by "
+        f"{listed(blind) or 'none of them'}. Led astray by strong weights that do nothing: "
+        f"{listed(misled) or 'none of them'}."
     )

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from modlib.evidence.sentences import MINUS, listed
 from modlib.plots import MARKERS, NULL_COLOURS
 
 WORDS = {
@@ -73,3 +74,17 @@ def ncuts_and_nulls(rows: pd.DataFrame) -> Figure:
     axes[-1, 0].set_xlabel("n-cut, and mean n-cut of shuffles")
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
     return figure
+
+
+def gaps_in_words(rows: pd.DataFrame) -> str:
+    """How far the shuffles by each null model lie above the networks, in each panel of ``ncuts_and_nulls``.
+
+    Args:
+        rows: as ``ncuts_and_nulls`` takes them.
+    """
+    gaps = (rows["shuffled_mean"] - rows["ncut"]).groupby([rows["condition"], rows["null"]], sort=False).mean()
+    told = []
+    for condition, means in gaps.unstack(sort=False).iterrows():
+        each = [f"{gap:.2f}".replace("-", MINUS) + f" ({null})" for null, gap in means.dropna().items()]
+        told.append(f"{condition} by {listed(each)}")
+    return f"The n-cut of shuffles is on average higher than that of the network: {'; '.join(told)}."

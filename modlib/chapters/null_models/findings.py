@@ -65,8 +65,8 @@ def _below(rows: pd.DataFrame) -> str | None:
     answer = which_way(distance, "Yes", "No", "Not clearly")
     return (
         f"{answer}: of pruned networks with dropout {counts['degree']} have a lower n-cut than each shuffle that keeps "
-        f"every neuron's number of weights, {counts['strength']} than each that keeps their sum as well, and they lie "
-        f"{told(distance)} from the mean of these."
+        f"every neuron's number of weights, and {counts['strength']} than each that keeps their sum as well; their "
+        f"n-cut less the mean of these is {told(distance)}."
     )
 
 
@@ -75,9 +75,10 @@ def _explained(rows: pd.DataFrame) -> str | None:
     if shares["degree"] is None:
         return None
     places, degree, strength = (told(shares[null]) for null in shares)
+    harder = which_way(shares["degree"], "harder to cut than", "easier to cut than", "about as hard to cut as")
     return (
-        f"Of the amount by which their n-cut is below that of layer shuffles, degrees explain a share of {degree}, "
-        f"degrees and strengths {strength}, and which weights are zero {places}."
+        f"Shuffles that keep those numbers are {harder} layer shuffles: of the gap down to the networks they explain a "
+        f"share of {degree}, those that keep sums as well {strength}, and those that keep every zero {places}."
     )
 
 
@@ -85,8 +86,8 @@ def _without_dropout(rows: pd.DataFrame) -> str | None:
     if rows.empty:
         return None
     below = are_below_all_shuffles(rows)
-    counts = [f"{share_of(below[rows['null'] == null])} that keep its {words}" for null, words in KEPT.items()]
-    return f"Without dropout, networks with a lower n-cut than all shuffles: {listed(counts)}."
+    counts = [f"{share_of(below[rows['null'] == null])} if these keep the {words}" for null, words in KEPT.items()]
+    return f"Without dropout, so many networks have a lower n-cut than all of their shuffles: {listed(counts)}."
 
 
 def _p_of_degree(rows: pd.DataFrame) -> Sample | None:

@@ -49,6 +49,23 @@ def accuracy_by_split(rows: pd.DataFrame) -> Figure:
     return figure
 
 
+def gaps_in_words(rows: pd.DataFrame) -> str:
+    """How much a mask of each split loses of what the control answers, over all networks of ``accuracy_by_split``.
+
+    Args:
+        rows: as ``accuracy_by_split`` takes them.
+    """
+    told = []
+    for split, label in SPLITS.items():
+        found = accuracies(rows, split)
+        control, of_split, half = (found[name].mean() for name in (CONTROL, split, HALF))
+        if np.isnan(of_split):
+            told.append(f"{label} {control:.0%} (its own mask is not measured yet)")
+        else:
+            told.append(f"{label} {control:.0%} and {of_split:.0%} (a random half {half:.0%})")
+    return f"With a mask for all commands, and with one for the split, the accuracy is: {'; '.join(told)}."
+
+
 def difference_by_layer(rows: pd.DataFrame, network: str = "lstm") -> Figure:
     """Share of weights on which a mask and the control disagree, by layer and split (the paper's section 4).
 

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from modlib.chapters.transfer.experiment import STARTS
+from modlib.chapters.transfer.experiment import ALIKE, STARTS
 from modlib.chapters.transfer.findings import filled, shared_part
+from modlib.evidence.sentences import listed
 from modlib.plots import MARKERS, PALETTE
 
 LABELS = dict(
@@ -48,6 +49,25 @@ def sharing_by_task(rows: pd.DataFrame) -> Figure:
     return figure
 
 
+def sharing_in_words(rows: pd.DataFrame) -> str:
+    """How much the second task and the last one share, and what chance would, in each panel of ``sharing_by_task``.
+
+    Args:
+        rows: as ``sharing_by_task`` takes them; of several starts, the one where all weights start alike is told.
+    """
+    rows = rows[(rows["layer"] > 0) & (rows["task"] > 0) & (rows["start"] == ALIKE)]
+    part = shared_part(rows).groupby([rows["layer"], rows["task"]]).mean().unstack()
+    chance = (rows["by_chance"] / rows["kept"]).groupby([rows["layer"], rows["task"]]).mean().unstack()
+    tasks = sorted({int(task) for task in rows["task"]})
+    ends = {
+        layer: [f"{share[tasks[0]]:.0%} to {share[tasks[-1]]:.0%}" for share in (part.loc[layer], chance.loc[layer])]
+        for layer in sorted(set(rows["layer"]))
+    }
+    each = [f"{shared} in layer {layer} (by chance {blind})" for layer, (shared, blind) in ends.items()]
+    first, last = tasks[0], tasks[-1]
+    return f"From task {first + 1} to task {last + 1}, where {LABELS[ALIKE]}, the part goes from {listed(each)}."
+
+
 def filling(rows: pd.DataFrame) -> Figure:
     """Share of a layer's weights that are in use before a task, a panel a layer and a colour a start.
 
@@ -66,6 +86,23 @@ def filling(rows: pd.DataFrame) -> Figure:
     figure.supylabel("part of the layer in use", fontsize="small")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
     return figure
+
+
+def filling_in_words(rows: pd.DataFrame) -> str:
+    """How full each layer is before the last task, by start, in the panels of ``filling``.
+
+    Args:
+        rows: as ``filling`` takes them.
+    """
+    rows = rows[(rows["layer"] > 0) & (rows["task"] == rows["task"].max())]
+    full = filled(rows).groupby([rows["start"], rows["layer"]]).mean().unstack()
+    each = [
+        f"{listed([f'{value:.0%}' for value in full.loc[start]])} ({LABELS[start]})"
+        for start in STARTS
+        if start in full.index
+    ]
+    layers = listed([str(layer) for layer in full.columns])
+    return f"Before the last task the layers {layers} are filled to {'; '.join(each)}."
 
 
 def _panels(n: int) -> tuple[Figure, list[Axes]]:
