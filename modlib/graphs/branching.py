@@ -46,7 +46,7 @@ def traced_graph(trace: Trace, batch_norm: BatchNormUse = "fold") -> NeuronGraph
     NeuronGraph(sizes=[4, 3, 2], live=9 of 9, edges=18)
     """
     choice(batch_norm, BATCH_NORM_USES, "batch_norm")
-    kept = _kept(trace)
+    kept = kept_layers(trace)
     number = {layer: i for i, layer in enumerate(kept)}
     parts = []
     for weights in trace.weights:
@@ -54,7 +54,7 @@ def traced_graph(trace: Trace, batch_norm: BatchNormUse = "fold") -> NeuronGraph
         if reads and weights.layer in number:
             if batch_norm == "ignore":
                 reads = {source: sp.csr_array(matrix != 0, dtype=float) for source, matrix in reads.items()}
-            parts.append(Part(number[weights.layer], _matrix(weights, batch_norm), reads))
+            parts.append(Part(number[weights.layer], weight_matrix(weights, batch_norm), reads))
     if not parts:
         raise GraphError(
             f"no two of the layers {', '.join(layer.name for layer in trace.layers)} are joined by weights; expected "
@@ -89,7 +89,7 @@ def _sum(first: Matrix, second: Matrix) -> Matrix:
     return sp.csr_array(first) + sp.csr_array(second)
 
 
-def _kept(trace: Trace) -> list[int]:
+def kept_layers(trace: Trace) -> list[int]:
     """Numbers of the layers whose units are vertices."""
     layers = trace.layers
     if not any(layer.kind == "conv" for layer in layers):
@@ -104,7 +104,7 @@ def _kept(trace: Trace) -> list[int]:
     return [i for i, kept in enumerate(feeds) if kept]
 
 
-def _matrix(weights: Weights, batch_norm: BatchNormUse) -> Matrix:
+def weight_matrix(weights: Weights, batch_norm: BatchNormUse) -> Matrix:
     """Edge weights from all features to all units of a layer."""
     kernel = weights.kernel
     if weights.gain is not None and batch_norm == "fold":
