@@ -1,0 +1,140 @@
+"""What decides the paper's claims on networks for ImageNet, from rows of ``imagenet``.
+
+They were written before any of the rows. Chapter: ``imagenet``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from modlib.chapters.imagenet.experiment import COMPUTED, NAMES, READ
+from modlib.evidence.criteria import Sample
+from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of
+from modlib.evidence.sentences import MINUS, Sentences, listed, share_of, span
+from modlib.zoo.imagenet import KERNELS, RANDOM, TORCHVISION
+
+DEEP = 30  # layers of vertices: more have all but the VGGs and ResNet-18
+MOSTLY = 0.5  # share of an eigenvector between layers, from which on it tells them apart
+
+
+def trained(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of trained networks, those of torchvision's weights where a network has both: they are exact."""
+    exact = rows[rows["weights"] == TORCHVISION]
+    others = rows[(rows["weights"] == KERNELS) & ~rows["network"].isin(exact["network"])]
+    return pd.concat([exact, others])
+
+
+def telling_layers(rows: pd.DataFrame) -> pd.Series:
+    """Share of the eigenvectors of every row, but the constant one, that tell layers apart, in [0, 1]."""
+    shares = [[float(share) > MOSTLY for share in str(text).split()] for text in rows["between_layers"]]
+    return pd.Series([sum(told) / len(told) for told in shares], rows.index, dtype=float)
+
+
+def distance(rows: pd.DataFrame) -> pd.Series:
+    """n-cut less the mean of the shuffles, below 0 if more clusterable."""
+    return rows["ncut"] - rows["shuffled_mean"]
+
+
+def _below(rows: pd.DataFrame) -> Sample | None:
+    """n-cut of trained networks less the mean of their shuffles."""
+    return sample_of(distance(trained(rows)))
+
+
+def _nearly_all(rows: pd.DataFrame) -> Sample | None:
+    """Share of trained networks that at most one shuffle in a hundred equals; p = (r + 1) / (n + 1)."""
+    rows = trained(rows)
+    beaten = (rows["p"] * (rows["n_shuffles"] + 1) - 1).round() <= rows["n_shuffles"] / 100
+    return sample_of(beaten.astype(float))
+
+
+def _deep_by_layers(rows: pd.DataFrame) -> Sample | None:
+    """Share of the eigenvectors of deep networks that tell layers apart, one a network."""
+    return sample_of(telling_layers(rows[rows["layers"] > DEEP]))
+
+
+def _p_of_random(rows: pd.DataFrame) -> Sample | None:
+    """P of networks with random weights."""
+    return sample_of(rows.loc[rows["weights"] == RANDOM, "p"])
+
+
+def _trained_less_random(rows: pd.DataFrame) -> Sample | None:
+    """Distance to the shuffles of trained networks less the mean of random ones of the same architecture."""
+    random = rows[rows["weights"] == RANDOM]
+    usual = distance(random).groupby(random["network"]).mean()
+    rows = trained(rows)
+    return sample_of(distance(rows) - rows["network"].map(usual))
+
+
+def _accuracy(rows: pd.DataFrame) -> Sample | None:
+    return sample_of(rows["accuracy"])
+
+
+FINDINGS = {
+    "top1_acc": Metric("top-1 accuracy, as published", _accuracy, spread=False),
+    "trained_below_shuffles": Metric("n-cut less that of shuffles, trained networks", _below),
+    "beats_nearly_all_shuffles": Metric(
+        "share of networks below 99 of 100 shuffles", _nearly_all, 2, needs=("shuffles_beaten",)
+    ),
+    "deep_by_layers": Metric("share of eigenvectors that tell layers apart", _deep_by_layers, 2),
+    "p_of_random_weights": Metric("p with random weights", _p_of_random),
+    "trained_less_random": Metric(
+        "n-cut less that of shuffles, trained less random weights", _trained_less_random, compares=("weights",)
+    ),
+}
+
+
+def found(rows: pd.DataFrame) -> Sentences:
+    """Whether trained networks are below their shuffles, beside random ones; what clusters are; what drawing does."""
+    read = rows[rows["graph"] == READ]
+    return _told_below(read), _told_layers(read), _told_drawing(rows)
+
+
+def _each(rows: pd.DataFrame, told: Mapping[str, str]) -> str:
+    return listed([f"{NAMES[name]} {told[name]}" for name in NAMES if name in told])
+
+
+def _told_below(rows: pd.DataFrame) -> str | None:
+    ours, random = trained(rows), rows[rows["weights"] == RANDOM]
+    if ours.empty or random.empty:
+        return None
+    below = are_below_all_shuffles(ours)
+    answer = "Yes" if below.all() else "In part" if below.any() else "No"
+    told = {
+        row["network"]: f"({row['ncut']:.3f} against {row['shuffled_mean']:.3f} ± {row['shuffled_sd']:.3f})"
+        for _, row in ours.iterrows()
+    }
+    return (
+        f"{answer}, by the shuffle test: {share_of(below)} trained networks have a lower n-cut at 12 clusters than "
+        f"each of their shuffles, {_each(ours, told)}; of networks with random weights, "
+        f"{share_of(are_below_all_shuffles(random))} have."
+    )
+
+
+def _told_layers(rows: pd.DataFrame) -> str | None:
+    ours = trained(rows)
+    if ours.empty:
+        return None
+    told = {row["network"]: f"{row['layers'] - row['divided_layers']} of {row['layers']}" for _, row in ours.iterrows()}
+    return (
+        "But their clusters are mostly runs of layers, which is not what one means by modules: undivided lie in one "
+        f"cluster, of their layers of channels, in {_each(ours, told)}, and "
+        f"{span(telling_layers(ours), '.0%')} of the eigenvectors tell layers apart and little else."
+    )
+
+
+def _told_drawing(rows: pd.DataFrame) -> str | None:
+    ours = trained(rows).assign(distance=distance)
+    by_graph = ours.pivot(index="network", columns="graph", values="distance")
+    if not {READ, COMPUTED} <= set(by_graph) or (by_graph := by_graph.dropna()).empty:
+        return None
+    told = {str(name): f"{_signed(pair[READ])} and {_signed(pair[COMPUTED])}" for name, pair in by_graph.iterrows()}
+    return (
+        "How a network with branches is drawn matters: from the mean of their shuffles lie, with a vertex for each "
+        f"channel that is read and for each that is computed, {_each(ours, told)}."
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", MINUS)
