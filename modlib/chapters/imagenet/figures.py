@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modlib.chapters.imagenet.experiment import IN_WORDS, NAMES
+from modlib.graphs.neurons import NeuronGraph
 from modlib.plots import MARKERS, PALETTE
 
 
@@ -40,3 +42,19 @@ def _panel(ax: Axes, rows: pd.DataFrame, printed: pd.DataFrame) -> None:
     ax.axhline(0, color="#999999", lw=0.8)
     ax.set_xlabel("n-cut", fontsize="small")
     ax.set_ylabel("Z", fontsize="small")
+
+
+def clusters_of_layers(graph: NeuronGraph, labels: np.ndarray) -> Figure:
+    """Share of each layer's channels in each cluster, a column a layer; clusters by their first layer.
+
+    Args:
+        graph: whose vertices are divided.
+        labels: one cluster a vertex.
+    """
+    shares = pd.crosstab(labels, graph.layer, normalize="columns")
+    order = shares.to_numpy().argmax(axis=1).argsort(kind="stable")
+    figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    image = ax.imshow(shares.to_numpy()[order], cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    figure.colorbar(image, label="share of the layer")
+    ax.set(xlabel="layer", ylabel="cluster")
+    return figure

@@ -12,11 +12,27 @@ import pandas as pd
 from modlib.chapters.imagenet.experiment import COMPUTED, NAMES, READ
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of
+from modlib.evidence.papers import paper_values
 from modlib.evidence.sentences import MINUS, Sentences, listed, share_of, span
 from modlib.zoo.imagenet import KERNELS, RANDOM, TORCHVISION
 
 DEEP = 30  # layers of vertices: more have all but the VGGs and ResNet-18
 MOSTLY = 0.5  # share of an eigenvector between layers, from which on it tells them apart
+
+
+def printed_networks() -> pd.DataFrame:
+    """What table A.11 prints, by network: columns ncut, shuffled_mean, shuffled_sd and p; z follows from them."""
+    table = paper_values("clusterability").query("item == 'table-A.11'")
+    values, sds = (table.pivot(index="row", columns="metric", values=name) for name in ("value", "sd"))
+    found = pd.DataFrame(
+        {
+            "ncut": values["ncut"],
+            "shuffled_mean": values["dist_ncut"],
+            "shuffled_sd": sds["dist_ncut"],
+            "p": values["p_value"],
+        }
+    ).astype(float)
+    return found.assign(z=(found["ncut"] - found["shuffled_mean"]) / found["shuffled_sd"]).reindex(list(NAMES))
 
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:
@@ -73,9 +89,9 @@ def _accuracy(rows: pd.DataFrame) -> Sample | None:
 
 FINDINGS = {
     "top1_acc": Metric("top-1 accuracy, as published", _accuracy, spread=False),
-    "trained_below_shuffles": Metric("n-cut less that of shuffles, trained networks", _below),
+    "trained_below_shuffles": Metric("n-cut less that of shuffles, trained networks", _below, compares=("weights",)),
     "beats_nearly_all_shuffles": Metric(
-        "share of networks below 99 of 100 shuffles", _nearly_all, 2, needs=("shuffles_beaten",)
+        "share of networks below 99 of 100 shuffles", _nearly_all, 2, needs=("shuffles_beaten",), compares=("weights",)
     ),
     "deep_by_layers": Metric("share of eigenvectors that tell layers apart", _deep_by_layers, 2),
     "p_of_random_weights": Metric("p with random weights", _p_of_random),
@@ -91,7 +107,7 @@ def found(rows: pd.DataFrame) -> Sentences:
     return _told_below(read), _told_layers(read), _told_drawing(rows)
 
 
-def _each(rows: pd.DataFrame, told: Mapping[str, str]) -> str:
+def _each(told: Mapping[str, str]) -> str:
     return listed([f"{NAMES[name]} {told[name]}" for name in NAMES if name in told])
 
 
@@ -107,20 +123,22 @@ def _told_below(rows: pd.DataFrame) -> str | None:
     }
     return (
         f"{answer}, by the shuffle test: {share_of(below)} trained networks have a lower n-cut at 12 clusters than "
-        f"each of their shuffles, {_each(ours, told)}; of networks with random weights, "
+        f"each of their shuffles, {_each(told)}; of networks with random weights, "
         f"{share_of(are_below_all_shuffles(random))} have."
     )
 
 
 def _told_layers(rows: pd.DataFrame) -> str | None:
-    ours = trained(rows)
-    if ours.empty:
+    ours, random = trained(rows), rows[rows["weights"] == RANDOM]
+    if ours.empty or random.empty:
         return None
-    told = {row["network"]: f"{row['layers'] - row['divided_layers']} of {row['layers']}" for _, row in ours.iterrows()}
+    shares = telling_layers(ours).groupby(ours["network"]).mean()
+    told = {str(name): f"({share:.0%})" for name, share in shares.items()}
+    much = "Much" if shares.mean() > MOSTLY else "Little"
     return (
-        "But their clusters are mostly runs of layers, which is not what one means by modules: undivided lie in one "
-        f"cluster, of their layers of channels, in {_each(ours, told)}, and "
-        f"{span(telling_layers(ours), '.0%')} of the eigenvectors tell layers apart and little else."
+        f"{much} of it is about layers, which are no modules, and whose part in the n-cut no shuffle changes: of the "
+        f"eigenvectors that make the clusters, these shares tell layers apart: {_each(told)}, and "
+        f"{span(telling_layers(random), '.0%')} in networks with random weights."
     )
 
 
@@ -132,7 +150,7 @@ def _told_drawing(rows: pd.DataFrame) -> str | None:
     told = {str(name): f"{_signed(pair[READ])} and {_signed(pair[COMPUTED])}" for name, pair in by_graph.iterrows()}
     return (
         "How a network with branches is drawn matters: from the mean of their shuffles lie, with a vertex for each "
-        f"channel that is read and for each that is computed, {_each(ours, told)}."
+        f"channel that is read and for each that is computed, {_each(told)}."
     )
 
 
