@@ -1,10 +1,13 @@
 from .certainty import (
     Consensus as Consensus,
+    SweepPoint as SweepPoint,
     consensus as consensus,
+    sweep as sweep,
 )
 from .comparison import (
     Agreement as Agreement,
     agreement as agreement,
+    matched_groups as matched_groups,
     similarity_by_chance as similarity_by_chance,
 )
 from .partitions import (
@@ -17,6 +20,11 @@ from .partitions import (
     leiden as leiden,
     modularity as modularity,
     transferability as transferability,
+)
+from .significance import (
+    ModularityTest as ModularityTest,
+    dealt_similarity as dealt_similarity,
+    modularity_test as modularity_test,
 )
 from .similarity import (
     DOWNSTREAM as DOWNSTREAM,

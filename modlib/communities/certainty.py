@@ -1,17 +1,24 @@
 """How sure is a partition? Several partitions of the same units, such as those of other random starts, put together.
 
-Chapter: ``do-the-measures-agree``.
+And which number of modules, or which resolution, gives partitions that one can be sure of? Chapter:
+``do-the-measures-agree``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 
-from modlib.checks import items, labels as whole_labels
+from modlib.checks import function, generator, items, labels as whole_labels, whole
+from modlib.communities.comparison import agreement
+from modlib.communities.partitions import UNUSED
 from modlib.reprs import BriefRepr
+
+Setting = TypeVar("Setting", int, float)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,3 +81,68 @@ def consensus(partitions: Sequence[np.ndarray]) -> Consensus:
     similarity /= count - 1
     labels = (first, *others)[int(similarity.round(12).argmax())]
     return Consensus(labels, np.mean(known, axis=0), stability / (count * (count - 1) / 2), similarity)
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """How sure partitions are with one setting of a search.
+
+    Attributes:
+        setting: such as the number of clusters, or a resolution.
+        modules: how many modules the partitions have, their mean.
+        similarity: mean element-centric similarity of two of them, in (0, 1].
+        by_chance: what permuted labels would have, in (0, 1].
+    """
+
+    setting: float
+    modules: float
+    similarity: float
+    by_chance: float
+
+    @property
+    def beyond_chance(self) -> float:
+        """Similarity less what permuted labels have, in [-1, 1]."""
+        return self.similarity - self.by_chance
+
+
+def sweep(
+    divide: Callable[[Setting, np.random.Generator], np.ndarray],
+    settings: Sequence[Setting],
+    rng: np.random.Generator,
+    starts: int = 6,
+) -> list[SweepPoint]:
+    """How far partitions from other random starts agree, with every setting of a search.
+
+    A number of modules that is there is found again from any start; one too many splits now this one, now that one.
+    A single module is always found again, so what counts is the similarity beyond chance.
+
+    Args:
+        divide: makes labels, (n,), -1 for no module, of a setting and a generator; such as
+            ``lambda k, rng: cluster(graph, k, rng).labels`` or ``lambda r, rng: leiden(similarity, rng, r).labels``.
+        settings: numbers of clusters, or resolutions.
+        rng: source of all starts.
+        starts: partitions with each setting, at least 2.
+
+    Raises:
+        InputError: if there is no setting, or partitions differ in length.
+
+    Source: none of the papers; stability as a choice of k after Lange et al. (2004). Chapter:
+    ``do-the-measures-agree``.
+
+    >>> def halves(k, rng):
+    ...     return np.arange(6) // 3 if k == 2 else rng.integers(k, size=6)
+    >>> [point.similarity == 1 for point in sweep(halves, [2, 3], np.random.default_rng(0))]
+    [True, False]
+    """
+    function(divide, "divide", "pass one that makes labels of a setting and a generator")
+    settings, rng, starts = items(settings, "settings"), generator(rng), whole(starts, "starts", 2)
+    points = []
+    for setting in settings:
+        found = [whole_labels(divide(setting, rng), "what divide gives", least=UNUSED) for _ in range(starts)]
+        pairs = [agreement(first, second) for first, second in combinations(found, 2)]
+        modules = np.mean([len(np.unique(labels[labels != UNUSED])) for labels in found])
+        similarity, by_chance = (
+            np.mean([getattr(pair, name) for pair in pairs]) for name in ("similarity", "by_chance")
+        )
+        points.append(SweepPoint(setting, float(modules), float(similarity), float(by_chance)))
+    return points

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import array, arrived, flag, generator, labels as whole_labels, whole
+from modlib.checks import array, arrived, flag, generator, labels as whole_labels, real, whole
 from modlib.errors import InputError
 from modlib.processor import compiled
 from modlib.reprs import BriefRepr
@@ -141,15 +141,19 @@ def find_communities(
     return Communities(labels, q, q_start)
 
 
-def leiden(similarity: np.ndarray, rng: np.random.Generator) -> Communities:
+def leiden(similarity: np.ndarray, rng: np.random.Generator, resolution: float = 1.0) -> Communities:
     """The Leiden algorithm, until no iteration raises Q.
+
+    At another resolution r it raises Tr(P^T A P) - r Tr(P^T A 1 1^T A P): communities are smaller where r is larger.
+    The Q that is returned is that of ``modularity`` all the same.
 
     Args:
         similarity: (n, n), see ``adjacency``.
         rng: source of the order in which units are visited.
+        resolution: r, above 0.
 
     Raises:
-        InputError: if the similarity is none.
+        InputError: if the similarity is none, or the resolution is not above 0.
 
     Source: none of the papers; Traag, Waltman and van Eck (2019). Chapter: ``upstream-downstream``.
 
@@ -160,7 +164,7 @@ def leiden(similarity: np.ndarray, rng: np.random.Generator) -> Communities:
     import igraph
     import leidenalg
 
-    rng = generator(rng)
+    rng, resolution = generator(rng), real(resolution, "resolution", above=0)
     part, live, labels = _live_part(similarity)
     if not live.any():
         return Communities(labels, 0.0, 0.0)
@@ -168,8 +172,9 @@ def leiden(similarity: np.ndarray, rng: np.random.Generator) -> Communities:
     graph = igraph.Graph(n=len(part), edges=np.column_stack([first, second]))
     found = leidenalg.find_partition(
         graph,
-        leidenalg.ModularityVertexPartition,
+        leidenalg.RBConfigurationVertexPartition,
         weights=part[first, second],
+        resolution_parameter=resolution,
         n_iterations=-1,
         seed=int(rng.integers(2**31)),
     )

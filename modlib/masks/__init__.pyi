@@ -4,6 +4,12 @@ from .continual import (
     reuse as reuse,
     union_before as union_before,
 )
+from .controls import (
+    Control as Control,
+    mask_controls as mask_controls,
+    random_mask as random_mask,
+    thinned_mask as thinned_mask,
+)
 from .learning import (
     CurvePoint as CurvePoint,
     LearnedMask as LearnedMask,

@@ -19,9 +19,11 @@ from modlib.chapters.do_the_measures_agree.findings import (
     found,
     found_by,
     modularities,
+    of_activity,
     rank_correlations,
 )
 from modlib.communities import agreement
+from modlib.communities.certainty import SweepPoint
 from modlib.networks import from_arrays, random_weights, two_functions
 from modlib.notions import NOTIONS
 from modlib.notions.dividing import MASKS
@@ -85,7 +87,8 @@ def test_rows_compare_every_pair_on_different_images_and_each_notion_with_itself
     x = np.random.default_rng(0).normal(size=(60, 6))
     y = network.answers(x)
     halves = experiment.halves_divided(network, x, y, 30, 2, 0, FEW)
-    rows = pd.DataFrame(experiment.agreement_rows(halves, 2))
+    groups = [np.arange(len(part.labels)) // 3 for part in halves[0]["weights"]]
+    rows = pd.DataFrame(experiment.agreement_rows(halves, 2, groups))
     assert len(rows) == 2 * len(NOTIONS) * (len(NOTIONS) + 1) / 2
     assert not rows.duplicated(list(experiment.ROW_KEY)).any()
     assert {*experiment.COLUMNS} - {*experiment.CELL_KEY, "mask_steps", "test_accuracy"} == {*rows.columns}
@@ -94,10 +97,44 @@ def test_rows_compare_every_pair_on_different_images_and_each_notion_with_itself
         agreement(halves[a]["activations"][1].labels, halves[1 - a]["upstream"][1].labels).similarity for a in (0, 1)
     ]
     assert row["similarity"] == pytest.approx(np.mean(pairs), abs=1e-5)
+    matched = [
+        agreement(halves[a]["activations"][1].labels, halves[1 - a]["upstream"][1].labels, groups[1]).by_chance
+        for a in (0, 1)
+    ]
+    assert row["by_matched_chance"] == pytest.approx(np.mean(matched), abs=1e-5)
     same = rows[rows["first"] == rows["second"]].set_index(["first", "layer"])
     labels = [half["images"][0].labels for half in halves]
     assert same.loc[("images", 1), "similarity"] == pytest.approx(agreement(*labels).similarity, abs=1e-5)
     assert same["q"].notna().groupby("first").all().sum() == len(NOTIONS) - 2
+
+
+def test_what_goes_with_activity_is_told_from_what_does_not() -> None:
+    rows = pd.DataFrame(
+        [
+            {
+                "dataset": "mnist",
+                "dropout": "yes",
+                "seed": seed,
+                "stage": stage,
+                "layer": 1,
+                "first": first,
+                "second": second,
+                "similarity": 0.5 + 0.01 * seed,
+                "by_chance": 0.3,
+                "by_matched_chance": matched,
+            }
+            for seed in range(3)
+            for stage, matched in (("pruned", 0.4), ("untrained", 0.3), ("unpruned", None))
+            for first, second in (("weights", "images"), ("images", "images"), ("weights", FUNCTIONS))
+        ]
+    )
+    found = of_activity(rows).set_index("stage")
+    assert found.index.tolist() == ["pruned", "untrained"]
+    assert found["networks"].tolist() == [3, 3]
+    assert found["by activity"].tolist() == ["48%", "0%"]
+    assert found.loc["pruned", "beyond permuted labels"].startswith("0.21")
+    assert found.loc["pruned", "beyond those of like activity"].startswith("0.11")
+    assert of_activity(rows.query("stage == 'unpruned'")).empty
 
 
 def test_the_two_halves_share_no_image_and_are_found_again() -> None:
@@ -246,3 +283,12 @@ def test_equal_divisions_have_equal_colours_whatever_the_names_of_their_modules(
     assert np.array_equal(first, second)
     assert len(np.unique(np.asarray(first[0]), axis=0)) == 4
     plt.close("all")
+
+
+def test_a_sweep_is_a_line_a_search_over_the_numbers_of_modules() -> None:
+    points = [SweepPoint(k, float(k), 0.9 if k == 4 else 0.6, 0.4) for k in range(2, 7)]
+    (ax,) = figures.sweeps({"cut": points, "Leiden": points[:2]}).axes
+    assert [len(line.get_xdata()) for line in ax.lines] == [5, 2]
+    first = ax.lines[0]
+    assert first.get_xdata()[first.get_ydata().argmax()] == 4
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cut", "Leiden"]

@@ -5,8 +5,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from modlib.communities import consensus, element_similarity, leiden
+from modlib.communities import agreement, consensus, element_similarity, leiden, sweep
 from modlib.errors import InputError
+from modlib.graphs import cluster
 
 
 def partitions(rng: np.random.Generator, n: int = 5, units: int = 20) -> list[np.ndarray]:
@@ -59,3 +60,46 @@ def test_one_partition_alone_and_other_lengths_are_refused() -> None:
         consensus([[0, 1]])
     with pytest.raises(InputError, match=r"partitions\[1\]"):
         consensus([[0, 1], [0, 1, 1]])
+
+
+def planted(rng: np.random.Generator, modules: int = 4, size: int = 12) -> np.ndarray:
+    """Similarities that are higher within modules, with noise."""
+    inside = np.kron(np.eye(modules), np.ones((size, size)))
+    noise = rng.random(inside.shape) * 0.4
+    return inside + noise + noise.T
+
+
+def test_the_planted_number_of_modules_is_the_one_that_is_found_again() -> None:
+    graph = planted(np.random.default_rng(0))
+    np.fill_diagonal(graph, 0)
+    points = sweep(lambda k, rng: cluster(graph, k, rng, n_init=1).labels, range(2, 9), np.random.default_rng(1))
+    assert [point.setting for point in points] == list(range(2, 9))
+    best = max(points, key=lambda point: point.beyond_chance)
+    assert (best.setting, best.similarity, best.modules) == (4, 1.0, 4.0)
+
+
+def test_a_point_is_the_mean_over_pairs_of_starts() -> None:
+    parts = partitions(np.random.default_rng(5), 3)
+    given = iter(parts)
+    (point,) = sweep(lambda _, __: next(given), [1.0], np.random.default_rng(0), 3)
+    pairs = [agreement(first, second) for first, second in combinations(parts, 2)]
+    assert point.similarity == pytest.approx(np.mean([pair.similarity for pair in pairs]))
+    assert point.by_chance == pytest.approx(np.mean([pair.by_chance for pair in pairs]))
+    assert point.modules == 3
+
+
+def test_a_higher_resolution_finds_more_and_smaller_communities() -> None:
+    graph = planted(np.random.default_rng(2))
+    points = sweep(
+        lambda resolution, rng: leiden(graph, rng, resolution).labels, [0.3, 1.0, 4.0], np.random.default_rng(3), 3
+    )
+    assert [point.modules for point in points][:2] == [1, 4]
+    assert points[2].modules > 10
+    assert points[0].beyond_chance == pytest.approx(0), "a single community is always found again"
+    with pytest.raises(InputError, match="resolution"):
+        leiden(graph, np.random.default_rng(0), 0)
+
+
+def test_partitions_of_other_units_are_no_sweep() -> None:
+    with pytest.raises(InputError, match="second"):
+        sweep(lambda k, rng: np.zeros(rng.integers(3, 90), dtype=int), [2], np.random.default_rng(0))

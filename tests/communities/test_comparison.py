@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from modlib.communities import agreement, element_similarity, similarity_by_chance
+from modlib.communities import agreement, element_similarity, matched_groups, similarity_by_chance
 from modlib.errors import InputError
 
 LABELS = st.lists(st.integers(0, 3), min_size=1, max_size=12)
@@ -16,6 +16,46 @@ def test_the_level_of_chance_is_the_mean_over_all_permutations() -> None:
     drawn = [element_similarity(first, rng.permutation(second)) for _ in range(2000)]
     error = np.std(drawn) / np.sqrt(len(drawn))
     assert similarity_by_chance(first, second) == pytest.approx(np.mean(drawn), abs=4 * error)
+
+
+def test_within_groups_it_is_the_mean_over_permutations_within_groups() -> None:
+    rng = np.random.default_rng(2)
+    first, second, groups = (rng.integers(k, size=24) for k in (3, 4, 3))
+
+    def dealt() -> np.ndarray:
+        labels = second.copy()
+        for group in range(3):
+            labels[groups == group] = rng.permutation(labels[groups == group])
+        return labels
+
+    drawn = [element_similarity(first, dealt()) for _ in range(3000)]
+    error = np.std(drawn) / np.sqrt(len(drawn))
+    assert similarity_by_chance(first, second, groups) == pytest.approx(np.mean(drawn), abs=4 * error)
+    assert similarity_by_chance(first, second, np.zeros(24, int)) == similarity_by_chance(first, second)
+
+
+def test_divisions_by_activity_alone_agree_no_more_than_matched_ones_would() -> None:
+    # Both divide units by how active they are, with mistakes: like units within a group say nothing of each other.
+    rng = np.random.default_rng(3)
+    levels = rng.random(240)
+    groups = matched_groups(levels, 24)
+    first, second = (np.where(rng.random(240) < 0.2, rng.integers(5, size=240), groups // 2) for _ in range(2))
+    found = agreement(first, second), agreement(first, second, groups)
+    assert found[0].similarity == found[1].similarity
+    assert found[0].beyond_chance > 0.3
+    assert abs(found[1].beyond_chance) < 0.03
+    # What goes with something else as well is still seen.
+    modules = np.arange(240) % 4
+    assert agreement(modules, modules, groups).beyond_chance > 0.5
+
+
+@pytest.mark.parametrize(("n", "size", "sizes"), [(10, 5, [5, 5]), (11, 5, [5, 6]), (3, 5, [3]), (4, 1, [1, 1, 1, 1])])
+def test_groups_are_of_equal_size_and_in_order(n: int, size: int, sizes: list[int]) -> None:
+    levels = np.random.default_rng(4).random(n)
+    groups = matched_groups(levels, size)
+    assert np.bincount(groups).tolist() == sizes
+    assert (np.diff(groups[np.argsort(levels)]) >= 0).all()
+    assert matched_groups(np.ones(n), size).tolist() == sorted(groups)
 
 
 @pytest.mark.parametrize("n", [2, 5, 100])
@@ -58,6 +98,7 @@ def test_random_labels_agree_as_chance_says_on_average() -> None:
 def test_units_in_no_cluster_are_left_out() -> None:
     first, second = np.array([0, 0, 1, 1, -1, -1]), np.array([1, 1, 0, 0, -1, 0])
     assert agreement(first, second) == agreement(first[:4], second[:4])
+    assert agreement(first, second, np.arange(6) // 2) == agreement(first[:4], second[:4], np.arange(4) // 2)
     assert agreement(np.full(3, -1), np.arange(3)).units == 0
     assert agreement(np.full(3, -1), np.arange(3)).beyond_chance == 0
 
@@ -71,5 +112,7 @@ def test_other_lengths_and_other_labels_are_refused() -> None:
         agreement([0, 1], [0, 1, 1])
     with pytest.raises(InputError, match="at least"):
         agreement([0, -2], [0, 1])
+    with pytest.raises(InputError, match="groups"):
+        agreement([0, 1], [0, 1], [0])
     with pytest.raises(InputError, match="first"):
         similarity_by_chance([0.5, 1], [0, 1])

@@ -144,16 +144,23 @@ ARGUMENTS: dict[str, NAMED] = {
         "network": some.networks, "layer": few, "sets": unit_sets, "shape": words([(1, 2, 2), (4, 1, 1), (1, 3, 3)]),
         "seed": seed, "settings": lambda choose: ImageSettings(steps=counts(choose)),
     },
-    "communities.agreement": {"first": some.partitions, "second": some.partitions},
+    "communities.agreement": {
+        "first": some.partitions, "second": some.partitions, "groups": one_of(just(None), some.partitions)
+    },
+    "communities.matched_groups": {"levels": some.numbers(8), "size": few},
     "communities.consensus": {"partitions": lists(some.numbers(4, whole=3), 1, 4)},
-    "communities.similarity_by_chance": {"first": some.partitions, "second": some.partitions},
+    "communities.similarity_by_chance": {
+        "first": some.partitions, "second": some.partitions, "groups": one_of(just(None), some.partitions)
+    },
     "communities.adjacency": {"similarity": some.similarities()},
     "communities.effective_number": {"labels": some.partitions},
     "communities.element_similarity": {"first": some.partitions, "second": some.partitions},
     "communities.find_communities": {
         "similarity": some.similarities(), "rng": rng, "steps": words([0, 1, 200]), "spectral_start": flag
     },
-    "communities.leiden": {"similarity": some.similarities(), "rng": rng},
+    "communities.dealt_similarity": {"similarity": some.similarities(), "rng": rng},
+    "communities.leiden": {"similarity": some.similarities(), "rng": rng, "resolution": share},
+    "communities.modularity_test": {"similarity": some.similarities(), "rng": rng, "n_null": counts},
     "communities.modularity": {"similarity": some.similarities(5), "labels": some.numbers(5, whole=3)},
     "communities.similarities": {
         "model": some.networks, "inputs": inputs, "labels": classes, "layers": words([None, ["1"], ["x"]])
@@ -178,8 +185,10 @@ ARGUMENTS: dict[str, NAMED] = {
     "masks.parameter_names": {
         "module": linear, "masked": words([("*",), ["*.weight"], ["weight"]]), "unmasked": words([(), ["bias"], ["*"]])
     },
+    "masks.random_mask": {"mask": some.masks, "rng": rng},
     "masks.reuse": {"masks": lists(some.masks, 1, 3)},
     "masks.sharing": {"target": some.masks, "reference": some.masks},
+    "masks.thinned_mask": {"mask": some.masks, "removed": share, "rng": rng},
     "masks.union_before": {"masks": lists(some.masks, 1, 3), "task": few},
     "notions.divided_by_notion": {
         "network": some.networks, "inputs": inputs, "labels": classes, "k": few, "seed": seed, "masks": few_steps,
@@ -304,14 +313,14 @@ ARGUMENTS: dict[str, NAMED] = {
 
 # They take functions that train or measure, or do all of it, and their own numbers go through the doors of those above.
 NOT_ALONE = {
-    *("audits.audit", "audits.read_subject"),
-    *("masks.learn_in_turn", "masks.mask_membership", "masks.regularisation_curve"),
+    *("audits.audit", "audits.read_subject", "communities.sweep"),
+    *("masks.learn_in_turn", "masks.mask_controls", "masks.mask_membership", "masks.regularisation_curve"),
     *("training.draw_from", "training.eigenvalue_sum"),
     *("training.train_and_prune", "training.train_mlps", "training.train_steps", "training.trained_once"),
 }
 TENTH = {  # a call takes milliseconds
     *("communities.agreement", "communities.consensus", "communities.element_similarity"),
-    *("communities.transferability", "data.commands", "data.polynomial_values"),
+    *("communities.modularity_test", "communities.transferability", "data.commands", "data.polynomial_values"),
     *("graphs.chain_graph", "graphs.cluster", "graphs.cluster_for_each_k", "graphs.clusters_of"),
     *(
         "graphs.consumer_graph",
@@ -336,7 +345,14 @@ HUNDREDTH = {  # they train, shuffle, load data, or make a large network
     *("networks.vgg16", "responses.visualise"),
 }
 NAN = {  # where a docstring says so: what has no spread, no length or no weight
-    *("stats.z_score", "stats.cohens_d", "responses.likeness", "responses.one_sidedness", "responses.visualise"),
+    *(
+        "communities.modularity_test",
+        "stats.z_score",
+        "stats.cohens_d",
+        "responses.likeness",
+        "responses.one_sidedness",
+        "responses.visualise",
+    ),
     *("masks.sharing", "masks.intersection_over_union", "masks.reuse"),
     "networks.Weights",  # a graph refuses those that are not finite
     "training.Steps",  # its clip may be infinite

@@ -106,6 +106,7 @@ COLUMNS = {
     "mutual_information": number(most=1),
     "q": optional(number(-1, 1)),
     "test_accuracy": optional(SHARE),
+    "by_matched_chance": optional(SHARE),
 }
 # Elsewhere than on one kind of machine, training drifts, and a search may end elsewhere.
 TOLERANCE = {
@@ -117,6 +118,7 @@ TOLERANCE = {
     "mutual_information": 0.2,
     "q": 0.1,
     "test_accuracy": 0.0005,
+    "by_matched_chance": 0.15,
 }
 
 
@@ -151,16 +153,28 @@ def measure(cell: Cell) -> list[Row]:
         rows, accuracy = case_rows(CASES[cell["dataset"]], seed, masks), None
     else:
         network, accuracy, x, y = _trained(cell["dataset"], cell["dropout"] == "yes", seed, cell["stage"])
-        rows = agreement_rows(halves_divided(network, x, y, plan.images, K, seed, masks), K)
+        halves = halves_divided(network, x, y, plan.images, K, seed, masks)
+        rows = agreement_rows(halves, K, activity_groups(network, x))
     return [{**row, "mask_steps": plan.mask_steps, "test_accuracy": accuracy} for row in rows]
 
 
-def agreement_rows(halves: Sequence[Mapping[str, Sequence[Division]]], k: int) -> list[Row]:
+def activity_groups(network: Network, x: np.ndarray) -> list[np.ndarray]:
+    """For every hidden layer, units in groups of like mean activity on some images."""
+    from modlib.communities.comparison import matched_groups
+    from modlib.responses.activations import hidden_activities
+
+    return [matched_groups(activity.mean(axis=0)) for activity in hidden_activities(network, x)]
+
+
+def agreement_rows(
+    halves: Sequence[Mapping[str, Sequence[Division]]], k: int, groups: Sequence[np.ndarray]
+) -> list[Row]:
     """For every hidden layer and pair of notions, how far they agree on different images.
 
     Args:
         halves: what ``halves_divided`` gives.
         k: number of clusters, which is stored.
+        groups: see ``activity_groups``.
     """
     first, second = halves
     rows = []
@@ -170,7 +184,7 @@ def agreement_rows(halves: Sequence[Mapping[str, Sequence[Division]]], k: int) -
             if one != other:
                 pairs.append((first[other][layer], second[one][layer]))
             q = first[one][layer].q if one == other else None
-            row = _compared([(a.labels, b.labels) for a, b in pairs])
+            row = _compared([(a.labels, b.labels) for a, b in pairs], groups[layer])
             rows.append({"layer": layer + 1, "first": one, "second": other, "k": k, **row, "q": _rounded(q)})
     return rows
 
@@ -220,16 +234,18 @@ def case_rows(case: Case, seed: int, masks: MaskSettings) -> list[Row]:
     ]
 
 
-def _compared(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Row:
-    """Mean agreement of some pairs of partitions."""
+def _compared(pairs: Sequence[tuple[np.ndarray, np.ndarray]], groups: np.ndarray | None = None) -> Row:
+    """Mean agreement of some pairs of partitions, beside permuted labels and, if there are groups, within these."""
     from modlib.communities.comparison import agreement
 
     found = [agreement(*pair) for pair in pairs]
+    matched = None if groups is None else float(np.mean([agreement(*pair, groups).by_chance for pair in pairs]))
     return {
         "units": float(np.mean([one.units for one in found])),
         "similarity": round(float(np.mean([one.similarity for one in found])), 5),
         "by_chance": round(float(np.mean([one.by_chance for one in found])), 5),
         "mutual_information": round(float(np.mean([one.mutual_information for one in found])), 5),
+        "by_matched_chance": _rounded(matched),
     }
 
 
@@ -262,5 +278,5 @@ def describe(rows: Mapping[str, str]) -> str:
 
 EXPERIMENT = Experiment(
     "do-the-measures-agree", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, {"mask_steps": 200}, columns=COLUMNS,
-    network_key=("dataset", "dropout", "seed"), describe=describe,
+    network_key=("dataset", "dropout", "seed"), describe=describe, added={"by_matched_chance": None},
 )  # fmt: skip

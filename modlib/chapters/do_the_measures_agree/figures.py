@@ -13,12 +13,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.optimize import linear_sum_assignment
 
 from modlib.chapters.do_the_measures_agree.findings import beyond_chance
+from modlib.communities.certainty import SweepPoint
 from modlib.evidence.sentences import extremes
 from modlib.notions.names import NOTIONS
-from modlib.plots import PALETTE
+from modlib.plots import MARKERS, PALETTE
 
 ROOT = 0.5  # small numbers are told apart as well
 LIGHT = 0.6  # share of the scale above which a field is light
@@ -100,6 +102,22 @@ def colourings(divided: Mapping[str, Sequence[np.ndarray]], by: str) -> Figure:
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(True)
     axes[-1].set_xlabel(f"units of each hidden layer, in the order of {by}; first layer on top", fontsize="x-small")
+    return figure
+
+
+def sweeps(found: Mapping[str, Sequence[SweepPoint]]) -> Figure:
+    """How far divisions from other starts agree beyond chance, against how many modules they have; a line a search.
+
+    Args:
+        found: see ``modlib.communities.sweep``, by name of the search.
+    """
+    figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    for (name, points), colour, marker in zip(found.items(), PALETTE, MARKERS, strict=False):
+        modules, beyond = ([getattr(point, of) for point in points] for of in ("modules", "beyond_chance"))
+        ax.plot(modules, beyond, color=colour, marker=marker, ms=5, lw=1.2, label=name)
+    ax.set(xlabel="modules", ylabel="similarity beyond chance", ylim=(-0.03, 1.03))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(fontsize="small")
     return figure
 
 

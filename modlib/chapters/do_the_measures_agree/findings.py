@@ -6,6 +6,7 @@ What is compared is the element-centric similarity of two divisions of a layer l
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, told
 from modlib.notions.names import NOTIONS
 
+Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 TABLES = ("do-the-measures-agree", "clusterability", "dropout", "importance")
 FUNCTIONAL = NOTIONS[2:]  # notions of what units do
 NETWORK = ["dataset", "dropout", "seed"]
@@ -56,7 +58,36 @@ def between(rows: pd.DataFrame) -> pd.Series:
     return _by_network(rows[(rows["first"] != rows["second"]) & rows["second"].isin(NOTIONS)])
 
 
-def _of_stage(values: pd.Series, stage: str) -> pd.Series:
+def of_activity(rows: pd.DataFrame) -> pd.DataFrame:
+    """How far two different notions agree beyond either kind of permuted labels, in words, by stage.
+
+    Args:
+        rows: of ``do-the-measures-agree``; those without the second null, which older ones lack, are left out.
+
+    Returns:
+        A line a stage: ``networks``; similarity less that of labels permuted among all units of a layer, and among
+        those of like activity, means over networks with their 90% intervals; and ``by activity``, the part of the first
+        that the second takes away.
+    """
+    rows = rows[(rows["first"] != rows["second"]) & rows["second"].isin(NOTIONS) & rows["by_matched_chance"].notna()]
+    rows = rows.assign(beyond=beyond_chance(rows), matched=rows["similarity"] - rows["by_matched_chance"])
+    means = rows.groupby([*NETWORK, "stage"])[["beyond", "matched"]].mean()
+    lines = []
+    for stage in [stage for stage in STAGES if len(_of_stage(means, stage))]:
+        found = _of_stage(means, stage)
+        lines.append(
+            {
+                "stage": stage,
+                "networks": len(found),
+                "beyond permuted labels": told(sample_of(found["beyond"])),
+                "beyond those of like activity": told(sample_of(found["matched"])),
+                "by activity": f"{1 - found['matched'].mean() / found['beyond'].mean():.0%}",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _of_stage(values: Frame, stage: str) -> Frame:
     return values[values.index.get_level_values("stage") == stage].droplevel("stage")
 
 
