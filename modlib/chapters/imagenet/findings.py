@@ -143,14 +143,19 @@ def _told_layers(rows: pd.DataFrame) -> str | None:
 
 
 def _told_drawing(rows: pd.DataFrame) -> str | None:
-    ours = trained(rows).assign(distance=distance)
-    by_graph = ours.pivot(index="network", columns="graph", values="distance")
-    if not {READ, COMPUTED} <= set(by_graph) or (by_graph := by_graph.dropna()).empty:
+    ours = trained(rows)
+    by_graph = {graph: ours[ours["graph"] == graph].set_index("network") for graph in (READ, COMPUTED)}
+    networks = by_graph[READ].index.intersection(by_graph[COMPUTED].index)
+    if networks.empty:
         return None
-    told = {str(name): f"{_signed(pair[READ])} and {_signed(pair[COMPUTED])}" for name, pair in by_graph.iterrows()}
+    read, computed = (by_graph[graph].loc[networks] for graph in (READ, COMPUTED))
+    below = are_below_all_shuffles(computed)
+    told = {str(name): f"{_signed(distance(computed)[name])}, not {_signed(distance(read)[name])}" for name in networks}
+    verb = "decides" if (are_below_all_shuffles(read) != below).any() else "does not decide"
     return (
-        "How a network with branches is drawn matters: from the mean of their shuffles lie, with a vertex for each "
-        f"channel that is read and for each that is computed, {_each(told)}."
+        f"How a network with branches is drawn {verb} that: with a vertex for every channel that is computed, "
+        f"not for each that is read, {share_of(below)} trained networks lie below each of their "
+        f"shuffles; from the mean of these lie {_each(told)}."
     )
 
 
