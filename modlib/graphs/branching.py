@@ -62,10 +62,7 @@ def traced_graph(trace: Trace, batch_norm: BatchNormUse = "fold") -> NeuronGraph
         )
     names = tuple(trace.layers[layer].name for layer in kept)
     graph = replace(joined([trace.layers[layer].size for layer in kept], parts), names=names)
-    normalised = any(weights.gain is not None for weights in trace.weights)
-    read = (matrix.data for weights in trace.weights for matrix in weights.reads.values())
-    normalised |= not all(np.allclose(gains, 1, rtol=1e-12) for gains in read)
-    return replace(graph, batch_norm=batch_norm) if normalised else graph
+    return replace(graph, batch_norm=batch_norm) if has_gains(trace) else graph
 
 
 def joined(sizes: Sequence[int], parts: Sequence[Part]) -> NeuronGraph:
@@ -87,6 +84,14 @@ def _sum(first: Matrix, second: Matrix) -> Matrix:
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         return first + second
     return sp.csr_array(first) + sp.csr_array(second)
+
+
+def has_gains(trace: Trace) -> bool:
+    """Whether norms or constants multiply anything on the way."""
+    read = (matrix.data for weights in trace.weights for matrix in weights.reads.values())
+    return any(weights.gain is not None for weights in trace.weights) or not all(
+        np.allclose(gains, 1, rtol=1e-12) for gains in read
+    )
 
 
 def kept_layers(trace: Trace) -> list[int]:

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from modlib.checks import choice, instance
 from modlib.errors import GraphError
-from modlib.graphs.branching import joined, kept_layers, weight_matrix
+from modlib.graphs.branching import has_gains, joined, kept_layers, weight_matrix
 from modlib.graphs.edges import Matrix
 from modlib.graphs.neurons import NeuronGraph, Part, unique
 from modlib.networks.network import BATCH_NORM_USES, BatchNormUse
@@ -91,8 +91,7 @@ def consumer_graph(network: Trace, batch_norm: BatchNormUse = "fold") -> NeuronG
         )
     sizes = [len(group) for own in layers for group in own.values()]
     names = [traced.layers[weights.layer].name for weights, own in zip(readers, layers, strict=True) for _ in own]
-    normalised = any(weights.gain is not None for weights in readers)
-    return replace(joined(sizes, parts), names=unique(names), batch_norm=batch_norm if normalised else None)
+    return replace(joined(sizes, parts), names=unique(names), batch_norm=batch_norm if has_gains(traced) else None)
 
 
 def _by_source(weights: Weights, convolution: bool) -> list[np.ndarray]:

@@ -126,6 +126,32 @@ def test_gains_are_left_out_where_one_asks_for_it() -> None:
     np.testing.assert_allclose(bare.edges[0, 1], scaled(module[2].conv1), rtol=1e-5)
 
 
+class NormedByOneReader(nn.Module):
+    """What one convolution computes is read by two, by one of them behind a norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.middle, self.norm = conv(3, 4), conv(4, 4), nn.BatchNorm2d(4)
+        self.first, self.second, self.head = conv(4, 2), conv(4, 2), nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.middle(self.stem(x).relu())
+        return self.head((self.first(self.norm(x).relu()) + self.second(x.relu())).mean((2, 3)))
+
+
+@pytest.mark.parametrize("batch_norm", ["fold", "ignore"])
+def test_a_norm_on_the_way_to_one_reader_scales_the_edges_to_that_one_alone(batch_norm: str) -> None:
+    module = NormedByOneReader().eval()
+    with torch.no_grad():
+        module.norm.weight.copy_(torch.tensor([-2.0, 0.5, 1.0, 3.0]))
+    graph = consumer_graph(trace(module, IMAGE), batch_norm)  # type: ignore[arg-type]
+    assert graph.names == ("middle", "first", "second", "head")
+    norm = module.norm if batch_norm == "fold" else None
+    np.testing.assert_allclose(graph.edges[0, 1], scaled(module.middle, norm), rtol=1e-5)
+    np.testing.assert_allclose(graph.edges[0, 2], scaled(module.middle), rtol=1e-5)
+    assert graph.batch_norm == batch_norm
+
+
 def test_convolutions_in_groups_keep_them_in_shuffles() -> None:
     middle = nn.Conv2d(4, 4, 3, padding=1, groups=2, bias=False)
     module = nn.Sequential(conv(3, 4), middle, conv(4, 2), nn.Flatten(), nn.Linear(128, 2))
