@@ -357,6 +357,8 @@ def _dense(value: Any) -> np.ndarray | None:
         return None
     if found.dtype.kind not in REAL:
         return None
+    if not found.flags.writeable:  # of a table or a file that is mapped: PyTorch warns of them, though we only read
+        found = found.copy()
     with np.errstate(over="ignore"):  # what becomes infinite is refused by the caller
         return found.astype(np.float64) if found.dtype in (np.float16, np.longdouble) else found
 

@@ -30,6 +30,7 @@ NAMES = (
     "regularisation",
     "structured-tasks",
     "convolutional-networks",
+    "imagenet",
     "promoting-clusterability",
     "importance",
     "dependencies",

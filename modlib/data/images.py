@@ -221,18 +221,25 @@ def _download(name: str, path: Path) -> None:
 
 
 def _reach(name: str, addresses: Sequence[str | None], path: Path) -> None:
-    """Refuse a download whose servers do not answer, in seconds: to wait for them would take minutes."""
-    failed: Exception | None = None
-    for address in filter(None, addresses):
+    if fault := unanswered([address for address in addresses if address]):
+        raise _unreachable(name, path, fault) from fault
+
+
+def unanswered(addresses: Sequence[str]) -> Exception | None:
+    """What went wrong at the last of some servers, if none of them answers in seconds; None if one does.
+
+    Asked before a download: to wait for a server that is not there would take minutes.
+    """
+    fault: Exception | None = None
+    for address in addresses:
         try:
             urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=PATIENCE).close()
-            return
+            return None
         except urllib.error.HTTPError:  # an answer: it has no such page, but the files
-            return
+            return None
         except (OSError, HTTPException) as error:
-            failed = error
-    if failed:
-        raise _unreachable(name, path, failed) from failed
+            fault = error
+    return fault
 
 
 def _unreachable(name: str, path: Path, error: Exception) -> DataError:

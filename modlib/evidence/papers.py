@@ -239,7 +239,7 @@ def _relative_distance(rows: pd.DataFrame) -> float:
 
 def _printed(name: str, metric: Metric, by_metric: Mapping[str, pd.DataFrame]) -> Printed:
     found = by_metric[name]
-    if len(found) > 1:
+    if len(found) > 1 or (metric.is_p and found["value"].all()):
         values = found["value"].astype(float)
         if metric.is_p:
             sample = share_below_all_shuffles(values, found["n"].astype(int))

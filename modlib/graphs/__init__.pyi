@@ -1,3 +1,4 @@
+from .consumers import consumer_graph as consumer_graph
 from .edges import (
     Matrix as Matrix,
     edge_weights as edge_weights,

@@ -46,7 +46,7 @@ def traced_graph(trace: Trace, batch_norm: BatchNormUse = "fold") -> NeuronGraph
     NeuronGraph(sizes=[4, 3, 2], live=9 of 9, edges=18)
     """
     choice(batch_norm, BATCH_NORM_USES, "batch_norm")
-    kept = _kept(trace)
+    kept = kept_layers(trace)
     number = {layer: i for i, layer in enumerate(kept)}
     parts = []
     for weights in trace.weights:
@@ -54,7 +54,7 @@ def traced_graph(trace: Trace, batch_norm: BatchNormUse = "fold") -> NeuronGraph
         if reads and weights.layer in number:
             if batch_norm == "ignore":
                 reads = {source: sp.csr_array(matrix != 0, dtype=float) for source, matrix in reads.items()}
-            parts.append(Part(number[weights.layer], _matrix(weights, batch_norm), reads))
+            parts.append(Part(number[weights.layer], weight_matrix(weights, batch_norm), reads))
     if not parts:
         raise GraphError(
             f"no two of the layers {', '.join(layer.name for layer in trace.layers)} are joined by weights; expected "
@@ -62,10 +62,7 @@ def traced_graph(trace: Trace, batch_norm: BatchNormUse = "fold") -> NeuronGraph
         )
     names = tuple(trace.layers[layer].name for layer in kept)
     graph = replace(joined([trace.layers[layer].size for layer in kept], parts), names=names)
-    normalised = any(weights.gain is not None for weights in trace.weights)
-    read = (matrix.data for weights in trace.weights for matrix in weights.reads.values())
-    normalised |= not all(np.allclose(gains, 1, rtol=1e-12) for gains in read)
-    return replace(graph, batch_norm=batch_norm) if normalised else graph
+    return replace(graph, batch_norm=batch_norm) if has_gains(trace) else graph
 
 
 def joined(sizes: Sequence[int], parts: Sequence[Part]) -> NeuronGraph:
@@ -89,7 +86,15 @@ def _sum(first: Matrix, second: Matrix) -> Matrix:
     return sp.csr_array(first) + sp.csr_array(second)
 
 
-def _kept(trace: Trace) -> list[int]:
+def has_gains(trace: Trace) -> bool:
+    """Whether norms or constants multiply anything on the way."""
+    read = (matrix.data for weights in trace.weights for matrix in weights.reads.values())
+    return any(weights.gain is not None for weights in trace.weights) or not all(
+        np.allclose(gains, 1, rtol=1e-12) for gains in read
+    )
+
+
+def kept_layers(trace: Trace) -> list[int]:
     """Numbers of the layers whose units are vertices."""
     layers = trace.layers
     if not any(layer.kind == "conv" for layer in layers):
@@ -104,7 +109,7 @@ def _kept(trace: Trace) -> list[int]:
     return [i for i, kept in enumerate(feeds) if kept]
 
 
-def _matrix(weights: Weights, batch_norm: BatchNormUse) -> Matrix:
+def weight_matrix(weights: Weights, batch_norm: BatchNormUse) -> Matrix:
     """Edge weights from all features to all units of a layer."""
     kernel = weights.kernel
     if weights.gain is not None and batch_norm == "fold":

@@ -57,6 +57,8 @@ OTHERWISE = {
     ("network", "fnn 800-800-800-800"): "another width",
     ("network", "fnn 200-200-64"): "another width",
     ("dataset", "cifar10"): "JPEG copy of CIFAR-10",
+    ("weights", "kernels"): "other weights, not exact",
+    ("weights", "torchvision"): "weights of another training",
 }
 WHATEVER = (
     "dataset",

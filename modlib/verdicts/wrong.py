@@ -31,7 +31,7 @@ NULLS, AGREE = ("null-models",), ("do-the-measures-agree",)
 # the same networks in several of them
 NCUTS = ("clusterability", "dropout", "random-datasets", "topology-shuffles", *NULLS)
 REGULARISED, STRUCTURED = ("regularisation",), ("structured-tasks",)
-CONVOLUTIONAL, PROMOTED = ("convolutional-networks",), ("promoting-clusterability",)
+CONVOLUTIONAL, PROMOTED, IMAGENET = ("convolutional-networks",), ("promoting-clusterability",), ("imagenet",)
 ALONE = (REGULARISED, STRUCTURED, CONVOLUTIONAL, PROMOTED)  # n-cuts of networks of their own
 KEEP_DEGREES = ("degree", "strength")  # null models of one of these tables
 RANDOM = ("unlearnable", "memorisation", "kilo-epoch")
@@ -366,13 +366,16 @@ KINDS = (
     _exchange("measures exchanged", ("coherence",), "measure", EXCITES),
     _exchange("trained and untrained exchanged", ("coherence",), "network", _swapped(("mlp", UNTRAINED)), "training"),
     _exchange("trained and untrained exchanged", AGREE, "stage", _swapped(("pruned", "untrained")), "training"),
+    _exchange("trained and random exchanged", IMAGENET, "weights", _swapped(("kernels", "random")), "training"),
+    _exchange("networks exchanged", IMAGENET, "network", _swapped(("resnet-18", "inception-v3")), "network"),
+    _exchange("channels read and computed exchanged", IMAGENET, "graph", _swapped(("read", "computed"))),
     _exchange("masks of two functions exchanged", WM, "mask", MASKS, "mask"),
     _exchange("networks exchanged", WM, "network", _rotated(NETWORKS), "network"),
     *(
         _null("networks replaced by their shuffles", tables, _shuffles_for_networks, "shuffles")
-        for tables in (NCUTS, *ALONE)
+        for tables in (NCUTS, *ALONE, IMAGENET)
     ),
-    *(Wrong("all n-cuts 2% too high", tables, _higher, level=True) for tables in (NCUTS, *ALONE)),
+    *(Wrong("all n-cuts 2% too high", tables, _higher, level=True) for tables in (NCUTS, *ALONE, IMAGENET)),
     *(Wrong("labels dealt at random", tables, _dealt_ncuts, drawn=True) for tables in (NCUTS, *ALONE)),
     _null("sub-clusters replaced by random sets", LESIONED, _random_sets, "sub-clusters"),
     Wrong("trained and untrained exchanged", UD, _untrained, drawn=True, about="training"),

@@ -13,6 +13,10 @@ from .colour_cnns import (
     split_images as split_images,
     trained_cnn as trained_cnn,
 )
+from .imagenet import (
+    ImageNetwork as ImageNetwork,
+    imagenet_network as imagenet_network,
+)
 from .kinds import trained as trained
 from .perceptrons import (
     RANDOM_DATASETS as RANDOM_DATASETS,

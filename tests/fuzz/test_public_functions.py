@@ -25,7 +25,7 @@ from test_examples import public_functions
 from modlib.data.composites import KINDS
 from modlib.errors import ModlibError
 from modlib.masks import MaskSettings
-from modlib.networks import BatchNorm, Layer, lstm_encoder_decoder
+from modlib.networks import BatchNorm, Layer, Trace, lstm_encoder_decoder, trace
 from modlib.responses import ImageSettings
 from modlib.training import Clusterable, draw_from
 
@@ -64,6 +64,10 @@ def linear(choose: Choices) -> torch.nn.Module:
     return torch.nn.Linear(2, 2)
 
 
+def traced(choose: Choices) -> Trace:
+    return trace(torch.nn.Sequential(linear(choose), torch.nn.ReLU(), linear(choose)))
+
+
 def few_steps(choose: Choices) -> MaskSettings:
     return MaskSettings(steps=counts(choose), batch_size=4, samples=1 + choose(2))
 
@@ -94,6 +98,7 @@ ARGUMENTS: dict[str, NAMED] = {
     "stats.median_p": {"p": some.p_values},
     "graphs.eigenvalue_gradient": {"kernels": some.kernels, "which": ks},
     "graphs.laplacian_eigenvalues": {"kernels": some.kernels, "which": ks},
+    "graphs.consumer_graph": {"network": one_of(traced, linear)},
     "graphs.chain_graph": {"edge_matrices": some.chains},
     "graphs.edge_weights": {"weight": some.matrices, "position": few},
     "graphs.neuron_graph": {"network": some.chains},
@@ -317,7 +322,13 @@ TENTH = {  # a call takes milliseconds
     *("communities.agreement", "communities.consensus", "communities.element_similarity"),
     *("communities.modularity_test", "communities.transferability", "data.commands", "data.polynomial_values"),
     *("graphs.chain_graph", "graphs.cluster", "graphs.cluster_for_each_k", "graphs.clusters_of"),
-    *("graphs.eigenvalue_gradient", "graphs.hidden_labels", "graphs.laplacian_eigenvalues", "graphs.neuron_graph"),
+    *(
+        "graphs.consumer_graph",
+        "graphs.eigenvalue_gradient",
+        "graphs.hidden_labels",
+        "graphs.laplacian_eigenvalues",
+        "graphs.neuron_graph",
+    ),
     *("lesions.lesion_profiles", "networks.idle_weights", "networks.rotated_functions", "networks.shared_part"),
     *("networks.two_functions", "notions.similarity_clusters"),
     *("graphs.share_between_layers", "graphs.shuffle_graph", "graphs.shuffled_ncuts", "graphs.spectral_embedding"),

@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from modlib.communities import similarities
 from modlib.errors import InputError
+from modlib.lesions import lesion_profiles
 from modlib.networks.architectures import small_cnn
-from modlib.networks.network import as_network, from_arrays
+from modlib.networks.network import Network, as_network, from_arrays
 from modlib.networks.tracing import trace
 from modlib.responses.activations import hidden_activities, relu_names
 
@@ -148,3 +150,25 @@ def test_of_a_chain_they_are_the_same_as_ever_and_whatever_the_network_takes_is_
         hidden_activities(found, x[:, :, :7])
     with pytest.raises(InputError, match=r"pass modlib\.trace"):
         hidden_activities(as_network(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))), x)
+
+
+def test_arrays_that_may_not_be_written_give_the_same_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    # A table's column, or a file that is mapped. PyTorch warns of them once a process, unless it is told to always.
+    torch.set_warn_always(True)
+    try:
+        network = from_arrays([np.eye(3), np.ones((3, 2))])
+        inputs = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+        mapped = inputs.copy()
+        mapped.flags.writeable = False
+        labels = np.arange(6) % 2
+        for measure, more in (
+            (hidden_activities, []),
+            (Network.answers, []),
+            (similarities, [labels]),
+            (lesion_profiles, [labels, 1]),
+        ):
+            found, same = (measure(network, given, *more) for given in (mapped, inputs))
+            assert str(found) == str(same)
+    finally:
+        torch.set_warn_always(False)
+    assert not recwarn.list, [str(warning.message) for warning in recwarn.list]

@@ -31,7 +31,7 @@ ALL_ROWS = {
     "pruned-modular": ["table-1", "table-2", "table-3", "table-4", *(f"table-A.{i}" for i in range(1, 18))],
     "clusterability": [
         *(f"table-A.{i}" for i in range(1, 7)),
-        *(f"table-A.{i}" for i in (*range(7, 11), 12, 13, *range(16, 22))),
+        *(f"table-A.{i}" for i in (*range(7, 14), *range(16, 22))),
     ],
     "clusterability-released": ["released-clust-grad"],
 }

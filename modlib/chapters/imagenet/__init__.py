@@ -1,0 +1,1 @@
+"""Chapter ``imagenet``: are large networks clusterable, which branch and come trained?"""
