@@ -115,12 +115,13 @@ def more_or_less(change: float) -> str:
     return f"{abs(change):.0%} {'more' if change > 0 else 'less'}"
 
 
-def told(sample: Sample | None, digits: int = 2) -> str:
+def told(sample: Sample | None, digits: int = 2, unit: str = "") -> str:
     """A mean as a sentence says it, with its 90% interval and the number of networks.
 
     Args:
         sample: one number a network, summarised; None where nothing is measured yet.
         digits: decimals.
+        unit: what stands behind the mean, such as ``percent``.
 
     Chapter: ``promoting-clusterability``.
 
@@ -128,11 +129,14 @@ def told(sample: Sample | None, digits: int = 2) -> str:
     '−1.00 (−1.84 to −0.16, n = 3)'
     >>> told(Sample(0.5, n=1, values=(0.5,)))
     '0.50 (n = 1)'
+    >>> told(Sample(50.0, n=1, values=(50.0,)), 0, "percent")
+    '50 percent (n = 1)'
     """
     if sample is None:
         return "– (not measured yet)"
     ends = " to ".join(_number(end, digits) for end in interval_of_mean(sample.values) if math.isfinite(end))
-    return f"{_number(sample.mean, digits)} ({ends}{', ' if ends else ''}n = {sample.n})"
+    mean = f"{_number(sample.mean, digits)} {unit}".rstrip()
+    return f"{mean} ({ends}{', ' if ends else ''}n = {sample.n})"
 
 
 def which_way(sample: Sample | None, below: str, above: str, neither: str) -> str:

@@ -18,7 +18,7 @@ from modlib.evidence.criteria import Grade
 from modlib.evidence.papers import paper_values
 from modlib.plots import scrolling
 from modlib.reprs import AS_IT_IS
-from modlib.verdicts.claims import Claim, Detail, Verdict, earlier_verdicts, expect, judge, load
+from modlib.verdicts.claims import OURS, Claim, Detail, Verdict, earlier_verdicts, expect, judge, load
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -35,7 +35,7 @@ PAPERS = {
     "importance-coherence": "Importance and coherence",
     "weight-masks": "Weight masks",
     "upstream-downstream": "Upstream and downstream",
-    "ours": "Our own",
+    OURS: "Our own",
 }
 
 RELEASED = {"released-clust-grad": "table 1"}  # a table that is lost, and what its authors released instead
@@ -223,7 +223,7 @@ def _row(claim: Claim, verdict: Verdict, before: str) -> str:
         f"<strong>{ICONS[verdict.verdict]} {verdict.verdict}</strong> {html.escape(claim.what)}"
         f'<span style="opacity: .7">{changed}</span>'
     )
-    numbers = "".join(_number(detail, main=i == 0) for i, detail in enumerate(verdict.details))
+    numbers = "".join(_number(claim, detail, main=i == 0) for i, detail in enumerate(verdict.details))
     return (
         f'<div id="{html.escape(claim.id)}" style="border-left: .5em solid {COLOURS[verdict.verdict]}; '
         f'padding-left: .6em; margin: .6em 0; overflow-wrap: anywhere">{head}'
@@ -231,11 +231,13 @@ def _row(claim: Claim, verdict: Verdict, before: str) -> str:
     )
 
 
-def _number(detail: Detail, main: bool) -> str:
+def _number(claim: Claim, detail: Detail, main: bool) -> str:
     label = html.escape(findings()[detail.metric].label)
     told = f"{ICONS[detail.grade]} {'<strong>' + label + '</strong>' if main else label}: "
-    said = "the paper says so in words" if detail.theirs == "in words" else f"paper {html.escape(detail.theirs)}"
-    told += f"{said}, here {html.escape(detail.ours)} (networks: {html.escape(detail.n)})"
+    if claim.paper != OURS:  # of a statement of our own nothing is printed
+        in_words = detail.theirs == "in words"
+        told += "the paper says so in words, here " if in_words else f"paper {html.escape(detail.theirs)}, here "
+    told += f"{html.escape(detail.ours)} (networks: {html.escape(detail.n)})"
     if detail.grade is Grade.REPRODUCED:
         return f"<li>{told}</li>"
     failed = detail.grade is Grade.NOT_REPRODUCED

@@ -27,6 +27,7 @@ from modlib.files import checkout, results_folder
 from modlib.tables.results import read_table
 
 PROFILE = "paper"  # a reduced run never decides a claim
+OURS = "ours"  # the paper of statements that are no paper's
 PREFIX = {
     "pruned-modular": "pm",
     "clusterability": "cl",
@@ -34,7 +35,7 @@ PREFIX = {
     "upstream-downstream": "ud",
     "weight-masks": "wm",
     "importance-coherence": "ic",
-    "ours": "own",  # statements of our own, written before the rows that decide them; no paper prints them
+    OURS: "own",  # statements of our own, written before the rows that decide them; no paper prints them
 }
 KEYS = (
     "paper",

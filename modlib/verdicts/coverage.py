@@ -14,6 +14,7 @@ from modlib.evidence.criteria import Grade
 from modlib.evidence.papers import Place, paper_values, rows_at
 from modlib.evidence.sentences import listed
 from modlib.verdicts.cards import COLOURS, PAPERS, Judged, place
+from modlib.verdicts.claims import OURS
 from modlib.verdicts.scorecard import repeated
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def by_table(found: Judged) -> pd.DataFrame:
     again = repeated(claim for claim, _ in found)
     lines = []
     for paper in PAPERS:
-        if paper == "ours" or paper.endswith("-released"):  # the papers print nothing of these
+        if paper == OURS or paper.endswith("-released"):  # the papers print nothing of these
             continue
         values = paper_values(paper)
         results = values[values["metric"].isin(UNMEASURED | findings().keys())]

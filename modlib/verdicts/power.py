@@ -16,14 +16,13 @@ import pandas as pd
 from modlib.chapters import findings
 from modlib.evidence.criteria import CRITERIA, NO_DIFFERENCE, Grade, Sample, combine
 from modlib.verdicts.cards import Judged
-from modlib.verdicts.claims import PROFILE, Claim, Tables, rows_of, tables_in, verdict_on
+from modlib.verdicts.claims import OURS, PROFILE, Claim, Tables, rows_of, tables_in, verdict_on
 from modlib.verdicts.scorecard import repeated
 from modlib.verdicts.wrong import KINDS, Frames, Wrong
 
 COLUMNS = ("wrong rows", "seed", "claim", "paper", "legitimate", "verdict")
 COUNTS = ("wrong", "accepted", "legitimate", "legitimate accepted")
 SEEDS = 5  # of what is drawn at random
-OURS = "ours"  # the paper of statements that are no paper's
 EVERY = "every"  # in place of a seed, where nothing is drawn
 MANY = 1000  # networks that only a value decides, not its spread
 BOUND = 0.05  # share of the papers' results that, wrong, may be accepted as reproduced, with any seed

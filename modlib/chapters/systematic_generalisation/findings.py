@@ -175,5 +175,5 @@ def _told_jump(removed: pd.DataFrame) -> str | None:
     most = removed[list(ACTIONS)].idxmax(axis=1) == "I_JUMP"
     return (
         "In LSTMs, a mask that never saw the word jump joined to others lacks, of the output weights that the mask for "
-        f"all keeps for that action, {told(share, 0)} percent; no action lacks more in {share_of(most)} networks."
+        f"all keeps for that action, {told(share, 0, 'percent')}; no action lacks more in {share_of(most)} networks."
     )

@@ -160,7 +160,7 @@ def _told_shared(rows: pd.DataFrame) -> str | None:
     beside = "about as much" if abs(behind - first) <= NEAR else "more" if first > behind else "less"
     than = "as" if beside == "about as much" else "than"
     return (
-        f"{answer}: after {total['steps'].max():,} steps each, a later task takes {told(share, 0)} percent of its "
+        f"{answer}: after {total['steps'].max():,} steps each, a later task takes {told(share, 0, 'percent')} of its "
         f"weights from earlier ones, {ratio:.1f} times what random masks would, and in the first layer, where what was "
         f"learned is useless for another order of pixels, {beside} beyond chance ({first:.0%}) {than} behind it "
         f"({behind:.0%})."
@@ -189,5 +189,6 @@ def _told_preferred(rows: pd.DataFrame) -> str | None:
     accuracy = rows[(rows["layer"] == 0) & (rows["first_layer"] == FROZEN)].groupby("start")["accuracy"].mean()
     return (
         f"Where used weights are preferred at the start, a little or more, tasks take {listed(shares)}, a difference "
-        f"of {told(more, 0)} points; masked networks answer {span(accuracy, '.0%')} of the test images right, by start."
+        f"of {told(more, 0, 'points')}; masked networks answer {span(accuracy, '.0%')} of the test images right, by "
+        "start."
     )
