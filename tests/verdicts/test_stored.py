@@ -46,8 +46,8 @@ def test_missing_networks_are_counted_by_data_set(tmp_path):
     append_rows(DROPOUT, [row("paper", 0)], RUN, tmp_path)
     said = stored.still_missing(["dropout"], ["mnist", "cifar10"], tmp_path)
     cells = pd.DataFrame(find_experiment("dropout").cells("paper"))["dataset"].value_counts()
-    assert f"{cells['mnist'] - 1} of mnist with dropout in `dropout`" in said
-    assert f"{cells['cifar10']} of cifar10 with dropout" in said
+    assert f"{cells['mnist'] - 1} of MNIST with dropout in `dropout`" in said
+    assert f"{cells['cifar10']} of CIFAR-10 (JPEG copy) with dropout" in said
     assert "fashion_mnist" not in said
 
 
