@@ -9,13 +9,18 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from modlib.chapters.imagenet.experiment import COMPUTED, NAMES, READ
+from modlib.chapters.imagenet.experiment import COMPUTED, NAMES, READ, UNSCALED
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of
 from modlib.evidence.papers import paper_values
 from modlib.evidence.sentences import MINUS, Sentences, listed, share_of, span
 from modlib.zoo.imagenet import KERNELS, RANDOM, TORCHVISION
 
+DRAWN = {
+    READ: "with channels that are read, and kernels scaled,",
+    UNSCALED: "with these in their own scale",
+    COMPUTED: "with channels that are computed",
+}
 DEEP = 30  # layers of vertices: more have all but the VGGs and ResNet-18
 MOSTLY = 0.5  # share of an eigenvector between layers, from which on it tells them apart
 
@@ -144,18 +149,17 @@ def _told_layers(rows: pd.DataFrame) -> str | None:
 
 def _told_drawing(rows: pd.DataFrame) -> str | None:
     ours = trained(rows)
-    by_graph = {graph: ours[ours["graph"] == graph].set_index("network") for graph in (READ, COMPUTED)}
-    networks = by_graph[READ].index.intersection(by_graph[COMPUTED].index)
-    if networks.empty:
+    if set(ours["graph"]) != set(DRAWN):
         return None
-    read, computed = (by_graph[graph].loc[networks] for graph in (READ, COMPUTED))
-    below = are_below_all_shuffles(computed)
-    told = {str(name): f"{_signed(distance(computed)[name])}, not {_signed(distance(read)[name])}" for name in networks}
-    verb = "decides" if (are_below_all_shuffles(read) != below).any() else "does not decide"
+    ours = ours.assign(below=are_below_all_shuffles(ours), distance=distance(ours))
+    below = ours.groupby("graph")["below"].agg(share_of)
+    each = [f"{words} {below[graph]}" for graph, words in DRAWN.items()]
+    verb = "decides" if ours.groupby("network")["below"].nunique().gt(1).any() else "does not decide"
+    far = ours.set_index(["network", "graph"])["distance"].unstack()
+    told = {str(name): listed([_signed(row[graph]) for graph in DRAWN]) for name, row in far.dropna().iterrows()}
     return (
-        f"How a network with branches is drawn {verb} that: with a vertex for every channel that is computed, "
-        f"not for each that is read, {share_of(below)} trained networks lie below each of their "
-        f"shuffles; from the mean of these lie {_each(told)}."
+        f"How a network is drawn {verb} that: {'; '.join(each)} trained networks lie below all of their shuffles; from "
+        f"the mean of these lie, in this order, {_each(told)}."
     )
 
 
