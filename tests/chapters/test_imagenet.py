@@ -122,9 +122,7 @@ def test_what_was_found_turns_with_the_rows(rows: pd.DataFrame) -> None:
     assert str(layers).startswith("Much of it is about layers")
     assert "ResNet-34 (50%) and Inception-V3 (100%), and 50% in networks with random weights" in str(layers)
     assert "is drawn decides that" in str(drawing)
-    assert "scaled, 1 of 2; with these in their own scale 0 of 1; with channels that are computed 0 of 1" in str(
-        drawing
-    )
+    assert "1 of 2 if kernels are scaled to the same mean norm, 0 of 1 if they keep" in str(drawing)
     assert str(drawing).endswith("ResNet-34 \N{MINUS SIGN}0.500, +0.100 and \N{MINUS SIGN}0.100.")
     assert "does not decide" in str(found(rows.assign(p=0.5))[2])
     other = rows.assign(p=0.5, between_layers="0.1 0.2 0.1 0.9")

@@ -17,9 +17,9 @@ from modlib.evidence.sentences import MINUS, Sentences, listed, share_of, span
 from modlib.zoo.imagenet import KERNELS, RANDOM, TORCHVISION
 
 DRAWN = {
-    READ: "with channels that are read, and kernels scaled,",
-    UNSCALED: "with these in their own scale",
-    COMPUTED: "with channels that are computed",
+    READ: "if kernels are scaled to the same mean norm",
+    UNSCALED: "if they keep their own scale",
+    COMPUTED: "if, besides, vertices are channels that are computed",
 }
 DEEP = 30  # layers of vertices: more have all but the VGGs and ResNet-18
 MOSTLY = 0.5  # share of an eigenvector between layers, from which on it tells them apart
@@ -153,13 +153,13 @@ def _told_drawing(rows: pd.DataFrame) -> str | None:
         return None
     ours = ours.assign(below=are_below_all_shuffles(ours), distance=distance(ours))
     below = ours.groupby("graph")["below"].agg(share_of)
-    each = [f"{words} {below[graph]}" for graph, words in DRAWN.items()]
+    each = listed([f"{below[graph]} {words}" for graph, words in DRAWN.items()])
     verb = "decides" if ours.groupby("network")["below"].nunique().gt(1).any() else "does not decide"
     far = ours.set_index(["network", "graph"])["distance"].unstack()
     told = {str(name): listed([_signed(row[graph]) for graph in DRAWN]) for name, row in far.dropna().iterrows()}
     return (
-        f"How a network is drawn {verb} that: {'; '.join(each)} trained networks lie below all of their shuffles; from "
-        f"the mean of these lie, in this order, {_each(told)}."
+        f"How a network is drawn {verb} that: of trained networks lie below all of their shuffles {each}; in this "
+        f"order, n-cut less mean of the shuffles: {_each(told)}."
     )
 
 
