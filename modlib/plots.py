@@ -7,7 +7,9 @@ Colours are those of Okabe and Ito, which colour-blind readers can tell apart; m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,6 +44,57 @@ TITLES = {
     "memorisation": "memorisation",
     "polynomials": "polynomials",
 }
+# What tables and settings call things, as readers do.
+WORDS = {
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "fashion-mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "mlp": "perceptron",
+    "cnn": "small CNN",
+    "lstm": "LSTM",
+    "l1": "L1",
+    "l2": "L2",
+    "no-dropout": "no dropout",
+    "halves-same": "halves of one class",
+    "halves-diff": "halves of two classes",
+    "stack-same": "stacked, of one class",
+    "stack-diff": "stacked, of two classes",
+    "mlp-mnist": "perceptron, MNIST",
+    "mlp-fashion": "perceptron, Fashion-MNIST",
+    "cnn-mnist": "small CNN, MNIST",
+    "cnn-fashion": "small CNN, Fashion-MNIST",
+    "vgg-cifar": "VGG, CIFAR-10",
+    "vgg-cifar-unreg": "VGG without regularisation, CIFAR-10",
+    "vgg-16-imagenet": "VGG-16, ImageNet",
+    "accuracy-change": "change of accuracy",
+    "classwise-range": "range over classes",
+    "visualization-score": "visualisation score",
+    "softmax-entropy": "softmax entropy",
+    "activational-variance": "variance of activities",
+    "activational-cov": "variation of activities",
+    "fisher": "Fisher",
+    "benjamini-hochberg": "Benjamini-Hochberg",
+    "pruned-modular": "Pruned neural networks",
+    "prop_sig": "share significant",
+    "train_acc": "training accuracy",
+    "dist_ncut": "n-cut of shuffles",
+    "random_mean": "mean of random sets",
+    "leiden_agreement": "agreement of Leiden",
+    "test_loss": "test loss",
+    "loss_first": "loss, first",
+    "loss_before_last": "loss, last but one",
+    "loss_last": "loss, last",
+    "network_steps": "steps, network",
+    "mask_steps": "steps, mask",
+    "mask_rate": "rate, mask",
+    "sweep": "regulariser",
+    "hidden": "hidden layers",
+    "dataset": "images",
+    "item": "place",
+}
+TOKEN = re.compile(rf"(?<![\w.-])(?:{'|'.join(sorted(WORDS, key=len, reverse=True))})(?![\w-])")
+PLACE = re.compile(r"^(table|figure|section|text|finding)-(?=\S+$)")
 
 
 def use_style() -> None:
@@ -198,6 +251,20 @@ def scrolling(page: str, rows: int) -> str:
     return f"<p><small>{said}</small></p>{SCROLLS.format(said=said)}{page}</div>"
 
 
+def in_words(text: object) -> str:
+    """What stands in a field or over a column, as readers say it: ``mlp`` is a perceptron.
+
+    Args:
+        text: as tables and settings have it; what is no text becomes one.
+
+    >>> in_words("fashion_mnist halves-diff, mlp"), in_words("table-A.5"), in_words(True), in_words("sub-mlp")
+    ('Fashion-MNIST halves of two classes, perceptron', 'table A.5', 'yes', 'sub-mlp')
+    """
+    if isinstance(text, bool | np.bool_):
+        return "yes" if text else "no"
+    return PLACE.sub(r"\1 ", TOKEN.sub(lambda token: WORDS[token[0]], str(text)))
+
+
 class Table(Styler):
     """A table with at most ``IN_SIGHT`` rows in sight."""
 
@@ -206,7 +273,7 @@ class Table(Styler):
 
 
 def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Table:
-    """A table as chapters show it: no index, few decimals, a dash where there is nothing, and every text as it is.
+    """A table as chapters show it: no index, few decimals, a dash where there is nothing, and texts in readers' words.
 
     A long one scrolls in its box, in Jupyter as well as in the book.
 
@@ -216,8 +283,14 @@ def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Table:
         digits: decimals.
     """
     styler = Table(rows)
-    styler.hide(axis="index").format(precision=digits, na_rep="–", escape="html").set_uuid(name)
-    styler.format_index(escape="html", axis="columns").set_table_attributes(f'class="{AS_IT_IS}"')
+
+    def said(value: object) -> str:
+        return f"{value:.{digits}f}" if isinstance(value, float | np.floating) else in_words(value)
+
+    words: dict[Any, str | Callable[[object], str] | None] = {}
+    words |= dict.fromkeys(rows.select_dtypes(exclude="number").columns, said)
+    styler.hide(axis="index").format(words, precision=digits, na_rep="–", escape="html").set_uuid(name)
+    styler.format_index(in_words, escape="html", axis="columns").set_table_attributes(f'class="{AS_IT_IS}"')
     numbers = rows.columns.get_indexer(rows.select_dtypes("number").columns)
     right: list[CSSDict] = [{"selector": f".col{i}", "props": "text-align: right"} for i in numbers]
     styler.set_table_styles([{"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"}, *right])

@@ -1,5 +1,7 @@
 """Tables and figures of chapters: text as it is, words with every figure, and how small letters are."""
 
+import re
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -54,3 +56,12 @@ def test_letters_of_a_figure_wider_than_the_page_shrink_with_it() -> None:
     assert smallest(4, 6) == pytest.approx(6 * 110 / 72)
     assert smallest(14, 6) < smallest(10, 6) < smallest(4, 6)
     assert smallest(16, 6) == pytest.approx(6 * 110 / 72 * plots.ARTICLE / (16 * 110), rel=0.3)  # margins are cut
+
+
+def test_a_table_says_what_readers_say_and_numbers_among_texts_keep_their_decimals() -> None:
+    rows = pd.DataFrame({"sweep": ["l1", 0.12345, None, 3], "true": [True, False, True, True], "n": 0.12345})
+    page = plots.table(rows, "words", digits=2).to_html()
+    shown = re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", page)
+    assert shown[:6] == ["regulariser", "true", "n", "L1", "yes", "0.12"]
+    assert shown[6::3] == ["0.12", "–", "3"]
+    assert plots.in_words("a_mlp, mlps, table-A.5 too") == "a_mlp, mlps, table-A.5 too", "only whole words"

@@ -18,7 +18,7 @@ from modlib.communities.comparison import agreement
 from modlib.communities.partitions import UNUSED
 from modlib.reprs import BriefRepr
 
-Setting = TypeVar("Setting", int, float)
+S = TypeVar("S", int, float)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,8 +106,8 @@ class SweepPoint:
 
 
 def sweep(
-    divide: Callable[[Setting, np.random.Generator], np.ndarray],
-    settings: Sequence[Setting],
+    divide: Callable[[S, np.random.Generator], np.ndarray],
+    settings: Sequence[S],
     rng: np.random.Generator,
     starts: int = 6,
 ) -> list[SweepPoint]:

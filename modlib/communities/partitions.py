@@ -130,13 +130,9 @@ def find_communities(
         return Communities(labels, 0.0, 0.0)
     start = _spectral_split(part) if spectral_start else np.zeros(len(part), dtype=np.int64)
     q_start = _modularity(part, start)
-    found, q = start, q_start
-    if steps and len(part) > 1:
-        units = rng.integers(len(part), size=steps)
-        refined = _monte_carlo(part, start, units, rng.random(steps), ENTROPY)
-        refined_q = _modularity(part, refined)
-        if refined_q > q_start:
-            found, q = refined, refined_q
+    units = rng.integers(len(part), size=steps)
+    refined = _monte_carlo(part, start, units, rng.random(steps), ENTROPY)
+    found, q = max((start, q_start), (refined, _modularity(part, refined)), key=lambda pair: pair[1])
     labels[live] = _in_order(found)
     return Communities(labels, q, q_start)
 

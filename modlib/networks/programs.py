@@ -91,6 +91,15 @@ def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], obj
     for tried in _candidates(module) if inputs is None else [inputs]:
         given = tried if isinstance(tried, Mapping) else _by_name(tried, names)
         arguments = {name: _few(value) for name, value in given.items()}
+        bare = [
+            f"{name} {_shape(value)}"
+            for name, value in arguments.items()
+            if isinstance(value, Tensor) and not value.numel()
+        ]
+        if bare:
+            raise InputError(
+                f"inputs for {', '.join(bare)} arrived, which hold no number; expected an example: zeros will do"
+            )
         wild = [name for name, value in arguments.items() if isinstance(value, Tensor) and not value.isfinite().all()]
         if wild:
             raise InputError(
@@ -138,7 +147,7 @@ def _few(value: Any) -> Any:
     """Two rows of an input are enough; numbers in single precision."""
     if isinstance(value, np.ndarray):
         try:
-            value = torch.as_tensor(value)
+            value = torch.as_tensor(value if value.flags.writeable else value.copy())  # it warns of others
         except (TypeError, ValueError):  # PyTorch has no such type; the module does not take it either
             return value
     if not isinstance(value, Tensor):

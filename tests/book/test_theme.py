@@ -1,9 +1,22 @@
 """modlib.book.theme: what a page says of itself."""
 
+from pathlib import Path
+
+import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 
-from modlib.book.theme import LONGEST, caption_figures, description, launchable, name_folds
+from modlib.book.theme import (
+    LONGEST,
+    caption_figures,
+    definitions,
+    description,
+    explain_terms,
+    launchable,
+    name_folds,
+    write_redirections,
+)
+from modlib.errors import BookError
 
 
 def test_a_page_is_described_by_its_first_paragraph() -> None:
@@ -77,3 +90,37 @@ def test_a_chapter_is_launched_on_binder_only_if_its_environment_has_all_that_it
     )
     assert len(launchable("book/glossary", buttons)) == 1
     assert len(both) == 2, "the theme's own list stays as it is"
+
+
+def test_a_term_is_explained_by_the_sentences_before_the_first_formula_and_cites_nobody() -> None:
+    glossary = publish_doctree("cut\n  What leaves. It is\n  :math:`c`. More.\n\nbare\n  :math:`c`.\n\nplain\n  One.\n")
+    for term in glossary.findall(nodes.term):
+        term["ids"] = [f"term-{term.astext()}"]
+    paragraph = list(glossary.findall(nodes.paragraph))[-1]
+    paragraph += nodes.inline("", " key2020", refdomain="cite")
+    paragraph += nodes.Text(".")
+    assert definitions(glossary) == {"term-cut": "What leaves.", "term-plain": "One.."}
+
+
+def test_links_to_terms_say_what_they_mean() -> None:
+    page = publish_doctree("Title\n=====\n\nText.")
+    page += [
+        nodes.reference(refuri=uri) for uri in ("../book/glossary.html#term-cut", "../book/glossary.html#x", "a.html")
+    ]
+    explain_terms(page, {"term-cut": "What leaves."})
+    assert [link.get("reftitle") for link in page.findall(nodes.reference)] == ["What leaves.", None, None]
+
+
+def test_a_page_that_has_moved_is_found_from_its_old_name(tmp_path: Path) -> None:
+    write_redirections({"index": "book/start", "old/page": "book/start"}, {"book/start"}, tmp_path, "A & B")
+    assert 'content="0; url=book/start.html"' in (tmp_path / "index.html").read_text()
+    old = (tmp_path / "old" / "page.html").read_text()
+    assert 'content="0; url=../book/start.html"' in old
+    assert 'href="../_static/favicon.svg"' in old
+    assert "<title>A &amp; B</title>" in old
+
+
+@pytest.mark.parametrize("moved", [{"old": "nowhere"}, {"book/start": "book/start"}])
+def test_a_redirection_that_leads_nowhere_or_hides_a_page_is_refused(moved: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(BookError, match="leads from"):
+        write_redirections(moved, {"book/start"}, tmp_path, "Title")

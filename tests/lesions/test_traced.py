@@ -15,6 +15,26 @@ from modlib.graphs.subclusters import SubCluster
 from modlib.lesions import damages, double_lesions
 from modlib.networks import as_network, trace
 
+
+class Exported(Deep):
+    """Its forward pass asks what shape arrives, which torch.fx cannot follow: weights stand in a list."""
+
+    def forward(self, steps: Tensor) -> Tensor:
+        return super().forward(steps if steps.shape[1] > 1 else steps.repeat(1, 2, 1))
+
+
+class Cells(nn.Module):
+    """Two recurrent cells in turn, whose weights stand alone."""
+
+    def __init__(self, kind: type[nn.RNNCellBase]) -> None:
+        super().__init__()
+        self.first, self.second, self.out = kind(3, 4), kind(3, 4), nn.Linear(4, 3)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        state = self.second(steps[:, 1], self.first(steps[:, 0] if steps.shape[1] > 1 else steps))
+        return self.out(state[0] if isinstance(state, tuple) else state)
+
+
 IMAGES, FLAT = torch.rand(6, 1, 8, 8), torch.randn(40, 6)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Tensor]] = {
     "resnet18": (lambda: torchvision.models.resnet18(weights=None, num_classes=4), torch.randn(6, 3, 32, 32)),
@@ -24,9 +44,13 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Tensor]] = {
     "lstm classifier": (LSTMClassifier, torch.randint(11, (30, 5))),
     "deep lstm": (lambda: Deep(nn.LSTM), torch.randn(30, 5, 3)),
     "deep gru": (lambda: Deep(nn.GRU), torch.randn(30, 5, 3)),
+    "exported lstm": (lambda: Exported(nn.LSTM), torch.randn(30, 5, 3)),
+    "exported gru": (lambda: Exported(nn.GRU), torch.randn(30, 5, 3)),
+    "lstm cells": (lambda: Cells(nn.LSTMCell), torch.randn(30, 5, 3)),
+    "gru cells": (lambda: Cells(nn.GRUCell), torch.randn(30, 5, 3)),
     "attention": (Attentive, torch.randn(30, 5, 8)),
 }
-HEADS, GATES = 2, {nn.LSTM: 4, nn.GRU: 3}
+HEADS, GATES = 2, {nn.LSTM: 4, nn.GRU: 3, nn.LSTMCell: 4, nn.GRUCell: 3}
 
 
 def without(module: nn.Module, name: str, kind: str, units: list[int], x: Tensor, zero_biases: bool) -> Tensor:
@@ -42,8 +66,8 @@ def without(module: nn.Module, name: str, kind: str, units: list[int], x: Tensor
 def rows_of(module: nn.Module, name: str, kind: str, units: list[int]) -> list[tuple[Tensor, list[int]]]:
     """Weights and biases of a layer, and their rows for some units."""
     if kind == "recurrent":
-        path, layer = name.split(".l")
-        suffix = f"_l{layer.replace(' reverse', '_reverse')}"
+        path, _, layer = name.partition(".l")
+        suffix = f"_l{layer.replace(' reverse', '_reverse')}" if layer else ""
         rnn = module.get_submodule(path)
         rows = [gate * rnn.hidden_size + unit for gate in range(GATES[type(rnn)]) for unit in units]
         return [(getattr(rnn, f"{part}{suffix}"), rows) for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]

@@ -226,6 +226,12 @@ def test_an_einsum_that_is_no_such_product_is_refused(equation: str, what: str) 
         trace(Product())
 
 
+@pytest.mark.parametrize("shape", [(0, 2), (0, 0, 2), (0, 3, 2), (2, 0, 2)])
+def test_an_example_without_numbers_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="hold no number"):
+        trace(nn.Linear(2, 2), np.zeros(shape))
+
+
 @pytest.mark.parametrize("inputs", [torch.eye(3).to_sparse(), torch.empty(2, 3, device="meta")], ids=["sparse", "meta"])
 def test_of_inputs_only_the_shape_counts_however_they_are_stored(inputs: Tensor) -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
