@@ -349,7 +349,7 @@ def test_bars_are_shares_of_sub_clusters():
     assert heights == pytest.approx([0.25, 0.5, 0, 0, 0.25])
     assert figure.axes[0].get_title() == "perceptron\nMNIST"
     composite = rows(SCORE).assign(dataset="mnist stack-same")
-    assert p_values(composite).axes[1].get_title() == "cnn\nMNIST stack-same"
+    assert p_values(composite).axes[1].get_title() == "small CNN\nMNIST stacked, of one class"
 
 
 def test_points_are_sub_clusters():
