@@ -13,16 +13,15 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.checks import choice, instance
+from modlib.checks import choice, flag, instance
 from modlib.errors import GraphError
 from modlib.graphs.branching import has_gains, joined, kept_layers, weight_matrix
-from modlib.graphs.edges import Matrix
 from modlib.graphs.neurons import NeuronGraph, Part, unique
 from modlib.networks.network import BATCH_NORM_USES, BatchNormUse
 from modlib.networks.traces import Trace, Weights
 
 
-def consumer_graph(network: Trace, batch_norm: BatchNormUse = "fold") -> NeuronGraph:
+def consumer_graph(network: Trace, batch_norm: BatchNormUse = "fold", scaled: bool = True) -> NeuronGraph:
     """Graph of the channels that convolutions read, of a network of any shape.
 
     Vertices are the input channels of every convolution but those that read the network's inputs, and of the first
@@ -40,10 +39,11 @@ def consumer_graph(network: Trace, batch_norm: BatchNormUse = "fold") -> NeuronG
     Args:
         network: see ``modlib.networks.trace``.
         batch_norm: ``fold`` for g as above, ``ignore`` for 1.
+        scaled: whether norms are divided by their mean, as the authors' code does and the paper does not say.
 
     Raises:
         GraphError: if a weight is NaN or infinite, or no layer reads one that reads another.
-        InputError: if it is no trace, or ``batch_norm`` is not known.
+        InputError: if it is no trace, ``batch_norm`` is not known, or ``scaled`` is no flag.
 
     Source: clusterability 1.1, 3.1, and the authors' code. Chapter: ``imagenet``.
 
@@ -64,6 +64,7 @@ def consumer_graph(network: Trace, batch_norm: BatchNormUse = "fold") -> NeuronG
     (('first', 'second', 'last'), [(0, 1), (0, 2), (1, 2)])
     """
     choice(batch_norm, BATCH_NORM_USES, "batch_norm")
+    scaled = flag(scaled, "scaled")
     traced = instance(network, Trace, "network", "pass modlib.trace(model)")
     kept = set(kept_layers(traced))
     readers = [weights for weights in traced.weights if kept & weights.reads.keys()]
@@ -73,7 +74,7 @@ def consumer_graph(network: Trace, batch_norm: BatchNormUse = "fold") -> NeuronG
     for weights, own in zip(readers, layers, strict=True):
         if weights.layer not in kept:
             continue
-        matrix = _scaled(weights, batch_norm)
+        matrix = weight_matrix(weights, batch_norm) / (_mean_norm(weights) if scaled else 1)
         for reader, theirs in zip(readers, layers, strict=True):
             if (reads := reader.reads.get(weights.layer)) is None:
                 continue
@@ -106,8 +107,8 @@ def _by_source(weights: Weights, convolution: bool) -> list[np.ndarray]:
     return [read[group == number] for number in range(group.max() + 1)]
 
 
-def _scaled(weights: Weights, batch_norm: BatchNormUse) -> Matrix:
-    """Edge weights of a layer, over the mean of those without its gains."""
+def _mean_norm(weights: Weights) -> float:
+    """Mean edge weight of a layer without its gains; 1 if all are 0."""
     matrix = weight_matrix(weights, "ignore")
     norms = np.asarray(matrix.data if sp.issparse(matrix) else matrix)
-    return weight_matrix(weights, batch_norm) / (norms.mean() or 1)
+    return float(norms.mean()) or 1.0

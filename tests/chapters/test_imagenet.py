@@ -53,10 +53,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_network_has_a_row_for_each_drawing_that_the_table_takes_and_the_same_again() -> None:
     (cell,) = cells("smoke")
     rows = [{**cell, **row} for row in measure(cell)]
-    assert len(records_of(EXPERIMENT, rows)) == 2
-    read, computed = rows
-    assert (read["graph"], computed["graph"]) == ("read", "computed")
-    assert (read["n_live"], computed["n_live"]) == (9 * 8, 9 * 8)  # eight convolutions, and one dense layer or the stem
+    assert len(records_of(EXPERIMENT, rows)) == 3
+    assert [found["graph"] for found in rows] == ["read", "read, unscaled", "computed"]
+    read = rows[0]
+    assert {found["n_live"] for found in rows} == {9 * 8}  # eight convolutions, and one dense layer or the stem
     assert len(read["shuffled"].split()) == 4
     assert len(read["between_layers"].split()) == 11
     assert 0 <= read["divided_layers"] <= read["layers"] == 9
@@ -84,6 +84,7 @@ def rows() -> pd.DataFrame:
         [
             row("resnet-34", "kernels", 7.5),
             row("resnet-34", "kernels", 7.9, graph="computed"),
+            row("resnet-34", "kernels", 8.1, graph="read, unscaled"),
             row("inception-v3", "kernels", 7.9, p=2 / 101, between_layers="0.9 0.9 0.9 0.9"),
             *(row("resnet-34", "random", 8.0 + seed / 10, seed) for seed in range(3)),
             *(row("inception-v3", "random", 8.0, seed, layers=20) for seed in range(3)),
@@ -121,7 +122,7 @@ def test_what_was_found_turns_with_the_rows(rows: pd.DataFrame) -> None:
     assert str(layers).startswith("Much of it is about layers")
     assert "ResNet-34 (50%) and Inception-V3 (100%), and 50% in networks with random weights" in str(layers)
     assert "is drawn decides that" in str(drawing)
-    assert str(drawing).endswith("lie ResNet-34 \N{MINUS SIGN}0.100, not \N{MINUS SIGN}0.500.")
+    assert "1 of 2 if kernels are scaled to one mean norm, 0 of 1 if they are not" in str(drawing)
     assert "does not decide" in str(found(rows.assign(p=0.5))[2])
     other = rows.assign(p=0.5, between_layers="0.1 0.2 0.1 0.9")
     assert str(found(other)[0]).startswith("No, ")

@@ -98,7 +98,7 @@ ARGUMENTS: dict[str, NAMED] = {
     "stats.median_p": {"p": some.p_values},
     "graphs.eigenvalue_gradient": {"kernels": some.kernels, "which": ks},
     "graphs.laplacian_eigenvalues": {"kernels": some.kernels, "which": ks},
-    "graphs.consumer_graph": {"network": one_of(traced, linear)},
+    "graphs.consumer_graph": {"network": one_of(traced, linear), "scaled": flag},
     "graphs.chain_graph": {"edge_matrices": some.chains},
     "graphs.edge_weights": {"weight": some.matrices, "position": few},
     "graphs.neuron_graph": {"network": some.chains},

@@ -152,6 +152,14 @@ def test_a_norm_on_the_way_to_one_reader_scales_the_edges_to_that_one_alone(batc
     assert graph.batch_norm == batch_norm
 
 
+def test_kernels_may_keep_their_own_scale() -> None:
+    module = with_gains(residual(1, 4))
+    traced = trace(module, IMAGE)
+    own, scaled_to_one = (consumer_graph(traced, scaled=flag) for flag in (False, True))
+    mean = module[2].conv1.weight.detach().double().abs().sum(dim=(2, 3)).mean().item()
+    np.testing.assert_allclose(own.edges[0, 1], mean * np.asarray(scaled_to_one.edges[0, 1]), rtol=1e-6)
+
+
 def test_convolutions_in_groups_keep_them_in_shuffles() -> None:
     middle = nn.Conv2d(4, 4, 3, padding=1, groups=2, bias=False)
     module = nn.Sequential(conv(3, 4), middle, conv(4, 2), nn.Flatten(), nn.Linear(128, 2))

@@ -1,26 +1,33 @@
 """Chapter ``imagenet``: networks for ImageNet with trained and random weights against their shuffles.
 
-Each is drawn in two ways: as the authors' code does, with a vertex for every channel that a convolution reads, and as
-``modlib.neuron_graph`` does, with one for every channel that a convolution computes.
+Each is drawn in three ways: as the authors' code does, with a vertex for every channel that a convolution reads, and
+the norms of each kernel scaled to a mean of 1; without that scale; and as ``modlib.neuron_graph`` does, with a vertex
+for every channel that a convolution computes.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from modlib.graphs.branching import traced_graph
 from modlib.graphs.consumers import consumer_graph
+from modlib.graphs.neurons import NeuronGraph
 from modlib.graphs.shuffles import shuffle_tests
-from modlib.networks import trace
+from modlib.networks import Trace, trace
 from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, in_words, integer, number, numbers, optional, text
 from modlib.zoo.imagenet import ARCHITECTURES, FILES, KERNELS, RANDOM, TORCHVISION, WEIGHTS, imagenet_network
 
-READ, COMPUTED = "read", "computed"  # channels that are vertices
-GRAPHS = {READ: consumer_graph, COMPUTED: traced_graph}
+READ, UNSCALED, COMPUTED = "read", "read, unscaled", "computed"  # channels that are vertices
+GRAPHS: dict[str, Callable[[Trace], NeuronGraph]] = {
+    READ: consumer_graph,
+    UNSCALED: partial(consumer_graph, scaled=False),
+    COMPUTED: traced_graph,
+}
 K = 12
 
 
@@ -71,7 +78,7 @@ def cells(profile: str) -> list[Cell]:
 
 
 def measure(cell: Cell) -> list[Row]:
-    """Rows of one network: the shuffle test at k = 12 of both of its graphs.
+    """Rows of one network: the shuffle test at k = 12 of each of its graphs.
 
     Raises:
         DataError: if its trained weights are not there, see ``modlib.zoo.imagenet_network``.
