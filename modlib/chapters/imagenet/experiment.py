@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from modlib.graphs.branching import traced_graph
 from modlib.graphs.consumers import consumer_graph
 from modlib.graphs.neurons import NeuronGraph
 from modlib.graphs.shuffles import shuffle_tests
-from modlib.networks import Trace, trace
 from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, in_words, integer, number, numbers, optional, text
 from modlib.zoo.imagenet import ARCHITECTURES, FILES, KERNELS, RANDOM, TORCHVISION, WEIGHTS, imagenet_network
+
+if TYPE_CHECKING:
+    from modlib.networks import Trace
 
 READ, UNSCALED, COMPUTED = "read", "read, unscaled", "computed"  # channels that are vertices
 GRAPHS: dict[str, Callable[[Trace], NeuronGraph]] = {
@@ -83,6 +86,8 @@ def measure(cell: Cell) -> list[Row]:
     Raises:
         DataError: if its trained weights are not there, see ``modlib.zoo.imagenet_network``.
     """
+    from modlib.networks import trace  # of PyTorch networks, which a browser cannot have
+
     plan, seed = PLANS[cell["profile"]], int(cell["seed"])
     network = imagenet_network(cell["network"], cell["weights"], seed)
     traced = trace(network.module, np.zeros((1, 3, network.side, network.side), dtype=np.float32))
