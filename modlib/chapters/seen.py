@@ -47,8 +47,8 @@ def below_shuffles(rows: pd.DataFrame, k: int) -> str:
     >>> below_shuffles(pd.DataFrame([row | {"p": 0.02}, row | {"p": 0.5}]), 4)
     'Networks below all of their shuffles: MNIST without dropout, 1 of 2 after pruning.'
     """
-    told = []
-    for (dropout, dataset), of_kind in rows[rows["k"] == k].groupby(["dropout", "dataset"], sort=False):
+    told, rows = [], rows[(rows["k"] == k) & rows["stage"].isin(STAGES)]  # untrained networks have no such stage
+    for (dropout, dataset), of_kind in rows.groupby(["dropout", "dataset"], sort=False):
         each = [
             f"{share_of(are_below_all_shuffles(part))} {when}"
             for stage, when in STAGES.items()

@@ -21,8 +21,10 @@ def test_networks_below_all_their_shuffles_are_counted_by_data_set_and_dropout_a
     )
 
 
-def test_other_numbers_of_clusters_are_left_out() -> None:
-    assert seen.below_shuffles(pd.concat([rows(), rows(k=12, p=0.5)]), 4).endswith("2 of 2 after pruning.")
+def test_other_numbers_of_clusters_and_untrained_networks_are_left_out() -> None:
+    untrained = rows(dataset="initialisation", stage="initial")
+    told = seen.below_shuffles(pd.concat([rows(), rows(k=12, p=0.5), untrained]), 4)
+    assert told == "Networks below all of their shuffles: MNIST without dropout, 2 of 2 after pruning."
     scores = pd.concat([rows(z=[-1.0, -2.0], condition=["a", "b"]), rows(k=12, z=5.0, condition="c")])
     told = (
         "Most clusterable among their shuffles, so lowest, are on MNIST b (mean Z −2.0), and least so a (mean Z −1.0)."
