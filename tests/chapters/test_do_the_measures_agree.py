@@ -299,3 +299,5 @@ def test_a_sweep_is_a_line_a_search_over_the_numbers_of_modules() -> None:
     first = ax.lines[0]
     assert first.get_xdata()[first.get_ydata().argmax()] == 4
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cut", "Leiden"]
+    told = figures.sweeps_in_words({"cut": points, "Leiden": points[:2]})
+    assert told == "Found again most surely are 4 (cut; 0.50 beyond chance) and 2 (Leiden; 0.20 beyond chance) modules."

@@ -128,6 +128,17 @@ def sweeps(found: Mapping[str, Sequence[SweepPoint]]) -> Figure:
     return figure
 
 
+def sweeps_in_words(found: Mapping[str, Sequence[SweepPoint]]) -> str:
+    """The number of modules that is found again most surely, in each line of ``sweeps``.
+
+    Args:
+        found: see ``sweeps``.
+    """
+    best = {name: max(points, key=lambda point: point.beyond_chance) for name, points in found.items()}
+    each = [f"{one.modules:.0f} ({name}; {one.beyond_chance:.2f} beyond chance)" for name, one in best.items()]
+    return f"Found again most surely are {listed(each)} modules."
+
+
 def _agreement(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean agreement beyond chance of every pair of notions, both halves of the matrix."""
     half = beyond_chance(rows).groupby([rows["first"], rows["second"]]).mean().unstack()
