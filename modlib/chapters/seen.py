@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modlib.evidence.metrics import are_below_all_shuffles
-from modlib.evidence.sentences import MINUS, listed, share_of
+from modlib.evidence.sentences import listed, share_of, signed
 from modlib.graphs.shuffles import ShuffleTest
 from modlib.plots import TITLES
 
@@ -73,6 +73,6 @@ def z_scores(rows: pd.DataFrame, k: int) -> str:
     each = []
     for dataset, part in rows.groupby("dataset", sort=False):
         means = part.groupby("condition")["z"].mean().sort_values()
-        conditions = [f"{name} (mean Z {z:.1f})".replace("-", MINUS) for name, z in means.items()]
+        conditions = [f"{name} (mean Z {signed(z, '.1f')})" for name, z in means.items()]
         each.append(f"on {TITLES[str(dataset)]} {conditions[0]}, and least so {conditions[-1]}")
     return f"Most clusterable among their shuffles, so lowest, are {'; '.join(each)}."

@@ -86,7 +86,7 @@ def ordered(values: Mapping[str, float] | pd.Series, form: str) -> str:
     '0.50 for MNIST, no dropout; 0.20 for MNIST, dropout'
     """
     numbers = _by_case(values)
-    told = [f"{_signed(numbers[case], form)} for {case}" for case in sorted(numbers, key=lambda c: -numbers[c])]
+    told = [f"{signed(numbers[case], form)} for {case}" for case in sorted(numbers, key=lambda c: -numbers[c])]
     return "; ".join(told) if any("," in case for case in numbers) else listed(told)
 
 
@@ -102,7 +102,7 @@ def extremes(values: Mapping[str, float] | pd.Series, form: str) -> str:
     """
     numbers = _by_case(values)
     most, least = max(numbers, key=lambda case: numbers[case]), min(numbers, key=lambda case: numbers[case])
-    largest, smallest = _signed(numbers[most], form), _signed(numbers[least], form)
+    largest, smallest = signed(numbers[most], form), signed(numbers[least], form)
     return f"largest for {most} ({largest}) and least for {least} ({smallest})"
 
 
@@ -156,10 +156,19 @@ def which_way(sample: Sample | None, below: str, above: str, neither: str) -> st
 
 
 def _number(value: float, digits: int) -> str:
-    return _signed(value, f".{digits}f")
+    return signed(value, f".{digits}f")
 
 
-def _signed(value: float, form: str) -> str:
+def signed(value: float, form: str) -> str:
+    """A number as a sentence says it: with a minus sign in place of a hyphen, and with none before zero.
+
+    Args:
+        value: the number.
+        form: as Python formats it.
+
+    >>> signed(-1.26, ".1f"), signed(-0.001, ".1f")
+    ('−1.3', '0.0')
+    """
     text = format(value, form)
     return text.replace("-", MINUS) if set(text) & set("123456789") else text.lstrip("-")  # no minus before zero
 

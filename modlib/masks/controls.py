@@ -7,7 +7,6 @@ Chapter: ``weight-masks``.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -160,11 +159,10 @@ def mask_controls(
     ]
 
 
-def _exchanged(masked: nn.Module, mask: Mask, rng: np.random.Generator) -> nn.Module:
-    """The kept weights of every parameter in a random order, in the same places."""
+def _exchanged(module: nn.Module, mask: Mask, rng: np.random.Generator) -> nn.Module:
+    """A masked copy, changed: the kept weights of every parameter in a random order, in the same places."""
     import torch
 
-    module = copy.deepcopy(masked)
     parameters = dict(module.named_parameters())
     with torch.no_grad():
         for name, kept in mask.keep.items():

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from wrong_rows import wrongly_accepted
 
 from modlib.chapters.systematic_generalisation import figures
 from modlib.chapters.systematic_generalisation.experiment import (
@@ -23,7 +24,6 @@ from modlib.chapters.systematic_generalisation.findings import FINDINGS, accurac
 from modlib.data.scan import SPLITS
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
 from modlib.tables.schema import records_of
-from modlib.verdicts import claims, power, wrong
 
 STUDIES = [*((MASK, name) for name in (CONTROL, HALF, *SYSTEMATIC)), *((DIRECT, name) for name in SYSTEMATIC)]
 
@@ -203,17 +203,7 @@ def test_the_gaps_are_told_in_words_and_masks_that_are_missing_are_named():
 def test_claims_that_right_rows_reproduce_are_not_reproduced_by_wrong_ones(monkeypatch: pytest.MonkeyPatch):
     rows = table(True).assign(**FULL)
     rows.loc[rows["network"] != "lstm", "removed_by_token"] = "0.9 0.1 0.1 0.7 0.1 0.1 0.1"  # the paper tells of LSTMs
-    tables = {EXPERIMENT.name: rows}.__getitem__
-    monkeypatch.setattr(power, "tables_in", lambda _: tables)
-    known = [claim for claim in claims.load() if set(claim.tables) == {EXPERIMENT.name}]
-    judged = [(claim, claims.verdict_on(claim, claims.rows_of(claim, tables))) for claim in known]
-    assert {verdict.verdict for _, verdict in judged} == {Grade.REPRODUCED}
-    kinds = [kind for kind in wrong.KINDS if kind.tables == (EXPERIMENT.name,)]
-    found = power.tried(judged, kinds)
-    assert set(found["wrong rows"]) == {kind.name for kind in kinds}
-    accepted = found["verdict"] == str(Grade.REPRODUCED)
-    assert {claim.id for claim in known} == set(found[~accepted]["claim"]), "each is turned down by some of them"
-    wrongly = found[accepted & ~found["legitimate"]]
+    wrongly = wrongly_accepted(EXPERIMENT.name, rows, monkeypatch)
     # "Slightly less than half" bounds a number from above only, so that it holds of other actions as well.
     assert set(wrongly[["wrong rows", "claim"]].itertuples(index=False, name=None)) == {
         ("actions exchanged", "wm-text-4-i-jump")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modlib.evidence.sentences import MINUS, listed
+from modlib.evidence.sentences import listed, signed
 from modlib.plots import MARKERS, NULL_COLOURS
 
 WORDS = {
@@ -85,6 +85,6 @@ def gaps_in_words(rows: pd.DataFrame) -> str:
     gaps = (rows["shuffled_mean"] - rows["ncut"]).groupby([rows["condition"], rows["null"]], sort=False).mean()
     told = []
     for condition, means in gaps.unstack(sort=False).iterrows():
-        each = [f"{gap:.2f}".replace("-", MINUS) + f" ({null})" for null, gap in means.dropna().items()]
+        each = [f"{signed(gap, '.2f')} ({null})" for null, gap in means.dropna().items()]
         told.append(f"{condition} by {listed(each)}")
     return f"The n-cut of shuffles is on average higher than that of the network: {'; '.join(told)}."
