@@ -52,6 +52,7 @@ def package(name: str) -> str:
     return f"{__name__}.{name.replace('-', '_')}"
 
 
+@functools.cache
 def find_experiment(name: str) -> Experiment:
     """The experiment of a chapter, also of one that is being written and has no page in the book yet.
 

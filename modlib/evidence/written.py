@@ -14,6 +14,9 @@ import yaml
 
 from modlib.errors import BookError
 
+# Every scalar is text, as in the papers' files: `no` stays "no". Compiled where there is libyaml: ten times as fast.
+LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
 
 @dataclass(frozen=True)
 class WrittenClaim:
@@ -42,8 +45,7 @@ def written_claims(path: Path) -> list[WrittenClaim]:
         BookError: if the file does not parse as a list of entries with claims.
     """
     try:
-        # Every scalar is text, as in the papers' files: `no` stays "no".
-        entries = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+        entries = yaml.load(path.read_text(encoding="utf-8"), LOADER)
         return [_merged(entry, own) for entry in entries for own in entry["claims"]]
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise BookError(

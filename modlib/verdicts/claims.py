@@ -176,7 +176,13 @@ def load(path: Path | None = None) -> list[Claim]:
             is not there, or leaves open what the paper fixes.
     """
     path = path or checkout() / "book" / "claims.yml"
-    claims = [_claim(written, path) for written in written_claims(path)]
+    return list(_load_version(path, path.stat().st_mtime_ns if path.exists() else 0))
+
+
+@functools.lru_cache(maxsize=4)
+def _load_version(path: Path, version: int) -> tuple[Claim, ...]:
+    """Looking up what the papers print takes two seconds: once for each version of the file."""
+    claims = tuple(_claim(written, path) for written in written_claims(path))
     ids = [claim.id for claim in claims]
     if doubled := sorted({name for name in ids if ids.count(name) > 1}):
         raise BookError(f"{path} has more than one claim {', '.join(doubled)}; give each its own id")
