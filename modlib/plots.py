@@ -7,9 +7,8 @@ Colours are those of Okabe and Ito, which colour-blind readers can tell apart; m
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from typing import Any
+import numbers
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,8 +22,10 @@ from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
 from modlib.errors import InputError
+from modlib.evidence.sentences import signed
 from modlib.graphs.neurons import NeuronGraph
 from modlib.reprs import AS_IT_IS, IN_SIGHT
+from modlib.tables.words import in_words
 
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
@@ -33,68 +34,6 @@ NULL_LINES = {"layer": "-", "layer-nonzero": ":", "degree": "-.", "strength": "-
 LINES = ["-", "--", ":", "-."]
 ARTICLE = 768  # pixels that a figure of the book is wide at most, where a window is 1,400
 SCROLLS = '<div class="long" role="region" aria-label="{said}" tabindex="0" style="max-height: 28em; overflow: auto">'
-TITLES = {
-    "digits": "digits",
-    "mnist": "MNIST",
-    "mnist 7x7": "MNIST, 7 x 7 pixels",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10 (JPEG copy)",
-    "unlearnable": "unlearnable",
-    "kilo-epoch": "kilo-epoch",
-    "memorisation": "memorisation",
-    "polynomials": "polynomials",
-}
-# What tables and settings call things, as readers do.
-WORDS = {
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "fashion-mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "mlp": "perceptron",
-    "cnn": "small CNN",
-    "lstm": "LSTM",
-    "l1": "L1",
-    "l2": "L2",
-    "no-dropout": "no dropout",
-    "halves-same": "halves of one class",
-    "halves-diff": "halves of two classes",
-    "stack-same": "stacked, of one class",
-    "stack-diff": "stacked, of two classes",
-    "mlp-mnist": "perceptron, MNIST",
-    "mlp-fashion": "perceptron, Fashion-MNIST",
-    "cnn-mnist": "small CNN, MNIST",
-    "cnn-fashion": "small CNN, Fashion-MNIST",
-    "vgg-cifar": "VGG, CIFAR-10",
-    "vgg-cifar-unreg": "VGG without regularisation, CIFAR-10",
-    "vgg-16-imagenet": "VGG-16, ImageNet",
-    "accuracy-change": "change of accuracy",
-    "classwise-range": "range over classes",
-    "visualization-score": "visualisation score",
-    "softmax-entropy": "softmax entropy",
-    "activational-variance": "variance of activities",
-    "activational-cov": "variation of activities",
-    "fisher": "Fisher",
-    "benjamini-hochberg": "Benjamini-Hochberg",
-    "pruned-modular": "Pruned neural networks",
-    "prop_sig": "share significant",
-    "train_acc": "training accuracy",
-    "dist_ncut": "n-cut of shuffles",
-    "random_mean": "mean of random sets",
-    "leiden_agreement": "agreement of Leiden",
-    "test_loss": "test loss",
-    "loss_first": "loss, first",
-    "loss_before_last": "loss, last but one",
-    "loss_last": "loss, last",
-    "network_steps": "steps, network",
-    "mask_steps": "steps, mask",
-    "mask_rate": "rate, mask",
-    "sweep": "regulariser",
-    "hidden": "hidden layers",
-    "dataset": "images",
-    "item": "place",
-}
-TOKEN = re.compile(rf"(?<![\w.-])(?:{'|'.join(sorted(WORDS, key=len, reverse=True))})(?![\w-])")
-PLACE = re.compile(r"^(table|figure|section|text|finding)-(?=\S+$)")
 
 
 def use_style() -> None:
@@ -251,20 +190,6 @@ def scrolling(page: str, rows: int) -> str:
     return f"<p><small>{said}</small></p>{SCROLLS.format(said=said)}{page}</div>"
 
 
-def in_words(text: object) -> str:
-    """What stands in a field or over a column, as readers say it: ``mlp`` is a perceptron.
-
-    Args:
-        text: as tables and settings have it; what is no text becomes one.
-
-    >>> in_words("fashion_mnist halves-diff, mlp"), in_words("table-A.5"), in_words(True), in_words("sub-mlp")
-    ('Fashion-MNIST halves of two classes, perceptron', 'table A.5', 'yes', 'sub-mlp')
-    """
-    if isinstance(text, bool | np.bool_):
-        return "yes" if text else "no"
-    return PLACE.sub(r"\1 ", TOKEN.sub(lambda token: WORDS[token[0]], str(text)))
-
-
 class Table(Styler):
     """A table with at most ``IN_SIGHT`` rows in sight."""
 
@@ -285,13 +210,13 @@ def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Table:
     styler = Table(rows)
 
     def said(value: object) -> str:
-        return f"{value:.{digits}f}" if isinstance(value, float | np.floating) else in_words(value)
+        if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+            return in_words(value)
+        return signed(float(value), ".0f" if isinstance(value, numbers.Integral) else f".{digits}f")
 
-    words: dict[Any, str | Callable[[object], str] | None] = {}
-    words |= dict.fromkeys(rows.select_dtypes(exclude="number").columns, said)
-    styler.hide(axis="index").format(words, precision=digits, na_rep="–", escape="html").set_uuid(name)
+    styler.hide(axis="index").format(said, na_rep="–", escape="html").set_uuid(name)
     styler.format_index(in_words, escape="html", axis="columns").set_table_attributes(f'class="{AS_IT_IS}"')
-    numbers = rows.columns.get_indexer(rows.select_dtypes("number").columns)
-    right: list[CSSDict] = [{"selector": f".col{i}", "props": "text-align: right"} for i in numbers]
+    places = rows.columns.get_indexer(rows.select_dtypes("number").columns)
+    right: list[CSSDict] = [{"selector": f".col{i}", "props": "text-align: right"} for i in places]
     styler.set_table_styles([{"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"}, *right])
     return styler

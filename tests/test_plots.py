@@ -64,4 +64,10 @@ def test_a_table_says_what_readers_say_and_numbers_among_texts_keep_their_decima
     shown = re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", page)
     assert shown[:6] == ["regulariser", "true", "n", "L1", "yes", "0.12"]
     assert shown[6::3] == ["0.12", "–", "3"]
-    assert plots.in_words("a_mlp, mlps, table-A.5 too") == "a_mlp, mlps, table-A.5 too", "only whole words"
+
+
+def test_numbers_of_a_table_have_a_minus_sign_and_nothing_is_minus_nothing() -> None:
+    rows = pd.DataFrame({"z": [-1.25, -0.0001, None], "n": [-3, 0, 4000], "either": ["MNIST", -0.5, 2]})
+    page = plots.table(rows, "signs", digits=1).to_html()
+    shown = re.findall(r"<td[^>]*>(.*?)</td>", page)
+    assert shown == ["−1.2", "−3", "MNIST", "0.0", "0", "−0.5", "–", "4000", "2"]

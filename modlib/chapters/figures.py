@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modlib.plots import MARKERS, PALETTE, TITLES
+from modlib.plots import MARKERS, PALETTE
+from modlib.tables.words import DATASETS
 
 WIDEST = 10.8  # inches of a figure, beyond which the letters are too small on a page
 
@@ -23,7 +24,7 @@ def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
         k: number of clusters.
     """
     rows = rows[rows["k"] == k]
-    datasets = [name for name in TITLES if name in set(rows["dataset"])]
+    datasets = [name for name in DATASETS if name in set(rows["dataset"])]
     figure, axes = plt.subplots(
         1, len(datasets), figsize=(min(3.6 * len(datasets), WIDEST), 3.6), sharey=True, squeeze=False
     )
@@ -41,7 +42,7 @@ def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
                 )  # fmt: skip
                 ax.scatter(at, part["ncut"], color=PALETTE[i], marker=MARKERS[i], s=22, label=label, zorder=2)
         ax.set(
-            title=TITLES[dataset], xticks=[0, 1], xticklabels=["before\npruning", "after\npruning"], xlim=(-0.4, 1.4)
+            title=DATASETS[dataset], xticks=[0, 1], xticklabels=["before\npruning", "after\npruning"], xlim=(-0.4, 1.4)
         )
     axes[0, 0].set_ylabel(f"n-cut at k = {k}")
     axes[0, -1].legend(fontsize="small")
@@ -59,13 +60,13 @@ def absolute_and_relative(rows: pd.DataFrame, k: int) -> Figure:
         k: number of clusters.
     """
     rows = rows[rows["k"] == k].dropna(subset=["z"])
-    datasets = [name for name in TITLES if name in set(rows["dataset"])]
+    datasets = [name for name in DATASETS if name in set(rows["dataset"])]
     figure, axes = plt.subplots(1, len(datasets), figsize=(min(3.6 * len(datasets), WIDEST), 3.6), squeeze=False)
     for ax, dataset in zip(axes[0], datasets, strict=True):
         for i, (condition, group) in enumerate(rows[rows["dataset"] == dataset].groupby("condition", sort=False)):
             ax.scatter(group["ncut"], group["z"], color=PALETTE[i], marker=MARKERS[i], label=condition)
         ax.axhline(0, color="#999999", lw=0.8)
-        ax.set(title=TITLES[dataset], xlabel=f"n-cut at k = {k}")
+        ax.set(title=DATASETS[dataset], xlabel=f"n-cut at k = {k}")
     axes[0, 0].set_ylabel("Z-score against shuffles")
     axes[0, -1].legend(fontsize="small")
     figure.tight_layout()

@@ -21,11 +21,11 @@ from modlib.tables import (
     Cell,
     Experiment,
     Row,
-    in_words,
     integer,
     number,
     numbers,
     optional,
+    rows_in_words,
     text,
 )
 
@@ -96,7 +96,7 @@ def ncut_experiment(
 def describe(rows: Mapping[str, str]) -> str:
     """Rows of n-cuts in words, such as ``MNIST, no dropout, pruned, k = 4``."""
     untold = ("dropout", "stage") if rows.get("dataset") == "initialisation" else ()
-    return in_words(rows, ("dataset", "dropout", "stage"), untold)
+    return rows_in_words(rows, ("dataset", "dropout", "stage"), untold)
 
 
 @dataclass(frozen=True)

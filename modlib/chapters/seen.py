@@ -12,7 +12,7 @@ import pandas as pd
 from modlib.evidence.metrics import are_below_all_shuffles
 from modlib.evidence.sentences import listed, share_of, signed
 from modlib.graphs.shuffles import ShuffleTest
-from modlib.plots import TITLES
+from modlib.tables.words import DATASETS
 
 STAGES = {"unpruned": "before pruning", "pruned": "after pruning"}
 DROPOUT = {"no": "without dropout", "yes": "with dropout"}
@@ -54,7 +54,7 @@ def below_shuffles(rows: pd.DataFrame, k: int) -> str:
             for stage, when in STAGES.items()
             if len(part := of_kind[of_kind["stage"] == stage])
         ]
-        told.append(f"{TITLES[str(dataset)]} {DROPOUT[str(dropout)]}, {listed(each)}")
+        told.append(f"{DATASETS[str(dataset)]} {DROPOUT[str(dropout)]}, {listed(each)}")
     return f"Networks below all of their shuffles: {'; '.join(told)}."
 
 
@@ -74,5 +74,5 @@ def z_scores(rows: pd.DataFrame, k: int) -> str:
     for dataset, part in rows.groupby("dataset", sort=False):
         means = part.groupby("condition")["z"].mean().sort_values()
         conditions = [f"{name} (mean Z {signed(z, '.1f')})" for name, z in means.items()]
-        each.append(f"on {TITLES[str(dataset)]} {conditions[0]}, and least so {conditions[-1]}")
+        each.append(f"on {DATASETS[str(dataset)]} {conditions[0]}, and least so {conditions[-1]}")
     return f"Most clusterable among their shuffles, so lowest, are {'; '.join(each)}."

@@ -45,5 +45,9 @@ from .verification import (
     kept_cells as kept_cells,
     verify as verify,
 )
-from .words import in_words as in_words
+from .words import (
+    dataset_in_words as dataset_in_words,
+    in_words as in_words,
+    rows_in_words as rows_in_words,
+)
 from .workers import Outcome as Outcome

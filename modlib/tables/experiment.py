@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from modlib.errors import InputError
 from modlib.tables.schema import Column
-from modlib.tables.words import in_words
+from modlib.tables.words import rows_in_words
 
 Cell: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = dict[str, Any]
@@ -53,7 +53,7 @@ class Experiment:
     network_key: tuple[str, ...] = field(default=(), kw_only=True)
     parts: tuple[str, ...] = field(default=(), kw_only=True)
     added: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
-    describe: Callable[[Mapping[str, str]], str] = field(default=in_words, kw_only=True)
+    describe: Callable[[Mapping[str, str]], str] = field(default=rows_in_words, kw_only=True)
     remeasure: Callable[[Cell], list[Row]] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:

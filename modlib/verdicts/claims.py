@@ -351,8 +351,8 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     if theirs is None:
         grade, why = Grade.NO_VALUE, printed.note
     elif ours is None:
-        missing = f"no {PROFILE} rows" if rows.empty else "not all rows are there"
-        grade, why = Grade.NOT_TESTED, f"{missing} for {_words(claim.rows)} in {', '.join(claim.tables)}"
+        missing = "no rows at the paper's scale" if rows.empty else "not all rows are there"
+        grade, why = Grade.NOT_TESTED, f"{missing} for {claim.what} in {', '.join(claim.tables)}"
     else:
         grade, why = CRITERIA[name](ours, theirs)
     count = ", ".join([_count(ours, theirs), *marks])

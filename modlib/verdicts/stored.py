@@ -15,7 +15,7 @@ from modlib.errors import TableMissing
 from modlib.files import results_folder
 from modlib.tables.results import caption, read_table
 from modlib.tables.runner import missing_cells
-from modlib.tables.words import DATASETS
+from modlib.tables.words import dataset_in_words
 
 PROFILE = "paper"  # a reduced run stands for nothing but itself
 COLUMNS = (
@@ -83,6 +83,6 @@ def still_missing(names: Sequence[str], datasets: Sequence[str], folder: Path | 
         cells = pd.DataFrame(missing_cells(find_experiment(name), PROFILE, folder), columns=["dataset", "dropout"])
         counts = cells[cells["dataset"].isin(datasets)].value_counts(sort=False).reset_index(name="n")
         for dataset, dropout, n in counts.itertuples(index=False):
-            condition = f"{DATASETS.get(dataset, dataset)} {'with' if dropout == 'yes' else 'without'} dropout"
+            condition = f"{dataset_in_words(dataset)} {'with' if dropout == 'yes' else 'without'} dropout"
             parts.append(f"{n} of {condition} in `{name}`")
     return f"**Networks not measured yet:** {', '.join(parts)}." if parts else "All networks of the grid are measured."

@@ -188,7 +188,7 @@ def test_rows_of_a_reduced_profile_do_not_count(tmp_path, profile):
     found = verdict("pm-table-1-mnist-dropout", tmp_path)
     assert found.verdict is NOT_TESTED
     assert found.ours == "–"
-    assert "no paper rows for" in found.explanation
+    assert "no rows at the paper's scale for" in found.explanation
 
 
 def test_no_table_yet_means_not_tested_and_a_damaged_one_is_an_error(tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 
 from modlib.chapters.rows import ADDED, CELL_KEY, COLUMNS, ROW_KEY, TOLERANCE, Tests, snapshot_rows
 from modlib.data.images import Images
-from modlib.tables import Cell, Experiment, Row, in_words, text
+from modlib.tables import Cell, Experiment, Row, rows_in_words, text
 from modlib.zoo.perceptrons import data_for, recipe_for
 
 # By name, what is changed in the recipe of the paper's text; "standardised pixels" changes the images.
@@ -64,5 +64,5 @@ EXPERIMENT = Experiment(
     columns={**{name: COLUMNS.get(name, text(*CHANGES)) for name in KEY}, **COLUMNS},
     network_key=KEY[1:],
     added=ADDED,
-    describe=in_words,
+    describe=rows_in_words,
 )

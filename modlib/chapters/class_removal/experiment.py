@@ -23,11 +23,11 @@ from modlib.tables import (
     Cell,
     Experiment,
     Row,
-    in_words,
     integer,
     number,
     numbers,
     optional,
+    rows_in_words,
     text,
 )
 
@@ -191,5 +191,5 @@ def _cache_path(what: str, plan: Plan, data: Split, dropout: bool, seed: int) ->
 
 EXPERIMENT = Experiment(
     "class-removal", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL, columns=COLUMNS,
-    network_key=("dataset", "dropout", "seed"), describe=partial(in_words, first=("dataset", "study", "dropout")),
+    network_key=("dataset", "dropout", "seed"), describe=partial(rows_in_words, first=("dataset", "study", "dropout")),
 )  # fmt: skip

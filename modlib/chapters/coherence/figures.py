@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from modlib.chapters.coherence.experiment import ENTROPY, SCORE, VARIANCE, stored_images
 from modlib.chapters.coherence.findings import random_mean
 from modlib.evidence.sentences import extremes, share_of
-from modlib.plots import MARKERS, PALETTE, TITLES, in_words
+from modlib.plots import MARKERS, PALETTE
+from modlib.tables.words import dataset_in_words, in_words
 
 NAMES = {
     SCORE: "score", ENTROPY: "softmax entropy", VARIANCE: "variance of activities",
@@ -157,7 +158,7 @@ def p_values(rows: pd.DataFrame) -> Figure:
         ax.bar(np.arange(1, n + 1) / n, np.bincount(levels, minlength=n + 1)[1:] / len(part), 0.8 / n, color=PALETTE[0])
         ax.axhline(1 / n, color="black", ls="--", lw=1)
         if i == 0:
-            ax.set_title(f"{in_words(network)}\n{_title(dataset)}", fontsize="x-small")
+            ax.set_title(f"{in_words(network)}\n{dataset_in_words(dataset)}", fontsize="x-small")
         if j == 0:
             ax.set_ylabel(NAMES[measures[i]], fontsize="x-small")
         ax.tick_params(labelsize="x-small")
@@ -189,7 +190,7 @@ def against_random(rows: pd.DataFrame, label: str) -> Figure:
             ax.scatter(found["mean"], found["value"], s=12, color=PALETTE[i], marker=MARKERS[i], label=f"layer {layer}")
         ax.axline((0, 0), slope=1, color="black", ls="--", lw=1)
         ending = ", dropout" if dropout == "yes" else ""
-        ax.set_title(f"{in_words(network)}{ending}\n{_title(dataset)}", fontsize="x-small")
+        ax.set_title(f"{in_words(network)}{ending}\n{dataset_in_words(dataset)}", fontsize="x-small")
         ax.tick_params(labelsize="x-small")
     figure.supxlabel(f"{label}, mean of random sets", fontsize="small")
     figure.supylabel(f"{label}, sub-cluster", fontsize="small")
@@ -211,16 +212,10 @@ def above_random_in_words(rows: pd.DataFrame, measure: str) -> str:
     above = rows["value"] > random_mean(rows)
     kinds = [
         rows["network"].map(in_words),
-        rows["dataset"].map(_title),
+        rows["dataset"].map(dataset_in_words),
         rows["dropout"].map({"yes": "dropout", "no": "no dropout"}),
     ]
     return (
         f"{share_of(above)} sub-clusters lie above the diagonal, higher than random sets of their size; "
         f"their share is {extremes(above.groupby(kinds).mean(), '.0%')}."
     )
-
-
-def _title(dataset: str) -> str:
-    """Name of a data set or of a composite of one."""
-    name, _, kind = dataset.partition(" ")
-    return f"{TITLES.get(name, name)} {in_words(kind)}".strip()

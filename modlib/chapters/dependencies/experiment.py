@@ -17,7 +17,7 @@ from modlib.graphs.subclusters import SubCluster
 from modlib.lesions.damage import DoubleLesion, double_lesions, lesion_tests
 from modlib.lesions.kinds import Kind, kind
 from modlib.networks.network import Network
-from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, in_words, integer, number, text
+from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, integer, number, rows_in_words, text
 from modlib.zoo.kinds import trained
 
 CELL_KEY = ("profile", "dataset", "dropout", "k", "seed")
@@ -149,5 +149,5 @@ def _row(pair: DoubleLesion, kinds: Mapping[str, str], drops: Mapping[str, float
 EXPERIMENT = Experiment(
     "dependencies", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS,
     network_key=("dataset", "dropout", "seed"), parts=("first", "second"),
-    describe=partial(in_words, untold=("dropout",)),
+    describe=partial(rows_in_words, untold=("dropout",)),
 )  # fmt: skip

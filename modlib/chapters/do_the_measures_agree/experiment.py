@@ -16,7 +16,7 @@ import numpy as np
 
 from modlib.networks.known import KnownModules, idle_weights, rotated_functions, shared_part, two_functions
 from modlib.notions.names import NOTIONS
-from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, in_words, integer, number, optional, text
+from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, integer, number, optional, rows_in_words, text
 
 if TYPE_CHECKING:
     from modlib.masks.learning import MaskSettings
@@ -273,7 +273,7 @@ def _trained(
 
 def describe(rows: Mapping[str, str]) -> str:
     """Rows in words, such as ``MNIST, dropout, pruned``."""
-    return in_words(rows, ("dataset", "dropout", "stage"), ("dropout",) if rows.get("stage") == KNOWN else ())
+    return rows_in_words(rows, ("dataset", "dropout", "stage"), ("dropout",) if rows.get("stage") == KNOWN else ())
 
 
 EXPERIMENT = Experiment(

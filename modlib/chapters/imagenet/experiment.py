@@ -19,7 +19,7 @@ from modlib.graphs.branching import traced_graph
 from modlib.graphs.consumers import consumer_graph
 from modlib.graphs.neurons import NeuronGraph
 from modlib.graphs.shuffles import shuffle_tests
-from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, in_words, integer, number, numbers, optional, text
+from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, numbers, optional, rows_in_words, text
 from modlib.zoo.imagenet import ARCHITECTURES, FILES, KERNELS, RANDOM, TORCHVISION, WEIGHTS, imagenet_network
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def describe(rows: Mapping[str, str]) -> str:
         told["network"] = NAMES[told["network"]]
     if "weights" in told:
         told["weights"] = IN_WORDS[told["weights"]]
-    return in_words(told, ("network", "weights"))
+    return rows_in_words(told, ("network", "weights"))
 
 
 EXPERIMENT = Experiment(

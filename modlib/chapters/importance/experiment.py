@@ -23,11 +23,11 @@ from modlib.tables import (
     Cell,
     Experiment,
     Row,
-    in_words,
     integer,
     number,
     numbers,
     optional,
+    rows_in_words,
     text,
 )
 from modlib.zoo.cnns import accuracy
@@ -200,5 +200,5 @@ def _text(numbers: Sequence[float] | np.ndarray) -> str:
 EXPERIMENT = Experiment(
     "importance", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, columns=COLUMNS,
     network_key=("network", "dataset", "dropout", "seed"), parts=("cluster",),
-    describe=partial(in_words, untold=("biases",)),
+    describe=partial(rows_in_words, untold=("biases",)),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from modlib.evidence.metrics import Metric, combined_by_network, over_networks
 from modlib.evidence.sentences import Sentences, listed, share_of, span
 from modlib.lesions.kinds import MIN_PROPORTION, Kind
 from modlib.stats import chi_squared_uniform, fisher_combined, median_p
-from modlib.tables.words import DATASETS
+from modlib.tables.words import dataset_in_words
 
 K = 12  # clusters, of what is told of all networks
 
@@ -238,7 +238,7 @@ def _told_lost(rows: pd.DataFrame) -> str | None:
     for kind, words in (("mlp", "perceptrons"), ("cnn", "small convolutional networks")):
         means = 100 * rows[rows["network"] == kind].groupby("dataset")[["value", "random_mean"]].mean()
         if len(means):
-            own = [f"{lost:.2g} on {DATASETS[str(name)]}" for name, lost in means["value"].items()]
+            own = [f"{lost:.2g} on {dataset_in_words(str(name))}" for name, lost in means["value"].items()]
             random = [f"{lost:.2g}" for lost in means["random_mean"]]
             told.append(f"{words} lose {listed(own)} (without random neurons {listed(random)})")
     return f"Without a sub-cluster, in percentage points of accuracy, {listed(told)}." if told else None

@@ -12,7 +12,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from modlib.evidence.sentences import listed, share_of
-from modlib.plots import NULL_COLOURS, NULL_LINES, PALETTE, TITLES, density
+from modlib.plots import NULL_COLOURS, NULL_LINES, PALETTE, density
+from modlib.tables.words import DATASETS
 
 WIDEST = 9.4  # inches of a grid of panels, whose small letters are read at that width
 SOURCES = {"paper": ("#999999", "s"), "here": (PALETTE[0], "o")}
@@ -55,7 +56,7 @@ def effect_sizes(table: pd.DataFrame) -> Figure:
         table: columns d, source (``paper`` or ``here``), dataset, dropout, stage.
     """
     table = table.assign(
-        condition=table["dataset"].map(TITLES).str.replace(" (", "\n(")
+        condition=table["dataset"].map(DATASETS).str.replace(" (", "\n(")
         + "\n"
         + table["dropout"].map({"yes": "dropout", "no": "no dropout"})
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modlib.data.images import load_images
-from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, in_words, integer, number, numbers, text
+from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, numbers, rows_in_words, text
 
 if TYPE_CHECKING:
     from modlib.training.perceptrons import Regularisation, TrainedMLP
@@ -79,7 +79,7 @@ COLUMNS = {
 def describe(rows: Mapping[str, str]) -> str:
     """Rows in words, such as ``MNIST, (64, 64)``."""
     hidden = f"({rows['hidden'].replace('-', ', ')})" if "hidden" in rows else "all architectures"
-    return in_words({**rows, "hidden": hidden})
+    return rows_in_words({**rows, "hidden": hidden})
 
 
 @dataclass(frozen=True)
