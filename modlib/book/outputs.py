@@ -19,7 +19,7 @@ from modlib.errors import BookError
 from modlib.reprs import IN_SIGHT
 
 THREAD = re.compile(r"^Exception in thread .*", re.DOTALL | re.MULTILINE)
-WARNING = re.compile(r"^(.+\.py):\d+: \w*Warning: .*", re.MULTILINE)
+WARNING = re.compile(r"^(.+\.py):\d+: (\w*Warning): .*", re.MULTILINE)
 FEWEST = 8  # words that say what is to be seen in a figure
 SMALLEST = 9  # pixels that its letters measure at least, where the window is 1,400 wide
 TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
@@ -131,7 +131,9 @@ def check_complete(notebook: NotebookNode, name: str) -> None:
 
 
 def check_quiet(notebook: NotebookNode, name: str, root: Path) -> None:
-    """Refuse a notebook that shows a warning of our own code; those of other libraries may stay.
+    """Refuse a notebook that shows a warning of our own code, or of any library that numbers went wrong.
+
+    Other warnings of libraries may stay: some depend on the machine, such as that of a graphics card without a driver.
 
     Args:
         notebook: executed.
@@ -139,11 +141,12 @@ def check_quiet(notebook: NotebookNode, name: str, root: Path) -> None:
         root: folder that holds ``modlib``.
 
     Raises:
-        BookError: if a line of ``modlib`` or of the notebook itself caused a warning.
+        BookError: if a line of ``modlib`` or of the notebook itself caused a warning, or any a ``RuntimeWarning``.
     """
     for place, cell in _code_cells(notebook, name):
         for warning in WARNING.finditer(_errors(cell)):
-            if CELL.search(warning[1]) or Path(warning[1]).is_relative_to(root.resolve() / "modlib"):
+            own = CELL.search(warning[1]) or Path(warning[1]).is_relative_to(root.resolve() / "modlib")
+            if own or warning[2] == RuntimeWarning.__name__:
                 raise BookError(f"{place} causes a warning; remove its cause:\n{warning[0]}")
 
 

@@ -230,10 +230,15 @@ def test_of_many_changes_the_first_are_named(root, capsys, monkeypatch):
             "code cell 2 of notebooks/tiny causes a warning.*\n.*UserWarning: mine",
         ),
         ("from modlib import noisy", r"(?s)causes a warning.*modlib/noisy\.py:3: RuntimeWarning: overflow"),
+        (
+            "import sys\nsys.path.append('elsewhere')\nimport numbers_gone",
+            r"(?s)causes a warning.*elsewhere/numbers_gone\.py:3: RuntimeWarning: overflow",
+        ),
     ],
 )
 def test_a_fault_that_does_not_stop_a_notebook_is_red(root, code, message):
-    write(root / "modlib" / "noisy.py", "import numpy\n\nnumpy.float32(1e30) ** 2\n")
+    for path in (root / "modlib" / "noisy.py", root / "elsewhere" / "numbers_gone.py"):
+        write(path, "import numpy\n\nnumpy.float32(1e30) ** 2\n")
     with pytest.raises(BookError, match="1 of 1 notebooks failed"):
         execute(root, code)
     report = (root / "_build" / "reports" / "notebooks" / "tiny.log").read_text()
