@@ -76,7 +76,7 @@ def two_functions(seed: int, n: int, *, together: bool = False, crossing: float 
     kernels = [_blocks(rng, a, b, crossing) for a, b in shapes]
     inputs = _inputs(rng, n, together)
     order = [rng.permutation(np.repeat([0, 1], width)) for width in HIDDEN]
-    return _known(_in_order(kernels, order), inputs, order)
+    return _known(in_order(kernels, order), inputs, order)
 
 
 def shared_part(seed: int, n: int) -> KnownModules:
@@ -104,7 +104,7 @@ def shared_part(seed: int, n: int) -> KnownModules:
             kernel[2 * a :, 2 * b :] = _weights(rng, a, b)
         kernels.append(kernel)
     order = [rng.permutation(np.repeat([0, 1, 2], width)) for width in HIDDEN]
-    return _known(_in_order(kernels, order), _inputs(rng, n, together=False), order)
+    return _known(in_order(kernels, order), _inputs(rng, n, together=False), order)
 
 
 def rotated_functions(seed: int, n: int) -> KnownModules:
@@ -195,11 +195,15 @@ def _inputs(rng: np.random.Generator, n: int, together: bool) -> np.ndarray:
     return inputs.reshape(n, -1).astype(np.float32)
 
 
-def _in_order(kernels: Sequence[np.ndarray], order: Sequence[np.ndarray]) -> list[np.ndarray]:
+def places(order: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Where hidden units, which come part by part, go, so that their labels are those of ``order``."""
+    return [np.argsort(np.argsort(labels, kind="stable")) for labels in order]
+
+
+def in_order(kernels: Sequence[np.ndarray], order: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The kernels with hidden units, which come part by part, at the places that their labels have in ``order``."""
-    places = [np.argsort(np.argsort(labels, kind="stable")) for labels in order]
-    rows = [np.arange(len(kernels[0])), *places]
-    columns = [*places, np.arange(kernels[-1].shape[1])]
+    rows = [np.arange(len(kernels[0])), *places(order)]
+    columns = [*places(order), np.arange(kernels[-1].shape[1])]
     return [kernel[row][:, column] for kernel, row, column in zip(kernels, rows, columns, strict=True)]
 
 

@@ -48,3 +48,4 @@ from .scan import (
     tokens as tokens,
     trained_on_scan as trained_on_scan,
 )
+from .two_readers import two_readers as two_readers

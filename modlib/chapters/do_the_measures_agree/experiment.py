@@ -51,6 +51,13 @@ def crossed(crossing: float) -> Case:
     return Case(lambda seed, n: two_functions(seed, n, crossing=crossing))
 
 
+def trained_readers(seed: int, n: int) -> KnownModules:
+    """Two functions that were learned; imported where it is needed, for PyTorch trains it."""
+    from modlib.zoo.two_readers import two_readers
+
+    return two_readers(seed, n)
+
+
 CASES = {
     "two functions in turn": Case(two_functions),
     "two functions together": Case(lambda seed, n: two_functions(seed, n, together=True)),
@@ -60,6 +67,7 @@ CASES = {
     "a shared part": Case(shared_part, 3),
     "rotated functions": Case(rotated_functions, layers=(2,)),
     "idle weights": Case(idle_weights),
+    "trained functions": Case(trained_readers),
 }
 
 
