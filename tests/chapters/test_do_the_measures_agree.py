@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from modlib.chapters.do_the_measures_agree import experiment, figures
-from modlib.chapters.do_the_measures_agree.experiment import CASES, FUNCTIONS, IDLE, KNOWN, STAGES
+from modlib.chapters.do_the_measures_agree.experiment import CASES, FUNCTIONS, IDLE, KNOWN, SMALL, STAGES
 from modlib.chapters.do_the_measures_agree.findings import (
     FINDINGS,
     TABLES,
@@ -18,8 +18,10 @@ from modlib.chapters.do_the_measures_agree.findings import (
     finds,
     found,
     found_by,
+    is_small,
     modularities,
     of_activity,
+    of_small,
     rank_correlations,
 )
 from modlib.communities import agreement
@@ -77,9 +79,12 @@ def test_every_condition_has_every_stage_and_every_case_its_networks(profile: st
     assert not grid.duplicated().any()
     of_known = grid[grid["stage"] == KNOWN]
     assert of_known.groupby("dataset")["seed"].nunique().to_dict() == dict.fromkeys(CASES, plan.cases)
-    trained = grid[grid["stage"] != KNOWN]
+    trained = grid[(grid["stage"] != KNOWN) & ~is_small(grid)]
     assert trained.groupby(["dataset", "dropout", "seed"])["stage"].apply(set).map(lambda s: s == set(STAGES)).all()
     assert len(trained) == len(plan.datasets) * 2 * plan.seeds * len(STAGES)
+    small = grid[is_small(grid)]
+    assert small.groupby("stage")["seed"].nunique().to_dict() == {"unpruned": plan.seeds, "untrained": plan.seeds}
+    assert len(small) == (len(SMALL) + 1) * plan.seeds
 
 
 def test_rows_compare_every_pair_on_different_images_and_each_notion_with_itself() -> None:
@@ -166,6 +171,41 @@ def test_a_case_is_compared_with_all_that_is_known_of_it() -> None:
         alone = pd.DataFrame(experiment.case_rows(experiment.Case(two_functions, layers=(1,)), 0, FEW))
     assert set(alone["second"]) == {FUNCTIONS}
     assert alone.set_index("first").loc["weights", "mutual_information"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("kind", "dropout"), SMALL)
+def test_a_small_network_is_trained_as_its_name_says_and_all_start_alike(kind: str, dropout: str) -> None:
+    network, accuracy, x, y = experiment._trained(f"digits{kind}", dropout == "yes", 0, "unpruned")
+    start, untrained, *_ = experiment._trained(f"digits{kind}", dropout == "yes", 0, "untrained")
+    plain, *_ = experiment._trained("digits 64-64", False, 0, "unpruned")
+    assert [network.width(layer) for layer in (1, 2)] == [64, 64]
+    assert accuracy == pytest.approx((network.answers(x) == y).mean())
+    assert accuracy > 0.8
+    assert untrained is None
+    assert (start.answers(x) == y).mean() < 0.5
+    same = np.array_equal(network.layers[1].kernel, plain.layers[1].kernel)
+    assert same == ((kind, dropout) == (" 64-64", "no"))
+    if kind.endswith("l1"):
+        assert np.abs(network.layers[0].kernel).sum() < np.abs(plain.layers[0].kernel).sum() / 2
+
+
+def test_small_networks_are_told_apart_and_do_not_change_what_is_found_in_others() -> None:
+    large = made()
+    small = [
+        made(function=level, weights=level).assign(dataset=f"mnist{kind}", dropout=dropout)
+        for level, (kind, dropout) in zip((0.1, 0.3, 0.2), SMALL, strict=True)
+    ]
+    small = [part[part["stage"] == "pruned"].assign(stage="unpruned") for part in small]
+    both = pd.concat([large, *small], ignore_index=True)
+    assert is_small(both).sum() == sum(map(len, small))
+    assert found(both) == found(large)
+    table = of_small(both).set_index("networks")
+    assert table["two notions"].str[:4].to_dict() == {
+        "MNIST 64-64, no dropout": "0.11",
+        "MNIST 64-64, dropout": "0.31",
+        "MNIST 64-64 L1, no dropout": "0.21",
+    }
+    assert (table["n"] == 3).all()
 
 
 def test_the_statements_measure_what_they_say() -> None:

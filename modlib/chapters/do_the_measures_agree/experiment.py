@@ -70,13 +70,20 @@ CASES = {
     "trained functions": Case(trained_readers),
 }
 
+# The 64-64 perceptrons of upstream-downstream: after the name of the data set, with dropout or not, what regularises.
+SMALL = {
+    (" 64-64", "no"): {"l2": 1e-5},
+    (" 64-64", "yes"): {"l2": 1e-5, "dropout": 0.5},
+    (" 64-64 l1", "no"): {"l2": 1e-5, "l1": 1e-3},
+}
+
 
 @dataclass(frozen=True)
 class Plan:
     """What is measured in a profile.
 
     Attributes:
-        datasets: on which networks are trained.
+        datasets: on which networks are trained; those of ``SMALL`` on the first.
         seeds: networks of each condition.
         cases: networks with known modules of each case.
         images: test images in each half, at most.
@@ -144,6 +151,9 @@ def cells(profile: str) -> list[Cell]:
                 for dropout in ("yes", "no")
                 for stage in STAGES
             ]
+            first = plan.datasets[0]
+            found += [_cell(profile, first + kind, dropout, seed, "unpruned") for kind, dropout in SMALL]
+            found.append(_cell(profile, first + next(iter(SMALL))[0], "no", seed, "untrained"))  # all start from this
     return found
 
 
@@ -268,6 +278,9 @@ def _trained(
     from modlib.networks.network import from_arrays
     from modlib.zoo.perceptrons import data_for, recipe_for, trained_mlp
 
+    for (kind, with_dropout), regularisation in SMALL.items():
+        if dataset.endswith(kind) and dropout == (with_dropout == "yes"):
+            return _trained_small(dataset.removesuffix(kind), regularisation, seed, stage)
     data = data_for(dataset)
     if stage == "untrained":
         from modlib.training.keras import initial_kernels
@@ -277,6 +290,21 @@ def _trained(
     pair = trained_mlp(dataset, dropout, seed)
     snapshot = pair.pruned if stage == "pruned" else pair.unpruned
     return from_arrays(snapshot.kernels, snapshot.biases), snapshot.accuracy["test"], data.x_test, data.y_test
+
+
+def _trained_small(
+    dataset: str, regularisation: Mapping[str, float], seed: int, stage: str
+) -> tuple[Network, float | None, np.ndarray, np.ndarray]:
+    """The same of a small perceptron, which is not pruned."""
+    from modlib.networks.network import from_arrays
+    from modlib.training.perceptrons import Regularisation, Settings, train_mlps
+    from modlib.zoo.perceptrons import data_for
+
+    data = data_for(dataset)
+    settings = Settings(max_epochs=0) if stage == "untrained" else Settings()
+    (found,) = train_mlps(data, settings, [Regularisation(**regularisation)], seed)
+    accuracy = None if stage == "untrained" else found.accuracy["test"]
+    return from_arrays(found.kernels, found.biases), accuracy, data.x_test, data.y_test
 
 
 def describe(rows: Mapping[str, str]) -> str:

@@ -10,12 +10,13 @@ from typing import TypeVar
 
 import pandas as pd
 
-from modlib.chapters.do_the_measures_agree.experiment import FUNCTIONS, IDLE, KNOWN, STAGES, WEIGHTS, K
+from modlib.chapters.do_the_measures_agree.experiment import FUNCTIONS, IDLE, KNOWN, SMALL, STAGES, WEIGHTS, K
 from modlib.evidence.criteria import Sample
 from modlib.evidence.intervals import interval_of_mean, interval_of_rank_correlation
 from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, told
 from modlib.notions.names import NOTIONS
+from modlib.tables.words import rows_in_words
 
 Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 TABLES = ("do-the-measures-agree", "clusterability", "dropout", "importance")
@@ -35,6 +36,11 @@ def beyond_chance(rows: pd.DataFrame) -> pd.Series:
 def _by_network(rows: pd.DataFrame) -> pd.Series:
     """Mean agreement beyond chance over layers and pairs, one number a network and stage."""
     return rows.assign(beyond=beyond_chance(rows)).groupby([*NETWORK, "stage"])["beyond"].mean()
+
+
+def is_small(rows: pd.DataFrame) -> pd.Series:
+    """Whether rows are of ``experiment.SMALL`` networks, which are told apart from those of the papers on n-cuts."""
+    return rows["dataset"].str.endswith(tuple(kind for kind, _ in SMALL))
 
 
 def itself(rows: pd.DataFrame) -> pd.Series:
@@ -84,6 +90,26 @@ def of_activity(rows: pd.DataFrame) -> pd.DataFrame:
                 "by activity": f"{1 - found['matched'].mean() / found['beyond'].mean():.0%}",
             }
         )
+    return pd.DataFrame(lines)
+
+
+def of_small(rows: pd.DataFrame) -> pd.DataFrame:
+    """How far notions agree in the small networks, in words, a line for each regularisation, and for untrained ones.
+
+    Args:
+        rows: of ``do-the-measures-agree``.
+
+    Returns:
+        Columns ``networks``, which they are; ``n``; agreement beyond permuted labels of ``two notions``, of ``one with
+        itself``, and of ``weights and function``, means over networks with their 90% intervals.
+    """
+    lines = []
+    for (dataset, dropout, stage), part in rows[is_small(rows)].groupby(["dataset", "dropout", "stage"]):
+        means = [sample_of(measure(part)) for measure in (between, itself, of_weights)]
+        settings = {"dataset": str(dataset), "dropout": str(dropout)}
+        name = "untrained" if stage == "untrained" else rows_in_words(settings)
+        columns = dict(zip(("two notions", "one with itself", "weights and function"), map(told, means), strict=True))
+        lines.append({"networks": name, "n": part["seed"].nunique(), **columns})
     return pd.DataFrame(lines)
 
 
@@ -222,7 +248,7 @@ def rank_correlations(table: pd.DataFrame, column: str = "n-cut") -> pd.DataFram
 def found(rows: pd.DataFrame) -> Sentences:
     """Whether notions agree, which do and which do not, and what each can see where modules are known."""
     own = rows[rows["table"] == TABLES[0]]
-    trained = own[own["stage"] != KNOWN]
+    trained = own[(own["stage"] != KNOWN) & ~is_small(own)]
     return _answer(trained), _weights(trained), _known(own)
 
 
