@@ -134,7 +134,7 @@ FINDINGS = {
     "control_loss": Metric("accuracy lost by the control mask", _control_loss),
     "goes_to": Metric("share of the paper's confusions found", _goes_where_the_paper_says, 2),
     "cat_and_dog": Metric("accuracy that dogs gain without cats, and cats without dogs", _cat_and_dog, 2),
-    "dropout_drops_more": Metric("drop of the removed class, with dropout less without", _dropout_drops_more),
+    "dropout_drops_more": Metric("drop of the removed class, with dropout minus without", _dropout_drops_more),
     "extra_drop_with_dropout_min": Metric(
         "drop of the removed class, with dropout less without, in percent", _dropout_drops_more_percent, 1
     ),

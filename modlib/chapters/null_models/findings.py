@@ -21,7 +21,7 @@ def _distance(null: str) -> Metric:
         rows = rows[rows["null"] == null]
         return sample_of(rows["ncut"] - rows["shuffled_mean"]) if len(rows) else None
 
-    return Metric(f"n-cut less that of shuffles that keep each neuron's {KEPT[null]}", measure)
+    return Metric(f"n-cut minus that of shuffles that keep each neuron's {KEPT[null]}", measure)
 
 
 def explained(rows: pd.DataFrame, null: str) -> pd.Series:
@@ -98,6 +98,6 @@ def _p_of_degree(rows: pd.DataFrame) -> Sample | None:
 FINDINGS = {
     "distance_from_degree": _distance("degree"),
     "distance_from_strength": _distance("strength"),
-    "explained_by_degree": Metric("share of the gap that degrees explain, less a half", _explained_less_half),
+    "explained_by_degree": Metric("share of the gap that degrees explain, minus a half", _explained_less_half),
     "p_of_degree": Metric("p against shuffles that keep each neuron's number of weights", _p_of_degree),
 }
