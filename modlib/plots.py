@@ -22,7 +22,7 @@ from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
 from modlib.errors import InputError
-from modlib.evidence.sentences import signed
+from modlib.evidence.digits import signed
 from modlib.graphs.neurons import NeuronGraph
 from modlib.reprs import AS_IT_IS, IN_SIGHT
 from modlib.tables.words import in_words

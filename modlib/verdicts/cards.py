@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +16,7 @@ import pandas as pd
 
 from modlib.chapters import findings
 from modlib.evidence.criteria import Grade
+from modlib.evidence.digits import MINUS
 from modlib.evidence.papers import paper_values
 from modlib.plots import scrolling
 from modlib.reprs import AS_IT_IS
@@ -218,12 +220,16 @@ def _line(claim: Claim, detail: Detail) -> dict[str, str]:
 
 def _row(claim: Claim, verdict: Verdict, before: str) -> str:
     """A claim: its verdict first, so that no screen is too narrow for it, then a line for every number."""
-    changed = f"; criteria version 1: {before}" if before not in ("", str(verdict.verdict)) else ""
+    changed = f"; by the first criteria {before}" if before not in ("", str(verdict.verdict)) else ""
     head = (
         f"<strong>{ICONS[verdict.verdict]} {verdict.verdict}</strong> {html.escape(claim.what)}"
         f'<span style="opacity: .7">{changed}</span>'
     )
-    numbers = "".join(_number(claim, detail, main=i == 0) for i, detail in enumerate(verdict.details))
+    details = verdict.details
+    if {detail.grade for detail in details} == {Grade.NOT_TESTED} and len({detail.why for detail in details}) == 1:
+        numbers = f"<li>{_labels(details)}: <em>{html.escape(details[0].why)}</em></li>"
+    else:
+        numbers = "".join(_number(claim, detail, main=i == 0) for i, detail in enumerate(details))
     return (
         f'<div id="{html.escape(claim.id)}" style="border-left: .5em solid {COLOURS[verdict.verdict]}; '
         f'padding-left: .6em; margin: .6em 0; overflow-wrap: anywhere">{head}'
@@ -231,18 +237,33 @@ def _row(claim: Claim, verdict: Verdict, before: str) -> str:
     )
 
 
+def _labels(details: Sequence[Detail]) -> str:
+    """The numbers of a claim by name, with what the paper prints of them; the main one stands out."""
+    told = [
+        html.escape(findings()[detail.metric].label)
+        + ("" if detail.theirs == "in words" else f" ({_shown(detail.theirs)})")
+        for detail in details
+    ]
+    return ", ".join([f"<strong>{told[0]}</strong>", *told[1:]])
+
+
+def _shown(text: str) -> str:
+    """A text with its numbers as readers see them, with minus signs, safe in a page."""
+    return html.escape(re.sub(r"(?<![\w.])-(?=\d)", MINUS, text))
+
+
 def _number(claim: Claim, detail: Detail, main: bool) -> str:
     label = html.escape(findings()[detail.metric].label)
     told = f"{ICONS[detail.grade]} {'<strong>' + label + '</strong>' if main else label}: "
     if claim.paper != OURS:  # of a statement of our own nothing is printed
         in_words = detail.theirs == "in words"
-        told += "the paper says so in words, here " if in_words else f"paper {html.escape(detail.theirs)}, here "
-    told += f"{html.escape(detail.ours)} (networks: {html.escape(detail.n)})"
+        told += "said in words, here " if in_words else f"paper {_shown(detail.theirs)}, here "
+    told += f"{_shown(detail.ours)}; networks: {html.escape(detail.n)}"
     if detail.grade is Grade.REPRODUCED:
         return f"<li>{told}</li>"
     failed = detail.grade is Grade.NOT_REPRODUCED
-    mark = f"; outline: 1px solid {COLOURS[Grade.NOT_REPRODUCED]}" if failed else ""
-    return f'<li style="padding: 0 .2em{mark}">{told}<br><em>{detail.grade}: {html.escape(detail.why)}</em></li>'
+    mark = f"; outline: 1px solid {COLOURS[Grade.NOT_REPRODUCED]}; outline-offset: -1px" if failed else ""
+    return f'<li style="padding: 0 .2em{mark}">{told}<br><em>{detail.grade}: {_shown(detail.why)}</em></li>'
 
 
 def _tile(claim: Claim, verdict: Verdict) -> str:
