@@ -17,7 +17,7 @@ import pandas as pd
 from modlib.chapters import findings
 from modlib.evidence.criteria import Grade
 from modlib.evidence.digits import MINUS
-from modlib.evidence.papers import paper_values
+from modlib.evidence.papers import RELEASED_SD, paper_values
 from modlib.plots import scrolling
 from modlib.reprs import AS_IT_IS
 from modlib.verdicts.claims import OURS, Claim, Detail, Verdict, earlier_verdicts, expect, judge, load
@@ -164,7 +164,8 @@ def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path
         path: the claims.
 
     Returns:
-        Columns networks, source (``paper`` or ``here`` with our number of networks), and one a metric.
+        Columns networks, source (``paper`` or ``here`` with our number of networks), and one a metric. Networks of
+        which we have none yet have the paper's line alone, which says so.
 
     Raises:
         BookError: if no claim belongs to an item.
@@ -176,11 +177,17 @@ def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path
     for claim in claims:
         if claim.paper == paper and claim.item in items:
             verdict = judge(claim, folder)
-            lines.append({"networks": claim.what, "source": "paper"})
-            lines.append({"networks": "", "source": f"here, n = {verdict.n}"})  # "–" where there is none yet
+            of_authors = any(RELEASED_SD in detail.theirs for detail in verdict.details)
+            source = "paper († sd released by its authors)" if of_authors else "paper"
+            measured = verdict.verdict is not Grade.NOT_TESTED
+            lines.append({"networks": claim.what, "source": source if measured else f"{source}; not measured here"})
+            if measured:
+                lines.append({"networks": "", "source": f"here, n = {verdict.n}"})
             for detail in verdict.details:
                 label = findings()[detail.metric].label
-                lines[-2][label], lines[-1][label] = detail.theirs, detail.ours
+                theirs = detail.theirs.replace(RELEASED_SD, "†")
+                for line, value in zip(lines[-1 - measured :], (theirs, detail.ours), strict=False):
+                    line[label] = value
     return pd.DataFrame(lines)
 
 
