@@ -29,6 +29,11 @@ Judged: TypeAlias = list[tuple[Claim, Verdict]]
 # Verdicts are told apart by sign and word; their colours are Okabe and Ito's, safe for the colour-blind.
 ICONS = dict(zip(Grade, "✔◐✘?○–", strict=True))
 COLOURS = dict(zip(Grade, ("#0072B2", "#E69F00", "#D55E00", "#999999", "#D0D0D0", "#EEEEEE"), strict=True))
+# What was not compared stands back, in either theme of the book; elsewhere, as in Jupyter, it is grey.
+QUIET = {
+    Grade.NOT_TESTED: f"var(--pst-color-border, {COLOURS[Grade.NOT_TESTED]})",
+    Grade.NO_VALUE: f"var(--pst-color-surface, {COLOURS[Grade.NO_VALUE]})",
+}
 DARK = {Grade.REPRODUCED}  # on which white is read; its contrast with the vermilion is 3.9, of black 5.4
 PAPERS = {
     "pruned-modular": "Pruned neural networks",
@@ -276,8 +281,11 @@ def _number(claim: Claim, detail: Detail, main: bool) -> str:
 def _tile(claim: Claim, verdict: Verdict) -> str:
     sign = ICONS[verdict.verdict] + ("*" if verdict.reduced else "")
     colour = "white" if verdict.verdict in DARK else "black"
+    ground = COLOURS[verdict.verdict]
+    if verdict.verdict in QUIET:
+        ground, colour = QUIET[verdict.verdict], "var(--pst-color-text-base, black)"
     title = html.escape(f"{claim.statement}; {claim.what}: {verdict.verdict}")
-    style = f"text-align: center; text-decoration: none; background: {COLOURS[verdict.verdict]}; color: {colour}"
+    style = f"text-align: center; text-decoration: none; background: {ground}; color: {colour}"
     return (
         f'<a href="#{html.escape(claim.id)}" title="{title}" aria-label="{title}" '
         f'style="display: inline-block; min-width: 1.7em; {style}">{sign}</a>'
