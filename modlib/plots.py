@@ -8,6 +8,7 @@ Colours are those of Okabe and Ito, which colour-blind readers can tell apart; m
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
@@ -22,7 +23,7 @@ from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
 from modlib.errors import InputError
-from modlib.evidence.sentences import signed
+from modlib.evidence.digits import signed
 from modlib.graphs.neurons import NeuronGraph
 from modlib.reprs import AS_IT_IS, IN_SIGHT
 from modlib.tables.words import in_words
@@ -34,6 +35,12 @@ NULL_LINES = {"layer": "-", "layer-nonzero": ":", "degree": "-.", "strength": "-
 LINES = ["-", "--", ":", "-."]
 ARTICLE = 768  # pixels that a figure of the book is wide at most, where a window is 1,400
 SCROLLS = '<div class="long" role="region" aria-label="{said}" tabindex="0" style="max-height: 28em; overflow: auto">'
+
+
+NARROW = "\N{NO-BREAK SPACE}"
+ONE = r"[-−+]?\d[\d.,]*%?"
+# A number as tables have it: alone, or with a spread, an interval, a count; two of them; or none.
+NUMBER = re.compile(rf"–|{ONE}( ± {ONE}†?)?( \(({ONE} to {ONE})?(, )?(n = \d+)?\))?|{ONE} (to|of) {ONE}")
 
 
 def use_style() -> None:
@@ -190,6 +197,11 @@ def scrolling(page: str, rows: int) -> str:
     return f"<p><small>{said}</small></p>{SCROLLS.format(said=said)}{page}</div>"
 
 
+def _unbroken(text: str) -> str:
+    """A number in words, such as ``0.2 ± 0.1 (n = 3)``, in as few pieces as may stand on lines of their own."""
+    return text.replace(" ", NARROW).replace(f"{NARROW}(", " (") if NUMBER.fullmatch(text) else text
+
+
 class Table(Styler):
     """A table with at most ``IN_SIGHT`` rows in sight."""
 
@@ -211,12 +223,17 @@ def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Table:
 
     def said(value: object) -> str:
         if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-            return in_words(value)
+            return _unbroken(in_words(value))
         return signed(float(value), ".0f" if isinstance(value, numbers.Integral) else f".{digits}f")
 
     styler.hide(axis="index").format(said, na_rep="–", escape="html").set_uuid(name)
     styler.format_index(in_words, escape="html", axis="columns").set_table_attributes(f'class="{AS_IT_IS}"')
-    places = rows.columns.get_indexer(rows.select_dtypes("number").columns)
+    texts = [rows.iloc[:, i].dropna().map(said) for i in range(rows.shape[1])]
+    places = [
+        i
+        for i, column in enumerate(texts)
+        if column.map(lambda text: bool(NUMBER.fullmatch(text.replace(NARROW, " ")))).all()
+    ]
     right: list[CSSDict] = [{"selector": f".col{i}", "props": "text-align: right"} for i in places]
     styler.set_table_styles([{"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"}, *right])
     return styler

@@ -71,3 +71,28 @@ def test_numbers_of_a_table_have_a_minus_sign_and_nothing_is_minus_nothing() -> 
     page = plots.table(rows, "signs", digits=1).to_html()
     shown = re.findall(r"<td[^>]*>(.*?)</td>", page)
     assert shown == ["−1.2", "−3", "MNIST", "0.0", "0", "−0.5", "–", "4000", "2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("2.000 ± 0.035", True),
+        ("8.35 ± 0.05†", True),
+        ("−0.22 (−0.24 to −0.21, n = 9)", True),
+        ("0.2 (n = 3)", True),
+        ("3 of 10", True),
+        ("4,096", True),
+        ("12%", True),
+        ("–", True),
+        ("MNIST 7", False),
+        ("not", False),
+        ("", False),
+        ("below 0.001", False),
+    ],
+)
+def test_a_column_of_numbers_in_words_is_aligned_and_none_of_them_is_broken(text: str, number: bool) -> None:
+    page = plots.table(pd.DataFrame({"a": [text, text]}), "words").to_html()
+    assert ("text-align: right" in page) == number
+    (cell, _) = re.findall(r"<td[^>]*>(.*?)</td>", page)
+    assert cell.replace("\N{NO-BREAK SPACE}", " ") == text
+    assert (" " in cell.replace(" (", "(")) == (" " in text and not number)

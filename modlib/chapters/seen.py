@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from modlib.evidence.digits import signed
 from modlib.evidence.metrics import are_below_all_shuffles
-from modlib.evidence.sentences import listed, share_of, signed
+from modlib.evidence.sentences import listed, share_of
 from modlib.graphs.shuffles import ShuffleTest
 from modlib.tables.words import DATASETS
 

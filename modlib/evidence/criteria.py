@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from modlib.evidence.digits import plain
 from modlib.evidence.intervals import Interval, interval_of_difference, interval_of_mean, interval_of_share, power_of_t
 
 VERSION = "2.1"
@@ -27,6 +28,7 @@ ACCURACY = 0.01  # by which accuracies may differ
 FACTOR = 2.0  # by which the standard deviation of shuffles may differ
 SIZE = 1.5  # by which a Z may differ
 SMALL_EFFECT = 0.2  # Cohen's "small" d: less is no effect
+LEAST_P = 0.001  # smaller ones are told as such
 FEWEST = 3  # networks that decide what varies between networks
 POWER = 0.8  # with which an effect as large as the spread between networks must have been found
 ONE_SIDED_Z = 1.645  # of p = 0.05
@@ -100,8 +102,9 @@ def shuffles_agree(ours: Sample, theirs: Sample) -> Judgement:
         return equivalent(ours, theirs)
     grade, why = _equivalent(ours, theirs, theirs.shuffle_sd)
     ratio = ours.shuffle_sd / theirs.shuffle_sd
-    why += f"; standard deviation {ratio:.2f} times the paper's"
     alike = 1 / FACTOR <= ratio <= FACTOR
+    why += f"; standard deviation {ratio:.2f} times the paper's"
+    why += "" if alike else f", where {1 / FACTOR:g} to {FACTOR:g} times is allowed"
     return (Grade.NOT_REPRODUCED if grade is Grade.REPRODUCED and not alike else grade), why
 
 
@@ -114,7 +117,7 @@ def share_agrees(ours: Sample, theirs: Sample) -> Judgement:
         return _too_few(ours)
     low, high = _interval(ours)
     p = _fisher(ours, theirs)
-    why = f"90% interval {low:.2f} to {high:.2f}, may differ by {SHARE:g}; p = {p:.2g}"
+    why = f"90% interval {low:.2f} to {high:.2f}, may differ by {SHARE:g}; {_p(p)}"
     if p < SIGNIFICANT:
         return Grade.NOT_REPRODUCED, why
     inside = low >= theirs.mean - SHARE - 1e-9 and high <= theirs.mean + SHARE + 1e-9
@@ -204,7 +207,7 @@ def below_a_tenth(ours: Sample, theirs: Sample) -> Judgement:
 def significant(ours: Sample, theirs: Sample) -> Judgement:
     """The paper says "differ": p is below 0.05; where each network has a p, the 90% interval of z is above 1.645."""
     if len(ours.values) == 0:
-        return (Grade.REPRODUCED if ours.mean < SIGNIFICANT else Grade.NOT_REPRODUCED), f"p = {ours.mean:.2g}"
+        return (Grade.REPRODUCED if ours.mean < SIGNIFICANT else Grade.NOT_REPRODUCED), _p(ours.mean)
     return _side_of_z(ours, above=True)
 
 
@@ -305,11 +308,12 @@ def _equivalent(ours: Sample, theirs: Sample, margin: float) -> Judgement:
     difference = ours.mean - theirs.mean
     if ours.n == theirs.n == 1:
         grade = Grade.REPRODUCED if abs(difference) <= margin else Grade.NOT_REPRODUCED
-        return grade, f"one network each, {difference:+.3g}, may differ by {margin:.3g}"
+        return grade, f"one network each, differs by {plain(difference, True)}, may by {plain(margin)}"
     if ours.n < FEWEST:
         return _too_few(ours)
     low, high = interval_of_difference(difference, (ours.sd, theirs.sd), (ours.n, theirs.n))
-    why = f"differs by {difference:+.3g}, 90% interval {low:+.3g} to {high:+.3g}, may differ by {margin:.3g}"
+    between = f"{plain(low, True)} to {plain(high, True)}"
+    why = f"differs by {plain(difference, True)} (90% interval {between}), may by {plain(margin)}"
     if -margin <= low and high <= margin:
         return Grade.REPRODUCED, why
     differs = abs(difference) > margin and not low <= 0 <= high
@@ -326,7 +330,7 @@ def _share(ours: Sample, right: bool, limit: float) -> Judgement:
     if ours.n < FEWEST:
         return _too_few(ours)
     low, high = _interval(ours)
-    why = f"{ours.mean:.3g}, 90% interval {low:.2f} to {high:.2f}"
+    why = f"{plain(ours.mean)}, 90% interval {low:.2f} to {high:.2f}"
     if right and low > limit:
         return Grade.REPRODUCED, why
     return (Grade.INCONCLUSIVE if right or high > limit else Grade.NOT_REPRODUCED), why
@@ -337,7 +341,7 @@ def _within(ours: Sample, least: float, most: float) -> Judgement:
     if ours.n < FEWEST:
         return _too_few(ours)
     low, high = interval_of_mean(ours.values)
-    why = f"90% interval {low:.3g} to {high:.3g}, limits {least:g} and {most:g}"
+    why = f"90% interval {plain(low)} to {plain(high)}, limits {plain(least)} and {plain(most)}"
     if least <= low and high <= most:
         return Grade.REPRODUCED, why
     return (Grade.INCONCLUSIVE if least <= ours.mean <= most else Grade.NOT_REPRODUCED), why
@@ -354,7 +358,7 @@ def _one_sided(ours: Sample, sign: int) -> Judgement:
         return (Grade.REPRODUCED if values[0] > 0 else Grade.NOT_REPRODUCED), "all networks alike"
     p = float(ttest_1samp(values, 0, alternative="greater").pvalue)
     power = power_of_t(ours.n)
-    why = f"one-sided t-test, p = {p:.2g}"
+    why = f"one-sided t-test, {_p(p)}"
     if p < SIGNIFICANT:
         return Grade.REPRODUCED, why
     why += f"; {ours.n} networks find an effect of one standard deviation with a power of {power:.2f}"
@@ -366,10 +370,15 @@ def _end(ours: Sample, theirs: Sample, sign: int) -> Judgement:
     """Grade of one end of a range; the sign is that of the way to its inside."""
     grade, why = _one_sided(Sample(0, ours.n, values=tuple(v - theirs.mean for v in ours.values)), sign)
     beyond = sign * (np.array(ours.values) - theirs.mean)
-    share, gap = float((beyond >= 0).mean()), float(beyond.min())
-    if grade is Grade.REPRODUCED and share < 0.95:
+    within, gap = int((beyond >= 0).sum()), float(beyond.min())
+    if grade is Grade.REPRODUCED and within < 0.95 * ours.n:
         grade = Grade.NOT_REPRODUCED
-    return grade, f"{share:.0%} of {ours.n} networks lie within it, the outermost {gap:+.3g} from it; {why}"
+    side = "inside" if gap >= 0 else "outside"
+    return grade, f"{within} of {ours.n} networks lie within it, the outermost {plain(abs(gap))} {side}; {why}"
+
+
+def _p(value: float) -> str:
+    return f"p = {plain(value)}" if value >= LEAST_P else f"p < {LEAST_P:g}"
 
 
 def _z_of_p(values: Sequence[float]) -> np.ndarray:

@@ -31,6 +31,7 @@ SPELLING = {
 STAGES = {"yes": "pruned", "no": "unpruned"}
 NUMERALS = {"two-thirds": 2 / 3}
 NCUTS = ("ncut", "dist_ncut")
+RELEASED_SD = " (sd released by the authors)"  # after a number of which the paper prints none
 RELEASED = {"clusterability": "clusterability-released"}  # a paper, and what its authors released of its networks
 
 
@@ -203,7 +204,7 @@ def _with_released_sds(printed: pd.DataFrame, released: pd.DataFrame) -> pd.Data
         sd or ("" if metric == NCUTS[1] else known.get(_released_name(field, row, metric), ""))
         for field, row, metric, sd in rows
     ]
-    return printed.assign(sd=sds, said=np.where(np.array(sds) == printed["sd"], "", " (sd released by the authors)"))
+    return printed.assign(sd=sds, said=np.where(np.array(sds) == printed["sd"], "", RELEASED_SD))
 
 
 def _released_name(condition: Mapping[str, str], row: str, metric: str) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from modlib.evidence.criteria import Sample
+from modlib.evidence.digits import signed
 from modlib.evidence.intervals import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Sentences: TypeAlias = tuple[str | None, str | None, str | None]  # None: the rows that it needs are not there
-MINUS = "\N{MINUS SIGN}"
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -157,20 +157,6 @@ def which_way(sample: Sample | None, below: str, above: str, neither: str) -> st
 
 def _number(value: float, digits: int) -> str:
     return signed(value, f".{digits}f")
-
-
-def signed(value: float, form: str) -> str:
-    """A number as a sentence says it: with a minus sign in place of a hyphen, and with none before zero.
-
-    Args:
-        value: the number.
-        form: as Python formats it.
-
-    >>> signed(-1.26, ".1f"), signed(-0.001, ".1f")
-    ('−1.3', '0.0')
-    """
-    text = format(value, form)
-    return text.replace("-", MINUS) if set(text) & set("123456789") else text.lstrip("-")  # no minus before zero
 
 
 def _by_case(values: Mapping[str, float] | pd.Series) -> dict[str, float]:

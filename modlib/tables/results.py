@@ -145,7 +145,7 @@ def check_writable(experiment: Experiment, folder: Path | None = None) -> None:
 
 
 def caption(experiment: Experiment, rows: pd.DataFrame | None = None, folder: Path | None = None) -> str:
-    """What a shown table rests on: profile, number of networks if it has any, date and commit.
+    """What a shown table rests on: profile, number of networks if it has any, dates and commits, the first and last.
 
     Args:
         experiment: whose table.
@@ -159,11 +159,12 @@ def caption(experiment: Experiment, rows: pd.DataFrame | None = None, folder: Pa
     runs = read_provenance(experiment.name, folder)["runs"]
     networks = len(table[list(experiment.network_key)].drop_duplicates()) if experiment.network_key else 0
     profiles = "/".join(sorted(set(table["profile"]))) or "no"
-    commits = ", ".join(sorted({run["commit"][:7] for run in runs}))
+    commits = [run["commit"][:7] for run in sorted(runs, key=lambda run: str(run["date"]))]
+    commit = f"commit {commits[0]}" if len(set(commits)) == 1 else f"commits {commits[0]} to {commits[-1]}"
     dates = sorted({run["date"] for run in runs})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     counted = f"{networks} network{'s' if networks != 1 else ''}, " if experiment.network_key else ""
-    return f"{profiles} profile, {counted}{when}, commit {commits}"
+    return f"{profiles} profile, {counted}{when}, {commit}"
 
 
 def _change(

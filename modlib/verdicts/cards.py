@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,7 +16,8 @@ import pandas as pd
 
 from modlib.chapters import findings
 from modlib.evidence.criteria import Grade
-from modlib.evidence.papers import paper_values
+from modlib.evidence.digits import MINUS
+from modlib.evidence.papers import RELEASED_SD, paper_values
 from modlib.plots import scrolling
 from modlib.reprs import AS_IT_IS
 from modlib.verdicts.claims import OURS, Claim, Detail, Verdict, earlier_verdicts, expect, judge, load
@@ -27,6 +29,11 @@ Judged: TypeAlias = list[tuple[Claim, Verdict]]
 # Verdicts are told apart by sign and word; their colours are Okabe and Ito's, safe for the colour-blind.
 ICONS = dict(zip(Grade, "✔◐✘?○–", strict=True))
 COLOURS = dict(zip(Grade, ("#0072B2", "#E69F00", "#D55E00", "#999999", "#D0D0D0", "#EEEEEE"), strict=True))
+# What was not compared stands back, in either theme of the book; elsewhere, as in Jupyter, it is grey.
+QUIET = {
+    Grade.NOT_TESTED: f"var(--pst-color-border, {COLOURS[Grade.NOT_TESTED]})",
+    Grade.NO_VALUE: f"var(--pst-color-surface, {COLOURS[Grade.NO_VALUE]})",
+}
 DARK = {Grade.REPRODUCED}  # on which white is read; its contrast with the vermilion is 3.9, of black 5.4
 PAPERS = {
     "pruned-modular": "Pruned neural networks",
@@ -162,7 +169,8 @@ def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path
         path: the claims.
 
     Returns:
-        Columns networks, source (``paper`` or ``here`` with our number of networks), and one a metric.
+        Columns networks, source (``paper`` or ``here`` with our number of networks), and one a metric. Networks of
+        which we have none yet have the paper's line alone, which says so.
 
     Raises:
         BookError: if no claim belongs to an item.
@@ -174,11 +182,17 @@ def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path
     for claim in claims:
         if claim.paper == paper and claim.item in items:
             verdict = judge(claim, folder)
-            lines.append({"networks": claim.what, "source": "paper"})
-            lines.append({"networks": "", "source": f"here, n = {verdict.n}"})  # "–" where there is none yet
+            of_authors = any(RELEASED_SD in detail.theirs for detail in verdict.details)
+            source = "paper († sd released by its authors)" if of_authors else "paper"
+            measured = verdict.verdict is not Grade.NOT_TESTED
+            lines.append({"networks": claim.what, "source": source if measured else f"{source}; not measured here"})
+            if measured:
+                lines.append({"networks": "", "source": f"here, n = {verdict.n}"})
             for detail in verdict.details:
                 label = findings()[detail.metric].label
-                lines[-2][label], lines[-1][label] = detail.theirs, detail.ours
+                theirs = detail.theirs.replace(RELEASED_SD, "†")
+                for line, value in zip(lines[-1 - measured :], (theirs, detail.ours), strict=False):
+                    line[label] = value
     return pd.DataFrame(lines)
 
 
@@ -218,12 +232,16 @@ def _line(claim: Claim, detail: Detail) -> dict[str, str]:
 
 def _row(claim: Claim, verdict: Verdict, before: str) -> str:
     """A claim: its verdict first, so that no screen is too narrow for it, then a line for every number."""
-    changed = f"; criteria version 1: {before}" if before not in ("", str(verdict.verdict)) else ""
+    changed = f"; by the first criteria {before}" if before not in ("", str(verdict.verdict)) else ""
     head = (
         f"<strong>{ICONS[verdict.verdict]} {verdict.verdict}</strong> {html.escape(claim.what)}"
         f'<span style="opacity: .7">{changed}</span>'
     )
-    numbers = "".join(_number(claim, detail, main=i == 0) for i, detail in enumerate(verdict.details))
+    details = verdict.details
+    if {detail.grade for detail in details} == {Grade.NOT_TESTED} and len({detail.why for detail in details}) == 1:
+        numbers = f"<li>{_labels(details)}: <em>{html.escape(details[0].why)}</em></li>"
+    else:
+        numbers = "".join(_number(claim, detail, main=i == 0) for i, detail in enumerate(details))
     return (
         f'<div id="{html.escape(claim.id)}" style="border-left: .5em solid {COLOURS[verdict.verdict]}; '
         f'padding-left: .6em; margin: .6em 0; overflow-wrap: anywhere">{head}'
@@ -231,25 +249,43 @@ def _row(claim: Claim, verdict: Verdict, before: str) -> str:
     )
 
 
+def _labels(details: Sequence[Detail]) -> str:
+    """The numbers of a claim by name, with what the paper prints of them; the main one stands out."""
+    told = [
+        html.escape(findings()[detail.metric].label)
+        + ("" if detail.theirs == "in words" else f" ({_shown(detail.theirs)})")
+        for detail in details
+    ]
+    return ", ".join([f"<strong>{told[0]}</strong>", *told[1:]])
+
+
+def _shown(text: str) -> str:
+    """A text with its numbers as readers see them, with minus signs, safe in a page."""
+    return html.escape(re.sub(r"(?<![\w.])-(?=\d)", MINUS, text))
+
+
 def _number(claim: Claim, detail: Detail, main: bool) -> str:
     label = html.escape(findings()[detail.metric].label)
     told = f"{ICONS[detail.grade]} {'<strong>' + label + '</strong>' if main else label}: "
     if claim.paper != OURS:  # of a statement of our own nothing is printed
         in_words = detail.theirs == "in words"
-        told += "the paper says so in words, here " if in_words else f"paper {html.escape(detail.theirs)}, here "
-    told += f"{html.escape(detail.ours)} (networks: {html.escape(detail.n)})"
+        told += "said in words, here " if in_words else f"paper {_shown(detail.theirs)}, here "
+    told += f"{_shown(detail.ours)}; networks: {html.escape(detail.n)}"
     if detail.grade is Grade.REPRODUCED:
         return f"<li>{told}</li>"
     failed = detail.grade is Grade.NOT_REPRODUCED
-    mark = f"; outline: 1px solid {COLOURS[Grade.NOT_REPRODUCED]}" if failed else ""
-    return f'<li style="padding: 0 .2em{mark}">{told}<br><em>{detail.grade}: {html.escape(detail.why)}</em></li>'
+    mark = f"; outline: 1px solid {COLOURS[Grade.NOT_REPRODUCED]}; outline-offset: -1px" if failed else ""
+    return f'<li style="padding: 0 .2em{mark}">{told}<br><em>{detail.grade}: {_shown(detail.why)}</em></li>'
 
 
 def _tile(claim: Claim, verdict: Verdict) -> str:
     sign = ICONS[verdict.verdict] + ("*" if verdict.reduced else "")
     colour = "white" if verdict.verdict in DARK else "black"
+    ground = COLOURS[verdict.verdict]
+    if verdict.verdict in QUIET:
+        ground, colour = QUIET[verdict.verdict], "var(--pst-color-text-base, black)"
     title = html.escape(f"{claim.statement}; {claim.what}: {verdict.verdict}")
-    style = f"text-align: center; text-decoration: none; background: {COLOURS[verdict.verdict]}; color: {colour}"
+    style = f"text-align: center; text-decoration: none; background: {ground}; color: {colour}"
     return (
         f'<a href="#{html.escape(claim.id)}" title="{title}" aria-label="{title}" '
         f'style="display: inline-block; min-width: 1.7em; {style}">{sign}</a>'

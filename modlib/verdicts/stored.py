@@ -85,4 +85,8 @@ def still_missing(names: Sequence[str], datasets: Sequence[str], folder: Path | 
         for dataset, dropout, n in counts.itertuples(index=False):
             condition = f"{dataset_in_words(dataset)} {'with' if dropout == 'yes' else 'without'} dropout"
             parts.append(f"{n} of {condition} in `{name}`")
-    return f"**Networks not measured yet:** {', '.join(parts)}." if parts else "All networks of the grid are measured."
+    return (
+        f"**Networks not measured yet:** {', '.join(parts)}."
+        if parts
+        else "Every network that was planned is measured."
+    )

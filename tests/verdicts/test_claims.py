@@ -377,3 +377,14 @@ def test_what_claims_and_verdicts_say_is_shown_as_it_is(monkeypatch):
 def test_an_unknown_chapter_is_refused():
     with pytest.raises(BookError, match="did you mean dropout"):
         cards.table("drop-out")
+
+
+def test_side_by_side_a_paper_s_line_says_whose_spread_it_is_and_what_is_not_measured_here_has_no_line(tmp_path):
+    table = cards.side_by_side("clusterability", "table-A.8", folder=tmp_path)
+    assert table["source"].str.startswith("paper").all()
+    assert table["source"].str.endswith("; not measured here").all()
+    assert table["source"].str.contains("sd released by its authors").any()
+    assert table["n-cut"].str.endswith("†").any()
+    stored = cards.side_by_side("pruned-modular", "table-1")
+    assert stored["source"][1].startswith("here, n = 10")
+    assert (stored["networks"][1::2] == "").all()

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modlib.evidence.sentences import listed, signed
+from modlib.evidence.digits import signed
+from modlib.evidence.sentences import listed
 from modlib.plots import MARKERS, NULL_COLOURS
 
 WORDS = {

@@ -1,0 +1,35 @@
+"""Numbers as readers see them: with a minus sign, and without an exponent. Chapter: every chapter tells some."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def signed(value: float, form: str) -> str:
+    """A number as a sentence says it: with a minus sign in place of a hyphen, and with none before zero.
+
+    Args:
+        value: the number.
+        form: as Python formats it.
+
+    >>> signed(-1.26, ".1f"), signed(-0.001, ".1f")
+    ('−1.3', '0.0')
+    """
+    text = format(value, form)
+    return text.replace("-", MINUS) if set(text) & set("123456789") else text.lstrip("-")  # no minus before zero
+
+
+def plain(value: float, sign: bool = False) -> str:
+    """A number in the two digits that count most, without an exponent.
+
+    Args:
+        value: the number.
+        sign: whether a number above zero gets its sign, too.
+
+    >>> plain(-0.0000116), plain(0.0147, sign=True), plain(1234.5), plain(0.0)
+    ('−0.000012', '+0.015', '1200', '0')
+    """
+    text = np.format_float_positional(value, precision=2, unique=False, fractional=False, trim="-", sign=sign)
+    return text.replace("-", MINUS)
