@@ -191,10 +191,11 @@ FINDINGS = {
         "accuracy lost on pair 2 by the inverse mask of pair 1", partial(_inverse_drop, mask="pair 1")
     ),
     "together_or_apart": Metric(
-        "sharing over chance, one pair at a time less both", partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1])
+        "sharing over chance, one pair at a time minus both",
+        partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1]),
     ),
     "shared_io": Metric(
-        "sharing over chance, addition and multiplication less double addition",
+        "sharing over chance, addition and multiplication minus double addition",
         partial(_difference_of_tasks, more=TASKS[0], less=TASKS[1]),
     ),
     "not_reused": Metric(
