@@ -136,13 +136,13 @@ FINDINGS = {
     "cat_and_dog": Metric("accuracy that dogs gain without cats, and cats without dogs", _cat_and_dog, 2),
     "dropout_drops_more": Metric("drop of the removed class, with dropout minus without", _dropout_drops_more),
     "extra_drop_with_dropout_min": Metric(
-        "drop of the removed class, with dropout less without, in percent", _dropout_drops_more_percent, 1
+        "drop of the removed class, with dropout minus without, in percent", _dropout_drops_more_percent, 1
     ),
     "extra_drop_with_dropout_max": Metric(
-        "drop of the removed class, with dropout less without, in percent (upper end)", _dropout_drops_more_percent, 1
+        "drop of the removed class, with dropout minus without, in percent (upper end)", _dropout_drops_more_percent, 1
     ),
     "dropout_helps": Metric(
-        "accuracy with dropout less without, percentage points",
+        "accuracy with dropout minus without, percentage points",
         _dropout_helps,
         1,
         needs=("accuracy_loss_without_dropout",),
