@@ -270,8 +270,8 @@ def test_every_name_that_a_chapter_takes_from_the_library_is_there(twin: Path) -
     assert found
     for module, name in found:
         assert hasattr(import_module(module), name) or find_spec(f"{module}.{name}"), f"{module} has no {name}"
-    given_anew = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    modules = {name: f"{module}.{name}" for module, name in found if name not in given_anew and _is_module(module, name)}
+    anew = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    modules = {name: f"{module}.{name}" for module, name in found if name not in anew and _is_module(module, name)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
             module = modules[node.value.id]
