@@ -141,7 +141,7 @@ def table(ncut: float, stage: str, dataset: str = "mnist", network: str = "small
 def test_what_was_found_turns_with_the_rows() -> None:
     untrained = table(10.9, "initial", "initialisation")
     trained, before, spread = found(untrained)
-    assert trained == "Trained CNNs are not measured yet, only 4 that are not trained."
+    assert trained == "The n-cuts of trained CNNs are not measured yet, only those of 4 that are not trained."
     assert before == "Before training, the n-cut at 12 clusters is 10.90 to 10.93 in 4 small CNNs."
     assert "a standard deviation of 0.013 only" in str(spread)
     rows = pd.concat([untrained, table(10.4, "unpruned"), table(11.0, "pruned")])

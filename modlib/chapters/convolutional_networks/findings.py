@@ -40,7 +40,7 @@ def _trained(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:
     if trained.empty and untrained.empty:
         return None
     if trained.empty:
-        return f"Trained CNNs are not measured yet, only {len(untrained)} that are not trained."
+        return f"The n-cuts of trained CNNs are not measured yet, only those of {len(untrained)} that are not trained."
     parts = [
         f"{share_of(part['distance'] < 0)} {name}"
         for stage, name in STAGES.items()
