@@ -185,7 +185,8 @@ def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path
             of_authors = any(RELEASED_SD in detail.theirs for detail in verdict.details)
             source = "paper († sd released by its authors)" if of_authors else "paper"
             measured = verdict.verdict is not Grade.NOT_TESTED
-            lines.append({"networks": claim.what, "source": source if measured else f"{source}; not measured here"})
+            what = claim.what.replace(" (JPEG copy)", "")  # the paper's; the line of ours says that it is a copy
+            lines.append({"networks": what, "source": source if measured else f"{source}; not measured here"})
             if measured:
                 lines.append({"networks": "", "source": f"here, n = {verdict.n}"})
             for detail in verdict.details:

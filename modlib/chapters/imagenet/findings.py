@@ -94,7 +94,7 @@ def _accuracy(rows: pd.DataFrame) -> Sample | None:
 
 FINDINGS = {
     "top1_acc": Metric("top-1 accuracy, as published", _accuracy, spread=False),
-    "trained_below_shuffles": Metric("n-cut less that of shuffles, trained networks", _below, compares=("weights",)),
+    "trained_below_shuffles": Metric("n-cut minus that of shuffles, trained networks", _below, compares=("weights",)),
     "beats_nearly_all_shuffles": Metric(
         "share of networks below 99 of 100 shuffles", _nearly_all, 2, needs=("shuffles_beaten",), compares=("weights",)
     ),

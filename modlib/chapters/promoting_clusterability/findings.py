@@ -87,7 +87,7 @@ def _cost(after: pd.DataFrame, started: pd.DataFrame, start: pd.DataFrame) -> st
 
 
 FINDINGS = {
-    "penalty_ncut": Metric("n-cut, with the penalty less without", lambda rows: effect(rows, "ncut")),
+    "penalty_ncut": Metric("n-cut, with the penalty minus without", lambda rows: effect(rows, "ncut")),
     "penalty_above_shuffles": Metric(
         "n-cut above shuffles, with the penalty less without", lambda rows: effect(rows, "above")
     ),
