@@ -110,7 +110,7 @@ def sorted_adjacency(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = N
 def network(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None, edges: int = 1500) -> Axes:
     """The network as columns of neurons coloured by cluster, with its strongest edges (pruned-modular figure 1).
 
-    An edge within a cluster has the colour of the cluster, one between clusters is grey.
+    An edge within a cluster has the colour of the cluster, one between clusters is grey; both are as wide as heavy.
 
     Args:
         graph: neuron graph.
@@ -128,12 +128,13 @@ def network(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None, edge
     upper = triangle.row < triangle.col
     row, column, weight = triangle.row[upper], triangle.col[upper], triangle.data[upper]
     strongest = np.argsort(weight)[-edges:]
-    row, column = row[strongest], column[strongest]
+    row, column, weight = row[strongest], column[strongest], weight[strongest]
     lines = [[(graph.layer[a], height[a]), (graph.layer[b], height[b])] for a, b in zip(row, column, strict=True)]
     colours = [
         PALETTE[labels[a] % 8] if labels[a] == labels[b] else "#BBBBBB" for a, b in zip(row, column, strict=True)
     ]
-    ax.add_collection(LineCollection(lines, colors=colours, linewidths=0.3, alpha=0.5))
+    widths = 0.6 * np.minimum(weight / np.quantile(weight, 0.95), 1)  # a few very heavy ones would hide the others
+    ax.add_collection(LineCollection(lines, colors=colours, linewidths=widths, alpha=0.5))
     for label in np.unique(labels):
         of_cluster, colour = labels == label, PALETTE[label % 8]
         ax.scatter(graph.layer[of_cluster], height[of_cluster], color=colour, marker=MARKERS[label % 8], s=9, zorder=2)
@@ -177,7 +178,8 @@ def shuffle_test(ncut: float, nulls: Mapping[str, np.ndarray], ax: Axes | None =
         density(values, ax, f"{name} shuffles", NULL_COLOURS.get(name, PALETTE[i]), line=NULL_LINES.get(name, LINES[i]))
     ax.axvline(ncut, color="black", ls="--", label="network")
     ax.set(xlabel="n-cut", ylabel="density")
-    ax.legend()
+    ax.set_ylim(top=1.45 * ax.get_ylim()[1])  # room for the legend
+    ax.legend(loc="upper center", ncols=2, fontsize="small")
     return ax
 
 

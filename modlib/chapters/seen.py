@@ -15,7 +15,6 @@ from modlib.evidence.sentences import listed, share_of
 from modlib.graphs.shuffles import ShuffleTest
 from modlib.tables.words import DATASETS
 
-STAGES = {"unpruned": "before pruning", "pruned": "after pruning"}
 DROPOUT = {"no": "without dropout", "yes": "with dropout"}
 
 
@@ -45,35 +44,44 @@ def below_shuffles(rows: pd.DataFrame, k: int) -> str:
         k: number of clusters.
 
     >>> row = {"k": 4, "stage": "pruned", "dataset": "mnist", "dropout": "no", "n_shuffles": 49}
-    >>> below_shuffles(pd.DataFrame([row | {"p": 0.02}, row | {"p": 0.5}]), 4)
-    'Networks below all of their shuffles: MNIST without dropout, 1 of 2 after pruning.'
+    >>> below_shuffles(pd.DataFrame([row | {"p": 0.02}, row | {"p": 0.5}, row | {"p": 0.5, "stage": "unpruned"}]), 4)
+    'Networks below all of their shuffles after pruning: without dropout, 1 of 2 on MNIST. Before pruning, 0 of 1 are.'
     """
-    told, rows = [], rows[(rows["k"] == k) & rows["stage"].isin(STAGES)]  # untrained networks have no such stage
-    for (dropout, dataset), of_kind in rows.groupby(["dropout", "dataset"], sort=False):
-        each = [
-            f"{share_of(are_below_all_shuffles(part))} {when}"
-            for stage, when in STAGES.items()
-            if len(part := of_kind[of_kind["stage"] == stage])
-        ]
-        told.append(f"{DATASETS[str(dataset)]} {DROPOUT[str(dropout)]}, {listed(each)}")
-    return f"Networks below all of their shuffles: {'; '.join(told)}."
+    rows = rows[rows["k"] == k]
+    before, after = (rows[rows["stage"] == stage] for stage in ("unpruned", "pruned"))  # untrained ones have neither
+    told = []
+    for dropout, words in DROPOUT.items():
+        parts = {DATASETS[name]: share_of(are_below_all_shuffles(part)) for name, part in _panels(after, dropout)}
+        if len(parts) > 1 and len(set(parts.values())) == 1:
+            told.append(f"{words}, {next(iter(parts.values()))} on each")
+        elif parts:
+            told.append(f"{words}, {listed([f'{share} on {name}' for name, share in parts.items()])}")
+    sentences = [f"Networks below all of their shuffles after pruning: {'; '.join(told)}."] if told else []
+    if len(before):
+        sentences.append(f"Before pruning, {share_of(are_below_all_shuffles(before))} are.")
+    return " ".join(sentences)
 
 
 def z_scores(rows: pd.DataFrame, k: int) -> str:
-    """Which conditions lie lowest and highest in ``modlib.chapters.figures.absolute_and_relative``.
+    """Which conditions lie lowest and highest in ``modlib.chapters.figures.absolute_and_relative``, panel by panel.
 
     Args:
         rows: of one null model, with z, ncut and condition.
         k: number of clusters.
 
     >>> row = {"k": 4, "dataset": "mnist", "condition": "dropout", "z": -3.0, "ncut": 1.8}
-    >>> z_scores(pd.DataFrame([row, row | {"condition": "none", "z": 0.5, "ncut": 2.0}]), 4)[-63:]
-    'on MNIST dropout (mean Z −3.0), and least so none (mean Z 0.5).'
+    >>> z_scores(pd.DataFrame([row, row | {"condition": "no dropout", "z": 0.5, "ncut": 2.0}]), 4)
+    'Lowest and highest mean Z: −3.0 (dropout) and 0.5 (no dropout) on MNIST.'
     """
-    rows = rows[rows["k"] == k].dropna(subset=["z"])
     each = []
-    for dataset, part in rows.groupby("dataset", sort=False):
+    for dataset, part in _panels(rows[rows["k"] == k].dropna(subset=["z"])):
         means = part.groupby("condition")["z"].mean().sort_values()
-        conditions = [f"{name} (mean Z {signed(z, '.1f')})" for name, z in means.items()]
-        each.append(f"on {DATASETS[str(dataset)]} {conditions[0]}, and least so {conditions[-1]}")
-    return f"Most clusterable among their shuffles, so lowest, are {'; '.join(each)}."
+        ends = [f"{signed(z, '.1f')} ({condition})" for condition, z in means.items()]
+        each.append(f"{listed([ends[0], *ends[1:][-1:]])} on {DATASETS[dataset]}")
+    return f"Lowest and highest mean Z: {'; '.join(each)}."
+
+
+def _panels(rows: pd.DataFrame, dropout: str | None = None) -> list[tuple[str, pd.DataFrame]]:
+    """Rows by data set, in the order in which figures have their panels."""
+    rows = rows if dropout is None else rows[rows["dropout"] == dropout]
+    return [(name, part) for name in DATASETS if len(part := rows[rows["dataset"] == name])]

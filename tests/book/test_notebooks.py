@@ -258,14 +258,25 @@ def test_the_parameters_of_the_chapters_are_explained():
 
 
 @pytest.mark.parametrize("twin", sorted((checkout() / "notebooks").glob("*.md")), ids=lambda path: path.stem)
-def test_every_name_that_a_chapter_imports_from_the_library_is_there(twin: Path) -> None:
+def test_every_name_that_a_chapter_takes_from_the_library_is_there(twin: Path) -> None:
     code = "\n".join(cell.source for cell in notebooks.read_notebook(twin).cells if cell.cell_type == "code")
+    tree = ast.parse(code)
     found = [
         (node.module, alias.name)
-        for node in ast.walk(ast.parse(code))
+        for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "modlib"
         for alias in node.names
     ]
     assert found
     for module, name in found:
         assert hasattr(import_module(module), name) or find_spec(f"{module}.{name}"), f"{module} has no {name}"
+    anew = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    modules = {name: f"{module}.{name}" for module, name in found if name not in anew and _is_module(module, name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            module = modules[node.value.id]
+            assert hasattr(import_module(module), node.attr), f"{module} has no {node.attr}"
+
+
+def _is_module(package: str, name: str) -> bool:
+    return hasattr(import_module(package), "__path__") and find_spec(f"{package}.{name}") is not None

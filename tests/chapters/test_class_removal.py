@@ -222,5 +222,5 @@ def test_what_is_said_of_a_removed_class_turns_round_with_the_rows(tmp_path: Pat
     assert told[False][0].startswith("Hardly any: a class for which a mask was not learned loses 5 points")
     assert told[True][1].startswith("With dropout 10 of 10 classes lose more than without")
     assert told[False][1].startswith("With dropout 0 of 10 classes lose more than without")
-    assert told[True][2].endswith("longer learning raises that from 93 to 99%.")
-    assert told[False][2].endswith("longer learning lowers that from 60 to 50%.")
+    assert told[True][2].endswith("in 3 pairs that learned longer, this rises from 93% to 99%.")
+    assert told[False][2].endswith("this falls from 60% to 50%.")

@@ -43,13 +43,19 @@ def test_pairs():
             ("3-0", "1-0", "no", "small", "important"),
         ],
         columns=["first", "second", "important", "first_kind", "second_kind"],
-    ).assign(seed=0)
+    ).assign(k=3, seed=0)
     assert len(relevant_pairs(rows)) == 4
     found = dependent_pairs(rows).set_index("pair")
     assert found["dependent"].to_dict() == {"1-0|2-0": True, "1-0|2-1": False}
     assert found["same"].to_dict() == {"1-0|2-0": True, "1-0|2-1": False}
     assert OF_PAIRS["given"].measure(rows).mean == 0.75
     assert OF_PAIRS["own_cluster"].measure(rows).values == (1.0,)
+
+
+def test_pairs_of_one_name_at_other_numbers_of_clusters_are_others(pairs):
+    of_two = pd.concat([pairs, pairs.assign(k=8, important="yes")])
+    assert len(dependent_pairs(of_two)) == 2 * len(dependent_pairs(pairs))
+    assert dependent_pairs(of_two)["dependent"].sum() == dependent_pairs(pairs)["dependent"].sum() == 1
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def pairs() -> pd.DataFrame:
                     "first_kind": "important",
                     "second_kind": "important",
                 }
-    return pd.DataFrame(rows).assign(seed=0)
+    return pd.DataFrame(rows).assign(k=10, seed=0)
 
 
 def test_the_matrix_has_a_row_for_what_is_gone_and_marks_what_is_significant(pairs):
@@ -93,7 +99,7 @@ def told(needed: list[str]) -> list[str]:
     """What is found of two clusters in two layers, where the named of them are unimportant given any other."""
     names = ("1-0", "1-1", "2-0", "2-1")
     rows = pd.DataFrame([(a, b) for a in names for b in names if a != b], columns=["first", "second"])
-    rows = rows.assign(seed=0, first_kind="important", second_kind="important")
+    rows = rows.assign(k=3, seed=0, first_kind="important", second_kind="important")
     return [
         str(sentence) for sentence in found(rows.assign(important=np.where(rows["second"].isin(needed), "no", "yes")))
     ]
@@ -103,6 +109,7 @@ def test_what_is_said_of_dependencies_turns_round_with_the_rows():
     few, clusters, order = told(["2-0"])
     assert few.startswith("Few need each other: ")
     assert "in 2 of 8 cases, 25%" in few
+    assert few.endswith("in one direction at least, that is so of 2 of 4 pairs.")
     assert "no more often than two of different clusters: 1 of 2 pairs against 1 of 2" in clusters
     assert order.startswith("It is more often the one nearer the output")
     most, _, order = told(["1-0", "1-1", "2-0"])
@@ -110,7 +117,7 @@ def test_what_is_said_of_dependencies_turns_round_with_the_rows():
     assert "in 6 of 8 cases" in most
     assert order.startswith("It is more often the one nearer the input")
     alone = pd.DataFrame([("1-0", "2-0"), ("2-0", "1-0"), ("1-0", "2-1"), ("2-1", "1-0")], columns=["first", "second"])
-    alone = alone.assign(seed=0, first_kind="important", second_kind="important")
+    alone = alone.assign(k=3, seed=0, first_kind="important", second_kind="important")
     alone["important"] = ["no", "no", "yes", "yes"]  # only within the cluster
     assert "depend on each other more often than" in str(found(alone)[1])
 

@@ -45,7 +45,7 @@ from modlib.chapters.hypothesis_tests.experiment import (
     shifts,
 )
 from modlib.chapters.hypothesis_tests.figures import LOWEST
-from modlib.chapters.hypothesis_tests.findings import FINDINGS, KEEPS, found, rates
+from modlib.chapters.hypothesis_tests.findings import FINDINGS, KEEPS, _keeps, found, rates
 from modlib.evidence.criteria import Grade
 from modlib.stats import chi_squared_uniform, fisher_combined, monte_carlo_p
 from modlib.tables.results import caption
@@ -426,6 +426,12 @@ def told(fisher: float, tied: float, median: float) -> list[str]:
     rows = [about.assign(rejected=1000 * rate, **of) for rate, of in conditions.items()]
     both = [part.assign(test=test) for part in rows for test in (FISHER, CHI_SQUARED)]
     return [str(sentence) for sentence in found(pd.concat(both))]
+
+
+def test_a_test_exceeds_its_level_only_where_all_shares_do():
+    assert _keeps(pd.Series([0.045, 0.05])) == "keeps"
+    assert _keeps(pd.Series([0.045, 0.053])) == "lies on both sides of"
+    assert _keeps(pd.Series([0.051, 0.053])) == "exceeds"
 
 
 def test_what_is_said_of_the_tests_turns_round_with_the_rows():

@@ -29,10 +29,7 @@ REPRODUCED, PARTLY, NOT = Grade.REPRODUCED, Grade.PARTLY, Grade.NOT_REPRODUCED
 NOT_TESTED, NO_VALUE = Grade.NOT_TESTED, Grade.NO_VALUE
 ALL_ROWS = {
     "pruned-modular": ["table-1", "table-2", "table-3", "table-4", *(f"table-A.{i}" for i in range(1, 18))],
-    "clusterability": [
-        *(f"table-A.{i}" for i in range(1, 7)),
-        *(f"table-A.{i}" for i in (*range(7, 14), *range(16, 22))),
-    ],
+    "clusterability": [f"table-A.{i}" for i in range(1, 22)],
     "clusterability-released": ["released-clust-grad"],
 }
 TEXT = {

@@ -11,7 +11,7 @@ import pandas as pd
 from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, LONGER, REMOVAL, STABILITY
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
-from modlib.evidence.sentences import Sentences, changed, listed, share_of
+from modlib.evidence.sentences import Sentences, listed, share_of
 
 # What the paper sees: a class removed, where its images go, and among how many of the most chosen classes.
 GOES_TO = ((0, 2, 2), (0, 8, 2), (3, 5, 1), (5, 3, 1), (9, 1, 1), (1, 9, 1))
@@ -164,7 +164,7 @@ def _told_removed(lost: pd.DataFrame) -> str | None:
     for value, words in (("yes", "with dropout"), ("no", "without")):
         target, other = 100 * lost.loc[lost["dropout"] == value, ["target", "other"]].mean()
         if not np.isnan(target):
-            told.append(f"{target:.0f} points of accuracy {words} (the worst other class {other:.0f})")
+            told.append(f"{target:.0f} points of accuracy {words} (the worst other class loses {other:.0f})")
     return (
         f"{'Yes, many' if most.mean() > 0.5 else 'Hardly any'}: a class for which a mask was not learned loses "
         f"{listed(told)}; it loses most of all classes with {share_of(most)} masks."
@@ -189,5 +189,6 @@ def _told_stable(rows: pd.DataFrame) -> str | None:
     before, after = (100 * pd.to_numeric(both[f"iou_{side}"]).mean() for side in ("x", "y"))
     return (
         f"Two masks learned for the same two classes agree in {100 * pd.to_numeric(pairs['iou']).mean():.0f}% of what "
-        f"either keeps; longer learning {'raises' if after > before else 'lowers'} that {changed(before, after, 0)}%."
+        f"either keeps; in {'one pair' if len(both) == 1 else f'{len(both)} pairs'} that learned longer, this "
+        f"{'rises' if after > before else 'falls'} from {before:.0f}% to {after:.0f}%."
     )

@@ -11,7 +11,14 @@ from modlib.chapters.convolutional_networks.experiment import FOLDED, SMALL, UNT
 from modlib.chapters.rows import with_distance
 from modlib.evidence.sentences import Sentences, listed, share_of
 
-NAMES = {"none": "nothing", "dropout": "dropout", "l1": "L1", "l2": "L2", "dropout, l2": "dropout and L2"}
+NAMES = {
+    "none": "nothing",
+    "dropout": "dropout",
+    "l1": "L1",
+    "l2": "L2",
+    "dropout, l2": "dropout and L2",
+    "start": "clusterable start",
+}
 STAGES = {"unpruned": "before pruning", "pruned": "after it"}
 
 
@@ -33,7 +40,7 @@ def _trained(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:
     if trained.empty and untrained.empty:
         return None
     if trained.empty:
-        return f"Trained CNNs are not measured yet, only {len(untrained)} that are not trained."
+        return f"The n-cuts of trained CNNs are not measured yet, only those of {len(untrained)} that are not trained."
     parts = [
         f"{share_of(part['distance'] < 0)} {name}"
         for stage, name in STAGES.items()

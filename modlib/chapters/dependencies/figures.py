@@ -18,6 +18,7 @@ from modlib.graphs.subclusters import layer_and_cluster
 from modlib.plots import PALETTE
 
 STAR = 0.05  # p-values below this have a star in the matrix of double lesions
+DARK = 0.6  # share of the scale beyond which a field is dark
 
 
 def pair_matrix(rows: pd.DataFrame) -> Figure:
@@ -32,13 +33,15 @@ def pair_matrix(rows: pd.DataFrame) -> Figure:
     table = rows.pivot(index="first", columns="second", values="delta").reindex(index=names, columns=names)
     p = rows.pivot(index="first", columns="second", values="p").reindex(index=names, columns=names).to_numpy(float)
     figure, ax = plt.subplots(figsize=(8.4, 7.6), layout="constrained")
-    size = float(np.nanpercentile(np.abs(table.to_numpy()), 98))  # a few pairs bring a network down to guessing
-    image = ax.imshow(100 * table, cmap="RdBu", vmin=-100 * size, vmax=100 * size)
+    deltas = table.to_numpy(float)
+    size = float(np.nanpercentile(np.abs(deltas), 98))  # a few pairs bring a network down to guessing
+    image = ax.imshow(100 * deltas, cmap="RdBu", vmin=-100 * size, vmax=100 * size)
     for marked, sign in ((p < STAR, "*"), (p == 1, "?")):
         for i, j in np.argwhere(marked):
-            ax.text(j, i, sign, ha="center", va="center", fontsize=8)
-    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
-    ax.set_yticks(range(len(names)), names, fontsize=8)
+            dark = abs(deltas[i, j]) > DARK * size
+            ax.text(j, i, sign, ha="center", va="center", fontsize=9, color="white" if dark else "black")
+    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=9)
+    ax.set_yticks(range(len(names)), names, fontsize=9)
     ax.set(xlabel="lesioned as well", ylabel="lesioned already")
     figure.colorbar(image, ax=ax, label="further accuracy lost, percentage points", shrink=0.7, extend="both")
     return figure

@@ -38,13 +38,14 @@ def relevant_pairs(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def dependent_pairs(rows: pd.DataFrame) -> pd.DataFrame:
-    """Unordered pairs of them, with ``dependent``: whether one is unimportant given the other.
+    """Unordered pairs of them, by network and ``k``, with ``dependent``: whether one is unimportant given the other.
 
     Source: pruned-modular 4.2; importance-coherence A.10. Chapter: ``dependencies``.
     """
     pairs = relevant_pairs(rows)
     ends = ["|".join(sorted(pair)) for pair in zip(pairs["first"], pairs["second"], strict=True)]
-    pairs = pairs.assign(pair=ends).groupby(["seed", "pair"]).agg(same=("same", "first"), both=("given", "all"))
+    by_pair = pairs.assign(pair=ends).groupby(["k", "seed", "pair"])
+    pairs = by_pair.agg(same=("same", "first"), both=("given", "all"))
     return pairs.assign(dependent=~pairs["both"]).reset_index()
 
 
@@ -167,17 +168,19 @@ FINDINGS = {
 
 def found(rows: pd.DataFrame) -> Sentences:
     """How many important sub-clusters need another one, whether they are of its cluster, and in which direction."""
-    return _told_given(relevant_pairs(rows)), _told_cluster(dependent_pairs(rows)), _told_order(relevant_pairs(rows))
+    pairs = relevant_pairs(rows)
+    return _told_given(pairs, dependent_pairs(rows)), _told_cluster(dependent_pairs(rows)), _told_order(pairs)
 
 
-def _told_given(pairs: pd.DataFrame) -> str | None:
+def _told_given(pairs: pd.DataFrame, either: pd.DataFrame) -> str | None:
     if pairs.empty:
         return None
     needed = ~pairs["given"]
     answer = "Few need each other" if needed.mean() < 0.5 else "Most need each other"
     return (
         f"{answer}: take two important sub-clusters in different layers and silence one; in {share_of(needed)} cases, "
-        f"{needed.mean():.0%}, the other is no longer important."
+        f"{needed.mean():.0%}, the other is no longer important; in one direction at least, that is so of "
+        f"{share_of(either['dependent'])} pairs."
     )
 
 

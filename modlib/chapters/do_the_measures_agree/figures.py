@@ -59,13 +59,13 @@ def what_is_found(table: pd.DataFrame) -> Figure:
 
 
 def found_in_words(table: pd.DataFrame) -> str:
-    """Which notions find what is known, in each row of ``what_is_found``.
+    """Which notions find what is known, on average over networks, in each row of ``what_is_found``.
 
     Args:
         table: one row a case and a column a notion.
     """
     each = [f"{case} by {_those(row > FOUND)}" for case, row in table.iterrows()]
-    return f"Found, with mutual information above {FOUND:g}: {'; '.join(each)}."
+    return f"Found, with mutual information above {FOUND:g} on average: {'; '.join(each)}."
 
 
 def matrices_in_words(shown: Mapping[str, pd.DataFrame]) -> str:

@@ -288,11 +288,13 @@ def _known(rows: pd.DataFrame) -> str | None:
     idle = finds(rows, "idle weights", IDLE)
     if not (apart and rotated and idle):
         return None
-    seen, still, misled = found_by(apart), found_by(rotated), found_by(idle)
-    blind = [notion for notion in NOTIONS if notion not in still]
+    seen, surely, misled = found_by(apart), found_by(rotated), found_by(idle)
+    blind = [notion for notion, sample in rotated.items() if sample.mean <= FOUND]
+    unsure = [notion for notion in rotated if notion not in (*surely, *blind)]
+    partly = f"; not in all networks: by {listed(unsure)}" if unsure else ""
     return (
         f"Where modules are known, {len(seen)} of {len(apart)} notions find two functions that share no weights "
         f"(mutual information above {FOUND:g}). Not found once hidden layers are rotated: by "
-        f"{listed(blind) or 'none of them'}. Led astray by strong weights that do nothing: "
+        f"{listed(blind) or 'none of them'}{partly}. Led astray by strong weights that do nothing: "
         f"{listed(misled) or 'none of them'}."
     )

@@ -89,11 +89,17 @@ def _told_level(rows: pd.DataFrame) -> str | None:
     if shares.empty:
         return None
     told = [
-        f"{words} {'keeps' if shares[name].max() <= LEVEL else 'exceeds'} its level of {LEVEL:.0%} "
+        f"{words} {_keeps(shares[name])} its level of {LEVEL:.0%} "
         f"({span(shares[name], '.1%')} of networks are called significant)"
         for name, words in NAMES.items()
     ]
     return f"Where there is no effect and no tie, {told[0]}, and {told[1]}."
+
+
+def _keeps(shares: pd.Series) -> str:
+    if shares.max() <= LEVEL:
+        return "keeps"
+    return "exceeds" if shares.min() > LEVEL else "lies on both sides of"
 
 
 def _told_ties(plain: pd.DataFrame, tied: pd.DataFrame) -> str | None:
