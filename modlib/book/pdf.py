@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from modlib import __version__
 from modlib.book.build import jupyter_book
 from modlib.errors import BookError
 
@@ -16,8 +17,39 @@ if TYPE_CHECKING:
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MARGIN = "16mm"
-# Folded code stays in the notebooks, and the numbers of each verdict on the site; on paper they take 200 pages.
-WITHOUT_FOLDS = "() => document.querySelectorAll('.bd-article details').forEach(fold => fold.remove())"
+# On paper nothing unfolds and no page leads to another one. Of verdicts the heading stays, which counts them; folded
+# code and solutions stay in the notebooks, the library's reference on the site. A link leads into the book, or nowhere.
+FOR_PAPER = """([title, below]) => {
+  const article = document.querySelector('.bd-article');
+  document.querySelectorAll('[id^="document-book/api"]').forEach(mark => {
+    mark.nextElementSibling.remove();
+    mark.remove();
+  });
+  article.querySelectorAll('details').forEach(fold => {
+    if (fold.matches('.verdicts')) {
+      const said = document.createElement('p');
+      said.append(...fold.querySelector('summary').childNodes);
+      fold.replaceWith(said);
+    } else {
+      fold.remove();
+    }
+  });
+  article.querySelectorAll('a[href]:not([href^="http"])').forEach(link => {
+    const id = link.getAttribute('href').split('#')[1];
+    if (id && document.getElementById(id)) {
+      link.setAttribute('href', '#' + id);
+    } else {
+      link.replaceWith(...link.childNodes);
+    }
+  });
+  const first = document.createElement('header');
+  first.className = 'title-page';
+  first.innerHTML = '<p></p><p></p>';
+  first.children[0].textContent = title;
+  first.children[1].textContent = below;
+  article.prepend(first);
+}"""
+NUMBERED = '<div style="font-size: 8px; text-align: center; width: 100%"><span class="pageNumber"></span></div>'
 FORMULAS = "() => MathJax.startup.promise.then(() => true)"
 PATIENCE = 300_000  # milliseconds that a page of all chapters may take
 
@@ -46,12 +78,21 @@ def write_pdf(root: Path) -> Path:
         opened = chromium.new_page(color_scheme="light")
         opened.set_default_timeout(PATIENCE)
         opened.goto(page.as_uri(), wait_until="load")
-        opened.evaluate(WITHOUT_FOLDS)
+        opened.evaluate(FOR_PAPER, _title(root))
         opened.evaluate(FORMULAS)
         around: PdfMargins = {"top": MARGIN, "right": MARGIN, "bottom": MARGIN, "left": MARGIN}
-        opened.pdf(path=written, format="A4", margin=around, print_background=True, outline=True, tagged=True)
+        opened.pdf(
+            path=written, format="A4", margin=around, print_background=True, outline=True, tagged=True,
+            display_header_footer=True, header_template="<span></span>", footer_template=NUMBERED,
+        )  # fmt: skip
         chromium.close()
     return written
+
+
+def _title(root: Path) -> list[str]:
+    """The book's title, and below it whose it is and which version."""
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    return [str(config["title"]), f"{config['author']}, version {__version__}"]
 
 
 def _single_page(out: Path, root: Path) -> Path:

@@ -109,7 +109,7 @@ def show(chapter: str | None = None, folder: Path | None = None, path: Path | No
         summary = html.escape(f"{heading} ({', '.join(f'{ICONS[grade]} {n} {grade}' for grade, n in counts.items())})")
         rows = "".join(_row(claim, verdict, before.get(claim.id, "")) for claim, verdict in group)
         opened = "" if chapter is None else " open"
-        parts.append(f"<details{opened}><summary>{summary}</summary>{rows}</details>")
+        parts.append(f'<details class="verdicts"{opened}><summary>{summary}</summary>{rows}</details>')
     return _page(parts)
 
 

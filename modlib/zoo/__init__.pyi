@@ -39,6 +39,7 @@ from .pruned import (
     pruned_vgg as pruned_vgg,
     turned as turned,
 )
+from .readers import two_readers as two_readers
 from .scan import (
     Tokens as Tokens,
     draw_commands as draw_commands,
@@ -48,4 +49,3 @@ from .scan import (
     tokens as tokens,
     trained_on_scan as trained_on_scan,
 )
-from .two_readers import two_readers as two_readers

@@ -53,7 +53,7 @@ def crossed(crossing: float) -> Case:
 
 def trained_readers(seed: int, n: int) -> KnownModules:
     """Two functions that were learned; imported where it is needed, for PyTorch trains it."""
-    from modlib.zoo.two_readers import two_readers
+    from modlib.zoo.readers import two_readers
 
     return two_readers(seed, n)
 

@@ -10,7 +10,7 @@ from modlib.data import load_images
 from modlib.errors import InputError
 from modlib.networks import KnownModules
 from modlib.zoo import two_readers
-from modlib.zoo.two_readers import CLASSES
+from modlib.zoo.readers import CLASSES
 
 
 @pytest.fixture(scope="module")
