@@ -65,7 +65,8 @@ def _below(rows: pd.DataFrame) -> str | None:
     answer = which_way(distance, "clusters remain", "there are no clusters", "clusters are not sure")
     return (
         f"Beside shuffles that keep what each neuron has, {answer}: of pruned networks with dropout "
-        f"{counts['degree']} have a lower n-cut than each shuffle that keeps every neuron's number of weights, and {counts['strength']} than each that keeps their sum as well; their "
+        f"{counts['degree']} have a lower n-cut than each shuffle that keeps every neuron's number of weights, and "
+        f"{counts['strength']} than each that keeps their sum as well; their "
         f"n-cut less the mean of these is {told(distance)}."
     )
 
