@@ -23,6 +23,7 @@ from modlib.audits.findings import Findings
 from modlib.audits.parts import Part
 from modlib.audits.subject import AuditSettings, Subject
 from modlib.errors import InputError, nearest
+from modlib.evidence.digits import signed
 from modlib.files import REPOSITORY, replace_file
 from modlib.reprs import AS_IT_IS, BriefRepr
 
@@ -162,7 +163,7 @@ def _template() -> Template:
         loader=PackageLoader("modlib.audits", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"shown": _shown, "picture": _picture}
+    environment.filters |= {"shown": _shown, "picture": _picture, "numeric": _numeric}
     environment.globals |= {"book": BOOK, "most_rows": ROWS, "as_it_is": AS_IT_IS}
     return environment.get_template("report.html.jinja")
 
@@ -174,8 +175,14 @@ def _shown(value: Any) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
-        return "–" if np.isnan(value) else f"{value:.3f}"
+        return "–" if np.isnan(value) else signed(float(value), ".3f")
     return str(value)
+
+
+def _numeric(rows: pd.DataFrame) -> list[bool]:
+    """Which columns of a table hold numbers, which stand to the right."""
+    of_numbers = rows.select_dtypes("number").columns
+    return [column in of_numbers for column in rows.columns]
 
 
 def _picture(ax: Axes) -> str:

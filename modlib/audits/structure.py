@@ -14,6 +14,7 @@ import pandas as pd
 
 from modlib.audits.findings import Findings, NotDone
 from modlib.audits.subject import WEIGHTS_ALONE, AuditSettings, Subject
+from modlib.evidence.sentences import span
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph
 from modlib.graphs.nulls import PAPER_NULLS
@@ -71,11 +72,12 @@ def about(subject: Subject) -> Findings:
             }
         )
     if subject.inputs is not None:
-        kind = "no images" if subject.images is None else "images"
-        says.append(f"{len(subject.inputs):,} inputs of shape {subject.inputs.shape[1:]}, {kind}.")
+        shape = subject.inputs.shape[1:] if subject.images is None else subject.images.shape[1:]
+        kind, unit = ("inputs", "numbers") if subject.images is None else ("images", "pixels")
+        says.append(f"{len(subject.inputs):,} {kind} of {' x '.join(map(str, shape))} {unit} each.")
     if subject.network is not None and subject.inputs is not None and subject.labels is not None:
         right = (subject.network.answers(subject.inputs) == subject.labels).mean()
-        says.append(f"It is right about {right:.1%} of them.")
+        says.append(f"It answers {right:.1%} of them right.")
     return Findings((*says, *subject.notes), tables)
 
 
@@ -139,7 +141,7 @@ def modules(subject: Subject, found: Mapping[str, Findings]) -> Findings:
     units = graph.table(labels).drop(columns="unit").rename(columns={"index": "unit", "cluster": "module"})
     says = [
         f"k = {k} has the lowest Z of the numbers tried, runs of layers left aside; the parts below use its modules.",
-        f"Between {inside.min():.0%} and {inside.max():.0%} of a module's weight stays inside it.",
+        f"Of a module's weight {span(inside, '.0%')} stays inside it.",
     ]
     if (alone := _layers_alone(graph, labels)) > len(graph.sizes) / 2:
         says.append(

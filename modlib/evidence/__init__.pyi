@@ -3,6 +3,9 @@ from .criteria import (
     Grade as Grade,
     Sample as Sample,
 )
+from .digits import (
+    p_in_words as p_in_words,
+)
 from .metrics import (
     Metric as Metric,
     are_below_all_shuffles as are_below_all_shuffles,

@@ -21,6 +21,20 @@ def signed(value: float, form: str) -> str:
     return text.replace("-", MINUS) if set(text) & set("123456789") else text.lstrip("-")  # no minus before zero
 
 
+def p_in_words(p: float) -> str:
+    """A p-value as a sentence or a title says it: one that no digit tells is below 0.001.
+
+    Args:
+        p: in [0, 1].
+
+    Chapter: ``hypothesis-tests``.
+
+    >>> p_in_words(0.0412), p_in_words(3e-20)
+    ('0.041', 'below 0.001')
+    """
+    return f"{p:.3f}" if p >= 0.001 else "below 0.001"
+
+
 def plain(value: float, sign: bool = False) -> str:
     """A number in the two digits that count most, without an exponent.
 

@@ -46,7 +46,7 @@ def changed(before: float, after: float, digits: int = 3) -> str:
     >>> changed(2.0094, 1.8461)
     'from 2.009 to 1.846'
     """
-    return f"from {before:.{digits}f} to {after:.{digits}f}"
+    return f"from {_number(before, digits)} to {_number(after, digits)}"
 
 
 def share_of(values: Sequence[bool] | pd.Series) -> str | None:

@@ -42,6 +42,11 @@ WORDS = {
     "activational-variance": "variance of activities",
     "activational-cov": "variation of activities",
     "fisher": "Fisher",
+    "holm": "Holm",
+    "ncut": "n-cut",
+    "fashion": "Fashion-MNIST",
+    "prefer old": "used weights preferred",
+    "prefer old more": "used weights preferred more",
     "benjamini-hochberg": "Benjamini-Hochberg",
     "pruned-modular": "Pruned neural networks",
     "prop_sig": "share significant",
@@ -90,12 +95,16 @@ DATASETS = {name: in_words(name) for name in ("digits", "mnist", "fashion_mnist"
     "initialisation": "untrained",
 }
 DROPOUT = {"yes": "dropout", "no": "no dropout"}
-PENALTIES = {"none": "no penalty", "l1-l2": "L1 in the first layer, L2 in the others"}
 METHODS = {
     "none": "trained as usual",
     "normalisation": "normalised neurons",
     "eigenvalues": "eigenvalue penalty",
     "initialisation": "clusterable start",
+}
+PENALTIES = {
+    "none": "no penalty",
+    "l1-l2": "L1 in the first layer, L2 in the others",
+    "start": METHODS["initialisation"],
 }
 NETWORKS = {"small": "small CNN", "vgg": "VGG-16"}
 

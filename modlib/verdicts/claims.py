@@ -53,6 +53,7 @@ KEYS = (
     "claims",
 )
 SHUFFLES = ("pooled", "averaged")
+ILLEGIBLE = "the number is illegible in our copy of the paper"  # why is in the remarks of the paper's file
 # What rows of ours have in place of what the paper has, by a column that picks them and a part of its value.
 OTHERWISE = {
     ("network", "fnn 800-800-800-800"): "another width",
@@ -349,7 +350,7 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     marks = [*instead, *(["fewer steps"] if fewer_steps else [])]
     reduced = bool(marks) or (ours is not None and theirs is not None and ours.n < theirs.n)
     if theirs is None:
-        grade, why = Grade.NO_VALUE, printed.note
+        grade, why = Grade.NO_VALUE, ILLEGIBLE
     elif ours is None:
         missing = "no rows at the paper's scale" if rows.empty else "not all rows are there"
         grade, why = Grade.NOT_TESTED, f"{missing} for {claim.what} in {', '.join(claim.tables)}"

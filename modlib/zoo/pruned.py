@@ -24,9 +24,12 @@ from modlib.networks.architectures import glorot_perceptron, small_cnn, vgg16
 from modlib.networks.network import Network, as_network
 from modlib.reprs import BriefRepr
 from modlib.training.epochs import PrunedRecipe, Stage, train_and_prune
+from modlib.training.initialisation import Clusterable, clusterable_kernels, draw_tags
 from modlib.zoo.cnns import cnn_images
 
 PENALTIES = ("none", "l1", "l2")
+START = "start"  # in place of a penalty: weights that have clusters from the start
+CLUSTERS = Clusterable(n_clusters=10, beta=0.8)  # of networks with convolutions
 STRENGTH = 5e-5  # of L1 and L2
 STRENGTH_VGG_L2 = 5e-4
 PART = 500  # examples of a forward pass
@@ -62,7 +65,7 @@ def pruned_small_cnn(
     Args:
         dataset: see ``modlib.zoo.cnns.cnn_images``; that of a stack has two channels.
         dropout: whether it is trained with dropout.
-        penalty: ``none``, ``l1`` or ``l2``, with strength 5e-5.
+        penalty: ``none``, ``l1`` or ``l2``, with strength 5e-5; or ``start``, no penalty but a start with clusters.
         seed: decides start, order of the images and dropout.
         recipe: how to train, without the penalty; the paper's 10 + 10 epochs by default.
 
@@ -70,13 +73,15 @@ def pruned_small_cnn(
         InputError: if the data set or penalty is not known.
         DataError: if the cached file or the data is damaged, or a file cannot be written.
 
-    Source: clusterability 3 and 3.2. Chapter: ``convolutional-networks``.
+    Source: clusterability 3, 3.2 and 4.2. Chapters: ``convolutional-networks``, ``promoting-clusterability``.
     """
     recipe = _with_penalty(recipe, penalty, STRENGTH)
     images = cnn_images(dataset)
     _, channels, side, _ = images.x_train.shape
     start = np.random.default_rng([seed, 0])
     module = small_cnn(start, channels, int(images.y_train.max()) + 1, side, dropout)
+    key = {"data": images.checksum, "recipe": asdict(recipe), "dropout": dropout, "seed": seed}
+    key |= _started(module, penalty, seed)
     module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     (x_train, x_test), (y_train, y_test) = _tensors(images.x_train, images.x_test), _labels(images)
 
@@ -87,7 +92,6 @@ def pruned_small_cnn(
         return _accuracies(stage.network.module, {"train": (x_train, y_train), "test": (x_test, y_test)})
 
     name = f"pruned-cnn-{dataset}-{'dropout' if dropout else 'plain'}-{penalty}-{seed}"
-    key = {"data": images.checksum, "recipe": asdict(recipe), "dropout": dropout, "seed": seed}
     return _once(name, key, module, train, score)
 
 
@@ -136,7 +140,7 @@ def pruned_vgg(dropout: bool, penalty: str, seed: int, recipe: PrunedRecipe = VG
 
     Args:
         dropout: whether it is trained with dropout.
-        penalty: ``none``, ``l1`` or ``l2``.
+        penalty: ``none``, ``l1`` or ``l2``; or ``start``, no penalty but a start with clusters.
         seed: decides start, order of the images, how they are turned, and dropout.
         recipe: how to train, without the penalty; the paper's 200 + 50 epochs by default.
 
@@ -144,12 +148,16 @@ def pruned_vgg(dropout: bool, penalty: str, seed: int, recipe: PrunedRecipe = VG
         InputError: if the penalty is not known.
         DataError: if the cached file or the data is damaged, or a file cannot be written.
 
-    Source: clusterability 3; details: the authors' code. Chapter: ``convolutional-networks``.
+    Source: clusterability 3 and 4.2; details: the authors' code. Chapters: ``convolutional-networks``,
+    ``promoting-clusterability``.
     """
     recipe = _with_penalty(recipe, penalty, STRENGTH_VGG_L2 if penalty == "l2" else STRENGTH)
     images = load_colour_images("cifar10")
     device = "cuda" if has_gpu() else "cpu"
-    module = vgg16(np.random.default_rng([seed, 0]), dropout=dropout).to(device)
+    module = vgg16(np.random.default_rng([seed, 0]), dropout=dropout)
+    key = {"data": images.checksum, "recipe": asdict(recipe), "dropout": dropout, "seed": seed}
+    key |= _started(module, penalty, seed)
+    module = module.to(device)
     x_train, x_test = (x.to(device) for x in _tensors(images.x_train, images.x_test))
     y_train, y_test = (y.to(device) for y in _labels(images))
 
@@ -161,7 +169,6 @@ def pruned_vgg(dropout: bool, penalty: str, seed: int, recipe: PrunedRecipe = VG
         return _accuracies(stage.network.module, {"train": (x_train, y_train), "test": (x_test, y_test)})
 
     name = f"pruned-vgg-{'dropout' if dropout else 'plain'}-{penalty}-{seed}"
-    key = {"data": images.checksum, "recipe": asdict(recipe), "dropout": dropout, "seed": seed}
     return _once(name, key, module, train, score)
 
 
@@ -198,9 +205,46 @@ def turned(images: Tensor, rng: np.random.Generator) -> Tensor:
     return grid_sample(images, places, padding_mode="border", align_corners=False)
 
 
+def with_clusters(module: nn.Module, clusters: Clusterable, rng: np.random.Generator) -> list[np.ndarray]:
+    """Give the weights of a chain of layers clusters, in place; the neurons of a convolution are its channels.
+
+    Args:
+        module: layers in the order in which they are used, a convolution or dense layer each, and others without
+            weights or of batch normalisation.
+        clusters: how many, and how strong.
+        rng: decides the tags.
+
+    Returns:
+        The cluster of every neuron of each hidden layer, see ``modlib.training.draw_tags``.
+
+    Source: clusterability 4.2. Chapter: ``promoting-clusterability``.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    read = [layers[0].weight.shape[1], *(len(layer.weight) for layer in layers[:-1])]
+    # (1, places, in, out): a dense layer behind a convolution reads a channel at all its places
+    kernels = [
+        layer.weight.detach().numpy().reshape(1, len(layer.weight), n, -1).transpose(0, 3, 2, 1)
+        for layer, n in zip(layers, read, strict=True)
+    ]
+    tags = draw_tags([len(layer.weight) for layer in layers[:-1]], clusters, rng)
+    for layer, kernel in zip(layers, clusterable_kernels(kernels, tags, clusters), strict=True):
+        weight = torch.as_tensor(kernel.transpose(0, 3, 2, 1).reshape(layer.weight.shape))
+        with torch.no_grad():
+            layer.weight.copy_(weight)
+    return tags
+
+
+def _started(module: nn.Module, penalty: str, seed: int) -> dict[str, Any]:
+    """What a network's file says of its start, which gets clusters here if it is to have some."""
+    if penalty != START:
+        return {}
+    with_clusters(module, CLUSTERS, np.random.default_rng([seed, 2]))
+    return {"clusters": asdict(CLUSTERS)}
+
+
 def _with_penalty(recipe: PrunedRecipe, penalty: str, strength: float) -> PrunedRecipe:
-    if penalty not in PENALTIES:
-        raise InputError(f"penalty {penalty!r} arrived; expected one of {', '.join(PENALTIES)}")
+    if penalty not in (*PENALTIES, START):
+        raise InputError(f"penalty {penalty!r} arrived; expected one of {', '.join((*PENALTIES, START))}")
     match penalty:
         case "l1":
             return replace(recipe, l1=strength)

@@ -289,7 +289,7 @@ def test_of_a_network_that_branches_everything_is_audited() -> None:
     report = audit(model, x, y, settings=replace(TINY, ks=(2,)))
     assert report["about"].tables["layers of the graph"]["layer"].tolist() == ["input", "first", "middle", "last"]
     assert report["about"].tables["layers of weights"]["reads"].tolist() == ["input", "first", "first, middle"]
-    assert "It is right about 100.0% of them." in report["about"].says
+    assert "It answers 100.0% of them right." in report["about"].says
     assert not [section.part.name for section in report if section.left_out and section.part.name != "agreement"]
     assert report["modules"].figures
     lost = report["lesions"].tables["lesions"]

@@ -79,10 +79,21 @@ def test_tables_are_data_frames_and_figures_are_axes(report: Audit) -> None:
 
 
 def test_long_tables_are_cut_in_the_file_alone(tmp_path: Path) -> None:
-    weights = [np.random.default_rng(0).normal(size=(30, 30))]
-    found = audit(weights, settings=replace(SMALL, n_shuffles=5))
-    assert len(found["modules"].tables["units"]) == 60
-    assert "The first 15 of 60 rows" in found.to_html(tmp_path / "report.html").read_text()
+    """Units are not listed at all: the first fifteen of many say nothing."""
+    rng = np.random.default_rng(0)
+    found = audit([rng.normal(size=(4, 4)) for _ in range(16)], settings=replace(SMALL, n_shuffles=5))
+    assert len(found["modules"].tables["units"]) == 68
+    page = found.to_html(tmp_path / "report.html").read_text()
+    assert "The first 15 of 17 rows" in page
+    assert "each of the 68 units lies in is in the object's table" in page
+
+
+def test_numbers_stand_to_the_right_and_have_minus_signs(report: Audit) -> None:
+    page = report["clusterable"]._repr_html_()
+    assert '<th scope="col" class="number">k</th>' in page
+    assert '<th scope="col">null</th>' in page
+    assert ">\N{MINUS SIGN}" in page
+    assert ">-" not in page
 
 
 def test_a_file_that_cannot_be_written_is_refused(report: Audit, tmp_path: Path) -> None:

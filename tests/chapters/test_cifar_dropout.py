@@ -56,7 +56,7 @@ def test_the_paper_stands_first_and_the_text_follows_what_the_rows_show() -> Non
     assert found["below all"].tolist()[1:] == [0, 2, 2]
     told = findings.told(rows)
     assert "0 of 2 networks are below all their shuffles, where the paper has 10 of 10" in told
-    assert "All are with one change: twice the epochs, thrice the epochs." in told
+    assert "All of them are below after one of these changes: twice the epochs, thrice the epochs." in told
     assert "depends on how long they train" in told
     assert "2.100 (thrice the epochs), is still below the paper's" in told
 
@@ -65,7 +65,7 @@ def test_a_change_that_costs_the_accuracy_explains_nothing() -> None:
     rows = rows_of(as_in_the_text=2.34, images_not_shuffled=2.1, twice_the_epochs=2.35)
     rows.loc[rows["change"] == "images not shuffled", "test_accuracy"] = 0.1
     told = findings.told(rows)
-    assert "All are with one change" not in told
+    assert "All of them are below" not in told
     assert "they are no explanation: images not shuffled." in told
     assert "depends on how long" not in told
     assert findings.told(rows[rows["change"] != "as in the text"]) == ""

@@ -68,7 +68,7 @@ def test_the_grid_has_the_networks_of_the_tables_and_those_of_vgg_last() -> None
     kinds = [cell["network"] for cell in grid]
     assert kinds == sorted(kinds)
     trained = [cell for cell in grid if cell["network"] == "small" and cell["dataset"] != "initialisation"]
-    assert len({(cell["dataset"], cell["dropout"], cell["penalty"]) for cell in trained[:8]}) == 8
+    assert len({(cell["dataset"], cell["dropout"], cell["penalty"]) for cell in trained[:10]}) == 10
 
 
 @pytest.mark.parametrize("profile", PROFILES)

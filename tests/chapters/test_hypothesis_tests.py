@@ -351,7 +351,7 @@ def test_every_level_has_its_bar() -> None:
     first, second = figure.axes
     assert [bar.get_height() for bar in first.patches] == [2, 0, 0, 1]
     assert [bar.get_height() for bar in second.patches] == [0, 1, 0, 0]
-    assert "Fisher p = " in first.get_title()
+    assert "Fisher: p " in first.get_title()
 
 
 def test_rates_pool_counts_over_what_is_not_shown() -> None:

@@ -99,8 +99,26 @@ def test_kinds_are_counted_and_losses_compared_with_the_random_sets() -> None:
         {"measure": DROP, "value": [0.2, 0.01], "random_max": [0.1, 0.1], "kind": ["important", "other"]}
     )
     assert importance.kinds_in_words(rows) == (
-        "1 of 2 sub-clusters cost more accuracy than each of their random sets, 20.0 percentage points at most; by "
-        "kind they are 1 important and 1 other."
+        "1 of 2 sub-clusters cost more accuracy than each of their random sets, 20.0 percentage points; by kind they "
+        "are 1 important and 1 other. Dotted lines are the bounds of the kinds: 5% of the layer and 1 percentage point."
+    )
+
+
+def test_the_largest_loss_is_of_those_that_cost_more_than_random_sets() -> None:
+    rows = pd.DataFrame({"measure": DROP, "value": [0.2, 0.8], "random_max": [0.1, 0.9], "kind": "other"})
+    assert "random sets, 20.0 percentage points;" in importance.kinds_in_words(rows)
+
+
+def test_the_class_that_loses_most_is_told_beside_what_random_sets_cost_it() -> None:
+    rows = pd.DataFrame(
+        {
+            "measure": DROP, "layer": [1, 2], "cluster": [3, 4], "size": 9, "width": 10,
+            "class_drops": ["0.1 0.2", "0.05 0.9"], "random_class_mean": ["0 0.01", "0.4 0.3"],
+        }
+    )  # fmt: skip
+    assert importance.profiles_in_words(rows, ("cat", "dog")) == (
+        "Of 2 sub-clusters, the 2 that cost a single class most. The most is 90 percentage points of dog, by cluster 4 "
+        "of layer 2, where random sets of its size cost that class 30 on average."
     )
 
 
@@ -115,6 +133,7 @@ def test_the_notions_that_find_what_is_known_are_named_for_each_case_or_those_th
         index=["planted", "rotated", "apart"],
     )
     assert agreeing.found_in_words(table) == (
-        "Found, with mutual information above 0.25: planted by all but images; rotated by masks; apart by all."
+        "Found, with mutual information above 0.25 on average: "
+        "planted by all but images; rotated by masks; apart by all."
     )
     assert agreeing.found_in_words(table * 0).endswith("planted by none; rotated by none; apart by none.")

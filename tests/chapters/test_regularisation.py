@@ -145,7 +145,7 @@ def test_what_was_found_turns_with_the_rows() -> None:
         assert "n-cut of pruned networks on MNIST:" in str(change)
         assert "5.00 (3.31 to 6.69, n = 3) with L1 and 5.00 (3.31 to 6.69, n = 3) with L2" in str(distance)
         assert "40% are fainter" in str(faint)
-        assert "is −1.00 (−1.00 to −1.00, n = 3), which is less by 6.00" in str(faint)
+        assert "is −1.00 (−1.00 to −1.00, n = 3), lower by 6.00" in str(faint)
         assert "accuracy changes by −0.0100" in str(faint)
     assert found(table("l2"))[2] is None
     assert found(usual(9.0)) == (None, None, None)

@@ -164,11 +164,11 @@ def test_three_sentences_follow_the_rows():
     assert gap.startswith("No: ")
     assert "40% to 41%" in gap
     assert "in 36 of 36 comparisons less" in direct
-    assert "no action lacks more in 4 of 4 networks" in removed
+    assert "more than of any other action's in 4 of 4 networks" in removed
     gap, direct, removed = found(table(False))
     assert gap.startswith("Yes: ")
     assert "in 0 of 36 comparisons less" in direct
-    assert "no action lacks more in 0 of 4" in removed
+    assert "more than of any other action's in 0 of 4" in removed
 
 
 def test_what_is_not_measured_yet_is_not_told():
@@ -183,6 +183,13 @@ def test_what_is_not_measured_yet_is_not_told():
     assert all(found(table(True, seeds=1)))
 
 
+def test_one_network_is_not_told_as_if_it_decided():
+    few = table(True, seeds=1)
+    one = found(few[few["network"] == "lstm"])[0]
+    assert one.startswith("No, as far as one network can tell: ")
+    assert found(few[few["network"] != "lstm 200"])[0].startswith("No, as far as two networks can tell: ")
+
+
 def test_figures_show_what_was_measured():
     rows = table(True)
     assert len(figures.accuracy_by_split(rows).axes) == 2
@@ -195,6 +202,27 @@ def test_the_gaps_are_told_in_words_and_masks_that_are_missing_are_named():
     assert figures.gaps_in_words(rows).count("(a random half ") == 3
     of_control = rows[(rows["study"] != MASK) | ~rows["trained_on"].isin(SYSTEMATIC)]
     assert figures.gaps_in_words(of_control).count("its own mask is not measured yet") == 3
+
+
+def test_what_was_not_measured_is_not_in_the_legend():
+    rows = table(True)
+    entries = [text.get_text() for text in figures.accuracy_by_split(rows).legends[0].texts]
+    assert entries[-1] == "no mask, trained on the split"
+    masks = figures.accuracy_by_split(rows[rows["study"] == MASK])
+    assert [text.get_text() for text in masks.legends[0].texts] == entries[:-1]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [
+        ("encoder.weight_ih_l0", "encoder 1, input"),
+        ("decoder.weight_hh_l1", "decoder 2, recurrent"),
+        ("output.weight", "output"),
+        ("encoder.0.attention.weight", "encoder.0.attention.weight"),
+    ],
+)
+def test_layers_of_an_lstm_have_words(parameter, words):
+    assert figures.layer_in_words(parameter) == words
 
 
 # --- what the scorecard says of wrong rows

@@ -160,15 +160,15 @@ def test_growth_is_told_by_rank_and_layer():
 
 def test_three_sentences_follow_the_rows():
     shared, grown, preferred = found(table(True))
-    assert shared.startswith("Hardly: after 2,500 steps each, a later task takes 8 ")
-    assert "about as much beyond chance" in shared
+    assert shared.startswith("Hardly: after 2,500 steps each, 8 percent ")
+    assert "the excess is about as large in the first layer" in shared
     assert "In 16 of 16 layers" in grown
-    assert "the last layer most" in grown
+    assert "it is largest in the last layer" in grown
     assert "a difference of 1" in preferred
     wrong = found(table(False))
-    assert wrong[0].startswith("Hardly: after 2,500 steps each, a later task takes 6")
+    assert wrong[0].startswith("Hardly: after 2,500 steps each, 6")
     assert "In 0 of 16 layers" in wrong[1]
-    assert "not the last layer most" in wrong[1]
+    assert "not largest in the last layer" in wrong[1]
     assert "a difference of \N{MINUS SIGN}" in wrong[2]
 
 
@@ -179,10 +179,12 @@ def test_reuse_behind_the_first_layer_is_told_from_sharing_everywhere():
     reused = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] < 2, rows["kept"]))
     assert beyond_chance(reused.query("task > 0")).groupby("layer").mean().round(6).tolist() == [0, 1, 1, 1]
     assert found(reused)[0].startswith("In part: ")
-    assert "less beyond chance (0%) than behind it (100%)" in found(reused)[0]
+    assert "the excess is smaller in the first layer" in found(reused)[0]
+    assert "(0% and 100% of what is possible)" in found(reused)[0]
     first = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] != 1, rows["kept"]))
     assert found(first)[0].startswith("Hardly: ")
-    assert "more beyond chance (100%)" in found(first)[0]
+    assert "the excess is larger in the first layer" in found(first)[0]
+    assert "(100% and " in found(first)[0]
 
 
 def test_the_networks_with_the_most_steps_are_told_of():

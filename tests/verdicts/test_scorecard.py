@@ -16,7 +16,7 @@ from modlib.verdicts import cards, claims, coverage, power, scorecard, wrong
 
 N_CLAIMED = {
     "pruned-modular": 942,
-    "clusterability": 520,
+    "clusterability": 550,
     "clusterability-released": 20,
     "importance-coherence": 54,
     "weight-masks": 6,
@@ -33,7 +33,7 @@ N_CLAIMS = {
         table-A.1:4 table-A.2:4 table-A.3:4 table-A.4:4 table-A.5:8 table-A.6:8 table-A.16:4 table-A.17:4
         table-A.18:4 text-2:3 finding-1:2 text-A.3:2 text-A.5:1 table-A.7:8 table-A.12:8 table-A.19:6
         table-A.20:4 table-A.21:4 table-A.8:8 table-A.9:8 table-A.10:10 text-3:6 text-4.1:4 table-A.13:4
-        text-2.1:4 table-A.11:6 figure-10:1 text-intro:1
+        table-A.14:4 table-A.15:2 text-2.1:4 table-A.11:6 figure-10:1 text-intro:1
     """,
     "clusterability-released": """
         released-clust-grad:4
@@ -244,6 +244,10 @@ def test_tiles_lead_to_the_rows_of_their_claims(judged):
     assert all(f'href="#{claim.id}"' in tiles for claim, _ in judged)
     assert "table A.3" in tiles
     assert ">finding" not in tiles
+    rows = {claim.paper: [] for claim, _ in judged}
+    for claim, _ in judged:
+        rows[claim.paper].append(cards.place(claim.paper, claim.item))
+    assert tiles.count("flex: 0 0 9em") == sum(len(set(places)) for places in rows.values()), "a row a place"
 
 
 @pytest.mark.parametrize(
@@ -252,6 +256,7 @@ def test_tiles_lead_to_the_rows_of_their_claims(judged):
         ("pruned-modular", "table-A.3", "table A.3"),
         ("upstream-downstream", "figure-S11", "figure S11"),
         ("weight-masks", "text-c.7.1", "section C.7.1"),
+        ("clusterability", "text-intro", "introduction"),
         ("importance-coherence", "finding-12", "section 3.1.1, figure 1"),
         ("clusterability-released", "released-clust-grad", "table 1"),
     ],

@@ -9,10 +9,12 @@ import torch
 
 from modlib.data.polynomials import polynomial_values
 from modlib.errors import DataError, InputError
+from modlib.networks import small_cnn
+from modlib.training import Clusterable, clusterable_kernels
 from modlib.training.epochs import PrunedRecipe
 from modlib.zoo.cnns import accuracy, cnn_images
 from modlib.zoo.perceptrons import MIXED, data_for, recipe_for
-from modlib.zoo.pruned import pruned_regression, pruned_small_cnn, turned
+from modlib.zoo.pruned import CLUSTERS, pruned_regression, pruned_small_cnn, turned, with_clusters
 
 SHORT = PrunedRecipe(epochs=1, pruning_epochs=1)
 
@@ -33,6 +35,41 @@ def test_a_cnn_is_trained_once_and_read_after(tmp_path: Path, monkeypatch: pytes
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="is damaged"):
         pruned_small_cnn("digits stack-diff", True, "l2", 0, SHORT)
+
+
+def test_channels_get_clusters_wherever_they_are_read() -> None:
+    plain, changed = (small_cnn(np.random.default_rng(0), 1, 10, 28) for _ in range(2))
+    tags = with_clusters(changed, CLUSTERS, np.random.default_rng(1))
+    layers = [
+        [layer.weight.detach() for layer in module.modules() if hasattr(layer, "weight")] for module in (plain, changed)
+    ]
+    factors = [(after / before).numpy() for before, after in zip(*layers, strict=True)]
+    assert [len(layer) for layer in tags] == [len(factor) for factor in factors[:-1]]
+    assert np.allclose(factors[0], 1)
+    assert np.allclose(factors[-1], 1)
+    for factor, before, after in zip(factors[1:-1], tags, tags[1:], strict=False):
+        same = after[:, None] == before
+        of_channel = factor.reshape(len(after), len(before), -1)  # at every place of a kernel, or of a map
+        assert np.allclose(of_channel[same], CLUSTERS.within, rtol=1e-4)
+        assert np.allclose(of_channel[~same], CLUSTERS.beta, rtol=1e-4)
+
+
+def test_a_perceptron_with_clusters_has_those_of_its_kernels() -> None:
+    module = torch.nn.Sequential(*(torch.nn.Linear(6, 6, bias=False) for _ in range(4)))
+    kernels = [layer.weight.detach().numpy().T.copy() for layer in module]
+    clusters = Clusterable(n_clusters=2, beta=0.5)
+    tags = with_clusters(module, clusters, np.random.default_rng(0))
+    for layer, kernel in zip(module, clusterable_kernels(kernels, tags, clusters), strict=True):
+        np.testing.assert_allclose(layer.weight.detach().numpy().T, kernel, rtol=1e-6)
+
+
+def test_a_cnn_that_starts_with_clusters_has_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
+    kinds = {kind: pruned_small_cnn("digits", False, kind, 0, SHORT) for kind in ("none", "start")}
+    assert len(list(tmp_path.iterdir())) == 2
+    again = pruned_small_cnn("digits", False, "start", 0, SHORT)
+    np.testing.assert_array_equal(again[1].network.layers[1].kernel, kinds["start"][1].network.layers[1].kernel)
+    assert not np.allclose(kinds["none"][0].network.layers[1].kernel, kinds["start"][0].network.layers[1].kernel)
 
 
 def test_the_loss_of_a_regression_is_its_error_and_its_penalty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

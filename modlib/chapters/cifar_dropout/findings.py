@@ -74,7 +74,7 @@ def told(rows: pd.DataFrame) -> str:
         f"shuffles, where the paper has {paper['below all']:.0f} of {paper['networks']:.0f}. "
     )
     if some:
-        text += f"All are with one change: {', '.join(some)}. "
+        text += f"All of them are below after one of these changes: {', '.join(some)}. "
     if none:
         text += f"Half of the accuracy or more is lost, and so they are no explanation: {', '.join(none)}. "
     if set(LONGER) <= set(some):

@@ -148,9 +148,9 @@ def _below_untrained(rows: pd.DataFrame, stage: str) -> Sample | None:
 
 DISTANCE, DISTANCE_NONZERO = ("ncut", "dist_ncut"), ("ncut", "dist_ncut_nonzero")
 FINDINGS = {
-    "distance": Metric("n-cut less that of shuffles", _distance, effect_of=DISTANCE),
+    "distance": Metric("n-cut minus that of shuffles", _distance, effect_of=DISTANCE),
     "distance_nonzero": Metric(
-        "n-cut less that of shuffles, topology kept", partial(_distance, nonzero=True), effect_of=DISTANCE_NONZERO
+        "n-cut minus that of shuffles, topology kept", partial(_distance, nonzero=True), effect_of=DISTANCE_NONZERO
     ),
     "ncut": Metric("n-cut", partial(_column, name="ncut"), effect_of=DISTANCE),
     "dist_ncut": Metric("shuffled n-cut", _shuffled, pooled=_pooled, of_shuffles=True),
@@ -170,10 +170,10 @@ FINDINGS = {
     "test_acc_min": Metric("test accuracy (lower end)", partial(_column, name="test_accuracy"), spread=False),
     "test_acc_max": Metric("test accuracy (upper end)", partial(_column, name="test_accuracy"), spread=False),
     "dropout_separates": Metric("share of networks with dropout below all without", _dropout_separates, 2),
-    "pruning_lowers": Metric("n-cut, after pruning less before", _pruning_lowers, compares=("stage",)),
-    "topology_lowers": Metric("n-cut of shuffles, topology kept less not kept", _topology_lowers),
+    "pruning_lowers": Metric("n-cut, after pruning minus before", _pruning_lowers, compares=("stage",)),
+    "topology_lowers": Metric("n-cut of shuffles, topology kept minus not kept", _topology_lowers),
     "topology_lowers_more": Metric(
-        "n-cut of shuffles, topology kept less not kept, with dropout less without", _topology_lowers_more
+        "n-cut of shuffles, topology kept minus not kept, with dropout minus without", _topology_lowers_more
     ),
     "pruned_below_untrained": Metric(
         "share of pruned networks below all untrained ones",

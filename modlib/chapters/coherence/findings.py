@@ -133,9 +133,9 @@ def _share_of_variation(rows: pd.DataFrame, test: Callable[[pd.Series], pd.Serie
 
 FINDINGS = {
     "more_contrast": Metric("log of the contrast of sub-clusters to that of random sets", _more_contrast),
-    "halves_alike": Metric("cosine of halves, trained less untrained", _halves_alike),
+    "halves_alike": Metric("cosine of halves, trained minus untrained", _halves_alike),
     "share_alike": Metric("share of sub-clusters whose halves have a cosine above 0.5", _share_alike),
-    "more_one_sided": Metric("one-sidedness in early layers, sub-clusters less random sets", _more_one_sided),
+    "more_one_sided": Metric("one-sidedness in early layers, sub-clusters minus random sets", _more_one_sided),
     "less_than_mlps": Metric("p, contrast ratio of CNNs below that of perceptrons", _less_than_perceptrons),
     "dropout_costs": Metric("test accuracy lost to dropout, percentage points", _dropout_costs, 2),
     "min_test_accuracy": Metric("test accuracy, percent", _test_accuracy, 1),

@@ -26,7 +26,7 @@ COLUMNS = {
     "network": text(SMALL, VGG),
     "dataset": text(),
     "dropout": YES_NO,
-    "penalty": text("none", "l1", "l2"),
+    "penalty": text("none", "l1", "l2", "start"),
     **NCUT_COLUMNS,
     "batch_norm": text(FOLDED, LEFT_OUT, NO_NORM),
 }
@@ -40,7 +40,7 @@ class Plan:
         network: ``small`` or ``vgg``.
         dataset: what it is trained on; ``initialisation`` if it is not.
         dropout: ``yes`` or ``no``.
-        penalty: ``none``, ``l1`` or ``l2``.
+        penalty: ``none``, ``l1`` or ``l2``; or ``start``, no penalty but a start with clusters.
         seeds: number of networks.
     """
 
@@ -51,7 +51,7 @@ class Plan:
     seeds: int = 5
 
 
-CONDITIONS = (("no", "none"), ("yes", "none"), ("no", "l1"), ("no", "l2"))  # dropout, penalty
+CONDITIONS = (("no", "none"), ("yes", "none"), ("no", "l1"), ("no", "l2"), ("no", "start"))  # dropout, penalty
 PLANS: dict[str, tuple[Plan, ...]] = {
     "smoke": (
         Plan(SMALL, UNTRAINED, seeds=2),

@@ -11,7 +11,14 @@ from modlib.chapters.convolutional_networks.experiment import FOLDED, SMALL, UNT
 from modlib.chapters.rows import with_distance
 from modlib.evidence.sentences import Sentences, listed, share_of
 
-NAMES = {"none": "nothing", "dropout": "dropout", "l1": "L1", "l2": "L2", "dropout, l2": "dropout and L2"}
+NAMES = {
+    "none": "nothing",
+    "dropout": "dropout",
+    "l1": "L1",
+    "l2": "L2",
+    "dropout, l2": "dropout and L2",
+    "start": "clusterable start",
+}
 STAGES = {"unpruned": "before pruning", "pruned": "after it"}
 
 

@@ -124,7 +124,7 @@ def _pairs_metric(needs: tuple[str, ...], between: str) -> Metric:
 
 FINDINGS = {
     "given": Metric("share of ordered pairs in which the second is important given the first", _given),
-    "own_cluster": Metric("share of dependent pairs within a cluster less that between clusters", _own_cluster),
+    "own_cluster": Metric("share of dependent pairs within a cluster minus that between clusters", _own_cluster),
     "cells_significant": Metric(
         "share of ordered pairs in which one is significant given the other",
         partial(_share, of=lambda rows: rows["p"] < SIGNIFICANT),

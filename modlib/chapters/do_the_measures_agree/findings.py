@@ -143,18 +143,18 @@ def _share_of_itself(rows: pd.DataFrame) -> pd.Series:
 FINDINGS = {
     "weights_and_function": Metric("agreement of weights and function beyond permuted labels", _pruned(of_weights)),
     "weights_and_function_learned": Metric(
-        "the same less that of untrained networks", _trained_less_untrained(of_weights), compares=("stage",)
+        "the same minus that of untrained networks", _trained_less_untrained(of_weights), compares=("stage",)
     ),
     "function_less_weights": Metric(
-        "agreement of two notions of function less that of weights and function", _pruned(_function_less_weights)
+        "agreement of two notions of function minus that of weights and function", _pruned(_function_less_weights)
     ),
     "function_learned": Metric(
-        "agreement of two notions of function, trained less untrained",
+        "agreement of two notions of function, trained minus untrained",
         _trained_less_untrained(of_function),
         compares=("stage",),
     ),
     "half_of_itself": Metric(
-        "agreement of two notions over that of one with itself, less a half", _pruned(_share_of_itself)
+        "agreement of two notions over that of one with itself, minus a half", _pruned(_share_of_itself)
     ),
 }
 

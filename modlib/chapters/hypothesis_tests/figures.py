@@ -13,8 +13,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modlib.chapters.hypothesis_tests.experiment import LEVEL, REPLICATES
+from modlib.evidence.digits import p_in_words
 from modlib.plots import MARKERS, PALETTE
 from modlib.stats import chi_squared_uniform, fisher_combined
+from modlib.tables.words import in_words
 
 GREY = "#999999"
 LOWEST = 1e-4  # of an axis that shows where p-values meet their limits
@@ -32,8 +34,8 @@ def levels(cases: Mapping[str, np.ndarray], n_random: int) -> Figure:
         counts = np.bincount(np.rint(p * (n_random + 1)).astype(int), minlength=n_random + 2)[1:]
         ax.bar(np.arange(1, n_random + 2) / (n_random + 1), counts, 0.8 / (n_random + 1), color=PALETTE[0])
         ax.axhline(len(p) / (n_random + 1), color=PALETTE[5], ls="--")
-        both = f"Fisher p = {fisher_combined(p, n_random):.2g}\nchi-squared p = {chi_squared_uniform(p, n_random):.2g}"
-        ax.set_title(f"{name}\n{both}", fontsize="small")
+        fisher, chi_squared = p_in_words(fisher_combined(p, n_random)), p_in_words(chi_squared_uniform(p, n_random))
+        ax.set_title(f"{name}\nFisher: p {fisher}\nchi-squared: p {chi_squared}", fontsize="small")
     figure.supxlabel("p-value of a sub-cluster", fontsize="small")
     figure.supylabel("sub-clusters", fontsize="small")
     return figure
@@ -60,9 +62,9 @@ def rates(rows: pd.DataFrame, x: str, lines: str, panels: str, labels: Mapping[s
             share = counts["rejected"] / counts["of"]
             error = 2 * np.sqrt(share * (1 - share) / counts["of"])
             style = {"color": PALETTE[i], "marker": MARKERS[i], "ms": 5}
-            ax.errorbar(counts.index, share, error, label=str(line), **style)
+            ax.errorbar(counts.index, share, error, label=in_words(line), **style)
         ax.axhline(LEVEL, color="black", ls="--", lw=1)
-        ax.set_title(name, fontsize="small")
+        ax.set_title(in_words(name), fontsize="small")
     axes[0, 0].set_ylim(0)
     figure.supxlabel(labels[x], fontsize="small")
     figure.supylabel("share significant", fontsize="small")
@@ -147,10 +149,10 @@ def replicates(tests: pd.DataFrame) -> Figure:
             ax.scatter(values, np.full(len(values), i), color=PALETTE[4], s=14, label="_" if i else "one network")
         ax.scatter(part["p"], part.index, color="black", marker="|", s=90, label="printed median")
         ax.axvline(LEVEL, color=PALETTE[5], lw=1, label=str(LEVEL))
-        ax.set_yticks(part.index, part["label"], fontsize="x-small")
-        ax.set(xscale="log")
-        ax.set_title(name, fontsize="small")
+        ax.set_yticks(part.index, part["label"].map(in_words), fontsize="x-small")
+        ax.set_xscale("log")
+        ax.set_xlabel("p-value", fontsize="small")
+        ax.set_title(in_words(name), fontsize="small")
     axes[0, 0].invert_yaxis()
-    figure.supxlabel("p-value", fontsize="small")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     return figure

@@ -60,7 +60,7 @@ def _kept(rows: pd.DataFrame) -> Sample | None:
 
 
 FINDINGS = {
-    "conservative": Metric("0.05 less the share of significant networks without an effect", _conservative, 4),
+    "conservative": Metric("0.05 minus the share of significant networks without an effect", _conservative, 4),
     "finer_grid": Metric("how much nearer to 0.05 the share comes on a finer grid", _nearer_on_a_finer_grid, 4),
     "ticks": Metric(
         "share of legible ticks that follow from table 1", _ticks, needs=("significant_bh", "significant_holm")

@@ -14,18 +14,20 @@ from modlib.plots import MARKERS, PALETTE
 
 
 def ncut_and_z(rows: pd.DataFrame, printed: pd.DataFrame) -> Figure:
-    """Z against n-cut, a panel an architecture, a marker a kind of weights (figure 10).
+    """Z against n-cut, a panel an architecture of which there are rows, a marker a kind of weights (figure 10).
 
     Args:
         rows: of ``imagenet``, of one graph.
         printed: the paper's networks by name, with columns ``ncut`` and ``z``.
     """
-    names = [name for name in NAMES if name in set(rows["network"]) | set(printed.index)]
+    names = [name for name in NAMES if name in set(rows["network"])]
     lines = -(-len(names) // 2)
     figure, axes = plt.subplots(lines, 2, figsize=(6.4, 2.3 * lines + 0.6), squeeze=False, layout="constrained")
     for ax, name in zip(axes.flat, names, strict=False):
         _panel(ax, rows[rows["network"] == name], printed[printed.index == name])
         ax.set_title(NAMES[name], fontsize="small")
+    for ax in axes.flat[: len(names)][-2:]:  # the lowest of each column
+        ax.set_xlabel("n-cut", fontsize="small")
     for ax in axes.flat[len(names) :]:
         ax.remove()
     labels = {text: handle for ax in figure.axes for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)}
@@ -40,7 +42,6 @@ def _panel(ax: Axes, rows: pd.DataFrame, printed: pd.DataFrame) -> None:
             ax.scatter(part["ncut"], part["z"], color=PALETTE[i], marker=MARKERS[i], label=words)
     ax.scatter(printed["ncut"], printed["z"], color="#333333", marker="x", label="the paper's network")
     ax.axhline(0, color="#999999", lw=0.8)
-    ax.set_xlabel("n-cut", fontsize="small")
     ax.set_ylabel("Z", fontsize="small")
 
 

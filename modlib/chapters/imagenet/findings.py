@@ -17,9 +17,9 @@ from modlib.evidence.sentences import Sentences, listed, share_of, span
 from modlib.zoo.imagenet import KERNELS, RANDOM, TORCHVISION
 
 DRAWN = {
-    READ: "if kernels are scaled to one mean norm",
-    UNSCALED: "if they are not",
-    COMPUTED: "if vertices are channels computed, not read",
+    READ: " trained networks lie below all their shuffles if kernels are scaled to one mean norm",
+    UNSCALED: " if they are not",
+    COMPUTED: " if vertices are channels computed, not read",
 }
 DEEP = 30  # layers of vertices: more have all but the VGGs and ResNet-18
 MOSTLY = 0.5  # share of an eigenvector between layers, from which on it tells them apart
@@ -94,14 +94,14 @@ def _accuracy(rows: pd.DataFrame) -> Sample | None:
 
 FINDINGS = {
     "top1_acc": Metric("top-1 accuracy, as published", _accuracy, spread=False),
-    "trained_below_shuffles": Metric("n-cut less that of shuffles, trained networks", _below, compares=("weights",)),
+    "trained_below_shuffles": Metric("n-cut minus that of shuffles, trained networks", _below, compares=("weights",)),
     "beats_nearly_all_shuffles": Metric(
         "share of networks below 99 of 100 shuffles", _nearly_all, 2, needs=("shuffles_beaten",), compares=("weights",)
     ),
     "deep_by_layers": Metric("share of eigenvectors that tell layers apart", _deep_by_layers, 2),
     "p_of_random_weights": Metric("p with random weights", _p_of_random),
     "trained_less_random": Metric(
-        "n-cut less that of shuffles, trained less random weights", _trained_less_random, compares=("weights",)
+        "n-cut minus that of shuffles, trained minus random weights", _trained_less_random, compares=("weights",)
     ),
 }
 
@@ -151,6 +151,6 @@ def _told_drawing(rows: pd.DataFrame) -> str | None:
         return None
     ours = ours.assign(below=are_below_all_shuffles(ours))
     below = ours.groupby("graph")["below"].agg(share_of)
-    each = listed([f"{below[graph]} {words}" for graph, words in DRAWN.items()])
+    first, *others = (f"{below[graph]}{words}" for graph, words in DRAWN.items())
     verb = "decides" if ours.groupby("network")["below"].nunique().gt(1).any() else "does not decide"
-    return f"How a network is drawn {verb} that: below all their shuffles lie, of trained networks, {each}."
+    return f"How a network is drawn {verb} that: {listed([first, *others])}."

@@ -11,13 +11,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modlib.chapters.importance.experiment import DROP
-from modlib.evidence.sentences import listed, share_of
+from modlib.evidence.sentences import listed, share_of, span
 from modlib.lesions.kinds import MIN_DROP, MIN_PROPORTION, Kind
 from modlib.plots import MARKERS, PALETTE
 
 SHOWN = (Kind.IMPORTANT, Kind.SIGNIFICANT_ONLY, Kind.DIFFERENT_ONLY, Kind.PRUNABLE, Kind.OTHER, Kind.SMALL)
 STYLES = {str(name): (PALETTE[i], MARKERS[i]) for i, name in enumerate(SHOWN)}
 STYLES[str(Kind.COMPLETE)] = ("#000000", "X")
+PANELS = 6  # of class profiles: more cannot be read
 
 
 def kinds(rows: pd.DataFrame, column: str = "kind") -> Figure:
@@ -55,17 +56,20 @@ def kinds(rows: pd.DataFrame, column: str = "kind") -> Figure:
 
 
 def class_profiles(rows: pd.DataFrame, names: tuple[str, ...]) -> Figure:
-    """Accuracy lost by each class, a panel a sub-cluster, beside the mean and spread of random sets (figure 6).
+    """Accuracy lost by each class, beside the mean and spread of random sets (figure 6).
+
+    A panel is a sub-cluster: the ``PANELS`` that cost a single class most, in the order of their layers.
 
     Args:
         rows: of ``importance``, one network.
         names: of the classes.
     """
-    rows = rows[(rows["measure"] == DROP) & (rows["size"] >= MIN_PROPORTION * rows["width"])]
-    columns = 4
+    rows = _large(rows)
+    rows = rows.loc[_worst(rows).nlargest(PANELS).index].sort_values(["layer", "cluster"])
+    columns = 3
     lines = -(-len(rows) // columns)
     figure, axes = plt.subplots(
-        lines, columns, figsize=(9, 1.7 * lines + 0.5), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        lines, columns, figsize=(9, 2.2 * lines + 1), sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
     place = np.arange(len(names))
     for ax, (_, row) in zip(axes.flat, rows.iterrows(), strict=False):
@@ -76,15 +80,15 @@ def class_profiles(rows: pd.DataFrame, names: tuple[str, ...]) -> Figure:
         ax.bar(place, 100 * true, color=PALETTE[0], label="sub-cluster")
         ax.errorbar(place, 100 * mean, 100 * sd, fmt=".", color=PALETTE[1], ms=4, lw=1, label="random sets")
         share = row["size"] / row["width"]
-        ax.set_title(f"layer {row['layer']}, cluster {row['cluster']}: {share:.1%}", fontsize="x-small")
+        ax.set_title(f"layer {row['layer']}, cluster {row['cluster']}: {share:.1%}", fontsize="small")
         ax.axhline(0, color="black", lw=0.6)
-        ax.tick_params(labelsize="x-small")
+        ax.tick_params(labelsize="small")
         ax.set_xticks(place, names, rotation=90)
     for i, ax in enumerate(axes.flat):
         ax.set_visible(i < len(rows))
         ax.tick_params(labelbottom=i + columns >= len(rows))  # the last panel of a column has the names
     figure.supylabel("accuracy lost, percentage points", fontsize="small")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize="x-small")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize="small")
     return figure
 
 
@@ -97,24 +101,38 @@ def kinds_in_words(rows: pd.DataFrame, column: str = "kind") -> str:
     """
     rows = rows[rows["measure"] == DROP]
     counts = [f"{count} {name}" for name, count in rows[column].value_counts().items()]
+    above = rows.loc[rows["value"] > rows["random_max"], "value"]
+    points = f", {span(100 * above, '.1f')} percentage points" if len(above) else ""
     return (
         f"{share_of(rows['value'] > rows['random_max'])} sub-clusters cost more accuracy than each of their random "
-        f"sets, {100 * rows['value'].max():.1f} percentage points at most; by kind they are {listed(counts)}."
+        f"sets{points}; by kind they are {listed(counts)}. Dotted lines are the bounds of the kinds: "
+        f"{MIN_PROPORTION:.0%} of the layer and {100 * MIN_DROP:.0f} percentage point."
     )
 
 
 def profiles_in_words(rows: pd.DataFrame, names: tuple[str, ...]) -> str:
-    """Which class loses most in the panels of ``class_profiles``.
+    """Which class loses most in the panels of ``class_profiles``, and what random sets cost it.
 
     Args:
         rows: of ``importance``, one network.
         names: of the classes.
     """
-    rows = rows[(rows["measure"] == DROP) & (rows["size"] >= MIN_PROPORTION * rows["width"])]
-    drops = np.array([str(text).split() for text in rows["class_drops"]], dtype=float)
-    worst = [names[i] for i in drops.argmax(axis=1)]
-    counts = [f"{name} in {count}" for name, count in pd.Series(worst).value_counts().items()]
+    rows = _large(rows)
+    row = rows.iloc[int(_worst(rows).argmax())]
+    drops, random = (np.array(str(row[name]).split(), dtype=float) for name in ("class_drops", "random_class_mean"))
+    most = int(drops.argmax())
     return (
-        f"Of {len(rows)} sub-clusters, the class that loses most is {listed(counts)}; the largest loss of one class is "
-        f"{100 * drops.max():.0f} percentage points."
+        f"Of {len(rows)} sub-clusters, the {min(PANELS, len(rows))} that cost a single class most. The most is "
+        f"{100 * drops[most]:.0f} percentage points of {names[most]}, by cluster {row['cluster']} of layer "
+        f"{row['layer']}, where random sets of its size cost that class {100 * random[most]:.0f} on average."
     )
+
+
+def _large(rows: pd.DataFrame) -> pd.DataFrame:
+    """Losses of the sub-clusters that are not small."""
+    return rows[(rows["measure"] == DROP) & (rows["size"] >= MIN_PROPORTION * rows["width"])]
+
+
+def _worst(rows: pd.DataFrame) -> pd.Series:
+    """What each sub-cluster costs the class that it costs most."""
+    return rows["class_drops"].map(lambda text: max(map(float, str(text).split())))

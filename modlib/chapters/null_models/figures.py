@@ -37,12 +37,13 @@ def matrices(shown: Mapping[str, np.ndarray]) -> Figure:
         ax.set_visible(False)
     for ax, (title, matrix) in zip(axes.flat, shown.items(), strict=False):
         held = matrix != 0
-        ax.imshow(np.where(held, np.abs(matrix), np.nan), cmap="viridis", vmin=0, vmax=most)
+        image = ax.imshow(np.where(held, np.abs(matrix), np.nan), cmap="viridis", vmin=0, vmax=most)
         ax.set_title(title, fontsize="small")
         ax.set_xticks(range(matrix.shape[1]), held.sum(axis=0), fontsize=8)
         ax.set_yticks(range(matrix.shape[0]), held.sum(axis=1), fontsize=8)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(True)
+    figure.colorbar(image, ax=axes, label="size of a weight", shrink=0.8)
     return figure
 
 

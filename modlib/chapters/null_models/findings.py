@@ -6,7 +6,7 @@ import pandas as pd
 
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of
-from modlib.evidence.sentences import Sentences, listed, share_of, told, which_way
+from modlib.evidence.sentences import Sentences, share_of, told, which_way
 
 TABLES = ("clusterability", "dropout", "topology-shuffles", "null-models")  # of all four null models
 K = 4  # clusters
@@ -21,7 +21,7 @@ def _distance(null: str) -> Metric:
         rows = rows[rows["null"] == null]
         return sample_of(rows["ncut"] - rows["shuffled_mean"]) if len(rows) else None
 
-    return Metric(f"n-cut less that of shuffles that keep each neuron's {KEPT[null]}", measure)
+    return Metric(f"n-cut minus that of shuffles that keep each neuron's {KEPT[null]}", measure)
 
 
 def explained(rows: pd.DataFrame, null: str) -> pd.Series:
@@ -64,10 +64,10 @@ def _below(rows: pd.DataFrame) -> str | None:
     distance = _distance("strength").measure(rows)
     answer = which_way(distance, "clusters remain", "there are no clusters", "clusters are not sure")
     return (
-        f"Beside shuffles that keep what each neuron has, {answer}: of pruned networks with dropout "
-        f"{counts['degree']} have a lower n-cut than each shuffle that keeps every neuron's number of weights, and "
-        f"{counts['strength']} than each that keeps their sum as well; their "
-        f"n-cut less the mean of these is {told(distance)}."
+        f"Beside shuffles that keep what each neuron has, {answer}: of pruned networks with dropout {counts['degree']} "
+        "have a lower n-cut than each shuffle that keeps every neuron's number of weights, and "
+        f"{counts['strength']} than each that keeps their sum as well; their n-cut minus the mean of these is "
+        f"{told(distance)}."
     )
 
 
@@ -87,8 +87,11 @@ def _without_dropout(rows: pd.DataFrame) -> str | None:
     if rows.empty:
         return None
     below = are_below_all_shuffles(rows)
-    counts = [f"{share_of(below[rows['null'] == null])} if these keep the {words}" for null, words in KEPT.items()]
-    return f"Without dropout, so many networks have a lower n-cut than all of their shuffles: {listed(counts)}."
+    number, total = (share_of(below[rows["null"] == null]) for null in KEPT)
+    return (
+        f"Without dropout, {number} networks have a lower n-cut than all of their shuffles if these keep each neuron's "
+        f"{KEPT['degree']}, and {total} if these keep the sum as well."
+    )
 
 
 def _p_of_degree(rows: pd.DataFrame) -> Sample | None:
@@ -99,6 +102,6 @@ def _p_of_degree(rows: pd.DataFrame) -> Sample | None:
 FINDINGS = {
     "distance_from_degree": _distance("degree"),
     "distance_from_strength": _distance("strength"),
-    "explained_by_degree": Metric("share of the gap that degrees explain, less a half", _explained_less_half),
+    "explained_by_degree": Metric("share of the gap that degrees explain, minus a half", _explained_less_half),
     "p_of_degree": Metric("p against shuffles that keep each neuron's number of weights", _p_of_degree),
 }

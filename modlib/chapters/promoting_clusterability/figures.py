@@ -36,7 +36,7 @@ def what_the_penalty_adds(rows: pd.DataFrame) -> Figure:
         axes[0, column].set_title(title)
         axes[1, column].axhline(0, color="black", lw=0.8)
     axes[0, 0].set_ylabel("n-cut at k = 12")
-    axes[1, 0].set_ylabel("n-cut less mean\nof shuffles")
+    axes[1, 0].set_ylabel("n-cut minus mean\nof shuffles")
     figure.tight_layout()
     return figure
 

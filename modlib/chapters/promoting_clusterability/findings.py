@@ -65,7 +65,7 @@ def _relative(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
     side = which_way(above["after"], "more", "less", "not clearly more")
     return (
         f"Relative to their shuffles, pruned networks with the penalty are {side} clusterable than without: the n-cut "
-        f"less the mean of the shuffles changes {listed(told_of)}."
+        f"minus the mean of the shuffles changes {listed(told_of)}."
     )
 
 
@@ -87,8 +87,8 @@ def _cost(after: pd.DataFrame, started: pd.DataFrame, start: pd.DataFrame) -> st
 
 
 FINDINGS = {
-    "penalty_ncut": Metric("n-cut, with the penalty less without", lambda rows: effect(rows, "ncut")),
+    "penalty_ncut": Metric("n-cut, with the penalty minus without", lambda rows: effect(rows, "ncut")),
     "penalty_above_shuffles": Metric(
-        "n-cut above shuffles, with the penalty less without", lambda rows: effect(rows, "above")
+        "n-cut above shuffles, with the penalty minus without", lambda rows: effect(rows, "above")
     ),
 }

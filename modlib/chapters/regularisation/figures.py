@@ -55,7 +55,7 @@ def with_faint_and_without(rows: pd.DataFrame, titles: dict[str, str]) -> Figure
         ax.axhline(0, color="black", lw=0.8)
         ax.set(title=titles[penalty], xlim=(-0.4, 1.4))
         ax.set_xticks(range(2), ["all weights", "without\nfaint weights"])
-    axes[0, 0].set_ylabel("n-cut less mean of shuffles")
+    axes[0, 0].set_ylabel("n-cut minus mean of shuffles")
     axes[0, -1].legend(fontsize="small")
     figure.tight_layout()
     return figure

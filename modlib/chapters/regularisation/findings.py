@@ -71,7 +71,7 @@ def _distance(by_penalty: dict[str, pd.DataFrame]) -> str | None:
         kept = with_distance(rows[rows["faint"] == "kept"])
         if len(kept):
             parts.append(f"{told(over_networks(kept['distance']))} with {name}")
-    return f"Pruned networks have an n-cut less that of their shuffles of {listed(parts)}." if parts else None
+    return f"The n-cut of pruned networks minus that of their shuffles is {listed(parts)}." if parts else None
 
 
 def _faint(rows: pd.DataFrame | None) -> str | None:
@@ -81,7 +81,7 @@ def _faint(rows: pd.DataFrame | None) -> str | None:
     share = rows["faint_share"].mean()
     return (
         f"Of the weights that L1 and pruning leave, {share:.0%} are fainter than one step of the optimiser; without "
-        f"them the n-cut less that of the shuffles is {told(without)}, which is less by {told(change)}, and test "
+        f"them the n-cut minus that of the shuffles is {told(without)}, lower by {told(change)}, and test "
         f"accuracy changes by {told(_negative(of_faint(rows, 'test_accuracy')), 4)}."
     )
 

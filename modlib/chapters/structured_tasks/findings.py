@@ -57,9 +57,11 @@ def _by_task(rows: pd.DataFrame, column: str, digits: int) -> list[str]:
 def _tasks(pruned: pd.DataFrame) -> str | None:
     if pruned.empty:
         return None
+    below = pruned["distance"] < 0
+    split = "They split, whether or not where the task does" if below.mean() > 1 / 2 else "Not more than chance"
     return (
-        f"Of pruned networks {share_of(pruned['distance'] < 0)} are easier to cut into 12 clusters than the mean of "
-        f"their shuffles: their n-cut less that of the shuffles is {listed(_by_task(pruned, 'distance', 2))}."
+        f"{split}: {share_of(below)} pruned networks are easier to cut into 12 clusters than their shuffles are on "
+        f"average; their n-cut minus that of the shuffles is {listed(_by_task(pruned, 'distance', 2))}."
     )
 
 

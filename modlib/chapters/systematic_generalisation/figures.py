@@ -5,18 +5,32 @@ Colours are those of ``modlib.plots``. Chapter: ``systematic-generalisation``.
 
 from __future__ import annotations
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from modlib.chapters.systematic_generalisation.experiment import CONTROL, HALF, MASK, SYSTEMATIC
-from modlib.chapters.systematic_generalisation.findings import accuracies, difference, removed_by_token
+from modlib.chapters.systematic_generalisation.findings import OUTPUT, accuracies, difference, removed_by_token
 from modlib.plots import PALETTE
 
 NETWORKS = {"lstm": "LSTM", "transformer": "Transformer"}
 SPLITS = {"turn_left": "turn left", "jump": "jump", "length": "length"}
 HATCHES = ("", "\\\\", "//", "..")
+LEARNED = ("mask learned on all", "on a random half", "on the split", "no mask, trained on the split")
+
+
+def layer_in_words(parameter: str) -> str:
+    """A layer of weights as readers say it; one that is no LSTM's as it is.
+
+    >>> layer_in_words("decoder.weight_hh_l1"), layer_in_words("output.weight")
+    ('decoder 2, recurrent', 'output')
+    """
+    if lstm := re.fullmatch(r"(\w+)\.weight_(ih|hh)_l(\d)", parameter):
+        return f"{lstm[1]} {int(lstm[3]) + 1}, {'input' if lstm[2] == 'ih' else 'recurrent'}"
+    return parameter.removesuffix(".weight") if parameter == OUTPUT else parameter
 
 
 def accuracy_by_split(rows: pd.DataFrame) -> Figure:
@@ -35,17 +49,20 @@ def accuracy_by_split(rows: pd.DataFrame) -> Figure:
         part = rows[rows["network"] == network]
         for place, split in enumerate(SPLITS):
             found = accuracies(part, split)[[CONTROL, HALF, split, "direct"]]
-            labels = ("mask learned on all", "on a random half", "on the split", "no mask, trained on the split")
-            for i, (label, mean, sd) in enumerate(zip(labels, found.mean(), found.std().fillna(0), strict=True)):
+            for i, (label, mean, sd) in enumerate(zip(LEARNED, found.mean(), found.std().fillna(0), strict=True)):
+                if np.isnan(mean):  # not measured
+                    continue
                 ax.bar(
                     place + 0.21 * (i - 1.5), mean, 0.21, yerr=sd, color=PALETTE[i], hatch=HATCHES[i],
-                    edgecolor="white", label=label if place == 0 else "_", error_kw={"lw": 1},
+                    edgecolor="white", label=label, error_kw={"lw": 1},
                 )  # fmt: skip
         ax.set_xticks(range(len(SPLITS)), list(SPLITS.values()), fontsize="small")
         ax.set_title(NETWORKS[network], fontsize="small")
     axes[0, 0].set_ylim(0, 1.02)
     axes[0, 0].set_ylabel("test accuracy", fontsize="small")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    bars = {label: bar for ax in axes.flat for bar, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    bars = {label: bars[label] for label in LEARNED if label in bars}
+    figure.legend(bars.values(), bars, loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
 
@@ -84,7 +101,9 @@ def difference_by_layer(rows: pd.DataFrame, network: str = "lstm") -> Figure:
             yerr=found.std().reindex(range(1, len(layers) + 1)).fillna(0), color=PALETTE[i], hatch=HATCHES[i],
             edgecolor="white", label=label, error_kw={"lw": 1},
         )  # fmt: skip
-    ax.set_xticks(range(len(layers)), layers, rotation=30, ha="right", fontsize="x-small")
+    ax.set_xticks(
+        range(len(layers)), [layer_in_words(name) for name in layers], rotation=30, ha="right", fontsize="x-small"
+    )
     ax.set_ylabel("part kept by one only", fontsize="small")
     ax.legend(title="split", fontsize="small")
     return figure

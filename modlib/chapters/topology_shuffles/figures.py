@@ -45,7 +45,8 @@ def shuffle_densities(tests: pd.DataFrame) -> Figure:
             ax.set_title(columns[column], fontsize="small")
         if column == 0:
             ax.set_ylabel(names[row], fontsize="small")
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small", title="density of n-cuts")
+    title = "density over the n-cut"
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small", title=title)
     return figure
 
 

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from modlib.chapters.transfer.experiment import ALIKE, STARTS
@@ -41,11 +42,13 @@ def sharing_by_task(rows: pd.DataFrame) -> Figure:
                 mean.index + 1, mean, sd, color=PALETTE[i], marker=MARKERS[i], ms=4, lw=1.2, label=LABELS[start]
             )
             chance = found["chance"].mean()
-            ax.plot(chance.index + 1, chance, color=PALETTE[i], ls="--", lw=1, label="by chance" if i == 0 else "_")
+            ax.plot(chance.index + 1, chance, color=PALETTE[i], ls="--", lw=1)
         ax.set_title(f"layer {layer}", fontsize="small")
         ax.set_ylim(-0.03, 1.03)
     figure.supylabel("part of a task's weights that earlier tasks use", fontsize="small")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    handles, labels = axes[0].get_legend_handles_labels()
+    dashes = Line2D([], [], color="#777777", ls="--", lw=1)
+    figure.legend([*handles, dashes], [*labels, "by chance"], loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
 
@@ -114,7 +117,9 @@ def _panels(n: int) -> tuple[Figure, list[Axes]]:
     panels = list(axes.flat)
     for ax in panels[n:]:
         ax.remove()
-    for ax in panels[:n]:
-        ax.set_xlabel("task", fontsize="small")
+    for i, ax in enumerate(panels[:n]):
+        if i + 2 >= n:  # the lowest of its column
+            ax.set_xlabel("task", fontsize="small")
+            ax.tick_params(labelbottom=True)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure, panels[:n]

@@ -136,7 +136,9 @@ FINDINGS = {
     "shared_while_free": Metric("sharing while at most half of a layer is in use", _while_free),
     "sharing_grows": Metric("share of layers in which sharing grows as they fill", _grows, 2),
     "last_layer_shares_most": Metric("share of networks whose last layer shares most", _last_layer_shares_most, 2),
-    "old_shares_more": Metric("sharing, used weights preferred less all alike", lambda rows: _old_shares_more(rows, 0)),
+    "old_shares_more": Metric(
+        "sharing, used weights preferred minus all alike", lambda rows: _old_shares_more(rows, 0)
+    ),
     "old_shares_more_first": Metric("the same in the first layer", lambda rows: _old_shares_more(rows, 1)),
     "unique_weight_fraction_lower_bound": Metric("weights that no earlier task uses", _unique),
 }
@@ -153,17 +155,17 @@ def _told_shared(rows: pd.DataFrame) -> str | None:
     share = sample_of(100 * by_network(total, shared_part(total)))
     if share is None or not {1, 2} <= set(beyond.index.get_level_values("layer")):
         return None
-    ratio = total["shared"].sum() / total["by_chance"].sum()
+    blind = total["by_chance"].sum() / total["kept"].sum()
     layers = beyond.index.get_level_values("layer")
     first, behind = beyond[layers == 1].mean(), beyond[layers > 1].mean()
     answer = "In part" if behind - first > NEAR else "Hardly"
-    beside = "about as much" if abs(behind - first) <= NEAR else "more" if first > behind else "less"
-    than = "as" if beside == "about as much" else "than"
+    beside = "about as large" if abs(behind - first) <= NEAR else "larger" if first > behind else "smaller"
+    than = "as" if beside == "about as large" else "than"
     return (
-        f"{answer}: after {total['steps'].max():,} steps each, a later task takes {told(share, 0, 'percent')} of its "
-        f"weights from earlier ones, {ratio:.1f} times what random masks would, and in the first layer, where what was "
-        f"learned is useless for another order of pixels, {beside} beyond chance ({first:.0%}) {than} behind it "
-        f"({behind:.0%})."
+        f"{answer}: after {total['steps'].max():,} steps each, {told(share, 0, 'percent')} of a later task's weights "
+        f"are old ones, where random masks would have {blind:.0%}, but the excess is {beside} in the first layer, "
+        f"whose old weights are useless for another order of pixels, {than} in the layers behind it "
+        f"({first:.0%} and {behind:.0%} of what is possible)."
     )
 
 
@@ -173,10 +175,10 @@ def _told_growth(rows: pd.DataFrame) -> str | None:
     if ranks.empty or len(means) < 2:
         return None
     last = means.index.max()
-    most = "the last layer most" if means.idxmax() == last else "and not the last layer most"
+    most = "largest in the last layer" if means.idxmax() == last else "not largest in the last layer"
     return (
-        f"In {share_of(ranks.gt(0))} layers they take more the fuller the layer is, {most}: {means[last]:.0%} of what "
-        f"they keep there, and {span(means.drop(last), '.0%')} in the layers before it."
+        f"In {share_of(ranks.gt(0))} layers the share of old weights grows as the layer fills, and it is {most}: "
+        f"{means[last]:.0%} there, and {span(means.drop(last), '.0%')} in the layers before it."
     )
 
 
@@ -187,8 +189,9 @@ def _told_preferred(rows: pd.DataFrame) -> str | None:
     shares = [f"{means[start].mean():.0%}" for start in (OLD, OLDER)]
     more = sample_of(100 * (means[[OLD, OLDER]].mean(axis=1) - means[ALIKE]))
     accuracy = rows[(rows["layer"] == 0) & (rows["first_layer"] == FROZEN)].groupby("start")["accuracy"].mean()
+    right = [f"{accuracy[start]:.0%}" for start in (ALIKE, OLD, OLDER)]
     return (
-        f"Where used weights are preferred at the start, a little or more, tasks take {listed(shares)}, a difference "
-        f"of {told(more, 0, 'points')}; masked networks answer {span(accuracy, '.0%')} of the test images right, by "
-        "start."
+        f"If used weights are preferred at the start, a little or more, {listed(shares)} are old ones in the place of "
+        f"{means[ALIKE].mean():.0%}, a difference of {told(more, 0, 'points')}; the masked networks are then right "
+        f"about {listed(right[1:])} of the test images in the place of {right[0]}."
     )

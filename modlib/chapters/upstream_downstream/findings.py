@@ -289,7 +289,7 @@ def _only(rows: pd.DataFrame) -> str:
 
 
 FINDINGS = {
-    "dropout_over_others": Metric("effect of dropout on Q, less that of L1 or L2", _dropout_over_others),
+    "dropout_over_others": Metric("effect of dropout on Q, minus that of L1 or L2", _dropout_over_others),
     "dropout_effect": Metric("effect of dropout on Q", partial(_q_effect, sweep="dropout")),
     "l2_over_dropout": Metric("effect of L2 on Q, as a share of dropout's", _l2_over_dropout, 2),
     "l2_effect": Metric("effect of L2 on Q", partial(_q_effect, sweep="l2")),
@@ -297,28 +297,28 @@ FINDINGS = {
         "effect of L1 on Q, downstream", partial(_q_effect, sweep="l1", measures=DOWNSTREAM)
     ),
     "l1_downstream_over_upstream": Metric(
-        "effect of L1 on Q, downstream less upstream",
+        "effect of L1 on Q, downstream minus upstream",
         partial(_difference_of_families, sweep="l1", more=DOWNSTREAM, less=UPSTREAM),
     ),
     "dropout_effect_number": Metric(
         "effect of dropout on the number of communities", partial(_q_effect, sweep="dropout", column="effective_number")
     ),
     "upstream_over_downstream": Metric(
-        "effect of dropout on Q, upstream less downstream",
+        "effect of dropout on Q, upstream minus downstream",
         partial(_difference_of_families, sweep="dropout", more=UPSTREAM, less=DOWNSTREAM),
     ),
-    "first_over_second": Metric("effect of dropout on Q, first layer less second", _first_over_second),
-    "l1_like_l2": Metric("L1 less L2, as a share of dropout's effect on Q", partial(_l1_like_l2, column="q"), 2),
-    "sparsity_l1_like_l2": Metric("sparsity, L1 less L2", partial(_l1_like_l2, column="sparsity")),
+    "first_over_second": Metric("effect of dropout on Q, first layer minus second", _first_over_second),
+    "l1_like_l2": Metric("L1 minus L2, as a share of dropout's effect on Q", partial(_l1_like_l2, column="q"), 2),
+    "sparsity_l1_like_l2": Metric("sparsity, L1 minus L2", partial(_l1_like_l2, column="sparsity")),
     "trends_of_q_differ": Metric("p, equal effects on Q", partial(_trends_differ, column="q"), 4),
     "trends_of_number_differ": Metric(
         "p, equal effects on the number", partial(_trends_differ, column="effective_number"), 4
     ),
     "advantage_wide": Metric(
-        "advantage of dropout, wide less small", partial(_advantage_against_small, hidden="256-256")
+        "advantage of dropout, wide minus small", partial(_advantage_against_small, hidden="256-256")
     ),
     "advantage_deep_upstream": Metric(
-        "advantage of dropout upstream, deep less small",
+        "advantage of dropout upstream, deep minus small",
         partial(_advantage_against_small, hidden="64-64-64-64-64", measures=UPSTREAM),
     ),
     "slope_upstream": Metric(
@@ -328,22 +328,22 @@ FINDINGS = {
         "dropout's effect against depth, downstream", partial(_slope_over_layers, measures=DOWNSTREAM), 2
     ),
     "within_over_across": Metric(
-        "agreement, within a family less across", partial(_difference_of_kinds, more="within", less="across")
+        "agreement, within a family minus across", partial(_difference_of_kinds, more="within", less="across")
     ),
     "normalisation_over_type": Metric(
-        "agreement, of normalised forms less of covariance and gradient",
+        "agreement, of normalised forms minus of covariance and gradient",
         partial(_difference_of_kinds, more="normalisation", less="covariance against gradient"),
     ),
     "transfer_within_over_across": Metric(
-        "transferability, within a family less across",
+        "transferability, within a family minus across",
         partial(_difference_of_kinds, more="within", less="across", column="transferability"),
     ),
     "untrained_downstream_over_upstream": Metric(
-        "agreement in untrained networks, downstream less upstream",
+        "agreement in untrained networks, downstream minus upstream",
         partial(_difference_of_kinds, more="downstream", less="upstream", sweep="untrained"),
     ),
     "across_at_large_l1": Metric(
-        "agreement across at large L1, plain less normalised downstream",
+        "agreement across at large L1, plain minus normalised downstream",
         partial(
             _difference_of_kinds, more="across, plain downstream", less="across, normalised downstream", sweep="l1"
         ),
@@ -362,22 +362,22 @@ FINDINGS = {
         for sweep, name in (("l1", "L1"), ("l2", "L2"))
     },
     "upstream_trained": Metric(
-        "agreement upstream, trained less untrained", partial(_trained_over_untrained, kind="upstream")
+        "agreement upstream, trained minus untrained", partial(_trained_over_untrained, kind="upstream")
     ),
     "across_trained": Metric(
-        "agreement across, trained less untrained", partial(_trained_over_untrained, kind="across")
+        "agreement across, trained minus untrained", partial(_trained_over_untrained, kind="across")
     ),
-    "every_index": Metric("least difference within less across, over indices", _same_by_every_index),
+    "every_index": Metric("least difference within minus across, over indices", _same_by_every_index),
     "refined": Metric("share of partitions that the search improves", partial(_share_of_searches, compare=gt)),
     "lowered": Metric("share of partitions that the search makes worse", partial(_share_of_searches, compare=lt)),
-    "spectral_over_single": Metric("Q with spectral start less Q without", _spectral_over_single),
+    "spectral_over_single": Metric("Q with spectral start minus Q without", _spectral_over_single),
     "number_two_to_six": Metric(
         "share of layers with 2 to 6 communities",
         _between_two_and_six,
         2,
         needs=("n_clusters_typical_min", "n_clusters_typical_max", "n_clusters_rarely_above"),
     ),
-    "number_trained": Metric("number of communities, trained less untrained", _number_trained, 2),
+    "number_trained": Metric("number of communities, trained minus untrained", _number_trained, 2),
     "depth_matters": Metric("p, Q of untrained networks equal in all layers", _depth_matters, 4),
     "failures_elsewhere": Metric(
         "share below 80% accuracy at weaker regularisation", _failures_elsewhere, needs=("min_test_accuracy",)

@@ -14,10 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modlib.chapters.weight_masks.findings import at_paper_beta, own_accuracy, share, whole_masks
-from modlib.evidence.sentences import ordered
+from modlib.evidence.sentences import changed, listed, ordered
 from modlib.plots import MARKERS, PALETTE
 
-NETWORKS = {"fnn 400-400-200": "FNN 400, 400, 200", "fnn 800-800-800-800": "FNN 4 x 800", "lstm 256": "LSTM 256"}
+NETWORKS = {
+    "fnn 400-400-200": "perceptron 400-400-200",
+    "fnn 800-800-800-800": "perceptron 4 x 800",
+    "lstm 256": "LSTM 256",
+}
 
 
 def shares(rows: pd.DataFrame) -> Figure:
@@ -170,7 +174,7 @@ def shares_in_words(rows: pd.DataFrame) -> str:
 
 
 def accuracies_in_words(rows: pd.DataFrame, functions: Sequence[str]) -> str:
-    """Mean accuracies over the panels of ``accuracies``: of a function with its mask, the other's, and without.
+    """Mean accuracies over the panels of ``accuracies``: of a function with its own mask and the other's, and without.
 
     Args:
         rows: of one task.
@@ -182,13 +186,15 @@ def accuracies_in_words(rows: pd.DataFrame, functions: Sequence[str]) -> str:
         other = "second" if own == "first" else "first"
         part = rows[rows["mask"] == mask]
         for case, column in {
-            "the function of the mask": f"masked_{own}",
-            "the other function": f"masked_{other}",
-            "the function of a mask, without its weights": f"inverse_{own}",
-            "the other function, without them": f"inverse_{other}",
+            "with its own mask": f"masked_{own}",
+            "with the mask of the other": f"masked_{other}",
+            "without the weights of its own mask": f"inverse_{own}",
+            "without the weights of the other's mask": f"inverse_{other}",
         }.items():
             cases.setdefault(case, []).extend(part[column].astype(float))
-    return f"The mean accuracy is {ordered({case: float(np.mean(v)) for case, v in cases.items()}, '.0%')}."
+    means = {case: float(np.mean(values)) for case, values in cases.items()}
+    each = [f"{means[case]:.0%} {case}" for case in sorted(means, key=lambda case: -means[case])]
+    return f"The mean accuracy on a function is {listed(each)}."
 
 
 def confusions_in_words(rows: pd.DataFrame) -> str:
@@ -225,18 +231,22 @@ def histogram_in_words(rows: pd.DataFrame) -> str:
 
 
 def strength_in_words(rows: pd.DataFrame) -> str:
-    """Where the lines of ``by_strength`` begin and end.
+    """Where the lines of ``by_strength`` begin and end, mask by mask.
 
     Args:
         rows: of one task and network, with several strengths.
     """
     rows = rows[rows["layer"] == 0]
     beta = rows["beta"].astype(float)
-    found = pd.DataFrame({"accuracy": own_accuracy(rows), "shared": share(rows)}).groupby(beta).mean()
-    weak, strong = found.iloc[0], found.iloc[-1]
+    found = pd.DataFrame({"accuracy": own_accuracy(rows), "shared": share(rows)})
+    means = found.groupby([rows["mask"], beta]).mean()
+    accuracy, shared = (
+        listed([f"{changed(line.iloc[0], line.iloc[-1], 2)} for {mask}" for mask, line in means[name].groupby("mask")])
+        for name in found
+    )
     return (
-        f"From the weakest regulariser to the strongest the accuracy goes from {weak['accuracy']:.2f} to "
-        f"{strong['accuracy']:.2f}, the shared part of the masks from {weak['shared']:.2f} to {strong['shared']:.2f}."
+        f"From the weakest regulariser to the strongest the accuracy goes {accuracy}, and the part of its weights that "
+        f"a mask shares {shared}."
     )
 
 

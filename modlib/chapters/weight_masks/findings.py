@@ -180,8 +180,8 @@ FINDINGS = {
     "weight_ratio_mul_to_add": Metric(
         "weights for multiplication to those for addition", _multiplication_to_addition, no_effect=1
     ),
-    "outer_over_inner": Metric("sharing over chance, first and last layer less those between", _outer_over_inner),
-    "addition_shares_more": Metric("sharing over chance, addition less multiplication", _addition_shares_more),
+    "outer_over_inner": Metric("sharing over chance, first and last layer minus those between", _outer_over_inner),
+    "addition_shares_more": Metric("sharing over chance, addition minus multiplication", _addition_shares_more),
     "answers_own": Metric("other operation answered by the mask's own", partial(_answers, answer="own")),
     "answers_neither": Metric("other operation answered by neither", partial(_answers, answer="neither")),
     "shared": Metric("sharing, all layers", _shared),
@@ -191,10 +191,11 @@ FINDINGS = {
         "accuracy lost on pair 2 by the inverse mask of pair 1", partial(_inverse_drop, mask="pair 1")
     ),
     "together_or_apart": Metric(
-        "sharing over chance, one pair at a time less both", partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1])
+        "sharing over chance, one pair at a time minus both",
+        partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1]),
     ),
     "shared_io": Metric(
-        "sharing over chance, addition and multiplication less double addition",
+        "sharing over chance, addition and multiplication minus double addition",
         partial(_difference_of_tasks, more=TASKS[0], less=TASKS[1]),
     ),
     "not_reused": Metric(
