@@ -176,7 +176,7 @@ def shuffle_test(ncut: float, nulls: Mapping[str, np.ndarray], ax: Axes | None =
     ax = ax or plt.subplots(figsize=(6, 3))[1]
     for i, (name, values) in enumerate(nulls.items()):
         density(values, ax, f"{name} shuffles", NULL_COLOURS.get(name, PALETTE[i]), line=NULL_LINES.get(name, LINES[i]))
-    ax.axvline(ncut, color="black", ls="--", label="network")
+    ax.axvline(ncut, ymax=0.7, color="black", ls="--", label="network")
     ax.set(xlabel="n-cut", ylabel="density")
     ax.set_ylim(top=1.45 * ax.get_ylim()[1])  # room for the legend
     ax.legend(loc="upper center", ncols=2, fontsize="small")

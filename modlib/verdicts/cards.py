@@ -119,12 +119,14 @@ def tiles(found: Judged) -> HTML:
     for paper in dict.fromkeys(claim.paper for claim, _ in found):
         of_paper = [(claim, verdict) for claim, verdict in found if claim.paper == paper]
         parts.append(f'<div style="font-weight: bold; margin-top: .6em">{PAPERS[paper]}</div>')
-        for item in dict.fromkeys(claim.item for claim, _ in of_paper):
-            row = "".join(_tile(claim, verdict) for claim, verdict in of_paper if claim.item == item)
+        places: dict[str, list[str]] = {}  # two items may have one name, such as a table and what is found in it
+        for claim, verdict in of_paper:
+            places.setdefault(place(paper, claim.item), []).append(_tile(claim, verdict))
+        for name, row in places.items():
             parts.append(
                 '<div style="display: flex; gap: .4em; align-items: center">'
-                f'<span style="flex: 0 0 9em; font-size: 85%">{html.escape(place(paper, item))}</span>'
-                f'<span style="display: flex; flex-wrap: wrap; gap: 2px">{row}</span></div>'
+                f'<span style="flex: 0 0 9em; font-size: 85%">{html.escape(name)}</span>'
+                f'<span style="display: flex; flex-wrap: wrap; gap: 2px">{"".join(row)}</span></div>'
             )
     return _page(parts)
 
@@ -156,6 +158,8 @@ def place(paper: str, item: str) -> str:
     if item in RELEASED:
         return RELEASED[item]
     kind, _, number = item.partition("-")
+    if item == "text-intro":
+        return "introduction"
     return f"{'section' if kind == 'text' else kind} {number[:1].upper()}{number[1:]}"
 
 

@@ -273,7 +273,7 @@ def test_layers_are_compared_with_both_nulls() -> None:
     assert list(table.index) == list(NOTIONS[1:])
     assert table.loc["masks", ["layer 1", "layer 2"]].tolist() == pytest.approx([0.21, 0.41])
     assert table.loc["masks", "all layers"].startswith("0.31 (")
-    assert table.loc["masks", "less untrained ones"].startswith("0.26 (")
+    assert table.loc["masks", "minus untrained ones"].startswith("0.26 (")
 
 
 def test_ranks_over_networks_are_those_of_how_modular_each_is_by_every_notion() -> None:

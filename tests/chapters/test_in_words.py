@@ -79,7 +79,10 @@ def test_an_image_that_lies_in_one_half_and_differs_more_than_random_ones_is_tol
     assert coherence.halves_in_words([[left, even, even]]) == (
         "the half that has more holds 100% of a sub-cluster's image, 50% of that of random units"
     )
-    assert coherence.spread_in_words([[left, even], [even, left]]).startswith("In 1 of 2 columns")
+    assert coherence.contrast_in_words([[left, even], [even, left]]).startswith("In 1 of 2 columns")
+    told = coherence.scores_in_words([2.0, 1.0], [1.0, 1.5])
+    assert told.startswith("In 1 of 2 columns")
+    assert told.endswith("scores are 1.50 and 1.25 in the mean.")
 
 
 def test_the_pair_that_costs_most_is_named() -> None:

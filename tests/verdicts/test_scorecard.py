@@ -244,6 +244,10 @@ def test_tiles_lead_to_the_rows_of_their_claims(judged):
     assert all(f'href="#{claim.id}"' in tiles for claim, _ in judged)
     assert "table A.3" in tiles
     assert ">finding" not in tiles
+    rows = {claim.paper: [] for claim, _ in judged}
+    for claim, _ in judged:
+        rows[claim.paper].append(cards.place(claim.paper, claim.item))
+    assert tiles.count("flex: 0 0 9em") == sum(len(set(places)) for places in rows.values()), "a row a place"
 
 
 @pytest.mark.parametrize(
@@ -252,6 +256,7 @@ def test_tiles_lead_to_the_rows_of_their_claims(judged):
         ("pruned-modular", "table-A.3", "table A.3"),
         ("upstream-downstream", "figure-S11", "figure S11"),
         ("weight-masks", "text-c.7.1", "section C.7.1"),
+        ("clusterability", "text-intro", "introduction"),
         ("importance-coherence", "finding-12", "section 3.1.1, figure 1"),
         ("clusterability-released", "released-clust-grad", "table 1"),
     ],

@@ -50,7 +50,7 @@ def pictures(columns: Sequence[Sequence[np.ndarray]], names: Sequence[str], sign
     columns, names = columns[:MOST], names[:MOST]
     aspect = max(1.0, width / height)
     inches = min(LARGEST, WIDEST / (len(columns) * aspect))
-    size = (inches * len(columns) * aspect + 0.9, inches * len(columns[0]) + 0.4)
+    size = (inches * len(columns) * aspect + 1.1, inches * len(columns[0]) + 0.4)
     figure, axes = plt.subplots(len(columns[0]), len(columns), figsize=size, squeeze=False, layout="constrained")
     largest = max(float(np.nanmax(np.abs(image))) for column in columns for image in column)
     kind = {"cmap": "RdBu", "vmin": -largest, "vmax": largest} if signed else {"cmap": "gray", "vmin": 0, "vmax": 1}
@@ -60,9 +60,8 @@ def pictures(columns: Sequence[Sequence[np.ndarray]], names: Sequence[str], sign
         ax.spines[:].set(visible=line == 0, linewidth=2, color=PALETTE[1])
         if line == 0:
             ax.set_title(names[place], fontsize="x-small")
-    axes[0, 0].set_ylabel("true", fontsize="x-small")
-    for ax in axes[1:, 0]:
-        ax.set_ylabel("random", fontsize="x-small")
+    for line, ax in enumerate(axes[:, 0]):
+        ax.set_ylabel("random" if line else "sub-cluster", fontsize="x-small", rotation=0, ha="right", va="center")
     return figure
 
 
@@ -89,19 +88,42 @@ def stored_columns(rows: pd.DataFrame, channels: int = 1) -> list[list[np.ndarra
     return [[squares(image, channels) for image in stored_images(row)] for _, row in stored]
 
 
-def spread_in_words(columns: Sequence[Sequence[np.ndarray]]) -> str:
-    """In how many columns of ``pictures`` the image of the sub-cluster stands out.
+def contrast_in_words(columns: Sequence[Sequence[np.ndarray]]) -> str:
+    """In how many columns of ``pictures`` the correlation image of the sub-cluster stands out.
 
     Args:
         columns: as ``pictures`` draws them.
     """
     spread = [[float(np.nanstd(image)) for image in column] for column in columns[:MOST]]
     more = share_of([own > float(np.mean(random)) for own, *random in spread])
-    means = np.mean([[own, float(np.mean(random))] for own, *random in spread], axis=0)
+    return f"In {more} columns the sub-cluster's image has more contrast than those of its random sets on average."
+
+
+def scores_in_words(own: Sequence[float], random: Sequence[float]) -> str:
+    """In how many columns of ``pictures`` an optimised image excites the sub-cluster more than random sets.
+
+    Args:
+        own: of every sub-cluster, the score: mean activity of its units on its image.
+        random: of every sub-cluster, the mean score of its random sets, each on its own image.
+    """
+    ours, theirs = np.array(own)[:MOST], np.array(random)[:MOST]
     return (
-        f"In {more} columns the pixels of the sub-cluster's image differ more from one another than those of its "
-        f"random sets: by a standard deviation of {means[0]:.3f} on average, those of random sets by {means[1]:.3f}."
+        f"In {share_of(list(ours > theirs))} columns the image excites the units of the sub-cluster more than one can "
+        f"excite its random sets on average: scores are {ours.mean():.2f} and {theirs.mean():.2f} in the mean."
     )
+
+
+def stored_in_words(rows: pd.DataFrame, channels: int = 1) -> str:
+    """What is to be seen in ``stored_pictures``: scores of optimised images, contrast of correlations.
+
+    Args:
+        rows: of one network, with ``images`` in some of them.
+        channels: of an image.
+    """
+    shown = rows.dropna(subset=["images"])
+    if SCORE in set(shown["measure"]):
+        return scores_in_words(shown["value"].tolist(), random_mean(shown).tolist())
+    return contrast_in_words(stored_columns(rows, channels))
 
 
 def halves_in_words(columns: Sequence[Sequence[np.ndarray]]) -> str:

@@ -198,7 +198,7 @@ def by_layer(rows: pd.DataFrame, first: str) -> pd.DataFrame:
     lines = []
     for second in (notion for notion in NOTIONS if notion in means.index):
         samples = {name: sample_of(overall.xs(second)[name]) for name in ("pruned", "gain")}
-        nulls = {"all layers": told(samples["pruned"]), "less untrained ones": told(samples["gain"])}
+        nulls = {"all layers": told(samples["pruned"]), "minus untrained ones": told(samples["gain"])}
         lines.append({"second": second, **means.loc[second].add_prefix("layer ", axis=0), **nulls})
     return pd.DataFrame(lines)
 
