@@ -23,7 +23,7 @@ from modlib.audits.findings import Findings
 from modlib.audits.parts import Part
 from modlib.audits.subject import AuditSettings, Subject
 from modlib.errors import InputError, nearest
-from modlib.evidence.sentences import signed
+from modlib.evidence.digits import signed
 from modlib.files import REPOSITORY, replace_file
 from modlib.reprs import AS_IT_IS, BriefRepr
 
