@@ -171,7 +171,7 @@ def name_folds(document: nodes.document) -> None:
     """Say on the folds of a page what is in them: a solution where a whole cell folds, unless the cell names it."""
     from docutils import nodes
 
-    names = {"all": "the solution", "input": "the code", "output": "what it shows"}
+    names = {"all": "the solution in code", "input": "the code", "output": "what it shows"}
     for cell in document.findall(nodes.container):
         if cell.get("prompt_show", "").startswith("Show code cell"):
             inside = names[cell["hide_mode"]]

@@ -72,7 +72,7 @@ def test_a_fold_says_what_is_in_it() -> None:
         page += nodes.container("", hide_mode=mode, prompt_show=prompt, prompt_hide="Hide")
     name_folds(page)
     assert [fold["prompt_show"] for fold in page.findall(nodes.container)] == [
-        "Show the solution", "Show the code", "Show figure 3",
+        "Show the solution in code", "Show the code", "Show figure 3",
     ]  # fmt: skip
 
 

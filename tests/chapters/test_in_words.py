@@ -130,6 +130,7 @@ def test_the_notions_that_find_what_is_known_are_named_for_each_case_or_those_th
         index=["planted", "rotated", "apart"],
     )
     assert agreeing.found_in_words(table) == (
-        "Found, with mutual information above 0.25: planted by all but images; rotated by masks; apart by all."
+        "Found, with mutual information above 0.25 on average: planted by all but images; rotated by masks; "
+        "apart by all."
     )
     assert agreeing.found_in_words(table * 0).endswith("planted by none; rotated by none; apart by none.")

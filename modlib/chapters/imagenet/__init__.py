@@ -1,1 +1,1 @@
-"""Chapter ``imagenet``: are large networks clusterable, which branch and come trained?"""
+"""Chapter ``imagenet``: are large pretrained networks, whose layers branch, clusterable?"""

@@ -122,9 +122,10 @@ def _told_below(rows: pd.DataFrame) -> str | None:
         return None
     below = are_below_all_shuffles(ours)
     answer = "Yes" if below.all() else "In part" if below.any() else "No"
+    verb = "has" if below.sum() == 1 else "have"
     told = {row["network"]: f"({row['ncut']:.3f} against {row['shuffled_mean']:.3f})" for _, row in ours.iterrows()}
     return (
-        f"{answer}, by the shuffle test: {share_of(below)} trained networks have a lower n-cut at 12 clusters than "
+        f"{answer}, by the shuffle test: {share_of(below)} trained networks {verb} a lower n-cut at 12 clusters than "
         f"each of their shuffles, {_each(told)}; of networks with random weights, "
         f"{share_of(are_below_all_shuffles(random))} have."
     )

@@ -118,7 +118,7 @@ def profiles_in_words(rows: pd.DataFrame, names: tuple[str, ...]) -> str:
         names: of the classes.
     """
     rows = _large(rows)
-    row = rows.iloc[int(_worst(rows).to_numpy().argmax())]
+    row = rows.iloc[int(_worst(rows).argmax())]
     drops, random = (np.array(str(row[name]).split(), dtype=float) for name in ("class_drops", "random_class_mean"))
     most = int(drops.argmax())
     return (

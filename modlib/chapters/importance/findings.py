@@ -229,7 +229,7 @@ def _told_worse(rows: pd.DataFrame) -> str | None:
     return (
         f"{answer}: silencing a sub-cluster with at least {MIN_PROPORTION:.0%} of a layer costs perceptrons more "
         f"accuracy than each of {span(rows['n_random'], '.0f')} random sets of as many neurons in {share_of(worse)} "
-        f"cases, {worse.mean():.0%}, where clusters without a meaning would in at most {chance:.0%}."
+        f"cases, {worse.mean():.0%}; clusters without a meaning would cost more than each in at most {chance:.0%}."
     )
 
 

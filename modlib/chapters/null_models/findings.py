@@ -62,11 +62,12 @@ def _below(rows: pd.DataFrame) -> str | None:
     below = are_below_all_shuffles(rows)
     counts = {null: share_of(below[rows["null"] == null]) for null in KEPT}
     distance = _distance("strength").measure(rows)
-    answer = which_way(distance, "Yes", "No", "Not clearly")
+    answer = which_way(distance, "clusters remain", "there are no clusters", "clusters are not sure")
     return (
-        f"{answer}: of pruned networks with dropout {counts['degree']} have a lower n-cut than each shuffle that keeps "
-        f"every neuron's number of weights, and {counts['strength']} than each that keeps their sum as well; their "
-        f"n-cut minus the mean of these is {told(distance)}."
+        f"Beside shuffles that keep what each neuron has, {answer}: of pruned networks with dropout {counts['degree']} "
+        "have a lower n-cut than each shuffle that keeps every neuron's number of weights, and "
+        f"{counts['strength']} than each that keeps their sum as well; their n-cut minus the mean of these is "
+        f"{told(distance)}."
     )
 
 

@@ -62,7 +62,7 @@ def _ncut(by_penalty: dict[str, pd.DataFrame], usual: pd.DataFrame) -> str | Non
     ]
     measured = {name for rows in by_penalty.values() for name in rows["dataset"]}
     datasets = [title for name, title in DATASETS.items() if name in measured]
-    return f"Of the n-cut of pruned networks on {listed(datasets)}: {'; '.join(parts)}." if parts else None
+    return f"The n-cut of pruned networks on {listed(datasets)}: {'; '.join(parts)}." if parts else None
 
 
 def _distance(by_penalty: dict[str, pd.DataFrame]) -> str | None:
