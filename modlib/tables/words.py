@@ -62,6 +62,7 @@ WORDS = {
     "mask_steps": "steps, mask",
     "mask_rate": "rate, mask",
     "sweep": "regulariser",
+    "hidden layers": "hidden layers",
     "hidden": "hidden layers",
     "dataset": "images",
     "item": "place",

@@ -31,6 +31,7 @@ from modlib.chapters.transfer.findings import (
     growth,
     longest,
     shared_part,
+    with_most_starts,
 )
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
 from modlib.tables.schema import records_of
@@ -193,6 +194,16 @@ def test_the_networks_with_the_most_steps_are_told_of():
     assert longest(both).equals(table(True))
     assert found(both) == found(table(True))
     assert found(few) != found(table(True))
+
+
+def test_starts_are_compared_at_the_most_steps_that_all_of_them_have():
+    rows = table(True)
+    more = pd.concat([rows, rows.query("start == 'alike'").assign(steps=10_000)])
+    assert with_most_starts(more).equals(rows)
+    assert with_most_starts(rows.head(0)).empty
+    shared, _, preferred = found(more)
+    assert "after 10,000 steps each" in shared
+    assert "after 2,500 steps in the place of" in preferred
 
 
 def test_steps_are_compared_over_the_tasks_that_all_have():

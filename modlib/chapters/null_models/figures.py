@@ -13,7 +13,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modlib.evidence.digits import signed
-from modlib.evidence.sentences import listed
 from modlib.plots import MARKERS, NULL_COLOURS
 
 WORDS = {
@@ -79,7 +78,7 @@ def ncuts_and_nulls(rows: pd.DataFrame) -> Figure:
 
 
 def gaps_in_words(rows: pd.DataFrame) -> str:
-    """How far the shuffles by each null model lie above the networks, in each panel of ``ncuts_and_nulls``.
+    """Which null model's shuffles lie nearest to the networks and which farthest, in each panel of ``ncuts_and_nulls``.
 
     Args:
         rows: as ``ncuts_and_nulls`` takes them.
@@ -87,6 +86,7 @@ def gaps_in_words(rows: pd.DataFrame) -> str:
     gaps = (rows["shuffled_mean"] - rows["ncut"]).groupby([rows["condition"], rows["null"]], sort=False).mean()
     told = []
     for condition, means in gaps.unstack(sort=False).iterrows():
-        each = [f"{signed(gap, '.2f')} ({null})" for null, gap in means.dropna().items()]
-        told.append(f"{condition} by {listed(each)}")
-    return f"The n-cut of shuffles is on average higher than that of the network: {'; '.join(told)}."
+        ends = means.dropna().sort_values()
+        each = [f"{signed(ends[null], '.2f')} for {null}" for null in dict.fromkeys((ends.index[0], ends.index[-1]))]
+        told.append(f"{condition}, {' to '.join(each)}")
+    return f"How far the n-cut of shuffles lies above the network's, on average: {'; '.join(told)}."

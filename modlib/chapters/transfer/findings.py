@@ -32,6 +32,12 @@ def longest(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["steps"] == rows["steps"].max()]
 
 
+def with_most_starts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the steps a task at which networks with most starts are stored, and of such steps the most."""
+    starts = rows[rows["first_layer"] == FROZEN].groupby("steps")["start"].nunique()
+    return rows[rows["steps"] == starts[starts == starts.max()].index.max()]
+
+
 def of_start(rows: pd.DataFrame, *starts: str) -> pd.DataFrame:
     """Rows after the first task, of networks whose first layer is frozen too, with one of some starts."""
     return rows[rows["start"].isin(starts) & (rows["first_layer"] == FROZEN) & (rows["task"] > 0)]
@@ -146,8 +152,8 @@ FINDINGS = {
 
 def found(rows: pd.DataFrame) -> Sentences:
     """How much later tasks take from earlier ones, whether they take more as layers fill, or where it is made easy."""
-    rows = longest(rows)
-    return _told_shared(of_start(rows, ALIKE)), _told_growth(of_start(rows, ALIKE)), _told_preferred(rows)
+    alike = of_start(longest(rows), ALIKE)
+    return _told_shared(alike), _told_growth(alike), _told_preferred(with_most_starts(rows))
 
 
 def _told_shared(rows: pd.DataFrame) -> str | None:
@@ -191,7 +197,8 @@ def _told_preferred(rows: pd.DataFrame) -> str | None:
     accuracy = rows[(rows["layer"] == 0) & (rows["first_layer"] == FROZEN)].groupby("start")["accuracy"].mean()
     right = [f"{accuracy[start]:.0%}" for start in (ALIKE, OLD, OLDER)]
     return (
-        f"If used weights are preferred at the start, a little or more, {listed(shares)} are old ones in the place of "
-        f"{means[ALIKE].mean():.0%}, a difference of {told(more, 0, 'points')}; the masked networks are then right "
-        f"about {listed(right[1:])} of the test images in the place of {right[0]}."
+        f"If used weights are preferred at the start, a little or more, {listed(shares)} are old ones after "
+        f"{rows['steps'].max():,} steps in the place of {means[ALIKE].mean():.0%}, a difference of "
+        f"{told(more, 0, 'points')}; the masked networks are then right about {listed(right[1:])} of the test images "
+        f"in the place of {right[0]}."
     )

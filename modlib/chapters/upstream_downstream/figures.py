@@ -180,7 +180,7 @@ def agreement_matrices(rows: pd.DataFrame, column: str = "element_similarity") -
                 ARCHITECTURES.get(hidden, hidden),
                 {"cmap": "viridis", "vmin": 0, "vmax": 1 if column == "element_similarity" else None},
             ),
-            (axes[1, place], trained - untrained, "less untrained", {"cmap": "PuOr_r", "vmin": -0.5, "vmax": 0.5}),
+            (axes[1, place], trained - untrained, "minus untrained", {"cmap": "PuOr_r", "vmin": -0.5, "vmax": 0.5}),
         ):
             np.fill_diagonal(matrix, np.nan)
             image = ax.imshow(matrix, **style)
