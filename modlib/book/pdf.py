@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import PdfMargins
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-MARGIN = "16mm"
+MARGIN, SCALE = "16mm", 0.8
 # On paper nothing unfolds and no page leads to another one. Of verdicts the heading stays, which counts them; folded
 # code and solutions stay in the notebooks, the library's reference on the site. A link leads into the book, or nowhere.
-FOR_PAPER = """([title, below]) => {
+FOR_PAPER = """below => {
   const article = document.querySelector('.bd-article');
   document.querySelectorAll('[id^="document-book/api"]').forEach(mark => {
     mark.nextElementSibling.remove();
@@ -42,12 +42,9 @@ FOR_PAPER = """([title, below]) => {
       link.replaceWith(...link.childNodes);
     }
   });
-  const first = document.createElement('header');
-  first.className = 'title-page';
-  first.innerHTML = '<p></p><p></p>';
-  first.children[0].textContent = title;
-  first.children[1].textContent = below;
-  article.prepend(first);
+  const whose = document.createElement('p');
+  whose.textContent = below;
+  document.querySelector('#jb-print-docs-body h1').after(whose);
 }"""
 NUMBERED = '<div style="font-size: 8px; text-align: center; width: 100%"><span class="pageNumber"></span></div>'
 FORMULAS = "() => MathJax.startup.promise.then(() => true)"
@@ -78,21 +75,21 @@ def write_pdf(root: Path) -> Path:
         opened = chromium.new_page(color_scheme="light")
         opened.set_default_timeout(PATIENCE)
         opened.goto(page.as_uri(), wait_until="load")
-        opened.evaluate(FOR_PAPER, _title(root))
+        opened.evaluate(FOR_PAPER, _whose(root))
         opened.evaluate(FORMULAS)
         around: PdfMargins = {"top": MARGIN, "right": MARGIN, "bottom": MARGIN, "left": MARGIN}
         opened.pdf(
-            path=written, format="A4", margin=around, print_background=True, outline=True, tagged=True,
+            path=written, format="A4", margin=around, scale=SCALE, print_background=True, outline=True, tagged=True,
             display_header_footer=True, header_template="<span></span>", footer_template=NUMBERED,
         )  # fmt: skip
         chromium.close()
     return written
 
 
-def _title(root: Path) -> list[str]:
-    """The book's title, and below it whose it is and which version."""
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    return [str(config["title"]), f"{config['author']}, version {__version__}"]
+def _whose(root: Path) -> str:
+    """What stands below the title: whose the book is, and which version."""
+    author = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["author"]
+    return f"{author}, version {__version__}"
 
 
 def _single_page(out: Path, root: Path) -> Path:
