@@ -23,7 +23,7 @@ def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
         rows: rows of one null model, with stage ``unpruned`` and ``pruned``; other k are left out.
         k: number of clusters.
     """
-    rows = rows[rows["k"] == k]
+    rows = rows[(rows["k"] == k) & rows["stage"].isin(("unpruned", "pruned"))]  # untrained networks have no such stage
     datasets = [name for name in DATASETS if name in set(rows["dataset"])]
     figure, axes = _panels(len(datasets), sharey=True)
     for ax, dataset in zip(axes[0], datasets, strict=True):
@@ -43,7 +43,7 @@ def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
             title=DATASETS[dataset], xticks=[0, 1], xticklabels=["before\npruning", "after\npruning"], xlim=(-0.4, 1.4)
         )
     axes[0, 0].set_ylabel(f"n-cut at k = {k}")
-    axes[0, -1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))  # where it hides no points
+    _legend(axes[0])
     return figure
 
 
@@ -65,8 +65,14 @@ def absolute_and_relative(rows: pd.DataFrame, k: int) -> Figure:
         ax.axhline(0, color="#999999", lw=0.8)
         ax.set(title=DATASETS[dataset], xlabel=f"n-cut at k = {k}")
     axes[0, 0].set_ylabel("Z-score against shuffles")
-    axes[0, -1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))  # where it hides no points
+    _legend(axes[0])
     return figure
+
+
+def _legend(axes: np.ndarray) -> None:
+    """What is drawn in any of the panels, beside the last of them, where it hides no points."""
+    drawn = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    axes[-1].legend(drawn.values(), drawn, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _panels(n: int, sharey: bool = False) -> tuple[Figure, np.ndarray]:

@@ -258,7 +258,7 @@ def _labels(details: Sequence[Detail]) -> str:
     """The numbers of a claim by name, with what the paper prints of them; the main one stands out."""
     told = [
         html.escape(findings()[detail.metric].label)
-        + ("" if detail.theirs == "in words" else f" ({_shown(detail.theirs)})")
+        + ("" if detail.theirs == "in words" else f" ({_shown(detail.theirs.replace(RELEASED_SD, ''))})")
         for detail in details
     ]
     return ", ".join([f"<strong>{told[0]}</strong>", *told[1:]])
