@@ -16,20 +16,25 @@ def test_networks_below_all_their_shuffles_are_counted_by_data_set_and_dropout_a
     low, high = rows(), rows(dropout="yes", stage="unpruned", p=[0.02, 0.04])
     after = rows(dropout="yes", p=0.5)
     assert seen.below_shuffles(pd.concat([low, high, after]), 4) == (
-        "Networks below all of their shuffles: MNIST without dropout, 2 of 2 after pruning; "
-        "MNIST with dropout, 1 of 2 before pruning and 0 of 2 after pruning."
+        "Networks below all of their shuffles after pruning: without dropout, 2 of 2 on MNIST; "
+        "with dropout, 0 of 2 on MNIST. Before pruning, 1 of 2 are."
     )
+
+
+def test_data_sets_are_told_in_the_order_of_the_panels_and_once_if_they_are_alike() -> None:
+    both = pd.concat([rows(dataset="cifar10"), rows()])
+    told = "Networks below all of their shuffles after pruning: without dropout, 2 of 2 on each."
+    assert seen.below_shuffles(both, 4) == told
+    both = pd.concat([rows(dataset="cifar10"), rows(p=0.5)])
+    assert seen.below_shuffles(both, 4).endswith("0 of 2 on MNIST and 2 of 2 on CIFAR-10 (JPEG copy).")
 
 
 def test_other_numbers_of_clusters_and_untrained_networks_are_left_out() -> None:
     untrained = rows(dataset="initialisation", stage="initial")
     told = seen.below_shuffles(pd.concat([rows(), rows(k=12, p=0.5), untrained]), 4)
-    assert told == "Networks below all of their shuffles: MNIST without dropout, 2 of 2 after pruning."
+    assert told == "Networks below all of their shuffles after pruning: without dropout, 2 of 2 on MNIST."
     scores = pd.concat([rows(z=[-1.0, -2.0], condition=["a", "b"]), rows(k=12, z=5.0, condition="c")])
-    told = (
-        "Most clusterable among their shuffles, so lowest, are on MNIST b (mean Z −2.0), and least so a (mean Z −1.0)."
-    )
-    assert seen.z_scores(scores, 4) == told
+    assert seen.z_scores(scores, 4) == "Lowest and highest mean Z: −2.0 (b) and −1.0 (a) on MNIST."
 
 
 def test_a_network_beside_its_shuffles_is_lower_than_those_above_it_alone() -> None:
