@@ -66,5 +66,8 @@ def polynomial_values(n: int, seed: int, n_test: int = 10_000) -> Regression:
 
 
 def _values(x: np.ndarray) -> np.ndarray:
-    monomials = np.stack([x[:, 0] ** a * x[:, 1] ** b for a, b in MONOMIALS], axis=1)
-    return monomials @ COEFFICIENTS.T
+    # One monomial after the other: a product of matrices is summed in an order that depends on the processor.
+    values = np.zeros((len(x), len(COEFFICIENTS)), dtype=x.dtype)
+    for (a, b), coefficients in zip(MONOMIALS, COEFFICIENTS.T, strict=True):
+        values += (x[:, 0] ** a * x[:, 1] ** b)[:, None] * coefficients
+    return values

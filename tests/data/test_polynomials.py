@@ -1,5 +1,9 @@
 """modlib.data.polynomials: every label is the value of its polynomial, as sympy works it out."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -46,3 +50,20 @@ def test_the_seed_decides_every_example() -> None:
 def test_a_count_below_one_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match="at least 1"):
         polynomial_values(**{"n": 5, "seed": 0, **wrong})
+
+
+def test_values_do_not_depend_on_the_processor() -> None:
+    code = (
+        "import hashlib; from modlib.data.polynomials import polynomial_values; "
+        "print(hashlib.sha256(polynomial_values(2000, seed=0).y_train.tobytes()).hexdigest())"
+    )
+    found = {
+        kernel: subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "OPENBLAS_CORETYPE": kernel},
+            capture_output=True,
+            text=True,
+        ).stdout
+        for kernel in ("Haswell", "Prescott")  # of which one multiplies matrices in another order
+    }
+    assert found["Haswell"] == found["Prescott"] != ""
