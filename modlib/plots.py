@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -37,7 +38,7 @@ ARTICLE = 768  # pixels that a figure of the book is wide at most, where a windo
 SCROLLS = '<div class="long" role="region" aria-label="{said}" tabindex="0" style="max-height: 28em; overflow: auto">'
 
 
-NARROW = "\N{NO-BREAK SPACE}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 ONE = r"[-−+]?\d[\d.,]*%?"
 # A number as tables have it: alone, or with a spread, an interval, a count; two of them; or none.
 NUMBER = re.compile(rf"–|{ONE}( ± {ONE}†?)?( \(({ONE} to {ONE})?(, )?(n = \d+)?\))?|{ONE} (to|of) {ONE}")
@@ -199,9 +200,18 @@ def scrolling(page: str, rows: int) -> str:
     return f"<p><small>{said}</small></p>{SCROLLS.format(said=said)}{page}</div>"
 
 
+def drawn_in(axes: Iterable[Axes]) -> dict[str, Artist]:
+    """What legends of some panels name, once, whichever of them it is drawn in.
+
+    Args:
+        axes: the panels.
+    """
+    return {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+
+
 def _unbroken(text: str) -> str:
     """A number in words, such as ``0.2 ± 0.1 (n = 3)``, in as few pieces as may stand on lines of their own."""
-    return text.replace(" ", NARROW).replace(f"{NARROW}(", " (") if NUMBER.fullmatch(text) else text
+    return text.replace(" ", NO_BREAK).replace(f"{NO_BREAK}(", " (") if NUMBER.fullmatch(text) else text
 
 
 class Table(Styler):
@@ -225,17 +235,13 @@ def table(rows: pd.DataFrame, name: str, digits: int = 3) -> Table:
 
     def said(value: object) -> str:
         if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-            return _unbroken(in_words(value))
+            return in_words(value)
         return signed(float(value), ".0f" if isinstance(value, numbers.Integral) else f".{digits}f")
 
-    styler.hide(axis="index").format(said, na_rep="–", escape="html").set_uuid(name)
+    styler.hide(axis="index").format(lambda value: _unbroken(said(value)), na_rep="–", escape="html").set_uuid(name)
     styler.format_index(in_words, escape="html", axis="columns").set_table_attributes(f'class="{AS_IT_IS}"')
-    texts = [rows.iloc[:, i].dropna().map(said) for i in range(rows.shape[1])]
-    places = [
-        i
-        for i, column in enumerate(texts)
-        if column.map(lambda text: bool(NUMBER.fullmatch(text.replace(NARROW, " ")))).all()
-    ]
+    texts = [map(said, rows.iloc[:, i].dropna()) for i in range(rows.shape[1])]
+    places = [i for i, column in enumerate(texts) if all(map(NUMBER.fullmatch, column))]
     right: list[CSSDict] = [{"selector": f".col{i}", "props": "text-align: right"} for i in places]
     styler.set_table_styles([{"selector": "th, td", "props": "padding: 0.2em 0.7em; text-align: left"}, *right])
     return styler

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modlib.plots import MARKERS, PALETTE
+from modlib.plots import MARKERS, PALETTE, drawn_in
 from modlib.tables.words import DATASETS
 
 WIDEST = 9.6  # inches of a figure, beyond which the letters are too small on a page
@@ -71,7 +71,7 @@ def absolute_and_relative(rows: pd.DataFrame, k: int) -> Figure:
 
 def _legend(axes: np.ndarray) -> None:
     """What is drawn in any of the panels, beside the last of them, where it hides no points."""
-    drawn = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    drawn = drawn_in(axes)
     axes[-1].legend(drawn.values(), drawn, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
 
 

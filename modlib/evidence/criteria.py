@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from modlib.evidence.digits import plain
+from modlib.evidence.digits import LEAST_P, plain
 from modlib.evidence.intervals import Interval, interval_of_difference, interval_of_mean, interval_of_share, power_of_t
 
 VERSION = "2.1"
@@ -28,7 +28,6 @@ ACCURACY = 0.01  # by which accuracies may differ
 FACTOR = 2.0  # by which the standard deviation of shuffles may differ
 SIZE = 1.5  # by which a Z may differ
 SMALL_EFFECT = 0.2  # Cohen's "small" d: less is no effect
-LEAST_P = 0.001  # smaller ones are told as such
 FEWEST = 3  # networks that decide what varies between networks
 POWER = 0.8  # with which an effect as large as the spread between networks must have been found
 ONE_SIDED_Z = 1.645  # of p = 0.05

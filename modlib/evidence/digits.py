@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 MINUS = "\N{MINUS SIGN}"
+LEAST_P = 0.001  # smaller p-values are told as such
 
 
 def signed(value: float, form: str) -> str:
@@ -32,7 +33,7 @@ def p_in_words(p: float) -> str:
     >>> p_in_words(0.0412), p_in_words(3e-20)
     ('0.041', 'below 0.001')
     """
-    return f"{p:.3f}" if p >= 0.001 else "below 0.001"
+    return f"{p:.3f}" if p >= LEAST_P else f"below {LEAST_P:g}"
 
 
 def plain(value: float, sign: bool = False) -> str:

@@ -75,7 +75,7 @@ def two_functions(seed: int, n: int, *, together: bool = False, crossing: float 
     shapes = list(pairwise((INPUTS, *HIDDEN, CLASSES)))
     kernels = [_blocks(rng, a, b, crossing) for a, b in shapes]
     inputs = _inputs(rng, n, together)
-    order = [rng.permutation(np.repeat([0, 1], width)) for width in HIDDEN]
+    order = mixed(rng, 2)
     return _known(in_order(kernels, order), inputs, order)
 
 
@@ -103,7 +103,7 @@ def shared_part(seed: int, n: int) -> KnownModules:
         else:
             kernel[2 * a :, 2 * b :] = _weights(rng, a, b)
         kernels.append(kernel)
-    order = [rng.permutation(np.repeat([0, 1, 2], width)) for width in HIDDEN]
+    order = mixed(rng, 3)
     return _known(in_order(kernels, order), _inputs(rng, n, together=False), order)
 
 
@@ -195,6 +195,11 @@ def _inputs(rng: np.random.Generator, n: int, together: bool) -> np.ndarray:
     return inputs.reshape(n, -1).astype(np.float32)
 
 
+def mixed(rng: np.random.Generator, parts: int) -> list[np.ndarray]:
+    """For every hidden layer, which part each unit belongs to, in random order; every part has ``HIDDEN`` units."""
+    return [rng.permutation(np.repeat(np.arange(parts), width)) for width in HIDDEN]
+
+
 def places(order: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Where hidden units, which come part by part, go, so that their labels are those of ``order``."""
     return [np.argsort(np.argsort(labels, kind="stable")) for labels in order]
@@ -202,8 +207,9 @@ def places(order: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def in_order(kernels: Sequence[np.ndarray], order: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The kernels with hidden units, which come part by part, at the places that their labels have in ``order``."""
-    rows = [np.arange(len(kernels[0])), *places(order)]
-    columns = [*places(order), np.arange(kernels[-1].shape[1])]
+    hidden = places(order)
+    rows = [np.arange(len(kernels[0])), *hidden]
+    columns = [*hidden, np.arange(kernels[-1].shape[1])]
     return [kernel[row][:, column] for kernel, row, column in zip(kernels, rows, columns, strict=True)]
 
 

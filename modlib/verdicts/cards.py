@@ -190,14 +190,12 @@ def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path
             source = "paper († sd released by its authors)" if of_authors else "paper"
             measured = verdict.verdict is not Grade.NOT_TESTED
             what = claim.what.replace(" (JPEG copy)", "")  # the paper's; the line of ours says that it is a copy
-            lines.append({"networks": what, "source": source if measured else f"{source}; not measured here"})
-            if measured:
-                lines.append({"networks": "", "source": f"here, n = {verdict.n}"})
+            theirs = {"networks": what, "source": source if measured else f"{source}; not measured here"}
+            ours = {"networks": "", "source": f"here, n = {verdict.n}"}
             for detail in verdict.details:
                 label = findings()[detail.metric].label
-                theirs = detail.theirs.replace(RELEASED_SD, "†")
-                for line, value in zip(lines[-1 - measured :], (theirs, detail.ours), strict=False):
-                    line[label] = value
+                theirs[label], ours[label] = detail.theirs.replace(RELEASED_SD, "†"), detail.ours
+            lines += [theirs, ours] if measured else [theirs]
     return pd.DataFrame(lines)
 
 

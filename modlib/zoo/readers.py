@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from modlib.checks import seed_number, whole
 from modlib.data.images import load_images
 from modlib.networks.architectures import perceptron
-from modlib.networks.known import HIDDEN, KnownModules, in_order, places
+from modlib.networks.known import HIDDEN, KnownModules, in_order, mixed, places
 from modlib.networks.network import from_arrays
 from modlib.training.steps import Steps, train_steps
 
@@ -65,7 +65,7 @@ def two_readers(seed: int, n: int) -> KnownModules:
 
     train_steps(module, draw, SETTINGS, rng)
     inputs, _ = _shown(images.x_test, images.y_test, rng, n)
-    order = [rng.permutation(np.repeat([0, 1], width)) for width in HIDDEN]
+    order = mixed(rng, 2)
     linear = ([layer for layer in part if isinstance(layer, nn.Linear)] for part in (module.first, module.second))
     layers = list(zip(*linear, strict=True))
     kernels = [block_diag(*(layer.weight.detach().numpy().T for layer in pair)) for pair in layers]

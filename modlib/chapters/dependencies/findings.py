@@ -168,8 +168,8 @@ FINDINGS = {
 
 def found(rows: pd.DataFrame) -> Sentences:
     """How many important sub-clusters need another one, whether they are of its cluster, and in which direction."""
-    pairs = relevant_pairs(rows)
-    return _told_given(pairs, dependent_pairs(rows)), _told_cluster(dependent_pairs(rows)), _told_order(pairs)
+    pairs, either = relevant_pairs(rows), dependent_pairs(rows)
+    return _told_given(pairs, either), _told_cluster(either), _told_order(pairs)
 
 
 def _told_given(pairs: pd.DataFrame, either: pd.DataFrame) -> str | None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from modlib.chapters.imagenet.experiment import IN_WORDS, NAMES
 from modlib.graphs.neurons import NeuronGraph
-from modlib.plots import MARKERS, PALETTE
+from modlib.plots import MARKERS, PALETTE, drawn_in
 
 
 def ncut_and_z(rows: pd.DataFrame, printed: pd.DataFrame) -> Figure:
@@ -30,7 +30,7 @@ def ncut_and_z(rows: pd.DataFrame, printed: pd.DataFrame) -> Figure:
         ax.set_xlabel("n-cut", fontsize="small")
     for ax in axes.flat[len(names) :]:
         ax.remove()
-    labels = {text: handle for ax in figure.axes for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+    labels = drawn_in(figure.axes)
     figure.legend(labels.values(), labels, loc="outside lower center", ncols=2, fontsize="small")
     return figure
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from modlib.chapters.systematic_generalisation.experiment import CONTROL, HALF, MASK, SYSTEMATIC
 from modlib.chapters.systematic_generalisation.findings import OUTPUT, accuracies, difference, removed_by_token
-from modlib.plots import PALETTE
+from modlib.plots import PALETTE, drawn_in
 
 NETWORKS = {"lstm": "LSTM", "transformer": "Transformer"}
 SPLITS = {"turn_left": "turn left", "jump": "jump", "length": "length"}
@@ -60,7 +60,7 @@ def accuracy_by_split(rows: pd.DataFrame) -> Figure:
         ax.set_title(NETWORKS[network], fontsize="small")
     axes[0, 0].set_ylim(0, 1.02)
     axes[0, 0].set_ylabel("test accuracy", fontsize="small")
-    bars = {label: bar for ax in axes.flat for bar, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    bars = drawn_in(axes.flat)
     bars = {label: bars[label] for label in LEARNED if label in bars}
     figure.legend(bars.values(), bars, loc="outside lower center", ncols=2, fontsize="small")
     return figure

@@ -11,7 +11,7 @@ import pandas as pd
 
 from modlib.chapters.systematic_generalisation.experiment import CONTROL, DIRECT, HALF, MASK, SYSTEMATIC
 from modlib.data.scan import ACTIONS
-from modlib.evidence.criteria import Sample
+from modlib.evidence.criteria import FEWEST, Sample
 from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, share_of, span, told
 
@@ -19,7 +19,6 @@ NETWORK = ["network", "seed"]
 FIRST_INPUT, OUTPUT = "encoder.weight_ih_l0", "output.weight"
 NARROW, WIDE = "lstm", "lstm 200"
 CLEAR = 0.1  # of accuracy: less is no gap to speak of
-ENOUGH = 3  # networks, from which verdicts are decided
 
 
 def totals(rows: pd.DataFrame) -> pd.DataFrame:
@@ -150,7 +149,7 @@ def _told_gap(by_split: dict[str, pd.DataFrame]) -> str | None:
         return None
     answer = "No" if half.mean() - own.mean() > CLEAR else "Yes"
     networks = len({network for split, part in by_split.items() for network in part[split].dropna().index})
-    if networks < ENOUGH:
+    if networks < FEWEST:
         answer += ", as far as one network can tell" if networks == 1 else ", as far as two networks can tell"
     return (
         f"{answer}: of the commands that a split holds out, a mask learned on the others answers {span(own, '.0%')} "
