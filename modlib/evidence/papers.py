@@ -57,12 +57,10 @@ class Printed:
     Attributes:
         text: as printed; of several runs, their mean and standard deviation.
         sample: as numbers, None if the source has lost them.
-        note: remark of the transcription; says why there is no number.
     """
 
     text: str
     sample: Sample | None
-    note: str = ""
 
 
 @functools.lru_cache(maxsize=4)
@@ -222,7 +220,7 @@ def _differences(metric: Metric, by_metric: Mapping[str, pd.DataFrame]) -> pd.Se
 def _printed_difference(metric: Metric, differences: pd.Series, first: pd.DataFrame) -> Printed:
     """What follows from two printed numbers."""
     if differences.empty:
-        return Printed("–", None, f"a number that it follows from is lost: {first['note'].iloc[0]}")
+        return Printed("–", None)  # a number that it follows from is lost
     if len(differences) > 1:
         sample = over_networks(differences)
         return Printed(metric.text(sample), sample)
@@ -249,11 +247,11 @@ def _printed(name: str, metric: Metric, by_metric: Mapping[str, pd.DataFrame]) -
         return Printed(metric.text(sample), sample)
     row = found.iloc[0]
     if not row["value"]:
-        return Printed("–", None, row["note"])
+        return Printed("–", None)
     value = NUMERALS[row["value"]] if row["value"] in NUMERALS else float(row["value"])
     sd = float(row["sd"] or "nan")
     text = (f"{row['value']} ± {row['sd']}" if row["sd"] else row["value"]) + row.get("said", "")
     if metric.of_shuffles:
         # Its n counts shuffles; their networks are those of the n-cut beside them.
-        return Printed(text, Sample(value, int(by_metric["ncut"].iloc[0]["n"]), shuffle_sd=sd), row["note"])
-    return Printed(text, Sample(value, int(row["n"] or 0), sd), row["note"])
+        return Printed(text, Sample(value, int(by_metric["ncut"].iloc[0]["n"]), shuffle_sd=sd))
+    return Printed(text, Sample(value, int(row["n"] or 0), sd))
