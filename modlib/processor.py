@@ -70,11 +70,31 @@ def kernels() -> dict[str, Any]:
 
     Returns:
         ``instructions``, the sets that it has; ``blas``, see ``blas_kernels``; ``l1``, the size of its first cache, to
-        which TensorFlow cuts the parts of a matrix product; and ``choices``, the variables that choose among kernels.
+        which TensorFlow cuts the parts of a matrix product; ``choices``, the variables that choose among kernels; and
+        ``gpu``, its name, where there is one.
     """
     limit_xla()
     choices = {name: os.environ[name] for name in CHOICES if name in os.environ}
-    return {"instructions": instructions(), "blas": blas_kernels(), "l1": first_cache(), "choices": choices}
+    found = {"instructions": instructions(), "blas": blas_kernels(), "l1": first_cache(), "choices": choices}
+    return found | ({"gpu": gpu_name()} if gpu_name() else {})
+
+
+def device() -> str:
+    """Where networks are trained that a GPU makes much faster: ``cuda`` if PyTorch can use one, else ``cpu``.
+
+    To hide a GPU, set ``CUDA_VISIBLE_DEVICES`` to nothing. Chapters: ``convolutional-networks``, ``weight-masks``,
+    ``systematic-generalisation``, ``class-removal``.
+    """
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def gpu_name() -> str:
+    """Name of the GPU, as PyTorch gives it; empty where there is none."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
 
 
 def cpu_name() -> str:

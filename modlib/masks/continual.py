@@ -20,7 +20,7 @@ from modlib.errors import InputError
 from modlib.masks.learning import KEPT_POINTS, LearnedMask, MaskSettings, at_inference, loss_of_samples
 from modlib.masks.mask import Mask, fingerprint, sharing
 from modlib.masks.sampling import Sampler, laid_out
-from modlib.networks.modules import outputs_of, with_gradients
+from modlib.networks.modules import device_of, outputs_of, with_gradients
 from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn
 
 Kept = Mapping[str, np.ndarray]
@@ -167,7 +167,7 @@ def learn_with_weights(
     loss_of_all = loss_of_samples(module, {}, loss)
     with at_inference(module):
         for step in range(1, settings.steps + 1):
-            inputs, targets = drawn(draw, rng, settings.batch_size)
+            inputs, targets = drawn(draw, rng, settings.batch_size, device_of(module))
             if step == 1:
                 with torch.no_grad():
                     outputs = outputs_of(module, inputs)

@@ -22,7 +22,7 @@ from modlib.checks import choice, function, generator, instance, items, real, se
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
-from modlib.networks.modules import outputs_of, with_gradients
+from modlib.networks.modules import device_of, outputs_of, with_gradients
 from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn, loss_of
@@ -118,8 +118,8 @@ def learn_mask(
     normalisation by its running statistics.
 
     Args:
-        model: the network, any torch module, which is left as it was, see ``at_inference``; or a Keras model or
-            ``Network``, of which the torch form is taken.
+        model: the network, any torch module on any device, which is left as it was, see ``at_inference``; or a Keras
+            model or ``Network``, of which the torch form is taken.
         draw: returns ``n`` examples of the task, inputs (n, ...) and targets (n, ...), for a generator and ``n``.
             See ``draw_from``. Numbers are converted to the precision of the network.
         settings: how.
@@ -189,7 +189,7 @@ def learn_mask(
     loss_of_all = loss_of_samples(module, parameters, loss)
     with at_inference(module), torch.enable_grad():
         for step in range(1, settings.steps + 1):
-            inputs, targets = drawn(draw, rng, settings.batch_size)
+            inputs, targets = drawn(draw, rng, settings.batch_size, device_of(module))
             if inputs.is_floating_point():
                 inputs = inputs.to(weights[0].dtype)
             if step == 1:
@@ -302,18 +302,20 @@ def at_inference(module: nn.Module) -> Iterator[None]:
     """A network in evaluation mode for the time of the block, and afterwards as it was.
 
     Modes, buffers, and whatever a forward pass writes into attributes of a module are put back: under ``vmap`` these
-    would be tensors that nothing else can read. PyTorch's attention takes its ordinary path meanwhile; the fast one
-    for inference has no gradient.
+    would be tensors that nothing else can read. PyTorch's attention takes its ordinary path meanwhile, and so do
+    recurrent layers on a GPU; the fast ones for inference have no gradient.
     """
     parts = [(part, {**part.__dict__, "_buffers": dict(part._buffers)}) for part in module.modules()]
     values = [(buffer, buffer.clone()) for buffer in module.buffers()]
-    fast = torch.backends.mha.get_fastpath_enabled()
+    fast, cudnn = torch.backends.mha.get_fastpath_enabled(), torch.backends.cudnn.enabled
     torch.backends.mha.set_fastpath_enabled(False)
+    torch.backends.cudnn.enabled = cudnn and not any(isinstance(part, nn.RNNBase) for part in module.modules())
     module.eval()
     try:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+        torch.backends.cudnn.enabled = cudnn
         for part, attributes in parts:
             part.__dict__.clear()
             part.__dict__.update(attributes)

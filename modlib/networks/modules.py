@@ -177,6 +177,11 @@ def _rename(held: dict[str, Any]) -> None:
         held.update(found)
 
 
+def device_of(module: nn.Module) -> torch.device:
+    """Where the parameters of a module are, by the first of them; the processor if it has none."""
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+
+
 def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
     """What a module returns for inputs.
 

@@ -174,13 +174,15 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
     """
     import torch
 
+    from modlib.networks.modules import device_of
+
     module = instance(module, torch.nn.Module, "module", "pass a torch module, or network.module")
     dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
     inputs = array(inputs, "inputs", dtype=np.float32 if dtype == torch.float32 else None)
     try:
         with torch.no_grad():
             batches = torch.as_tensor(inputs).to(dtype).split(AT_ONCE)
-            return torch.cat([module(batch).argmax(-1) for batch in batches]).numpy()
+            return torch.cat([module(batch.to(device_of(module))).argmax(-1) for batch in batches]).cpu().numpy()
     except (RuntimeError, IndexError) as error:
         raise InputError(
             f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module "

@@ -22,8 +22,8 @@ from modlib.errors import InputError
 from modlib.networks.modules import outputs_of
 from modlib.networks.network import as_network
 from modlib.reprs import BriefRepr
-from modlib.training.pruning import cubic_sparsity, magnitude_mask
-from modlib.training.steps import Loss, check_loss, check_targets, loss_of
+from modlib.training.pruning import cubic_sparsity, number_kept
+from modlib.training.steps import Loss, check_finite, check_loss, check_targets, loss_of
 
 if TYPE_CHECKING:
     from modlib.networks.network import Network
@@ -95,7 +95,8 @@ def train_and_prune(
 
     Before every tenth step the smallest weights of each layer are chosen anew, as many as ``cubic_sparsity`` says, and
     before every step the chosen ones are set to zero; a weight once at zero may come back. Dropout draws from torch's
-    global generator, which is seeded for the time of the training and then put back.
+    global generator, which is seeded for the time of the training and then put back. On a GPU convolutions are rounded
+    to TF32 and computed by whichever kernel is the fastest, so the last digits of two trainings of one seed differ.
 
     Args:
         module: what to train, on the device of the examples.
@@ -111,7 +112,7 @@ def train_and_prune(
         The network right before pruning, and at the end.
 
     Raises:
-        InputError: if a loss is not finite, or there are not as many targets as examples.
+        InputError: if the loss of an epoch is not finite, or there are not as many targets as examples.
 
     Source: clusterability 3, A.2. Chapter: ``convolutional-networks``.
 
@@ -125,7 +126,8 @@ def train_and_prune(
         raise InputError(f"{len(x)} examples and {len(y)} targets arrived; expected as many of both, and some")
     losses: list[float] = []
     stages = []
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+    fastest = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True)
+    with fastest, torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
         torch.manual_seed(int(rng.integers(2**63)))
         for stage, epochs in (("unpruned", recipe.epochs), ("pruned", recipe.pruning_epochs)):
             one = _Epochs(module, recipe, loss, augment, epochs * math.ceil(len(x) / recipe.batch_size))
@@ -153,41 +155,52 @@ class _Epochs:
 
     def epoch(self, x: Tensor, y: Tensor, rng: np.random.Generator, pruned: bool) -> float:
         """The mean loss over the examples."""
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float64, device=x.device)  # which a GPU need not tell after every step
         for batch in torch.as_tensor(rng.permutation(len(x)), device=x.device).split(self.recipe.batch_size):
             self.done += 1
             if pruned:
                 self._prune()
             inputs = self.augment(x[batch], rng) if self.augment else x[batch]
-            total += self._step(inputs, y[batch]) * len(batch)
+            total += self._step(inputs, y[batch], y).double() * len(batch)
         if pruned:
             self._mask()
-        return total / len(x)
+        return check_finite(float(total) / len(x), self.done)
 
     def _prune(self) -> None:
         # the wrapper counts steps from 1 and chooses before the forward pass
         if self.done % EVERY == 0:
             sparsity = cubic_sparsity(self.done, self.steps, self.recipe.initial_sparsity, self.recipe.final_sparsity)
             for weight, mask in zip(self.weights, self.masks, strict=True):
-                mask.copy_(torch.from_numpy(magnitude_mask(weight.detach().cpu().numpy(), sparsity)))
+                mask.copy_(_largest(weight.detach(), sparsity))
         self._mask()
 
     def _mask(self) -> None:
         with torch.no_grad():
             torch._foreach_mul_(self.weights, self.masks)
 
-    def _step(self, inputs: Tensor, targets: Tensor) -> float:
+    def _step(self, inputs: Tensor, targets: Tensor, all_targets: Tensor) -> Tensor:
         outputs = outputs_of(self.module, inputs)
-        check_targets(outputs, targets, self.loss)
+        if self.done == 1:  # looking at numbers of a GPU waits for it, so all targets are looked at once
+            check_targets(outputs, targets, self.loss)
+            if isinstance(outputs, Tensor) and len(outputs) == len(targets):
+                check_targets(outputs[:1].expand(len(all_targets), *outputs.shape[1:]), all_targets, self.loss)
         value = loss_of(self.loss, outputs, targets)
         if self.recipe.l1:
             value = value + self.recipe.l1 * torch.stack([weight.abs().sum() for weight in self.weights]).sum()
         if self.recipe.l2:
             value = value + self.recipe.l2 * torch.stack([weight.square().sum() for weight in self.weights]).sum()
-        number = check_loss(value, self.done)
+        if self.done == 1:
+            check_loss(value, self.done)
         self.adam.zero_grad()
         value.backward()
         # Keras adds epsilon before it corrects the second moment for its start
         self.adam.param_groups[0]["eps"] = EPSILON / math.sqrt(1 - BETA_2**self.done)
         self.adam.step()
-        return number
+        return value.detach()
+
+
+def _largest(weight: Tensor, sparsity: float) -> Tensor:
+    """Which weights ``magnitude_mask`` keeps, found where they are."""
+    magnitudes = weight.abs()
+    removed = weight.numel() - number_kept(weight.numel(), sparsity)
+    return magnitudes >= magnitudes.flatten().kthvalue(removed + 1).values

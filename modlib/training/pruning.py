@@ -26,9 +26,14 @@ def magnitude_mask(weights: np.ndarray, sparsity: float) -> np.ndarray:
     """
     weights, sparsity = array(weights, "weights"), real(sparsity, "sparsity", least=0, below=1)
     magnitudes = np.abs(weights).ravel()
-    keep = max(1, int(np.round(np.float32(magnitudes.size) * np.float32(1 - np.float32(sparsity)))))
+    keep = number_kept(magnitudes.size, sparsity)
     threshold = np.partition(magnitudes, magnitudes.size - keep)[magnitudes.size - keep]
     return (np.abs(weights) >= threshold).astype(weights.dtype)
+
+
+def number_kept(n: int, sparsity: float) -> int:
+    """How many of n weights are kept: max(1, round(n (1 - sparsity))), in single precision."""
+    return max(1, int(np.round(np.float32(n) * np.float32(1 - np.float32(sparsity)))))
 
 
 def cubic_sparsity(step: int, steps: int, initial: float, final: float) -> float:

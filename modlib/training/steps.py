@@ -19,15 +19,15 @@ from torch.nn.functional import cross_entropy, huber_loss, l1_loss, mse_loss, sm
 from modlib.checks import arrived, function, real, whole
 from modlib.errors import DataError, InputError, ModlibError
 from modlib.files import load_cached, save_cached
-from modlib.networks.modules import outputs_of, with_gradients
+from modlib.networks.modules import device_of, outputs_of, with_gradients
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
 Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
 UNKNOWN = -100  # a class that cross-entropy passes over
 
 
-def drawn(draw: Draw, rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
-    """Examples of a task.
+def drawn(draw: Draw, rng: np.random.Generator, n: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Examples of a task, on the device of the network that sees them.
 
     Raises:
         InputError: if what is drawn is no tensor of inputs and one of targets, of as many examples as were asked for.
@@ -40,7 +40,7 @@ def drawn(draw: Draw, rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]
             f"draw returned {told} for {n} examples; expected inputs ({n}, ...) and targets ({n}, ...), two tensors: "
             "make it by draw_from"
         )
-    return pair[0], pair[1]
+    return pair[0].to(device), pair[1].to(device)
 
 
 def check_targets(outputs: object, targets: Tensor, loss: Loss) -> None:
@@ -113,7 +113,15 @@ def check_loss(loss: Tensor, step: int) -> float:
             f"loss returned {_about(loss)}{without} at step {step}; expected "
             "one number, the mean over examples, that PyTorch can differentiate"
         )
-    value = loss.item()
+    return check_finite(loss.item(), step)
+
+
+def check_finite(value: float, step: int) -> float:
+    """A loss, if it is finite.
+
+    Raises:
+        InputError: naming the step, if it is not.
+    """
     if not math.isfinite(value):
         raise InputError(
             f"the loss is {value} at step {step}; expected a finite number: look for inputs, targets or weights that "
@@ -187,7 +195,7 @@ def train_steps(
     Dropout draws from torch's global generator, which is seeded for the time of the training and then put back.
 
     Args:
-        module: what to train. It is left in evaluation mode.
+        module: what to train, on any device. It is left in evaluation mode.
         draw: examples of the task, see ``modlib.masks.learning.learn_mask``.
         settings: how.
         rng: decides batches and dropout.
@@ -213,10 +221,11 @@ def train_steps(
     if on_step is not None:
         function(on_step, "on_step", "of the number of a step and its loss")
     module.train()
-    with torch.random.fork_rng(devices=[]):
+    device = device_of(module)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(int(rng.integers(2**63)))
         for step in range(1, settings.steps + 1):
-            inputs, targets = drawn(draw, rng, settings.batch_size)
+            inputs, targets = drawn(draw, rng, settings.batch_size, device)
             outputs = outputs_of(module, inputs)
             check_targets(outputs, targets, loss)
             value = loss_of(loss, outputs, targets)
@@ -261,7 +270,7 @@ def trained_once(
     stored = load_cached(path, settings)
     if stored is None:
         train(module)
-        save_cached(path, {name: tensor.numpy() for name, tensor in module.state_dict().items()}, settings)
+        save_cached(path, {name: tensor.cpu().numpy() for name, tensor in module.state_dict().items()}, settings)
         return module.eval()
     try:
         module.load_state_dict({name: torch.as_tensor(array) for name, array in stored.items()})

@@ -33,7 +33,6 @@ from .permuted_images import (
 from .pruned import (
     PENALTIES as PENALTIES,
     Scored as Scored,
-    has_gpu as has_gpu,
     pruned_regression as pruned_regression,
     pruned_small_cnn as pruned_small_cnn,
     pruned_vgg as pruned_vgg,

@@ -17,6 +17,8 @@ from torch.nn.functional import cross_entropy
 from modlib.data.arithmetic import OPERATIONS, PAIRS, TASKS, add_or_multiply, double_addition
 from modlib.errors import InputError
 from modlib.networks.architectures import perceptron, repeated_lstm
+from modlib.networks.modules import device_of
+from modlib.processor import device
 from modlib.training.steps import Draw, Loss, draw_from
 
 SHOWN = 3  # how often an LSTM is shown its input, per operation
@@ -51,7 +53,7 @@ class Task:
     """What a network is trained on.
 
     Attributes:
-        network: an untrained network, for a generator.
+        network: an untrained network, for a generator; on a GPU if there is one.
         draw: examples of both functions.
         loss: their loss.
         functions: both of them.
@@ -88,8 +90,8 @@ def make_task(task: str, network: str) -> Task:
 
     def make(inputs: int, outputs: int, shown: int) -> Callable[[np.random.Generator], nn.Module]:
         if kind == "fnn":
-            return lambda rng: perceptron((inputs, *widths, outputs), rng)
-        return lambda rng: repeated_lstm(inputs, widths[0], outputs, shown, rng)
+            return lambda rng: perceptron((inputs, *widths, outputs), rng).to(device())
+        return lambda rng: repeated_lstm(inputs, widths[0], outputs, shown, rng).to(device())
 
     if task == TASKS[0]:
         return _addition_and_multiplication(make(42, 20, SHOWN))
@@ -107,7 +109,7 @@ def _addition_and_multiplication(network: Callable[[np.random.Generator], nn.Mod
     both = [torch.cat(parts) for parts in zip(*each, strict=True)]
 
     def test(module: nn.Module) -> Tested:
-        answers = [_digits(module(inputs)) for inputs, _ in each]
+        answers = [_digits(_outputs(module, inputs)) for inputs, _ in each]
         results = [targets for _, targets in each]  # of the same pairs of numbers, in the same order
         shares = []
         for asked, answer in enumerate(answers):
@@ -150,7 +152,7 @@ def _double_addition(network: Callable[[np.random.Generator], nn.Module], apart:
     tested = draw_of(PAIRS, apart)(np.random.default_rng(0), TESTED)
 
     def test(module: nn.Module) -> Tested:
-        outputs, targets = module(tested[0]), tested[1].chunk(len(PAIRS), dim=1)
+        outputs, targets = _outputs(module, tested[0]), tested[1].chunk(len(PAIRS), dim=1)
         right = [(_digits(answers(outputs, pair)) == targets[pair]).all(1) for pair in PAIRS]
         return Tested(tuple(float(part.double().mean()) for part in right))  # type: ignore[arg-type]
 
@@ -159,6 +161,12 @@ def _double_addition(network: Callable[[np.random.Generator], nn.Module], apart:
         Function(f"pair {pair + 1}", draw_of([pair], apart and recurrent), loss_of([pair])) for pair in PAIRS
     )
     return Task(network, draw_of(PAIRS, apart), loss_of(PAIRS), functions, torch.no_grad()(test))  # type: ignore[arg-type]
+
+
+def _outputs(module: nn.Module, inputs: Tensor) -> Tensor:
+    """What a network says to all inputs, wherever it is."""
+    outputs: Tensor = module(inputs.to(device_of(module)))
+    return outputs.cpu()
 
 
 def _digits(outputs: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch import nn
 
 from modlib.data.images import load_colour_images
 from modlib.networks.architectures import simple_cnn
+from modlib.processor import device
 from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Steps, draw_from, train_steps, trained_once
 
@@ -58,7 +59,7 @@ def split_images(dataset: str, seed: int) -> Split:
 
 
 def trained_cnn(data: Split, dropout: bool, settings: Steps, seed: int, path: Path) -> nn.Module:
-    """A trained CNN, from a file if it is there; else it is trained and written.
+    """A trained CNN, from a file if it is there; else it is trained and written. On a GPU if there is one.
 
     Args:
         data: images.
@@ -75,7 +76,7 @@ def trained_cnn(data: Split, dropout: bool, settings: Steps, seed: int, path: Pa
     rng = np.random.default_rng([seed, 1, int(dropout)])
     about = {"data": data.checksum, "dropout": dropout, "settings": asdict(settings), "seed": seed}
     return trained_once(
-        simple_cnn(np.random.default_rng([seed, 0]), dropout),
+        simple_cnn(np.random.default_rng([seed, 0]), dropout).to(device()),
         lambda module: train_steps(module, draw_classes(data, range(CLASSES)), settings, rng),
         path,
         about,

@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import affine_grid, cross_entropy, grid_sample, mse_loss
+from torch.nn.functional import affine_grid, grid_sample, mse_loss
 
 from modlib.data.images import Images, load_colour_images
 from modlib.data.polynomials import INPUTS, polynomial_values
 from modlib.errors import DataError, InputError
 from modlib.files import cache_file, load_cached, save_cached
 from modlib.networks.architectures import glorot_perceptron, small_cnn, vgg16
+from modlib.networks.modules import device_of
 from modlib.networks.network import Network, as_network
+from modlib.processor import device
 from modlib.reprs import BriefRepr
-from modlib.training.epochs import PrunedRecipe, Stage, train_and_prune
+from modlib.training.epochs import Augment, PrunedRecipe, Stage, train_and_prune
 from modlib.training.initialisation import Clusterable, clusterable_kernels, draw_tags
 from modlib.zoo.cnns import cnn_images
 
@@ -62,6 +64,8 @@ def pruned_small_cnn(
 ) -> list[Scored]:
     """The small CNN of a condition and seed right before pruning and at the end, from the cache if it is there.
 
+    It is trained on a GPU if there is one.
+
     Args:
         dataset: see ``modlib.zoo.cnns.cnn_images``; that of a stack has two channels.
         dropout: whether it is trained with dropout.
@@ -82,17 +86,8 @@ def pruned_small_cnn(
     module = small_cnn(start, channels, int(images.y_train.max()) + 1, side, dropout)
     key = {"data": images.checksum, "recipe": asdict(recipe), "dropout": dropout, "seed": seed}
     key |= _started(module, penalty, seed)
-    module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    (x_train, x_test), (y_train, y_test) = _tensors(images.x_train, images.x_test), _labels(images)
-
-    def train() -> tuple[Stage, Stage]:
-        return train_and_prune(module, x_train, y_train, recipe, np.random.default_rng([seed, 1]))
-
-    def score(stage: Stage) -> dict[str, float]:
-        return _accuracies(stage.network.module, {"train": (x_train, y_train), "test": (x_test, y_test)})
-
     name = f"pruned-cnn-{dataset}-{'dropout' if dropout else 'plain'}-{penalty}-{seed}"
-    return _once(name, key, module, train, score)
+    return _classifier(name, key, module, images, recipe, seed)
 
 
 def pruned_regression(
@@ -153,28 +148,11 @@ def pruned_vgg(dropout: bool, penalty: str, seed: int, recipe: PrunedRecipe = VG
     """
     recipe = _with_penalty(recipe, penalty, STRENGTH_VGG_L2 if penalty == "l2" else STRENGTH)
     images = load_colour_images("cifar10")
-    device = "cuda" if has_gpu() else "cpu"
     module = vgg16(np.random.default_rng([seed, 0]), dropout=dropout)
     key = {"data": images.checksum, "recipe": asdict(recipe), "dropout": dropout, "seed": seed}
     key |= _started(module, penalty, seed)
-    module = module.to(device)
-    x_train, x_test = (x.to(device) for x in _tensors(images.x_train, images.x_test))
-    y_train, y_test = (y.to(device) for y in _labels(images))
-
-    def train() -> tuple[Stage, Stage]:
-        rng = np.random.default_rng([seed, 1])
-        return train_and_prune(module, x_train, y_train, recipe, rng, cross_entropy, turned)
-
-    def score(stage: Stage) -> dict[str, float]:
-        return _accuracies(stage.network.module, {"train": (x_train, y_train), "test": (x_test, y_test)})
-
     name = f"pruned-vgg-{'dropout' if dropout else 'plain'}-{penalty}-{seed}"
-    return _once(name, key, module, train, score)
-
-
-def has_gpu() -> bool:
-    """Whether ``pruned_vgg`` takes hours, or days."""
-    return torch.cuda.is_available()
+    return _classifier(name, key, module, images, recipe, seed, turned)
 
 
 def turned(images: Tensor, rng: np.random.Generator) -> Tensor:
@@ -253,6 +231,29 @@ def _with_penalty(recipe: PrunedRecipe, penalty: str, strength: float) -> Pruned
     return recipe
 
 
+def _classifier(
+    name: str,
+    key: Mapping[str, Any],
+    module: nn.Module,
+    images: Images,
+    recipe: PrunedRecipe,
+    seed: int,
+    augment: Augment | None = None,
+) -> list[Scored]:
+    """Both stages of a network with convolutions that says which class an image has."""
+    (x_train, x_test), (y_train, y_test) = _tensors(images.x_train, images.x_test), _labels(images)
+    module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def train() -> tuple[Stage, Stage]:
+        place, rng = device(), np.random.default_rng([seed, 1])
+        return train_and_prune(module.to(place), x_train.to(place), y_train.to(place), recipe, rng, augment=augment)
+
+    def score(stage: Stage) -> dict[str, float]:
+        return _accuracies(stage.network.module, {"train": (x_train, y_train), "test": (x_test, y_test)})
+
+    return _once(name, key, module, train, score)
+
+
 def _once(
     name: str,
     settings: Mapping[str, Any],
@@ -269,10 +270,10 @@ def _once(
         found = []
         for stage in train():
             scores = score(stage)
+            stage.network.module.cpu()  # where it was trained matters no more
             found.append(Scored(stage.stage, stage.network, scores))
             arrays |= {
-                f"{stage.stage}/{name}": tensor.cpu().numpy()
-                for name, tensor in stage.network.module.state_dict().items()
+                f"{stage.stage}/{name}": tensor.numpy() for name, tensor in stage.network.module.state_dict().items()
             }
             arrays[f"{stage.stage} scores"] = np.array(json.dumps(scores))
             arrays[f"{stage.stage} losses"] = np.array(stage.losses)
@@ -297,7 +298,7 @@ def _accuracies(module: nn.Module, splits: Mapping[str, tuple[Tensor, Tensor]]) 
     found = {}
     with torch.no_grad():
         for split, (x, y) in splits.items():
-            said = torch.cat([module(part).argmax(1) for part in x.split(PART)])
+            said = torch.cat([module(part.to(device_of(module))).argmax(1) for part in x.split(PART)]).cpu()
             found[f"{split}_accuracy"] = float((said == y).double().mean())
     return found
 

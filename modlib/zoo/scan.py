@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from modlib.data.scan import ACTIONS, WORDS, Scan, interpret
 from modlib.errors import InputError
+from modlib.networks.modules import device_of
 from modlib.networks.sequences import (
     OWN,
     PAD,
@@ -23,6 +24,7 @@ from modlib.networks.sequences import (
     lstm_encoder_decoder,
     transformer_encoder_decoder,
 )
+from modlib.processor import device
 from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, Steps, train_steps, trained_once
 
@@ -136,14 +138,15 @@ def exactly_right(module: nn.Module, known: Tokens) -> float:
     with torch.no_grad():
         for part in order.split(TOGETHER):
             answers = known.answers[part]
-            said = module(torch.cat([known.commands[part], answers], 1)).argmax(-1)
+            shown = torch.cat([known.commands[part], answers], 1)
+            said = module(shown.to(device_of(module))).argmax(-1).cpu()
             answers = answers[:, : said.shape[1]]
             right += int(((said == answers) | (answers == PAD)).all(1).sum())
     return right / len(order)
 
 
 def trained_on_scan(network: str, data: Scan, settings: Steps, seed: int, path: Path) -> nn.Module:
-    """A trained network, from a file if it is there; else it is trained and written.
+    """A trained network, from a file if it is there; else it is trained and written. On a GPU if there is one.
 
     Args:
         network: one of ``NETWORKS``.
@@ -161,7 +164,7 @@ def trained_on_scan(network: str, data: Scan, settings: Steps, seed: int, path: 
     rng = np.random.default_rng([seed, 1])
     about = {"network": network, "data": data.checksum, "settings": asdict(settings), "seed": seed}
     return trained_once(
-        untrained_seq2seq(network, np.random.default_rng([seed, 0])),
+        untrained_seq2seq(network, np.random.default_rng([seed, 0])).to(device()),
         lambda module: train_steps(module, draw, settings, rng, token_loss),
         path,
         about,

@@ -97,9 +97,7 @@ def test_a_trained_network_has_rows_before_and_after_pruning(tmp_path, monkeypat
 
 
 def test_vgg_is_not_trained_without_a_gpu(monkeypatch) -> None:
-    from modlib.zoo import pruned
-
-    monkeypatch.setattr(pruned, "has_gpu", lambda: False)
+    monkeypatch.setattr(experiment, "device", lambda: "cpu")
     (cell, *_) = [cell for cell in cells("paper") if cell["dataset"] == "cifar10"]
     with pytest.raises(InputError, match="-p network=small"):
         measure(cell)
@@ -110,7 +108,7 @@ def test_vgg_has_rows_with_batch_normalisation_folded_in_and_left_out(monkeypatc
 
     network = as_network(small_cnn(np.random.default_rng(0)))
     scored = pruned.Scored("pruned", network, {"train_accuracy": 1.0, "test_accuracy": 0.9})
-    monkeypatch.setattr(pruned, "has_gpu", lambda: True)
+    monkeypatch.setattr(experiment, "device", lambda: "cuda")
     monkeypatch.setattr(pruned, "pruned_vgg", lambda *_: [replace(scored, stage="unpruned"), scored])
     monkeypatch.setattr(experiment, "TESTS", {"paper": experiment.Tests((2,), 2)})
     (cell, *_) = [cell for cell in cells("paper") if cell["dataset"] == "cifar10"]

@@ -10,8 +10,9 @@ from torch import nn
 from modlib.data.images import Images, load_images
 from modlib.errors import InputError
 from modlib.networks.architectures import glorot_perceptron
+from modlib.training import epochs
 from modlib.training.epochs import PrunedRecipe, Stage, train_and_prune
-from modlib.training.pruning import cubic_sparsity
+from modlib.training.pruning import cubic_sparsity, magnitude_mask
 
 SIZES = (64, 16, 12, 10)
 RECIPE = PrunedRecipe(epochs=1, pruning_epochs=12, batch_size=32)
@@ -62,6 +63,32 @@ def test_weights_and_masks_are_those_of_keras_on_the_same_batches(tiny: Images) 
         for kernel, expected in zip(kernels(stage), snapshot.kernels, strict=True):
             assert ((kernel == 0) == (expected == 0)).all()
             np.testing.assert_allclose(kernel, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.77, 0.9])
+@pytest.mark.parametrize("n", [1, 10, 4001])
+def test_the_weights_that_stay_are_those_of_magnitude_mask_ties_included(n: int, sparsity: float) -> None:
+    weight = torch.randn(n, generator=torch.Generator().manual_seed(n))
+    for values in (weight, (3 * weight).round()):
+        expected = magnitude_mask(values.numpy(), sparsity).astype(bool)
+        np.testing.assert_array_equal(epochs._largest(values, sparsity).numpy(), expected)
+
+
+@pytest.mark.parametrize("place", [0, 329])
+def test_a_class_that_no_output_stands_for_is_refused_before_anything_is_learned(tiny: Images, place: int) -> None:
+    module = glorot_perceptron(SIZES, np.random.default_rng(0))
+    before = module[0].weight.detach().clone()
+    labels = tiny.y_train.copy()
+    labels[place] = 10
+    with pytest.raises(InputError, match="expected classes from 0 to 9"):
+        trained(replace(tiny, y_train=labels), RECIPE, module=module)
+    assert torch.equal(module[0].weight, before)
+
+
+def test_a_loss_that_is_not_finite_is_refused(tiny: Images) -> None:
+    images = replace(tiny, x_train=tiny.x_train * np.float32(3e38))
+    with pytest.raises(InputError, match="the loss is (inf|nan) at step"):
+        trained(images, RECIPE)
 
 
 def test_the_schedule_is_that_of_tensorflow_model_optimization() -> None:

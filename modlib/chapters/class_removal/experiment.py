@@ -108,7 +108,7 @@ PLANS = {
     "smoke": Plan("digits", 1, 20, 10, 0.05, 1),
     "quick": Plan("cifar10", 1, 2000, 1000, 0.02, 1),
     # a processor takes 0.2 s a step: fewer steps with a rate that is as much larger
-    "paper": Plan("cifar10", 1, 5000, 1500, 0.0133, 2),
+    "paper": Plan("cifar10", 3, 5000, 1500, 0.0133, 2),
 }
 
 

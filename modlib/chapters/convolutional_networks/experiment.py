@@ -13,6 +13,7 @@ import numpy as np
 from modlib.chapters.rows import ADDED, COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, initial_rows, scored_rows
 from modlib.errors import InputError
 from modlib.networks.network import Network, as_network
+from modlib.processor import device
 from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, text
 
 CONDITION = ("network", "dataset", "dropout", "penalty")
@@ -116,9 +117,9 @@ def without_batch_norm(network: Network) -> Network:
 
 
 def _vgg_rows(settings: tuple[bool, str, int], tests: tuple[Tests, ...], seed: int) -> list[Row]:
-    from modlib.zoo.pruned import has_gpu, pruned_vgg
+    from modlib.zoo.pruned import pruned_vgg
 
-    if not has_gpu():
+    if device() == "cpu":
         raise InputError(
             "VGG-16 is to be trained for 250 epochs, which takes days without a GPU, and there is none; "
             "measure the small networks alone: modlib run convolutional-networks --grid paper -p network=small"

@@ -116,6 +116,9 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan(TASKS[0], "fnn 800-800-800-800", 3, 10_000, 5000, 4e-2),
         Plan(TASKS[1], "fnn 800-800-800-800", 2, 10_000, 5000, 4e-2),
         Plan(TASKS[0], "fnn 400-400-200", 1, betas=SWEEP),
+        # the paper's own: a few minutes each on a GPU, the working day of a processor
+        Plan(TASKS[0], "fnn 2000-2000-2000-2000", 10),
+        Plan(TASKS[1], "fnn 2000-2000-2000-2000", 10),
     ),
 }
 
