@@ -87,7 +87,7 @@ def test_a_class_that_no_output_stands_for_is_refused_before_anything_is_learned
 
 def test_a_loss_that_is_not_finite_is_refused(tiny: Images) -> None:
     images = replace(tiny, x_train=tiny.x_train * np.float32(3e38))
-    with pytest.raises(InputError, match="the loss is (inf|nan) at step"):
+    with pytest.raises(InputError, match=r"the loss is (inf|nan) at step"):
         trained(images, RECIPE)
 
 
