@@ -21,7 +21,8 @@ from modlib.masks.learning import KEPT_POINTS, LearnedMask, MaskSettings, at_inf
 from modlib.masks.mask import Mask, fingerprint, sharing
 from modlib.masks.sampling import Sampler, laid_out
 from modlib.networks.modules import device_of, outputs_of, with_gradients
-from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn
+from modlib.training.replay import Replay
+from modlib.training.steps import Draw, Loss, Losses, adam_for, drawn
 
 Kept = Mapping[str, np.ndarray]
 
@@ -158,32 +159,39 @@ def learn_with_weights(
     learnt = [*weights, *logits]
     for tensor in learnt:
         tensor.grad = torch.empty_like(tensor)
-    adam = torch.optim.Adam(learnt, lr=settings.learning_rate, fused=True)
+    adam = adam_for(learnt, settings.learning_rate)
     alpha = settings.beta / settings.batch_size
     n_weights = sum(weight.numel() for weight in weights)
     every = max(1, math.ceil(settings.steps / KEPT_POINTS))
-    losses, course = np.empty(settings.steps, dtype=np.float32), {}
+    device = device_of(module)
+    losses, course = Losses(settings.steps, device, None), {}
     sampler = Sampler(weights, logits, settings.samples, rng)
     loss_of_all = loss_of_samples(module, {}, loss)
-    with at_inference(module):
+
+    def take(inputs: Tensor, targets: Tensor) -> Tensor:
+        inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in (inputs, targets))
+        of_task = loss_of_all(dict(zip(parameters, sampler.draw(), strict=True)), inputs, targets)
+        losses.check(of_task)
+        for weight, logit in zip(weights, logits, strict=True):
+            weight.grad.zero_()  # type: ignore[union-attr]
+            logit.grad.fill_(alpha)  # type: ignore[union-attr]
+        of_task.backward()
+        for name, weight in zip(parameters, weights, strict=True):
+            if name in frozen:
+                weight.grad.masked_fill_(frozen[name], 0)  # type: ignore[union-attr]
+        nn.utils.clip_grad_norm_(learnt, settings.clip)
+        adam.step()
+        return of_task.detach()
+
+    replayed = Replay(take, module)
+    with at_inference(module), sampler.seeded():
         for step in range(1, settings.steps + 1):
-            inputs, targets = drawn(draw, rng, settings.batch_size, device_of(module))
+            inputs, targets = drawn(draw, rng, settings.batch_size, device)
             if step == 1:
                 with torch.no_grad():
                     outputs = outputs_of(module, inputs)
-            check_targets(outputs, targets, loss)
-            inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in (inputs, targets))
-            of_task = loss_of_all(dict(zip(parameters, sampler.draw(), strict=True)), inputs, targets)
-            losses[step - 1] = check_loss(of_task, step)
-            for weight, logit in zip(weights, logits, strict=True):
-                weight.grad.zero_()  # type: ignore[union-attr]
-                logit.grad.fill_(alpha)  # type: ignore[union-attr]
-            of_task.backward()
-            for name, weight in zip(parameters, weights, strict=True):
-                if name in frozen:
-                    weight.grad.masked_fill_(frozen[name], 0)  # type: ignore[union-attr]
-            nn.utils.clip_grad_norm_(learnt, settings.clip)
-            adam.step()
+            losses.check_targets(outputs, targets, loss)
+            losses.note(replayed(inputs, targets))
             if step % every == 0 or step == settings.steps:
                 course[step] = sum(int(torch.count_nonzero(logit > 0)) for logit in logits) / n_weights
     with torch.no_grad():
@@ -192,7 +200,7 @@ def learn_with_weights(
     found = dict(zip(parameters, (logit.detach() for logit in logits), strict=True))
     keep = {name: (logit > 0).cpu().numpy() for name, logit in found.items()}
     probabilities = {name: torch.sigmoid(logit).cpu().numpy() for name, logit in found.items()}
-    return LearnedMask(Mask(keep, fingerprint(module)), probabilities, losses, course)
+    return LearnedMask(Mask(keep, fingerprint(module)), probabilities, losses.all(), course)
 
 
 def union_before(masks: Sequence[Mask], task: int) -> Mask:

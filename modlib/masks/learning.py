@@ -25,7 +25,8 @@ from modlib.masks.sampling import Sampler, dtype_of, laid_out
 from modlib.networks.modules import device_of, outputs_of, with_gradients
 from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
-from modlib.training.steps import Draw, Loss, check_loss, check_targets, drawn, loss_of
+from modlib.training.replay import Replay
+from modlib.training.steps import Draw, Loss, Losses, adam_for, drawn, loss_of
 
 KEPT_POINTS = 50  # at which the course of a mask is noted
 
@@ -155,8 +156,6 @@ def learn_mask(
     module, rng = with_gradients(torch_module(model)), generator(rng)
     settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
     draw, loss = function(draw, "draw", "make it by draw_from"), function(loss, "loss", "of outputs and targets")
-    if on_step is not None:
-        function(on_step, "on_step", "of the number of a step and its loss")
     sparse = [name for name, part in module.named_modules() if getattr(part, "sparse", False)]
     if sparse:
         raise InputError(
@@ -178,43 +177,48 @@ def learn_mask(
     logits = [torch.full_like(weight, start, dtype=dtype_of(weight)) for weight in weights]
     for logit in logits:
         logit.requires_grad_().grad = torch.empty_like(logit)
-    adam = torch.optim.Adam(logits, lr=settings.learning_rate, fused=True)
+    adam = adam_for(logits, settings.learning_rate)
     alpha = settings.beta / settings.batch_size
     n_weights = sum(weight.numel() for weight in weights)
     every = max(1, math.ceil(settings.steps / KEPT_POINTS))
-    losses = np.empty(settings.steps, dtype=np.float32)
+    device = device_of(module)
+    losses = Losses(settings.steps, device, on_step)
     course: dict[int, float] = {}
     network = fingerprint(module)
     sampler = Sampler(weights, logits, settings.samples, rng)
     loss_of_all = loss_of_samples(module, parameters, loss)
-    with at_inference(module), torch.enable_grad():
+
+    def take(inputs: Tensor, targets: Tensor) -> Tensor:
+        inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in (inputs, targets))
+        of_task = loss_of_all(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
+        losses.check(of_task)
+        for logit in logits:  # the gradient of the regulariser; the task's is added
+            logit.grad.fill_(alpha)  # type: ignore[union-attr]
+        of_task.backward()
+        nn.utils.clip_grad_norm_(logits, settings.clip)
+        adam.step()
+        return of_task.detach()
+
+    replayed = Replay(take, module)
+    with at_inference(module), torch.enable_grad(), sampler.seeded():
         for step in range(1, settings.steps + 1):
-            inputs, targets = drawn(draw, rng, settings.batch_size, device_of(module))
+            inputs, targets = drawn(draw, rng, settings.batch_size, device)
             if inputs.is_floating_point():
                 inputs = inputs.to(weights[0].dtype)
             if step == 1:
                 with torch.no_grad():
                     outputs = outputs_of(module, inputs)
-            check_targets(outputs, targets, loss)
-            inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in (inputs, targets))
-            of_task = loss_of_all(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
-            losses[step - 1] = value = check_loss(of_task, step)
-            for logit in logits:  # the gradient of the regulariser; the task's is added
-                logit.grad.fill_(alpha)  # type: ignore[union-attr]
-            of_task.backward()
-            nn.utils.clip_grad_norm_(logits, settings.clip)
-            adam.step()
+            losses.check_targets(outputs, targets, loss)
+            losses.note(replayed(inputs, targets))
             if step % every == 0 or step == settings.steps:
                 course[step] = sum(int(torch.count_nonzero(logit > 0)) for logit in logits) / n_weights
-            if on_step:
-                on_step(step, value)
     found = dict(zip(names, (logit.detach() for logit in logits), strict=True))
     probabilities = {name: torch.sigmoid(logit).cpu().numpy() for name, logit in found.items()}
     keep = {name: (logit > 0).cpu().numpy() for name, logit in found.items()}
     if fixed is not None:
         keep |= fixed.keep
         probabilities |= {name: kept.astype(np.float32) for name, kept in fixed.keep.items()}
-    return LearnedMask(Mask(keep, network), probabilities, losses, course)
+    return LearnedMask(Mask(keep, network), probabilities, losses.all(), course)
 
 
 @dataclass(frozen=True)

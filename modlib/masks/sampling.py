@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from modlib.processor import compiled
+from modlib.training.replay import seeded
 
 LARGEST = 60.0  # size of a logit beyond which its odds are not told apart, and never overflow
 LEVELS = 2**16  # of a uniform number: (k + 1/2) / LEVELS
@@ -44,6 +46,11 @@ class Sampler:
         self.weights, self.logits, self.samples, self.rng = weights, logits, samples, rng
         self.out = [_samples_like(weight, samples) for weight in weights]
 
+    def seeded(self) -> AbstractContextManager[None]:
+        """For the time of the draws: on a GPU they come from PyTorch's generator there, which a replayed step knows."""
+        device = self.weights[0].device
+        return seeded(device, self.rng) if device.type == "cuda" else nullcontext()
+
     def draw(self) -> list[Tensor]:
         """Samples of every parameter, ``(samples, *shape)``."""
         return [
@@ -58,6 +65,8 @@ class Sampler:
             n = math.prod(shape)
             words = np.atleast_1d(self.rng.bit_generator.random_raw(math.ceil(n / 4)))  # four numbers a word
             return words.view(np.uint16)[:n].reshape(self.samples, -1)
+        if weight.is_cuda:
+            return torch.rand(shape, dtype=dtype_of(weight), device=weight.device)
         generator = torch.Generator(weight.device).manual_seed(int(self.rng.integers(2**63)))
         return torch.rand(shape, dtype=dtype_of(weight), device=weight.device, generator=generator)
 

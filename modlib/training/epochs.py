@@ -19,16 +19,18 @@ from torch.nn.functional import cross_entropy
 
 from modlib.checks import real, whole
 from modlib.errors import InputError
-from modlib.networks.modules import outputs_of
+from modlib.networks.modules import device_of, outputs_of
 from modlib.networks.network import as_network
 from modlib.reprs import BriefRepr
 from modlib.training.pruning import cubic_sparsity, number_kept
+from modlib.training.replay import Replay, seeded
 from modlib.training.steps import Loss, check_finite, check_loss, check_targets, loss_of
 
 if TYPE_CHECKING:
     from modlib.networks.network import Network
 
-RATE, BETA_2, EPSILON = 1e-3, 0.999, 1e-7  # of Adam in Keras
+RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-7  # of Adam in Keras
+LATE = 1e9  # a step of Adam
 EVERY = 10  # steps between two changes of what is pruned
 Augment: TypeAlias = Callable[[Tensor, np.random.Generator], Tensor]
 
@@ -127,13 +129,13 @@ def train_and_prune(
     losses: list[float] = []
     stages = []
     fastest = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True)
-    with fastest, torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-        torch.manual_seed(int(rng.integers(2**63)))
+    with fastest, seeded(x.device, rng):
         for stage, epochs in (("unpruned", recipe.epochs), ("pruned", recipe.pruning_epochs)):
-            one = _Epochs(module, recipe, loss, augment, epochs * math.ceil(len(x) / recipe.batch_size))
+            steps = epochs * math.ceil(len(x) / recipe.batch_size)
+            one = _Epochs(module, recipe, loss, augment, steps, pruned=stage == "pruned")
             module.train()
             for _ in range(epochs):
-                losses.append(one.epoch(x, y, rng, pruned=stage == "pruned"))
+                losses.append(one.epoch(x, y, rng))
                 if on_epoch:
                     on_epoch(stage, len(losses), losses[-1])
             module.eval()
@@ -145,46 +147,54 @@ class _Epochs:
     """Epochs of one stage: the optimiser, what is pruned, and how many steps were made."""
 
     def __init__(
-        self, module: nn.Module, recipe: PrunedRecipe, loss: Loss, augment: Augment | None, steps: int
+        self, module: nn.Module, recipe: PrunedRecipe, loss: Loss, augment: Augment | None, steps: int, pruned: bool
     ) -> None:
         self.module, self.recipe, self.loss, self.augment, self.steps = module, recipe, loss, augment, steps
-        self.adam = torch.optim.Adam(module.parameters(), lr=RATE, betas=(0.9, BETA_2), fused=True)
+        self.pruned, self.adam, self.step = pruned, _Adam(module), Replay(self._step, module)
         self.weights = [layer.weight for layer in module.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
         self.masks = [torch.ones_like(weight) for weight in self.weights]
         self.done = 0
 
-    def epoch(self, x: Tensor, y: Tensor, rng: np.random.Generator, pruned: bool) -> float:
+    def epoch(self, x: Tensor, y: Tensor, rng: np.random.Generator) -> float:
         """The mean loss over the examples."""
         total = torch.zeros((), dtype=torch.float64, device=x.device)  # which a GPU need not tell after every step
         for batch in torch.as_tensor(rng.permutation(len(x)), device=x.device).split(self.recipe.batch_size):
+            inputs, targets = self.augment(x[batch], rng) if self.augment else x[batch], y[batch]
+            if not self.done:
+                self._check(inputs, targets, y)
             self.done += 1
-            if pruned:
-                self._prune()
-            inputs = self.augment(x[batch], rng) if self.augment else x[batch]
-            total += self._step(inputs, y[batch], y).double() * len(batch)
-        if pruned:
+            # the wrapper counts steps from 1 and chooses before the forward pass
+            if self.pruned and self.done % EVERY == 0:
+                self._choose()
+            self.adam.count(self.done)
+            total += self.step(inputs, targets).double() * len(batch)
+        if self.pruned:
             self._mask()
         return check_finite(float(total) / len(x), self.done)
 
-    def _prune(self) -> None:
-        # the wrapper counts steps from 1 and chooses before the forward pass
-        if self.done % EVERY == 0:
-            sparsity = cubic_sparsity(self.done, self.steps, self.recipe.initial_sparsity, self.recipe.final_sparsity)
-            for weight, mask in zip(self.weights, self.masks, strict=True):
-                mask.copy_(_largest(weight.detach(), sparsity))
-        self._mask()
+    def _check(self, inputs: Tensor, targets: Tensor, all_targets: Tensor) -> None:
+        """Before the first step, whether the loss takes what comes; on a GPU to look at numbers is to wait for it."""
+        self.module.eval()
+        with torch.no_grad():
+            outputs = outputs_of(self.module, inputs)
+        self.module.train()
+        check_targets(outputs, targets, self.loss)
+        if isinstance(outputs, Tensor) and len(outputs) == len(targets):
+            check_targets(outputs[:1].expand(len(all_targets), *outputs.shape[1:]), all_targets, self.loss)
+
+    def _choose(self) -> None:
+        sparsity = cubic_sparsity(self.done, self.steps, self.recipe.initial_sparsity, self.recipe.final_sparsity)
+        for weight, mask in zip(self.weights, self.masks, strict=True):
+            mask.copy_(_largest(weight.detach(), sparsity))
 
     def _mask(self) -> None:
         with torch.no_grad():
             torch._foreach_mul_(self.weights, self.masks)
 
-    def _step(self, inputs: Tensor, targets: Tensor, all_targets: Tensor) -> Tensor:
-        outputs = outputs_of(self.module, inputs)
-        if self.done == 1:  # looking at numbers of a GPU waits for it, so all targets are looked at once
-            check_targets(outputs, targets, self.loss)
-            if isinstance(outputs, Tensor) and len(outputs) == len(targets):
-                check_targets(outputs[:1].expand(len(all_targets), *outputs.shape[1:]), all_targets, self.loss)
-        value = loss_of(self.loss, outputs, targets)
+    def _step(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        if self.pruned:
+            self._mask()
+        value = loss_of(self.loss, outputs_of(self.module, inputs), targets)
         if self.recipe.l1:
             value = value + self.recipe.l1 * torch.stack([weight.abs().sum() for weight in self.weights]).sum()
         if self.recipe.l2:
@@ -193,14 +203,38 @@ class _Epochs:
             check_loss(value, self.done)
         self.adam.zero_grad()
         value.backward()
-        # Keras adds epsilon before it corrects the second moment for its start
-        self.adam.param_groups[0]["eps"] = EPSILON / math.sqrt(1 - BETA_2**self.done)
         self.adam.step()
         return value.detach()
+
+
+class _Adam(torch.optim.Adam):
+    """Adam as Keras has it, which adds epsilon before it corrects the second moment for its start.
+
+    On a GPU the rate is a tensor that holds Keras's corrections, as a captured step reads nothing else that changes;
+    PyTorch's own are those of a step so late that they are none.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        place = device_of(module)
+        self.on_gpu = place.type == "cuda"
+        rate = torch.tensor(RATE, device=place) if self.on_gpu else RATE
+        super().__init__(module.parameters(), rate, (BETA_1, BETA_2), EPSILON, fused=True, capturable=self.on_gpu)
+        self._warned_capturable_if_run_uncaptured = True  # the first steps are, on purpose
+        for parameter in module.parameters() if self.on_gpu else ():
+            moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
+            self.state[parameter] = {"step": torch.tensor(LATE, device=place), **moments}
+
+    def count(self, step: int) -> None:
+        """Say which step comes next, from 1."""
+        correction, group = math.sqrt(1 - BETA_2**step), self.param_groups[0]
+        if self.on_gpu:
+            group["lr"].fill_(RATE * correction / (1 - BETA_1**step))
+        else:
+            group["eps"] = EPSILON / correction
 
 
 def _largest(weight: Tensor, sparsity: float) -> Tensor:
     """Which weights ``magnitude_mask`` keeps, found where they are."""
     magnitudes = weight.abs()
     removed = weight.numel() - number_kept(weight.numel(), sparsity)
-    return magnitudes >= magnitudes.flatten().kthvalue(removed + 1).values
+    return magnitudes >= magnitudes.flatten().sort().values[removed]

@@ -6,7 +6,7 @@ Chapters: ``weight-masks``, ``class-removal``, ``importance``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,9 +20,11 @@ from modlib.checks import arrived, function, real, whole
 from modlib.errors import DataError, InputError, ModlibError
 from modlib.files import load_cached, save_cached
 from modlib.networks.modules import device_of, outputs_of, with_gradients
+from modlib.training.replay import Replay, seeded
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
 Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
+EVERY = 1000  # steps between two looks at the loss on a GPU
 UNKNOWN = -100  # a class that cross-entropy passes over
 
 
@@ -216,28 +218,80 @@ def train_steps(
     >>> bool(losses[-1] < 0.1 < losses[0])
     True
     """
-    adam = torch.optim.Adam(with_gradients(module).parameters(), lr=settings.learning_rate, fused=True)
-    losses = np.empty(settings.steps, dtype=np.float32)
-    if on_step is not None:
-        function(on_step, "on_step", "of the number of a step and its loss")
+    device = device_of(with_gradients(module))
+    adam = adam_for(list(module.parameters()), settings.learning_rate)
+    losses = Losses(settings.steps, device, on_step)
+
+    def take(inputs: Tensor, targets: Tensor) -> Tensor:
+        outputs = outputs_of(module, inputs)
+        losses.check_targets(outputs, targets, loss)
+        value = loss_of(loss, outputs, targets)
+        losses.check(value)
+        adam.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
+        adam.step()
+        return value.detach()
+
     module.train()
-    device = device_of(module)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(rng.integers(2**63)))
-        for step in range(1, settings.steps + 1):
-            inputs, targets = drawn(draw, rng, settings.batch_size, device)
-            outputs = outputs_of(module, inputs)
-            check_targets(outputs, targets, loss)
-            value = loss_of(loss, outputs, targets)
-            losses[step - 1] = check_loss(value, step)
-            adam.zero_grad()
-            value.backward()
-            nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
-            adam.step()
-            if on_step:
-                on_step(step, float(losses[step - 1]))
+    step = Replay(take, module)
+    with seeded(device, rng):
+        for _ in range(settings.steps):
+            losses.note(step(*drawn(draw, rng, settings.batch_size, device)))
     module.eval()
-    return losses
+    return losses.all()
+
+
+def adam_for(parameters: Sequence[Tensor], rate: float) -> torch.optim.Adam:
+    """Adam with PyTorch's defaults; on a GPU as a step that is replayed needs it."""
+    on_gpu = any(parameter.is_cuda for parameter in parameters)
+    adam = torch.optim.Adam(parameters, lr=rate, fused=True, capturable=on_gpu)
+    adam._warned_capturable_if_run_uncaptured = True  # the first steps are, on purpose
+    return adam
+
+
+class Losses:
+    """Losses of a number of steps, looked at as they come; on a GPU, which would wait for that, now and then.
+
+    Args:
+        steps: how many there will be.
+        device: where they are computed.
+        on_step: called after every step with its number, from 1, and its loss; then each of them is looked at.
+    """
+
+    def __init__(self, steps: int, device: torch.device, on_step: Callable[[int, float], object] | None) -> None:
+        if on_step is not None:
+            function(on_step, "on_step", "of the number of a step and its loss")
+        self.values, self.done, self.on_step = torch.empty(steps, device=device), 0, on_step
+        self.every = EVERY if device.type == "cuda" else 1
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether numbers of the next step are."""
+        return self.every == 1 or not self.done
+
+    def check_targets(self, outputs: object, targets: Tensor, loss: Loss) -> None:
+        """See ``check_targets``."""
+        if self.looked_at:
+            check_targets(outputs, targets, loss)
+
+    def check(self, value: Tensor) -> None:
+        """Refuse a loss from which a network cannot learn, before it does."""
+        if self.looked_at:
+            check_loss(value, self.done + 1)
+
+    def note(self, value: Tensor) -> None:
+        """Store the loss of a step."""
+        self.values[self.done] = value
+        self.done += 1
+        if self.on_step:
+            self.on_step(self.done, float(value))
+        if self.every > 1 and self.done % self.every == 0:
+            check_finite(float(value), self.done)
+
+    def all(self) -> np.ndarray:
+        """All of them, in single precision."""
+        return self.values.cpu().numpy()
 
 
 def trained_once(

@@ -1,0 +1,83 @@
+"""Steps of training on a GPU that are started as one: captured once, then replayed on other examples.
+
+A step of a small network is a hundred short kernels, and starting them one by one takes longer than running them. A
+CUDA graph starts all at once. On a processor steps are taken as they are. Chapters: ``convolutional-networks``,
+``weight-masks``, ``class-removal``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from modlib.networks.modules import device_of
+
+ORDINARY = 3  # steps before one is captured, in which libraries choose their kernels
+
+
+class Replay:
+    """A step that is replayed, once it has been taken a few times on examples of one shape; others are taken as usual.
+
+    What changes from step to step must be in tensors that the step reads, for a replay uses the same memory again, and
+    Python code does not run again.
+
+    Args:
+        step: takes inputs and targets, changes something in place, and returns a loss without a gradient.
+        module: what the step computes with. Steps are only replayed if it is on a GPU, and if no number decides which
+            way its forward pass takes: if ``torch.fx`` can trace it.
+
+    Attributes:
+        captured: whether steps are replayed by now.
+    """
+
+    def __init__(self, step: Callable[[Tensor, Tensor], Tensor], module: nn.Module) -> None:
+        self.step, self.taken, self.captured = step, 0, False
+        device = device_of(module)
+        self.stream = torch.cuda.Stream(device) if device.type == "cuda" and _one_way(module) else None
+        self.shape: torch.Size | None = None
+
+    def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Take a step; the loss that is returned is written over by the next one."""
+        if self.stream is None:
+            return self.step(inputs, targets)
+        here = torch.cuda.current_stream()
+        self.stream.wait_stream(here)
+        with torch.cuda.stream(self.stream):
+            loss = self._taken(inputs, targets)
+        here.wait_stream(self.stream)
+        return loss
+
+    def _taken(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        self.shape = self.shape or inputs.shape
+        if inputs.shape != self.shape or self.taken < ORDINARY:
+            self.taken += 1
+            return self.step(inputs, targets)
+        if not self.captured:
+            self.inputs, self.targets, self.graph = inputs.clone(), targets.clone(), torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph, stream=self.stream):
+                self.loss = self.step(self.inputs, self.targets)
+            self.captured = True
+        self.inputs.copy_(inputs)
+        self.targets.copy_(targets)
+        self.graph.replay()
+        return self.loss
+
+
+def _one_way(module: nn.Module) -> bool:
+    try:
+        fx.symbolic_trace(module)
+    except Exception:  # tracing runs the model's own code, which may raise anything
+        return False
+    return True
+
+
+@contextmanager
+def seeded(device: torch.device, rng: np.random.Generator) -> Iterator[None]:
+    """Seed PyTorch's global generators, that of a GPU too, for the time of the block; then put them back."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(rng.integers(2**63)))
+        yield
