@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modlib.processor import device
 from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, numbers, text
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def measure(cell: Cell) -> list[Row]:
         courses.append(found.course())
 
     _, masks = learn_in_turn(
-        lambda rng: xavier_perceptron(pixels, plan.hidden, rng),
+        lambda rng: xavier_perceptron(pixels, plan.hidden, rng).to(device()),
         [task.draw for task in tasks],
         settings,
         np.random.default_rng([seed, 1]),
