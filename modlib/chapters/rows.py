@@ -13,7 +13,7 @@ import numpy as np
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.graphs.nulls import Null
 from modlib.graphs.shuffles import ShuffleTest, shuffle_tests
-from modlib.graphs.spectral import cluster_for_each_k
+from modlib.graphs.spectral import cluster_for_each_k, ncut
 from modlib.tables import (
     PROFILE,
     SHARE,
@@ -136,6 +136,7 @@ def graph_rows(
     accuracy: Mapping[str, float],
     plan: Sequence[Tests],
     seed: int,
+    epsilon: float = 0.0,
 ) -> list[Row]:
     """Rows of a graph at one stage, where the graph is not made of all weights; see ``snapshot_rows``.
 
@@ -146,20 +147,32 @@ def graph_rows(
         accuracy: ``train`` and ``test`` accuracy, as far as there are any.
         plan: which tests.
         seed: of the network.
+        epsilon: see ``modlib.ncut``; of the network's n-cut. It matters for no shuffle, whose edges are everywhere.
     """
     return [
-        _row(stage, graph, test, _sparsity(kernels), accuracy)
+        _row(stage, graph, replace(test, ncut=ncut(graph, test.labels, epsilon)), _sparsity(kernels), accuracy)
         for tests in plan
         for test in shuffle_tests(graph, tests.ks, tests.n_shuffles, _seed(seed, stage, tests), tests.null)
     ]
 
 
-def scored_rows(scored: Scored, plan: Sequence[Tests], seed: int) -> list[Row]:
-    """Rows of a network at one stage, see ``snapshot_rows``: of its channels if it has convolutions."""
+def scored_rows(
+    scored: Scored, plan: Sequence[Tests], seed: int, graph: NeuronGraph | None = None, epsilon: float = 0.0
+) -> list[Row]:
+    """Rows of a network at one stage, see ``graph_rows``: of its channels if it has convolutions.
+
+    Args:
+        scored: the network.
+        plan: which tests.
+        seed: of the network.
+        graph: what is clustered; that of ``modlib.neuron_graph`` by default.
+        epsilon: see ``graph_rows``.
+    """
     kernels = [layer.kernel for layer in scored.network.layers]
     ending = "_accuracy"
     accuracy = {name.removesuffix(ending): value for name, value in scored.scores.items() if name.endswith(ending)}
-    return graph_rows(neuron_graph(scored.network), scored.stage, kernels, accuracy, plan, seed)
+    graph = neuron_graph(scored.network) if graph is None else graph
+    return graph_rows(graph, scored.stage, kernels, accuracy, plan, seed, epsilon)
 
 
 def initial_rows(kernels: list[np.ndarray], ks: Sequence[int], seed: int) -> list[Row]:

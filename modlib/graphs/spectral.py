@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from modlib.checks import array, choice, exponent, generator, instance, labels as whole_labels, whole, wholes
+from modlib.checks import array, choice, exponent, generator, instance, labels as whole_labels, real, whole, wholes
 from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
 from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, smaller_side
@@ -49,7 +49,7 @@ class Clustering(BriefRepr):
         return {"k": self.k, "ncut": self.ncut, "sizes": np.bincount(self.labels, minlength=self.k)}
 
 
-def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> float:
+def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray, epsilon: float = 0.0) -> float:
     """n-cut of a partition: sum over clusters of cut(X, complement of X) / vol(X).
 
     vol(X) is the sum of the degrees in X. There is no factor 1/2. n-cut / k is the chance that a
@@ -58,12 +58,14 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
     Args:
         graph: a neuron graph, or a symmetric non-negative adjacency matrix.
         labels: one label a vertex.
+        epsilon: what is added to every volume; nothing by definition, and 1e-8 in the authors' code, with which a
+            cluster of vertices whose edges are all but 0 costs nothing.
 
     Returns:
         A number between 0 and the number of clusters.
 
     Raises:
-        InputError: if there is not one label a vertex, or the matrix is no such matrix.
+        InputError: if there is not one label a vertex, the matrix is no such matrix, or epsilon is below 0.
 
     Source: pruned-modular 2.1 and A.1, clusterability 1.1. Chapter: ``clusterability``.
 
@@ -71,7 +73,7 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
     >>> round(ncut(path, [0, 0, 1, 1]), 3), ncut(path, [0, 1, 0, 1])
     (0.343, 2.0)
     """
-    known, _ = checked(graph)
+    known, epsilon = checked(graph)[0], real(epsilon, "epsilon", least=0)
     n = known.n_vertices if isinstance(known, NeuronGraph) else known.shape[0]
     labels = np.unique(whole_labels(labels, "labels", n), return_inverse=True)[1]
     k = int(np.max(labels)) + 1
@@ -90,7 +92,7 @@ def ncut(graph: NeuronGraph | sp.sparray | np.ndarray, labels: np.ndarray) -> fl
         volume = np.bincount(start, known.data, k)
         cut = np.bincount(start, known.data * (start != end), k)
     present = volume > 0
-    return float((cut[present] / volume[present]).sum())
+    return float((cut[present] / (volume[present] + epsilon)).sum())
 
 
 def spectral_embedding(

@@ -1,33 +1,45 @@
 """Chapter ``convolutional-networks``: the graph of channels of small CNNs, and of VGG-16, before and after pruning.
 
-Untrained networks are there for reference. Networks of VGG-16 are in the grid, but take days without a GPU; they have
-rows with the batch normalisation folded into the weights, as the paper says, and without it, as its code does.
+Every network has two graphs: that of the text, and that of the authors' code, which differs in three ways. Its norm of
+a slice is NumPy's of a matrix; it leaves batch normalisation out; and to every volume it adds a little, so that a
+cluster of channels that are all but cut off costs nothing. Untrained networks are there for reference. Networks of
+VGG-16 are in the grid, but take days without a GPU; the graph of the text has rows with and without their batch
+normalisation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modlib.chapters.rows import ADDED, COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, initial_rows, scored_rows
 from modlib.errors import InputError
+from modlib.graphs.neurons import neuron_graph
 from modlib.networks.network import Network, as_network
 from modlib.processor import device
 from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, text
+
+if TYPE_CHECKING:
+    from modlib.zoo.pruned import Scored
 
 CONDITION = ("network", "dataset", "dropout", "penalty")
 SMALL, VGG = "small", "vgg"
 UNTRAINED = "initialisation"
 FOLDED, LEFT_OUT, NO_NORM = "folded", "left out", "none"  # what a row's graph does with batch normalisation
 K = 12
-CELL_KEY = ("profile", *CONDITION, "seed")
+TEXT, CODE = "text", "code"
+EPSILON = 1e-8  # of the code
+CELL_KEY = ("profile", *CONDITION, "seed", "graph")
 COLUMNS = {
     "profile": PROFILE,
     "network": text(SMALL, VGG),
     "dataset": text(),
     "dropout": YES_NO,
     "penalty": text("none", "l1", "l2", "start"),
+    "seed": NCUT_COLUMNS["seed"],
+    "graph": text(TEXT, CODE),
     **NCUT_COLUMNS,
     "batch_norm": text(FOLDED, LEFT_OUT, NO_NORM),
 }
@@ -81,25 +93,27 @@ def cells(profile: str) -> list[Cell]:
         for group in ((SMALL, True), (SMALL, False), (VGG, True), (VGG, False))
     ]
     return [
-        {"profile": profile, **{name: getattr(plan, name) for name in CONDITION}, "seed": seed}
+        {"profile": profile, **{name: getattr(plan, name) for name in CONDITION}, "seed": seed, "graph": graph}
         for group in groups
         for seed in range(max((plan.seeds for plan in group), default=0))
         for plan in group
         if seed < plan.seeds
+        for graph in (TEXT, CODE)
     ]
 
 
 def measure(cell: Cell) -> list[Row]:
-    """Rows of one network: n-cut and shuffle test at k = 12, before and after pruning.
+    """Rows of a graph of one network: n-cut and shuffle test at k = 12, before and after pruning.
 
     Raises:
         InputError: if VGG-16 is to be trained without a GPU.
     """
-    profile, seed = cell["profile"], int(cell["seed"])
+    profile, seed, graph = cell["profile"], int(cell["seed"]), cell["graph"]
     if cell["dataset"] == UNTRAINED:
         network = _untrained(cell["network"], seed)
+        weights = network.graph_weights() if graph == TEXT else coded_edges(network)
         # batch normalisation does nothing yet, but for its epsilon, which all channels share
-        return [{**row, "batch_norm": NO_NORM} for row in initial_rows(network.graph_weights(), (K,), seed)]
+        return [{**row, "batch_norm": NO_NORM} for row in initial_rows(weights, (K,), seed)]
     settings = (cell["dropout"] == "yes", cell["penalty"], seed)
     tests = (TESTS[profile],)
     if cell["network"] == SMALL:
@@ -107,8 +121,21 @@ def measure(cell: Cell) -> list[Row]:
 
         recipe = replace(CNN_RECIPE, epochs=EPOCHS[profile], pruning_epochs=EPOCHS[profile])
         stages = pruned_small_cnn(cell["dataset"], *settings, recipe)
-        return [{**row, "batch_norm": NO_NORM} for scored in stages for row in scored_rows(scored, tests, seed)]
-    return _vgg_rows(settings, tests, seed)
+        return [{**row, "batch_norm": NO_NORM} for scored in stages for row in _rows(scored, tests, seed, graph)]
+    return _vgg_rows(settings, tests, seed, graph)
+
+
+def coded_edges(network: Network) -> list[np.ndarray]:
+    """Edges between channels as the authors' code has them: of a slice K the norm ``numpy.linalg.norm(K, 1)``.
+
+    That is the largest sum of the sizes of a column's entries, where the text says the sum of all.
+
+    Returns:
+        A matrix (in, out) for every convolution but the first.
+
+    Source: the authors' code, beside clusterability 1.1. Chapter: ``convolutional-networks``.
+    """
+    return [np.linalg.norm(np.abs(kernel), 1, axis=(0, 1)) for kernel in network.graph_weights()]
 
 
 def without_batch_norm(network: Network) -> Network:
@@ -116,7 +143,13 @@ def without_batch_norm(network: Network) -> Network:
     return replace(network, layers=tuple(replace(layer, batch_norm=None) for layer in network.layers))
 
 
-def _vgg_rows(settings: tuple[bool, str, int], tests: tuple[Tests, ...], seed: int) -> list[Row]:
+def _rows(scored: Scored, tests: tuple[Tests, ...], seed: int, graph: str) -> list[Row]:
+    if graph == TEXT:
+        return scored_rows(scored, tests, seed)
+    return scored_rows(scored, tests, seed, neuron_graph(coded_edges(scored.network)), EPSILON)
+
+
+def _vgg_rows(settings: tuple[bool, str, int], tests: tuple[Tests, ...], seed: int, graph: str) -> list[Row]:
     from modlib.zoo.pruned import pruned_vgg
 
     if device() == "cpu":
@@ -127,8 +160,8 @@ def _vgg_rows(settings: tuple[bool, str, int], tests: tuple[Tests, ...], seed: i
     rows = []
     for scored in pruned_vgg(*settings):
         bare = replace(scored, network=without_batch_norm(scored.network))
-        for name, one in ((FOLDED, scored), (LEFT_OUT, bare)):
-            rows += [{**row, "batch_norm": name} for row in scored_rows(one, tests, seed)]
+        for name, one in ((FOLDED, scored), (LEFT_OUT, bare)) if graph == TEXT else ((LEFT_OUT, bare),):
+            rows += [{**row, "batch_norm": name} for row in _rows(one, tests, seed, graph)]
     return rows
 
 
