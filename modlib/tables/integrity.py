@@ -53,7 +53,8 @@ def read_provenance(name: str, folder: Path | None = None) -> dict[str, Any]:
         ``runs``, a list with commit, date, versions, machine, kernels, seconds, rows and cells of each; and ``cells``,
         for the fields with which the lines of a cell begin the digest of these lines. Runs and tables of earlier
         versions lack their cells, runs their kernels. A run that filled a column of rows that were there names it as
-        ``fills``.
+        ``fills``. One that measured networks from the cache of another machine may say of which: ``trained`` has
+        versions and kernels there.
 
     Raises:
         TableMissing: if there is no such file.

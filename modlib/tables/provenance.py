@@ -40,6 +40,7 @@ def describe_run(profile: str) -> dict[str, Any]:
 def other_kernels(run: Mapping[str, Any]) -> str:
     """Why a network that is trained here may differ from that of a stored run, in words; empty if it must be equal."""
     here = {"python": platform.python_version(), "versions": _versions(), **kernels()}
+    run = run.get("trained", run)  # where its networks come from the cache of another machine
     here, run = ({"gpu": "none", **found} for found in (here, run))  # recorded only where there is one
     if unknown := [name for name in here if name not in run]:
         return f"its run did not record: {', '.join(unknown)}"
