@@ -116,7 +116,7 @@ def _numbers(texts: pd.Series) -> list[np.ndarray]:
 def _shuffles_for_networks(frames: Frames, rng: np.random.Generator) -> Frames:
     """Each network becomes one of its own shuffles; where a null keeps degrees, one of those that keep them."""
     experiment = find_experiment(next(iter(frames)))
-    key = [*experiment.network_key, *(column for column in experiment.row_key if column != "null")]
+    key = [*experiment.cell_key[1:], *(column for column in experiment.row_key if column != "null")]
     rows = _together(frames)
     shuffles = rows[rows["null"] == "layer"]
     drawn = pd.Series([rng.choice(found) for found in _numbers(shuffles["shuffled"])], index=shuffles.index)

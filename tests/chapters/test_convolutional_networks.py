@@ -6,12 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.metrics import adjusted_rand_score
 
 from modlib.chapters.convolutional_networks import experiment
-from modlib.chapters.convolutional_networks.experiment import CONDITION, EXPERIMENT, cells, measure, without_batch_norm
-from modlib.chapters.convolutional_networks.findings import NAMES, found, with_condition
-from modlib.chapters.rows import ROW_KEY, TOLERANCE
+from modlib.chapters.convolutional_networks.experiment import (
+    CODE,
+    CONDITION,
+    EXPERIMENT,
+    TEXT,
+    cells,
+    coded_edges,
+    measure,
+    without_batch_norm,
+)
+from modlib.chapters.convolutional_networks.findings import NAMES, beside_the_paper, found, with_condition
+from modlib.chapters.rows import ROW_KEY, TOLERANCE, scored_rows
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.shuffles import shuffle_test
@@ -19,6 +29,7 @@ from modlib.networks.architectures import small_cnn, vgg16
 from modlib.networks.network import as_network
 from modlib.networks.planted import planted_kernels
 from modlib.tables import PROFILES
+from modlib.zoo.pruned import Scored
 
 
 def test_planted_modules_of_channels_are_found_and_random_kernels_have_none() -> None:
@@ -42,8 +53,6 @@ def test_a_networks_graph_leaves_out_its_image_and_its_dense_layers() -> None:
 
 
 def test_leaving_out_batch_normalisation_gives_the_graph_of_bare_weights() -> None:
-    import torch
-
     module = vgg16(np.random.default_rng(0))
     with torch.no_grad():
         module[6].weight.copy_(torch.linspace(-2, 2, 64))  # gamma after the second convolution
@@ -58,7 +67,9 @@ def test_leaving_out_batch_normalisation_gives_the_graph_of_bare_weights() -> No
 
 
 def test_the_grid_has_the_networks_of_the_tables_and_those_of_vgg_last() -> None:
-    grid = cells("paper")
+    both = cells("paper")
+    grid = both[::2]
+    assert [cell | {"graph": CODE} for cell in grid] == both[1::2]  # the graph of the text, then that of the code
     counts = Counter(tuple(cell[name] for name in CONDITION) for cell in grid)
     for name in ("mnist", "fashion_mnist"):
         for dropout, penalty in experiment.CONDITIONS:
@@ -88,8 +99,10 @@ def test_an_untrained_network_has_an_ncut_and_no_shuffles() -> None:
 def test_a_trained_network_has_rows_before_and_after_pruning(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
     monkeypatch.setattr(experiment, "TESTS", {"smoke": experiment.Tests((2,), 2)})
-    (cell,) = [cell for cell in cells("smoke") if cell["dropout"] == "yes"]
-    rows = pd.DataFrame(measure(cell))
+    cell, coded = (cell for cell in cells("smoke") if cell["dropout"] == "yes")
+    rows, of_code = (pd.DataFrame(measure(one)) for one in (cell, coded))
+    assert (rows["test_accuracy"] == of_code["test_accuracy"]).all()  # of the same networks
+    assert (rows["ncut"] != of_code["ncut"]).all()
     assert {*ROW_KEY, *TOLERANCE, "batch_norm"} <= set(rows.columns)
     assert list(rows["stage"]) == ["unpruned", "pruned"]
     assert rows["sparsity"].iloc[0] == 0
@@ -111,14 +124,42 @@ def test_vgg_has_rows_with_batch_normalisation_folded_in_and_left_out(monkeypatc
     monkeypatch.setattr(experiment, "device", lambda: "cuda")
     monkeypatch.setattr(pruned, "pruned_vgg", lambda *_: [replace(scored, stage="unpruned"), scored])
     monkeypatch.setattr(experiment, "TESTS", {"paper": experiment.Tests((2,), 2)})
-    (cell, *_) = [cell for cell in cells("paper") if cell["dataset"] == "cifar10"]
+    (cell, coded, *_) = [cell for cell in cells("paper") if cell["dataset"] == "cifar10"]
     rows = pd.DataFrame(measure(cell))
     assert list(zip(rows["stage"], rows["batch_norm"], strict=True)) == [
         ("unpruned", "folded"), ("unpruned", "left out"), ("pruned", "folded"), ("pruned", "left out"),
     ]  # fmt: skip
+    assert set(pd.DataFrame(measure(coded))["batch_norm"]) == {"left out"}
 
 
-def table(ncut: float, stage: str, dataset: str = "mnist", network: str = "small", n: int = 4) -> pd.DataFrame:
+def test_the_codes_edges_are_norms_of_matrices_as_numpy_has_them() -> None:
+    network = as_network(small_cnn(np.random.default_rng(0)))
+    for kernel, edges in zip(network.graph_weights(), coded_edges(network), strict=True):
+        for a, b in ((0, 0), (5, 60), (63, 63)):
+            slice_ = kernel[:, :, a, b]
+            assert edges[a, b] == pytest.approx(max(np.abs(column).sum() for column in slice_.T))
+            assert edges[a, b] == pytest.approx(np.linalg.norm(np.abs(slice_), 1))
+
+
+def test_dead_channels_are_free_by_the_code_and_cost_one_by_definition() -> None:
+    module = small_cnn(np.random.default_rng(0))
+    with torch.no_grad():
+        generator = torch.Generator().manual_seed(0)
+        for weight in (module[2].weight[:3], module[5].weight[:, :3]):  # all that goes into and out of three channels
+            weight *= 1e-30 * torch.exp(4 * torch.randn(weight.shape, generator=generator))
+    scored = Scored("unpruned", as_network(module), {})
+    tests = (experiment.Tests((12,), 2),)
+    (text,), (code,) = (experiment._rows(scored, tests, 0, graph) for graph in (TEXT, CODE))
+    assert text["ncut"] > 10
+    assert code["ncut"] < text["ncut"] - 0.8
+    again = scored_rows(scored, tests, 0, neuron_graph(coded_edges(scored.network)))  # the code's graph, defined n-cut
+    assert again[0]["ncut"] - code["ncut"] == pytest.approx(round(again[0]["ncut"] - code["ncut"]), abs=1e-4)
+    assert again[0]["shuffled"] == code["shuffled"]
+
+
+def table(
+    ncut: float, stage: str, dataset: str = "mnist", network: str = "small", n: int = 4, graph: str = TEXT
+) -> pd.DataFrame:
     """Rows of networks with n-cuts a little above this, beside shuffles at 10.5."""
     return pd.DataFrame(
         {
@@ -127,6 +168,7 @@ def table(ncut: float, stage: str, dataset: str = "mnist", network: str = "small
             "dropout": "no",
             "penalty": "none",
             "seed": seed,
+            "graph": graph,
             "stage": stage,
             "batch_norm": "none",
             "ncut": ncut + 0.01 * seed,
@@ -138,13 +180,14 @@ def table(ncut: float, stage: str, dataset: str = "mnist", network: str = "small
 
 def test_what_was_found_turns_with_the_rows() -> None:
     untrained = table(10.9, "initial", "initialisation")
-    trained, before, spread = found(untrained)
+    trained, drawn, spread = found(untrained)
     assert trained == "The n-cuts of trained CNNs are not measured yet, only those of 4 that are not trained."
-    assert before == "Before training, the n-cut at 12 clusters is 10.90 to 10.93 in 4 small CNNs."
-    assert "a standard deviation of 0.013 only" in str(spread)
+    assert drawn is None
+    assert "4 small CNNs lie between 10.90 and 10.93, with a standard deviation of 0.013" in str(spread)
     rows = pd.concat([untrained, table(10.4, "unpruned"), table(11.0, "pruned")])
-    trained, _, spread = found(rows)
+    trained, drawn, spread = found(rows)
     assert str(trained).endswith("in 4 of 4 before pruning and 0 of 4 after it.")
+    assert drawn is None
     assert "4 of 8 trained small CNNs lie below all of them" in str(spread)
     assert found(untrained.head(0)) == (None, None, None)
 
@@ -152,6 +195,26 @@ def test_what_was_found_turns_with_the_rows() -> None:
 def test_a_network_of_vgg_counts_once_although_it_has_rows_of_two_graphs() -> None:
     twice = [table(8.0, "pruned", "cifar10", "vgg").assign(batch_norm=name) for name in ("folded", "left out")]
     assert "in 4 of 4 after it" in str(found(pd.concat(twice))[0])
+
+
+def test_graphs_are_compared_with_what_the_paper_prints() -> None:
+    """MNIST without a penalty, pruned: 10.462 and 10.034 in the paper; with L2 before pruning: 8.050 and 10.252."""
+    rows = pd.concat(
+        [
+            table(10.2, "pruned").assign(shuffled_mean=9.8),
+            table(10.4, "pruned", graph=CODE).assign(shuffled_mean=10.03),
+            table(10.9, "unpruned").assign(penalty="l2"),
+            table(8.0, "unpruned", graph=CODE).assign(penalty="l2"),
+            table(10.9, "initial", "initialisation"),
+        ]
+    )
+    beside = beside_the_paper(rows).set_index(["graph", "condition"])
+    assert beside.loc[("code", "none"), ["ncut_paper", "shuffled_mean_paper"]].tolist() == [10.462, 10.034]
+    assert beside.loc[("text", "none"), "ncut"] == pytest.approx(10.215)
+    told = str(found(rows)[1])
+    assert told.startswith("The paper's graphs are those of its code:")
+    assert "lie 0.00 from the printed ones by the code and 0.23 by the text" in told
+    assert "so with L2 n-cuts are 8.0 and not 10.9 on MNIST" in told
 
 
 def test_every_condition_of_the_grid_has_a_name() -> None:

@@ -130,6 +130,17 @@ def test_ncut_of_layers_as_clusters_is_their_number() -> None:
     assert ncut(graph, graph.layer) == pytest.approx(3)
 
 
+def test_an_epsilon_beside_every_volume_makes_a_cluster_of_faint_edges_free() -> None:
+    faint = np.kron(np.diag([1.0, 1e-20]), [[0, 1], [1, 0]])
+    faint[0, 2] = faint[2, 0] = 1e-20  # all in all two pairs, and one edge between them
+    labels = np.array([0, 0, 1, 1])
+    assert ncut(faint, labels) == pytest.approx(1 / 3)
+    assert ncut(faint, labels, epsilon=1e-8) == pytest.approx(0, abs=1e-10)
+    assert ncut(faint[:2, :2], [0, 1], epsilon=1.0) == 1.0  # 1 / (1 + 1), twice
+    with pytest.raises(InputError, match="epsilon"):
+        ncut(faint, labels, epsilon=-1.0)
+
+
 def test_a_wrong_number_of_labels_is_refused() -> None:
     with pytest.raises(InputError, match=r"labels = .* of shape \(4,\)"):
         ncut(neuron_graph([np.ones((2, 2))]), np.zeros(3))

@@ -41,11 +41,11 @@ def beside_the_paper(rows: pd.DataFrame) -> pd.DataFrame:
     """
     printed = paper_values("clusterability").query("item in @ITEMS.values() and metric in ('ncut', 'dist_ncut')")
     values = printed.astype({"value": float}).pivot_table("value", ["item", "row"], "metric")
+    values = values.rename(columns={"ncut": "ncut_paper", "dist_ncut": "shuffled_mean_paper"})
     small = with_condition(rows[(rows["network"] == SMALL) & rows["dataset"].isin(ITEMS)])
     ours = small.groupby(["graph", "dataset", "condition", "stage"])[["ncut", "shuffled_mean"]].mean().reset_index()
     ours = ours.assign(item=ours["dataset"].map(ITEMS), row=ours["condition"] + "|" + ours["stage"])
-    both = ours.join(values, on=["item", "row"], how="inner", rsuffix="_paper")
-    return both.drop(columns=["item", "row"]).rename(columns={"dist_ncut": "shuffled_mean_paper"})
+    return ours.join(values, on=["item", "row"], how="inner").drop(columns=["item", "row"])
 
 
 def found(rows: pd.DataFrame) -> Sentences:
@@ -75,15 +75,16 @@ def _drawn(rows: pd.DataFrame) -> str | None:
     by_graph = away.groupby(both["graph"]).median()
     if not {TEXT, CODE} <= set(by_graph.index):
         return None
+    nearer = "its code" if by_graph[CODE] < by_graph[TEXT] else "its text"
     told = (
-        f"The paper's graphs are those of its code, not of its text: n-cuts of shuffles lie {by_graph[CODE]:.2f} from "
-        f"the printed ones after pruning by the one and {by_graph[TEXT]:.2f} by the other (medians)"
+        f"The paper's graphs are those of {nearer}: n-cuts of pruned shuffles lie {by_graph[CODE]:.2f} from the printed "
+        f"ones by the code and {by_graph[TEXT]:.2f} by the text (medians)"
     )
     ridden = both[(both["condition"] == "l2") & (both["stage"] == "unpruned")]
     ncuts = ridden.pivot_table("ncut", "dataset", "graph")
     parts = [f"{line[CODE]:.1f} and not {line[TEXT]:.1f} on {DATASETS[str(name)]}" for name, line in ncuts.iterrows()]
-    why = "; what the code adds to every volume makes clusters of dead channels free, so with L2 "
-    return f"{told}{why}an n-cut is {listed(parts)}." if parts else f"{told}."
+    why = "; what the code adds to volumes makes clusters of dead channels free, so with L2 n-cuts are"
+    return f"{told}{why} {listed(parts)}." if parts else f"{told}."
 
 
 def _spread(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:
