@@ -212,9 +212,8 @@ def test_graphs_are_compared_with_what_the_paper_prints() -> None:
     assert beside.loc[("code", "none"), ["ncut_paper", "shuffled_mean_paper"]].tolist() == [10.462, 10.034]
     assert beside.loc[("text", "none"), "ncut"] == pytest.approx(10.215)
     told = str(found(rows)[1])
-    assert told.startswith("The paper's graphs are those of its code:")
-    assert "lie 0.00 from the printed ones by the code and 0.23 by the text" in told
-    assert "so with L2 n-cuts are 8.0 and not 10.9 on MNIST" in told
+    assert "moves shuffles of pruned networks by +0.23" in told
+    assert "makes n-cuts with L2 before pruning 8.0 and not 10.9 on MNIST" in told
 
 
 def test_every_condition_of_the_grid_has_a_name() -> None:
