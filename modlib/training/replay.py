@@ -7,6 +7,7 @@ CUDA graph starts all at once. On a processor steps are taken as they are. Chapt
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,7 @@ class Replay:
         if self.taken == ORDINARY:
             return self._watched(inputs, targets)
         if not self.captured:
+            gc.collect()  # an earlier graph that is only held by a circle must not be freed during the capture
             self.inputs, self.targets, self.graph = inputs.clone(), targets.clone(), torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph, stream=self.stream):
                 self.loss = self.step(self.inputs, self.targets)
