@@ -83,7 +83,7 @@ def device() -> str:
     """Where networks are trained that a GPU makes much faster: ``cuda`` if PyTorch can use one, else ``cpu``.
 
     To hide a GPU, set ``CUDA_VISIBLE_DEVICES`` to nothing. Chapters: ``convolutional-networks``, ``weight-masks``,
-    ``systematic-generalisation``, ``class-removal``.
+    ``systematic-generalisation``, ``class-removal``, ``transfer``.
     """
     import torch
 
@@ -91,9 +91,11 @@ def device() -> str:
 
 
 def gpu_name() -> str:
-    """Name of the GPU, as PyTorch gives it; empty where there is none."""
-    import torch
-
+    """Name of the GPU, as PyTorch gives it; empty where there is none, or no PyTorch, as on Binder."""
+    try:
+        import torch
+    except ImportError:
+        return ""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
 
 

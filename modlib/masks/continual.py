@@ -183,8 +183,8 @@ def learn_with_weights(
         adam.step()
         return of_task.detach()
 
-    replayed = Replay(take, module)
     with at_inference(module), sampler.seeded():
+        replayed = Replay(take, module)
         for step in range(1, settings.steps + 1):
             inputs, targets = drawn(draw, rng, settings.batch_size, device)
             if step == 1:

@@ -116,7 +116,8 @@ def learn_mask(
     beta / batch_size times the sum of all l_i. This is the paper's Gumbel-sigmoid at its temperature 1, where one
     logistic variable log(u / (1 - u)) takes the place of the difference of two Gumbel ones. Another temperature
     would change gradients, but not how often b_i is 1. The network computes at inference: no dropout, and batch
-    normalisation by its running statistics.
+    normalisation by its running statistics. On a GPU steps are replayed, see ``modlib.training.replay.Replay``, and
+    most losses are looked at a thousand at a time.
 
     Args:
         model: the network, any torch module on any device, which is left as it was, see ``at_inference``; or a Keras
@@ -199,8 +200,8 @@ def learn_mask(
         adam.step()
         return of_task.detach()
 
-    replayed = Replay(take, module)
     with at_inference(module), torch.enable_grad(), sampler.seeded():
+        replayed = Replay(take, module)
         for step in range(1, settings.steps + 1):
             inputs, targets = drawn(draw, rng, settings.batch_size, device)
             if inputs.is_floating_point():

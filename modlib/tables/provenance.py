@@ -45,7 +45,10 @@ def other_kernels(run: Mapping[str, Any]) -> str:
     if unknown := [name for name in here if name not in run]:
         return f"its run did not record: {', '.join(unknown)}"
     differ = [name for name in here if run[name] != here[name]]
-    return "; ".join(f"{name}: {_told(run[name], here[name])}" for name in differ)
+    told = [f"{name}: {_told(run[name], here[name])}" for name in differ]
+    if run["gpu"] == here["gpu"] != "none":
+        told.append(f"gpu: {run['gpu']}, then and here, computes by whichever kernel is the fastest at the time")
+    return "; ".join(told)
 
 
 def _told(there: Any, here: Any) -> str:

@@ -8,7 +8,7 @@ Chapters: ``structured-tasks``, ``convolutional-networks``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-7  # of Adam in Keras
 LATE = 1e9  # a step of Adam
 EVERY = 10  # steps between two changes of what is pruned
+TOGETHER = 16  # batches that are augmented at once, as starting that takes a processor longer than a GPU's step
 Augment: TypeAlias = Callable[[Tensor, np.random.Generator], Tensor]
 
 
@@ -98,7 +99,8 @@ def train_and_prune(
     Before every tenth step the smallest weights of each layer are chosen anew, as many as ``cubic_sparsity`` says, and
     before every step the chosen ones are set to zero; a weight once at zero may come back. Dropout draws from torch's
     global generator, which is seeded for the time of the training and then put back. On a GPU convolutions are rounded
-    to TF32 and computed by whichever kernel is the fastest, so the last digits of two trainings of one seed differ.
+    to TF32 and computed by whichever kernel is the fastest, so the last digits of two trainings of one seed differ; and
+    steps are replayed, see ``modlib.training.replay.Replay``.
 
     Args:
         module: what to train, on the device of the examples.
@@ -107,14 +109,14 @@ def train_and_prune(
         recipe: how.
         rng: decides the order of the examples, drawn anew every epoch, dropout and augmentation.
         loss: mean loss over examples, of outputs and targets.
-        augment: makes the inputs of a batch from its examples; they are taken as they are by default.
+        augment: makes inputs from as many examples, those of several batches; they are taken as they are by default.
         on_epoch: called with stage, epoch (from 1) and mean loss after every epoch.
 
     Returns:
         The network right before pruning, and at the end.
 
     Raises:
-        InputError: if the loss of an epoch is not finite, or there are not as many targets as examples.
+        InputError: if the loss of an epoch is not finite, or there are not as many targets or inputs as examples.
 
     Source: clusterability 3, A.2. Chapter: ``convolutional-networks``.
 
@@ -132,8 +134,8 @@ def train_and_prune(
     with fastest, seeded(x.device, rng):
         for stage, epochs in (("unpruned", recipe.epochs), ("pruned", recipe.pruning_epochs)):
             steps = epochs * math.ceil(len(x) / recipe.batch_size)
-            one = _Epochs(module, recipe, loss, augment, steps, pruned=stage == "pruned")
             module.train()
+            one = _Epochs(module, recipe, loss, augment, steps, pruned=stage == "pruned")
             for _ in range(epochs):
                 losses.append(one.epoch(x, y, rng))
                 if on_epoch:
@@ -150,7 +152,8 @@ class _Epochs:
         self, module: nn.Module, recipe: PrunedRecipe, loss: Loss, augment: Augment | None, steps: int, pruned: bool
     ) -> None:
         self.module, self.recipe, self.loss, self.augment, self.steps = module, recipe, loss, augment, steps
-        self.pruned, self.adam, self.step = pruned, _Adam(module), Replay(self._step, module)
+        self.pruned, self.step = pruned, Replay(self._step, module)
+        self.adam = _Adam(module, late=device_of(module).type == "cuda")
         self.weights = [layer.weight for layer in module.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
         self.masks = [torch.ones_like(weight) for weight in self.weights]
         self.done = 0
@@ -158,8 +161,7 @@ class _Epochs:
     def epoch(self, x: Tensor, y: Tensor, rng: np.random.Generator) -> float:
         """The mean loss over the examples."""
         total = torch.zeros((), dtype=torch.float64, device=x.device)  # which a GPU need not tell after every step
-        for batch in torch.as_tensor(rng.permutation(len(x)), device=x.device).split(self.recipe.batch_size):
-            inputs, targets = self.augment(x[batch], rng) if self.augment else x[batch], y[batch]
+        for inputs, targets in self._batches(x, y, rng):
             if not self.done:
                 self._check(inputs, targets, y)
             self.done += 1
@@ -167,10 +169,18 @@ class _Epochs:
             if self.pruned and self.done % EVERY == 0:
                 self._choose()
             self.adam.count(self.done)
-            total += self.step(inputs, targets).double() * len(batch)
+            total += self.step(inputs, targets).double() * len(targets)
         if self.pruned:
             self._mask()
         return check_finite(float(total) / len(x), self.done)
+
+    def _batches(self, x: Tensor, y: Tensor, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        size = self.recipe.batch_size
+        for part in torch.as_tensor(rng.permutation(len(x)), device=x.device).split(TOGETHER * size):
+            inputs = self.augment(x[part], rng) if self.augment else x[part]
+            if len(inputs) != len(part):
+                raise InputError(f"augment returned {len(inputs)} inputs for {len(part)} examples; expected as many")
+            yield from zip(inputs.split(size), y[part].split(size), strict=True)
 
     def _check(self, inputs: Tensor, targets: Tensor, all_targets: Tensor) -> None:
         """Before the first step, whether the loss takes what comes; on a GPU to look at numbers is to wait for it."""
@@ -210,24 +220,26 @@ class _Epochs:
 class _Adam(torch.optim.Adam):
     """Adam as Keras has it, which adds epsilon before it corrects the second moment for its start.
 
-    On a GPU the rate is a tensor that holds Keras's corrections, as a captured step reads nothing else that changes;
-    PyTorch's own are those of a step so late that they are none.
+    Args:
+        module: whose parameters it changes.
+        late: whether its steps can be captured, as on a GPU: a captured step reads nothing that changes but tensors, so
+            the rate is one and holds Keras's corrections, and PyTorch's own are those of a step so late that they are
+            none. The updates are the same but for their last digits.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        place = device_of(module)
-        self.on_gpu = place.type == "cuda"
-        rate = torch.tensor(RATE, device=place) if self.on_gpu else RATE
-        super().__init__(module.parameters(), rate, (BETA_1, BETA_2), EPSILON, fused=True, capturable=self.on_gpu)
+    def __init__(self, module: nn.Module, late: bool) -> None:
+        self.late, place = late, device_of(module)
+        rate = torch.tensor(RATE, device=place) if late else RATE
+        super().__init__(module.parameters(), rate, (BETA_1, BETA_2), EPSILON, fused=True, capturable=late)
         self._warned_capturable_if_run_uncaptured = True  # the first steps are, on purpose
-        for parameter in module.parameters() if self.on_gpu else ():
+        for parameter in module.parameters() if late else ():
             moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
             self.state[parameter] = {"step": torch.tensor(LATE, device=place), **moments}
 
     def count(self, step: int) -> None:
         """Say which step comes next, from 1."""
         correction, group = math.sqrt(1 - BETA_2**step), self.param_groups[0]
-        if self.on_gpu:
+        if self.late:
             group["lr"].fill_(RATE * correction / (1 - BETA_1**step))
         else:
             group["eps"] = EPSILON / correction

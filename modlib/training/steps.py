@@ -194,7 +194,8 @@ def train_steps(
 ) -> np.ndarray:
     """Train a module in place, for a number of batches.
 
-    Dropout draws from torch's global generator, which is seeded for the time of the training and then put back.
+    Dropout draws from torch's global generator, which is seeded for the time of the training and then put back. On a
+    GPU steps are replayed, see ``modlib.training.replay.Replay``, and most losses are looked at a thousand at a time.
 
     Args:
         module: what to train, on any device. It is left in evaluation mode.
@@ -251,12 +252,12 @@ def adam_for(parameters: Sequence[Tensor], rate: float) -> torch.optim.Adam:
 
 
 class Losses:
-    """Losses of a number of steps, looked at as they come; on a GPU, which would wait for that, now and then.
+    """Losses of a number of steps, looked at as they come; on a GPU, which would wait, at the first and now and then.
 
     Args:
         steps: how many there will be.
         device: where they are computed.
-        on_step: called after every step with its number, from 1, and its loss; then each of them is looked at.
+        on_step: called after every step with its number, from 1, and its loss.
     """
 
     def __init__(self, steps: int, device: torch.device, on_step: Callable[[int, float], object] | None) -> None:
@@ -267,7 +268,7 @@ class Losses:
 
     @property
     def looked_at(self) -> bool:
-        """Whether numbers of the next step are."""
+        """Whether numbers of the next step are, before anything is learned from them."""
         return self.every == 1 or not self.done
 
     def check_targets(self, outputs: object, targets: Tensor, loss: Loss) -> None:
@@ -281,17 +282,28 @@ class Losses:
             check_loss(value, self.done + 1)
 
     def note(self, value: Tensor) -> None:
-        """Store the loss of a step."""
+        """Store the loss of a step.
+
+        Raises:
+            InputError: if it is time to look, and this or an earlier one is not finite.
+        """
         self.values[self.done] = value
         self.done += 1
         if self.on_step:
             self.on_step(self.done, float(value))
         if self.every > 1 and self.done % self.every == 0:
-            check_finite(float(value), self.done)
+            self.all()
 
     def all(self) -> np.ndarray:
-        """All of them, in single precision."""
-        return self.values.cpu().numpy()
+        """All so far, in single precision.
+
+        Raises:
+            InputError: naming the first that is not finite.
+        """
+        found: np.ndarray = self.values[: self.done].cpu().numpy()
+        for step in np.flatnonzero(~np.isfinite(found))[:1]:
+            check_finite(float(found[step]), int(step) + 1)
+        return found
 
 
 def trained_once(

@@ -153,11 +153,47 @@ def test_augmented_inputs_are_what_the_module_sees(tiny: Images) -> None:
 
     module = glorot_perceptron(SIZES, np.random.default_rng(0))
     first = module[0].weight.detach().clone()
-    x, y = torch.as_tensor(tiny.x_train), torch.as_tensor(tiny.y_train, dtype=torch.long)
+    x, y = torch.zeros(1200, 64), torch.arange(1200) % 10
     rng = np.random.default_rng(0)
     train_and_prune(module, x, y, replace(RECIPE, pruning_epochs=0), rng, augment=blank)
-    assert seen == [32] * 10 + [10]
+    assert seen == [32 * epochs.TOGETHER] * 2 + [1200 - 64 * epochs.TOGETHER]
     assert torch.equal(module[0].weight, first)  # black images teach the first layer nothing
+
+
+def test_batches_are_those_of_one_order_however_many_are_augmented_at_once() -> None:
+    x, y = torch.arange(330.0)[:, None], torch.arange(330)
+    module = nn.Linear(1, 330)
+    for together in (1, 3, 16):
+        one = epochs._Epochs(module, RECIPE, nn.functional.cross_entropy, lambda inputs, _: -inputs, 11, pruned=False)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(epochs, "TOGETHER", together)
+            batches = list(one._batches(x, y, np.random.default_rng(0)))
+        assert [len(inputs) for inputs, _ in batches] == [32] * 10 + [10]
+        order = torch.cat([targets for _, targets in batches])
+        assert order.tolist() == np.random.default_rng(0).permutation(330).tolist()
+        assert torch.equal(torch.cat([inputs for inputs, _ in batches])[:, 0], -order.float())
+
+
+def test_as_many_inputs_as_examples_are_expected_of_an_augmentation(tiny: Images) -> None:
+    x, y = torch.as_tensor(tiny.x_train), torch.as_tensor(tiny.y_train, dtype=torch.long)
+    with pytest.raises(InputError, match="augment returned 0 inputs for 330 examples"):
+        train_and_prune(nn.Linear(64, 10), x, y, RECIPE, np.random.default_rng(0), augment=lambda inputs, _: inputs[:0])
+
+
+def test_adam_of_captured_steps_makes_the_updates_of_the_ordinary_one() -> None:
+    ordinary, captured = (glorot_perceptron((5, 4, 3), np.random.default_rng(0)) for _ in range(2))
+    pairs = [(ordinary, epochs._Adam(ordinary, late=False)), (captured, epochs._Adam(captured, late=True))]
+    rng = np.random.default_rng(1)
+    for step in range(1, 201):
+        scale = 10.0 ** rng.uniform(-8, 1)  # about epsilon as well, where it matters when it is added
+        gradients = [scale * rng.normal(size=tuple(p.shape)) for p in ordinary.parameters()]
+        for module, adam in pairs:
+            for parameter, gradient in zip(module.parameters(), gradients, strict=True):
+                parameter.grad = torch.as_tensor(gradient, dtype=torch.float32)
+            adam.count(step)
+            adam.step()
+        for one, other in zip(ordinary.parameters(), captured.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize(

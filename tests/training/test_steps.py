@@ -1,0 +1,77 @@
+"""modlib.training.steps: losses, looked at before a network learns from them or, on a GPU, now and then."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from modlib.errors import InputError
+from modlib.training import steps
+from modlib.training.steps import Losses, Steps, draw_from, train_steps
+
+CPU = torch.device("cpu")
+
+
+def test_on_a_processor_every_loss_is_looked_at_before_the_step() -> None:
+    losses = Losses(3, CPU, None)
+    for value in (2.0, 1.0):
+        losses.check(torch.tensor(value, requires_grad=True))
+        losses.note(torch.tensor(value))
+    with pytest.raises(InputError, match="the loss is nan at step 3"):
+        losses.check(torch.tensor(float("nan"), requires_grad=True))
+    assert losses.all().tolist() == [2.0, 1.0]
+    assert losses.all().dtype == np.float32
+
+
+def test_a_loss_without_a_gradient_is_refused_at_the_first_step() -> None:
+    with pytest.raises(InputError, match="without a gradient at step 1"):
+        Losses(3, CPU, None).check(torch.tensor(1.0))
+
+
+def test_after_every_step_its_number_and_loss_are_told() -> None:
+    told: list[tuple[int, float]] = []
+    draw = draw_from(torch.eye(3), torch.arange(3))
+    losses = train_steps(
+        nn.Linear(3, 3), draw, Steps(4, 8), np.random.default_rng(0), on_step=lambda *x: told.append(x)
+    )
+    assert told == list(zip((1, 2, 3, 4), losses.tolist(), strict=True))
+    with pytest.raises(InputError, match="on_step"):
+        Losses(3, CPU, 3)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def now_and_then() -> Losses:
+    """As on a GPU, but looked at every second time."""
+    losses = Losses(5, CPU, None)
+    losses.every = 2
+    return losses
+
+
+def test_on_a_gpu_only_the_first_is_looked_at_before_the_step(now_and_then: Losses) -> None:
+    wrong = torch.tensor(float("nan"), requires_grad=True)
+    assert now_and_then.looked_at
+    with pytest.raises(InputError, match="at step 1"):
+        now_and_then.check(wrong)
+    now_and_then.note(torch.tensor(1.0))
+    assert not now_and_then.looked_at
+    now_and_then.check(wrong)
+
+
+@pytest.mark.parametrize(("wrong", "noticed"), [(2, 2), (3, 4), (4, 4)])
+def test_a_loss_that_is_not_finite_is_noticed_at_the_next_look(now_and_then: Losses, wrong: int, noticed: int) -> None:
+    for step in range(1, noticed):
+        now_and_then.note(torch.tensor(float("inf") if step == wrong else 1.0))
+    with pytest.raises(InputError, match=f"the loss is inf at step {wrong}"):
+        now_and_then.note(torch.tensor(float("inf")))
+
+
+def test_and_at_the_end_at_the_latest(now_and_then: Losses) -> None:
+    for value in (1.0, 1.0, 1.0, 1.0, float("nan")):
+        now_and_then.note(torch.tensor(value))
+    with pytest.raises(InputError, match="the loss is nan at step 5"):
+        now_and_then.all()
+
+
+def test_how_often_is_decided_by_the_device() -> None:
+    assert Losses(0, CPU, None).every == 1
+    assert not torch.cuda.is_available() or Losses(0, torch.device("cuda"), None).every == steps.EVERY
