@@ -158,8 +158,6 @@ def _value(column: str, value: str) -> str:
             return METHODS.get(value, value)
         case "network":
             return NETWORKS.get(value, in_words(value))
-        case "graph":
-            return f"graph of the {value}"
         case "batch_norm":
             return f"batch normalisation {value}"
         case "steps":

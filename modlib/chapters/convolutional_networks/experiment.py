@@ -10,6 +10,7 @@ normalisation.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.networks.network import Network, as_network
 from modlib.processor import device
-from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, text
+from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, rows_in_words, text
 
 if TYPE_CHECKING:
     from modlib.zoo.pruned import Scored
@@ -173,5 +174,5 @@ def _untrained(network: str, seed: int) -> Network:
 
 EXPERIMENT = Experiment(
     "convolutional-networks", cells, measure, CELL_KEY, ("batch_norm", *ROW_KEY), TOLERANCE, columns=COLUMNS,
-    network_key=(*CONDITION, "seed"), added=ADDED,
+    network_key=(*CONDITION, "seed"), added=ADDED, describe=partial(rows_in_words, untold=("graph",)),
 )  # fmt: skip
