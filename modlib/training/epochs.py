@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import real, whole
+from modlib.checks import arrived, instance, real, whole
 from modlib.errors import InputError
 from modlib.networks.modules import device_of, outputs_of
 from modlib.networks.network import as_network
@@ -116,7 +116,8 @@ def train_and_prune(
         The network right before pruning, and at the end.
 
     Raises:
-        InputError: if the loss of an epoch is not finite, or there are not as many targets or inputs as examples.
+        InputError: if the loss of an epoch is not finite, there are not as many targets or inputs as examples, or an
+            argument is of another kind.
 
     Source: clusterability 3, A.2. Chapter: ``convolutional-networks``.
 
@@ -126,6 +127,8 @@ def train_and_prune(
     >>> int((pruned.network.layers[0].kernel != 0).sum())
     8
     """
+    x, y = (instance(part, Tensor, name, "pass torch.as_tensor(...)") for name, part in (("x", x), ("y", y)))
+    instance(recipe, PrunedRecipe, "recipe", "pass PrunedRecipe()")
     if len(x) != len(y) or not len(x):
         raise InputError(f"{len(x)} examples and {len(y)} targets arrived; expected as many of both, and some")
     losses: list[float] = []
@@ -172,14 +175,16 @@ class _Epochs:
             total += self.step(inputs, targets).double() * len(targets)
         if self.pruned:
             self._mask()
-        return check_finite(float(total) / len(x), self.done)
+        return check_finite(float(total) / len(x), f"in the epoch that ends at step {self.done}")
 
     def _batches(self, x: Tensor, y: Tensor, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         size = self.recipe.batch_size
         for part in torch.as_tensor(rng.permutation(len(x)), device=x.device).split(TOGETHER * size):
             inputs = self.augment(x[part], rng) if self.augment else x[part]
-            if len(inputs) != len(part):
-                raise InputError(f"augment returned {len(inputs)} inputs for {len(part)} examples; expected as many")
+            if not isinstance(inputs, Tensor) or not inputs.ndim or len(inputs) != len(part):
+                raise InputError(
+                    f"augment returned {arrived(inputs)} for {len(part)} examples; expected as many inputs"
+                )
             yield from zip(inputs.split(size), y[part].split(size), strict=True)
 
     def _check(self, inputs: Tensor, targets: Tensor, all_targets: Tensor) -> None:

@@ -115,18 +115,18 @@ def check_loss(loss: Tensor, step: int) -> float:
             f"loss returned {_about(loss)}{without} at step {step}; expected "
             "one number, the mean over examples, that PyTorch can differentiate"
         )
-    return check_finite(loss.item(), step)
+    return check_finite(loss.item(), f"at step {step}")
 
 
-def check_finite(value: float, step: int) -> float:
+def check_finite(value: float, when: str) -> float:
     """A loss, if it is finite.
 
     Raises:
-        InputError: naming the step, if it is not.
+        InputError: saying when it was not.
     """
     if not math.isfinite(value):
         raise InputError(
-            f"the loss is {value} at step {step}; expected a finite number: look for inputs, targets or weights that "
+            f"the loss is {value} {when}; expected a finite number: look for inputs, targets or weights that "
             "are not finite, or lower the learning rate"
         )
     return value
@@ -302,7 +302,7 @@ class Losses:
         """
         found: np.ndarray = self.values[: self.done].cpu().numpy()
         for step in np.flatnonzero(~np.isfinite(found))[:1]:
-            check_finite(float(found[step]), int(step) + 1)
+            check_finite(float(found[step]), f"at step {step + 1}")
         return found
 
 

@@ -183,12 +183,12 @@ def test_what_was_found_turns_with_the_rows() -> None:
     trained, drawn, spread = found(untrained)
     assert trained == "The n-cuts of trained CNNs are not measured yet, only those of 4 that are not trained."
     assert drawn is None
-    assert "4 small CNNs lie between 10.90 and 10.93, with a standard deviation of 0.013" in str(spread)
+    assert "4 untrained small CNNs lie between 10.90 and 10.93, with a standard deviation of 0.013" in str(spread)
     rows = pd.concat([untrained, table(10.4, "unpruned"), table(11.0, "pruned")])
     trained, drawn, spread = found(rows)
-    assert str(trained).endswith("in 4 of 4 before pruning and 0 of 4 after it.")
+    assert str(trained).endswith("by the graph of the text in 4 of 4 before pruning and 0 of 4 after it.")
     assert drawn is None
-    assert "4 of 8 trained small CNNs lie below all of them" in str(spread)
+    assert "4 of 8 of trained ones, at two stages, are lower" in str(spread)
     assert found(untrained.head(0)) == (None, None, None)
 
 
@@ -212,8 +212,9 @@ def test_graphs_are_compared_with_what_the_paper_prints() -> None:
     assert beside.loc[("code", "none"), ["ncut_paper", "shuffled_mean_paper"]].tolist() == [10.462, 10.034]
     assert beside.loc[("text", "none"), "ncut"] == pytest.approx(10.215)
     told = str(found(rows)[1])
-    assert "moves shuffles of pruned networks by +0.23" in told
-    assert "makes n-cuts with L2 before pruning 8.0 and not 10.9 on MNIST" in told
+    assert "moves shuffles of pruned networks by +0.23 in the median" in told
+    assert "n-cuts with L2 before pruning become 8.0 and not 10.9 on MNIST" in told
+    assert "after it; by the graph of the authors' code in 4 of 4 before" in str(found(rows)[0])
 
 
 def test_every_condition_of_the_grid_has_a_name() -> None:

@@ -23,6 +23,7 @@ NAMES = {
     "start": "clusterable start",
 }
 STAGES = {"unpruned": "before pruning", "pruned": "after it"}
+GRAPHS = {TEXT: "the text", CODE: "the authors' code"}
 ITEMS = {"mnist": "table-A.8", "fashion_mnist": "table-A.9"}  # of the paper, small CNNs
 
 
@@ -51,10 +52,10 @@ def beside_the_paper(rows: pd.DataFrame) -> pd.DataFrame:
 
 def found(rows: pd.DataFrame) -> Sentences:
     """Whether trained CNNs are more clusterable than chance, what the graph does to it, and what training does."""
-    text = rows[rows["graph"] == TEXT]
-    untrained, trained = (text[(text["dataset"] == UNTRAINED) == is_untrained] for is_untrained in (True, False))
+    untrained, trained = (rows[(rows["dataset"] == UNTRAINED) == is_untrained] for is_untrained in (True, False))
+    untrained, of_text = (part[part["graph"] == TEXT] for part in (untrained, trained))
     trained = with_distance(trained[trained["batch_norm"] != FOLDED])
-    return _trained(trained, untrained), _drawn(rows), _spread(trained, untrained)
+    return _trained(trained, untrained), _drawn(rows), _spread(of_text[of_text["batch_norm"] != FOLDED], untrained)
 
 
 def _trained(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:
@@ -62,12 +63,13 @@ def _trained(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:
         return None
     if trained.empty:
         return f"The n-cuts of trained CNNs are not measured yet, only those of {len(untrained)} that are not trained."
-    parts = [
-        f"{share_of(part['distance'] < 0)} {name}"
-        for stage, name in STAGES.items()
-        if len(part := trained[trained["stage"] == stage])
-    ]
-    return f"Trained CNNs are easier to cut than the mean of their shuffles in {listed(parts)}."
+    told = []
+    for graph, name in GRAPHS.items():
+        of_graph = trained[trained["graph"] == graph]
+        stages = ((words, of_graph[of_graph["stage"] == stage]) for stage, words in STAGES.items())
+        parts = [f"{share_of(part['distance'] < 0)} {words}" for words, part in stages if len(part)]
+        told += [f"by the graph of {name} in {listed(parts)}"] if parts else []
+    return f"Trained CNNs are easier to cut than the mean of their shuffles {'; '.join(told)}."
 
 
 def _drawn(rows: pd.DataFrame) -> str | None:
@@ -80,7 +82,7 @@ def _drawn(rows: pd.DataFrame) -> str | None:
     moved = float((shuffles[CODE] - shuffles[TEXT]).median())
     told = (
         "A graph as the authors' code draws it, with another norm of slices and an addition to volumes, moves shuffles "
-        f"of pruned networks by {signed(moved, '+.2f')}"
+        f"of pruned networks by {signed(moved, '+.2f')} in the median"
     )
     if not {TEXT, CODE} <= set(ncuts):
         return f"{told}."
@@ -88,17 +90,17 @@ def _drawn(rows: pd.DataFrame) -> str | None:
         f"{of_code:.1f} and not {of_text:.1f} on {DATASETS[str(name)]}"
         for name, of_code, of_text in zip(ncuts.index, ncuts[CODE], ncuts[TEXT], strict=True)
     ]
-    return f"{told}, and makes n-cuts with L2 before pruning {listed(parts)}, for dead channels cost nothing."
+    return f"{told}; and n-cuts with L2 before pruning become {listed(parts)}, for dead channels cost nothing."
 
 
 def _spread(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:
     small = untrained[untrained["network"] == SMALL]["ncut"]
     if len(small) < 2:
         return None
-    low, high = small.min(), small.max()
+    low, high, sd = small.min(), small.max(), small.std()
     below = trained[trained["network"] == SMALL]
-    told = f"; {share_of(below['ncut'] < small.min())} trained small CNNs lie below all of them" if len(below) else ""
+    told = f"; {share_of(below['ncut'] < small.min())} of trained ones, at two stages, are lower" if len(below) else ""
     return (
-        f"Before training, n-cuts of {len(small)} small CNNs lie between {low:.2f} and {high:.2f}, with a standard "
-        f"deviation of {small.std():.3f}, which is {small.std() / small.mean():.1%} of their mean{told}."
+        f"By the graph of the text n-cuts of {len(small)} untrained small CNNs lie between {low:.2f} and {high:.2f}, "
+        f"with a standard deviation of {sd:.3f}, which is {sd / small.mean():.1%} of their mean{told}."
     )
