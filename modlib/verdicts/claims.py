@@ -352,7 +352,7 @@ def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:
     if theirs is None:
         grade, why = Grade.NO_VALUE, ILLEGIBLE
     elif ours is None:
-        missing = "no rows at the paper's scale" if rows.empty else "not all rows are there"
+        missing = "no rows at the paper's scale" if rows.empty else "not all that this needs is measured"
         grade, why = Grade.NOT_TESTED, f"{missing} for {claim.what} in {', '.join(claim.tables)}"
     else:
         grade, why = CRITERIA[name](ours, theirs)
