@@ -74,9 +74,10 @@ def kernels() -> dict[str, Any]:
         ``gpu``, its name, where there is one.
     """
     limit_xla()
+    gpu = gpu_name()
     choices = {name: os.environ[name] for name in CHOICES if name in os.environ}
     found = {"instructions": instructions(), "blas": blas_kernels(), "l1": first_cache(), "choices": choices}
-    return found | ({"gpu": gpu_name()} if gpu_name() else {})
+    return found | ({"gpu": gpu} if gpu else {})
 
 
 def device() -> str:

@@ -44,10 +44,15 @@ def beside_the_paper(rows: pd.DataFrame) -> pd.DataFrame:
     printed = paper_values("clusterability").query("item in @ITEMS.values() and metric in ('ncut', 'dist_ncut')")
     values = printed.astype({"value": float}).pivot_table("value", ["item", "row"], "metric")
     values = values.rename(columns={"ncut": "ncut_paper", "dist_ncut": "shuffled_mean_paper"})
-    small = with_condition(rows[(rows["network"] == SMALL) & rows["dataset"].isin(ITEMS)])
+    small = _in_tables(rows)
     ours = small.groupby(["graph", "dataset", "condition", "stage"])[["ncut", "shuffled_mean"]].mean().reset_index()
     ours = ours.assign(item=ours["dataset"].map(ITEMS), row=ours["condition"] + "|" + ours["stage"])
     return ours.join(values, on=["item", "row"], how="inner").drop(columns=["item", "row"])
+
+
+def _in_tables(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of trained small CNNs of which the paper prints a table, with their condition."""
+    return with_condition(rows[(rows["network"] == SMALL) & rows["dataset"].isin(ITEMS)])
 
 
 def found(rows: pd.DataFrame) -> Sentences:
@@ -73,7 +78,7 @@ def _trained(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:
 
 
 def _drawn(rows: pd.DataFrame) -> str | None:
-    small = with_condition(rows[(rows["network"] == SMALL) & rows["dataset"].isin(ITEMS)])
+    small = _in_tables(rows)
     pruned, ridden = small[small["stage"] == "pruned"], small[small["stage"] == "unpruned"].query("condition == 'l2'")
     shuffles = pruned.pivot_table("shuffled_mean", ["condition", "dataset"], "graph")
     ncuts = ridden.pivot_table("ncut", "dataset", "graph")
