@@ -158,16 +158,16 @@ def shuffle_in_single(matrix: np.ndarray, null: Null, rng: np.random.Generator) 
     """
     if null in ("degree", "strength"):
         return np.asarray(shuffle_matrix(matrix, null, rng), dtype=np.float32)
-    flat = np.asarray(matrix, dtype=np.float32).ravel()
+    flat = np.asarray(matrix).ravel()
     if null == "layer":
         return _shuffled(flat, rng).reshape(matrix.shape)
-    held, out = np.flatnonzero(flat), np.zeros_like(flat)
+    held, out = np.flatnonzero(flat), np.zeros(flat.shape, dtype=np.float32)
     out[held] = _shuffled(flat[held], rng)
     return out.reshape(matrix.shape)
 
 
 def _shuffled(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    out = np.empty_like(values)
+    out = np.empty(values.shape, dtype=np.float32)
     buckets = 1 << (-(-len(values) // BUCKET) - 1).bit_length()
     first, second = rng.integers(2**64, size=2, dtype=np.uint64)
     _in_buckets(values, first, second, buckets, out)
@@ -200,16 +200,16 @@ def _in_buckets_by_numpy(values: np.ndarray, first: int, second: int, buckets: i
 
 @compiled(_in_buckets_by_numpy, cache=True, nogil=True)
 def _in_buckets(values, first, second, buckets, out):  # type: ignore[no-untyped-def]
-    begin, mask = np.zeros(buckets + 1, dtype=np.int64), np.uint64(buckets - 1)
+    begin, own = np.zeros(buckets + 1, dtype=np.int64), np.empty(len(values), dtype=np.uint32)
     for i in range(len(values)):
-        begin[np.int64(_random(first, i) & mask) + 1] += 1
+        own[i] = _random(first, i) & np.uint64(buckets - 1)
+        begin[own[i] + 1] += 1
     for b in range(buckets):
         begin[b + 1] += begin[b]
     place = begin[:-1].copy()
     for i in range(len(values)):
-        own = np.int64(_random(first, i) & mask)
-        out[place[own]] = values[i]
-        place[own] += 1
+        out[place[own[i]]] = values[i]
+        place[own[i]] += 1
     for b in range(buckets):
         start, stop = begin[b], begin[b + 1]
         for i in range(stop - 1, start, -1):

@@ -38,6 +38,16 @@ def test_the_eigenvectors_are_those_of_lapack_to_single_precision(form: type, de
     np.testing.assert_allclose(np.einsum("ij,ij->j", vectors, matrix @ vectors), values, atol=1e-4)
 
 
+def test_of_more_layers_than_vectors_the_best_are_found() -> None:
+    """A deep chain, whose leading vectors are constant on layers, with four modules that no such vector shows."""
+    graph = neuron_graph(planted_weights((40,) * 24, 4, seed=0, outside=0.05)[0])
+    root = np.sqrt(graph.degrees)
+    matrix = graph.adjacency.toarray() / np.outer(root, root)
+    vectors = leading_of_large(graph, 6, np.random.default_rng(0))
+    values = np.linalg.eigvalsh(matrix)[::-1][:6]
+    np.testing.assert_allclose(np.einsum("ij,ij->j", vectors, matrix @ vectors), values, atol=1e-4)
+
+
 @pytest.mark.parametrize("k", [2, 4, 12])
 @pytest.mark.parametrize("density", [1.0, 0.2])
 def test_the_ncut_is_that_of_double_precision(k: int, density: float) -> None:
