@@ -28,9 +28,9 @@ def random_network(widths: Sequence[int], sparsity: float, rng: np.random.Genera
     return neuron_graph([w * magnitude_mask(w, sparsity) if sparsity else w for w in weights])
 
 
-def scikit_learn(graph: NeuronGraph, k: int, seed: int) -> float:
+def scikit_learn(graph: NeuronGraph, k: int, seed: int, n_init: int = N_INIT) -> float:
     """n-cut by scikit-learn, with the settings of the papers' authors."""
-    model = SpectralClustering(k, affinity="precomputed", eigen_solver="arpack", n_init=N_INIT, random_state=seed)
+    model = SpectralClustering(k, affinity="precomputed", eigen_solver="arpack", n_init=n_init, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         labels = model.fit(graph.adjacency).labels_

@@ -40,6 +40,7 @@ from modlib.stats import monte_carlo_p
 
 CELL_KEY = ("profile", "dataset", "dropout", "seed")
 ROW_KEY = ("stage", "null", "k")
+EPSILON = 1e-8  # what the authors' code adds to every volume
 INFINITE = 1e9  # what an infinite value counts as in a comparison
 # On one kind of machine all is equal; elsewhere, training drifts from the last digits of the weights.
 TOLERANCE = {

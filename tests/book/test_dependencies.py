@@ -34,7 +34,7 @@ def root(tmp_path_factory) -> Path:
         shutil.copy(checkout() / name, copy)
     (copy / "results").mkdir()
     (copy / "benchmarks").mkdir()
-    (copy / "benchmarks" / "width.csv").write_text("a\n1\n")
+    (copy / "benchmarks" / "vertices.csv").write_text("a\n1\n")
     for table in (checkout() / "results").iterdir():
         (copy / "results" / table.name).write_text("a\n1\n")
     return copy
@@ -82,7 +82,7 @@ def stale(root: Path, before: Stamps, file: str, old: str = r"\Z", new: str = "\
         ("book/scorecard.md", {"scorecard"}),
         ("results/class-removal.json", {"class-removal", "scorecard"}),
         ("results/clusterability.csv", IMAGES | {"scorecard"}),
-        ("benchmarks/width.csv", {"clusterability"}),
+        ("benchmarks/vertices.csv", {"clusterability"}),
     ],
 )
 def test_a_change_makes_those_pages_stale_that_depend_on_it(root, before, file, expected):

@@ -1,5 +1,6 @@
 """Chapter ``regularisation``: its grid, the rule for networks that fall apart, and faint weights."""
 
+import itertools
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from modlib.chapters.regularisation import experiment, figures
-from modlib.chapters.regularisation.findings import effect, found, of_faint
+from modlib.chapters.regularisation.findings import NAMES, effect, found, in_code, of_faint, variants_of_l2, which_l2
 from modlib.chapters.rows import with_distance
 from modlib.data.images import Images
 from modlib.networks.planted import planted_weights, random_weights
@@ -62,13 +63,15 @@ def test_a_network_is_measured_with_its_faint_weights_and_without(trained: dict[
     kernels[1][np.abs(kernels[1]) < 0.3] = 5e-4
     trained[3] = pair(kernels)
     rows = pd.DataFrame(experiment.measure(CELL))
-    assert sorted(rows[["stage", "faint"]].itertuples(index=False, name=None)) == [
-        ("pruned", "kept"), ("pruned", "removed"), ("unpruned", "kept"), ("unpruned", "removed"),
-    ]  # fmt: skip
+    assert {*rows[["stage", "faint"]].itertuples(index=False, name=None)} == {
+        *itertools.product(("pruned", "unpruned"), ("kept", "dead removed", "removed"))
+    }
+    assert len(rows) == 6
     assert {*experiment.EXPERIMENT.row_key, *experiment.EXPERIMENT.tolerance} <= set(rows.columns)
     weights = np.concatenate([np.abs(kernel).ravel() for kernel in kernels])
     assert set(rows["faint_share"]) == {round(float((weights < 1e-3).mean()), 6)}
-    assert (rows.groupby("faint")["sparsity"].first() == [0, round(float((weights < 1e-3).mean()), 6)]).all()
+    zeros = rows.groupby("faint")["sparsity"].first()
+    assert zeros.to_dict() == {"kept": 0, "dead removed": 0, "removed": round(float((weights < 1e-3).mean()), 6)}
     assert set(rows["rejected"]) == {""}
     assert set(rows["loss"]) == {0.25}
 
@@ -164,3 +167,48 @@ def test_the_histogram_counts_every_weight_that_is_not_zero() -> None:
     assert heights.max() == 1
     assert len(ax.lines) == 1
     plt.close(ax.figure)
+
+
+def test_which_l2_the_released_means_are_nearer_to() -> None:
+    released = pd.DataFrame(
+        [
+            ("mnist|l2|unpruned", "ncut", "9.0", "0.5"),
+            ("mnist|l2|unpruned", "test_acc", "0.98", "0.1"),
+            ("fashion-mnist|l2|pruned", "dist_ncut", "8.0", "0.1"),
+        ],
+        columns=["row", "metric", "value", "sd"],
+    )
+    ncuts = {("mnist", "unpruned"): {"l2": [10.0, 11.0], "l1-l2": [9.25]}, ("fashion_mnist", "pruned"): {"l2": [8.1]}}
+    rows = pd.DataFrame(
+        {"dataset": dataset, "stage": stage, "penalty": penalty, "ncut": ncut, "shuffled_mean": ncut + 1}
+        for (dataset, stage), by_penalty in ncuts.items()
+        for penalty, values in by_penalty.items()
+        for ncut in values
+    )
+    table = variants_of_l2(rows, released)
+    assert table[NAMES["l2"]].tolist() == [10.5, 9.1]
+    assert table[f"n, {NAMES['l1-l2']}"].tolist() == [1, 0]
+    said = which_l2(table)  # the second condition, where one variant is missing, does not count
+    assert f"1 of 1 released means are nearer to ours with {NAMES['l1-l2']} than with L2" in said
+    assert "by 0.5 released standard deviations from the former, by 3.0 from the latter" in said
+    assert "cannot be told yet" in which_l2(table.tail(1))
+
+
+def test_dead_neurons_are_free_in_the_code_and_removed_they_count_in_neither(
+    trained: dict[int, SimpleNamespace],
+) -> None:
+    kernels = random_weights(WIDTHS, 0)
+    for kernel in kernels[:2]:  # into the last eight neurons of either hidden layer, a bit more from one to the other
+        kernel[:, -8:] *= 1e-28
+    kernels[1][:-8, -8:] *= 1e-3
+    kernels[1][-8:, :-8] *= 1e-31
+    kernels[2][-8:] *= 1e-31
+    trained[3] = pair(kernels)
+    rows = pd.DataFrame(experiment.measure(CELL)).query("stage == 'unpruned'").set_index("faint")
+    assert rows.loc["kept", "ncut"] > rows.loc["kept", "ncut_in_code"] + 1
+    assert rows.loc["dead removed", "ncut"] == pytest.approx(rows.loc["dead removed", "ncut_in_code"], abs=1e-5)
+    assert rows.loc["dead removed", "n_live"] == sum(WIDTHS) - 16
+    said = in_code(rows.reset_index())
+    assert said is not None
+    assert f"{rows.loc['kept', 'ncut_in_code']:.2f}" in said
+    assert in_code(rows.head(0).reset_index()) is None

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modlib.chapters.rows import ADDED, COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, initial_rows, scored_rows
+from modlib.chapters.rows import (
+    ADDED,
+    COLUMNS as NCUT_COLUMNS,
+    EPSILON,
+    ROW_KEY,
+    TOLERANCE,
+    Tests,
+    initial_rows,
+    scored_rows,
+)
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.networks.network import Network, as_network
@@ -31,7 +40,6 @@ UNTRAINED = "initialisation"
 FOLDED, LEFT_OUT, NO_NORM = "folded", "left out", "none"  # what a row's graph does with batch normalisation
 K = 12
 TEXT, CODE = "text", "code"
-EPSILON = 1e-8  # of the code
 CELL_KEY = ("profile", *CONDITION, "seed", "graph")
 COLUMNS = {
     "profile": PROFILE,

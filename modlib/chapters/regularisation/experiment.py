@@ -5,7 +5,8 @@ says how many networks were thrown away for it, and their n-cuts.
 
 A penalty pulls weights that nothing needs to 0, but Adam, whose steps have one size, leaves them about a step away.
 Such faint weights hardly change what a network computes, but they are edges of its graph. So every network is measured
-with them and without.
+with them and without. Of weights into a neuron that nothing needs at all, L2 leaves next to nothing, and still no 0:
+these dead weights, of which any few neurons are a cluster of their own, are removed alone as well.
 """
 
 from __future__ import annotations
@@ -16,7 +17,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from modlib.chapters.rows import ADDED, CELL_KEY, COLUMNS, ROW_KEY, TOLERANCE, Tests, describe, snapshot_rows
+from modlib.chapters.rows import (
+    ADDED,
+    CELL_KEY,
+    COLUMNS,
+    EPSILON,
+    ROW_KEY,
+    TOLERANCE,
+    Tests,
+    describe,
+    graph_rows,
+    snapshot_rows,
+)
 from modlib.data.images import Images
 from modlib.graphs.neurons import neuron_graph
 from modlib.networks.network import from_arrays
@@ -41,6 +53,8 @@ NEAR_ZERO = 0.5  # an n-cut below this at twelve clusters; the paper says "signi
 ATTEMPTS = 5  # networks trained at most, the last of which is kept whatever its n-cut
 FURTHER_SEED = 1000  # from one attempt to the next
 FAINT = 1e-3  # the size of one step of Adam
+DEAD = 1e-12  # what no step can move any more
+REMOVED = {"kept": 0.0, "dead removed": DEAD, "removed": FAINT}  # weights below which size are
 
 KEY = (*CELL_KEY[:-1], "penalty", "seed")
 
@@ -56,7 +70,7 @@ def cells(profile: str) -> list[Cell]:
 
 
 def measure(cell: Cell) -> list[Row]:
-    """Rows of one network, before and after pruning: shuffle test at k = 12 with its faint weights and without."""
+    """Rows of one network, before and after pruning: shuffle test at k = 12 with its faint weights and without some."""
     dataset, tests = cell["dataset"], TESTS[cell["profile"]]
     recipe = replace(recipe_for(dataset, dropout=False), penalty=PENALTIES[cell["penalty"]])
     rejected: list[float] = []
@@ -70,9 +84,9 @@ def measure(cell: Cell) -> list[Row]:
     return [{**row, "rejected": " ".join(f"{ncut:.4f}" for ncut in rejected)} for row in rows]
 
 
-def without_faint(snapshot: Snapshot, data: Images) -> Snapshot:
-    """The network with all weights below ``FAINT`` set to 0, and its accuracy on test data."""
-    kernels = [np.where(np.abs(kernel) < FAINT, 0, kernel) for kernel in snapshot.kernels]
+def without_faint(snapshot: Snapshot, data: Images, least: float = FAINT) -> Snapshot:
+    """The network with all weights below a size set to 0, and its accuracy on test data."""
+    kernels = [np.where(np.abs(kernel) < least, 0, kernel) for kernel in snapshot.kernels]
     return replace(snapshot, kernels=kernels, accuracy={"test": accuracy(from_arrays(kernels, snapshot.biases), data)})
 
 
@@ -80,11 +94,17 @@ def _rows(pair: TrainedPair, data: Images, tests: Tests, seed: int) -> list[Row]
     rows = []
     for snapshot in (pair.unpruned, pair.pruned):
         weights = np.concatenate([np.abs(kernel[kernel != 0]) for kernel in snapshot.kernels])
-        for faint, measured in (("kept", snapshot), ("removed", without_faint(snapshot, data))):
+        for faint, least in REMOVED.items():
+            measured = without_faint(snapshot, data, least) if least else snapshot
+            graph = neuron_graph(measured.kernels)
+            (in_code,) = graph_rows(
+                graph, measured.stage, measured.kernels, {}, (replace(tests, n_shuffles=1),), seed, EPSILON
+            )  # the same clusters
             about = {
                 "faint": faint,
                 "faint_share": round(float((weights < FAINT).mean()), 6),
-                "n_components": int(connected_components(neuron_graph(measured.kernels).adjacency)[0]),
+                "n_components": int(connected_components(graph.adjacency)[0]),
+                "ncut_in_code": in_code["ncut"],
                 "loss": round(snapshot.losses[-1], 6),
             }
             rows += [{**row, **about} for row in snapshot_rows(measured, (tests,), seed)]
@@ -97,13 +117,14 @@ EXPERIMENT = Experiment(
     measure,
     KEY,
     (*ROW_KEY, "faint"),
-    {**TOLERANCE, "faint_share": 1e-3, "n_components": 0, "loss": 1e-4, "rejected": 0.002},
+    {**TOLERANCE, "faint_share": 1e-3, "n_components": 0, "ncut_in_code": 0.002, "loss": 1e-4, "rejected": 0.002},
     columns={
         **{name: COLUMNS.get(name, text(*PENALTIES)) for name in KEY},
         **COLUMNS,
-        "faint": text("kept", "removed"),
+        "faint": text(*REMOVED),
         "faint_share": SHARE,
         "n_components": integer(1),
+        "ncut_in_code": number(0),
         "loss": number(0),
         "rejected": optional(numbers(0)),
     },

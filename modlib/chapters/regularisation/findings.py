@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from modlib.chapters.regularisation.experiment import NEAR_ZERO
 from modlib.chapters.rows import with_distance
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import over_networks, paired
@@ -16,6 +17,8 @@ from modlib.tables.words import DATASETS
 TABLES = ("regularisation", "clusterability")  # what is told rests on; networks without a penalty
 PAIR = ["dataset", "dropout", "seed", "stage", "k"]  # networks of one seed with different penalties
 NAMES = {"l1": "L1", "l2": "L2", "l1-l2": "L1 in the first layer and L2 in the others"}
+VARIANTS = ("l2", "l1-l2")  # what the paper says, and what its code does
+RELEASED = {"ncut": ("n-cut", "ncut"), "dist_ncut": ("n-cut of shuffles", "shuffled_mean")}  # number and column
 
 
 def effect(rows: pd.DataFrame, usual: pd.DataFrame, column: str) -> Sample | None:
@@ -38,6 +41,62 @@ def of_faint(rows: pd.DataFrame, column: str) -> Sample | None:
     """
     kept, removed = (with_distance(rows[rows["faint"] == state]) for state in ("kept", "removed"))
     return paired(kept, removed, column, PAIR)
+
+
+def variants_of_l2(rows: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
+    """Mean n-cuts of networks and of their shuffles with either variant of L2, beside those that the authors released.
+
+    Args:
+        rows: of the table, each network once at a stage.
+        released: with L2, see ``paper_values``; its ``row`` has data set, penalty and stage.
+
+    Returns:
+        For every data set, stage and ``number``: ``released`` with its ``sd``, and for either variant the mean, by its
+        name, and ``n`` of it; NaN where there are no rows.
+    """
+    lines = []
+    released = released[released["metric"].isin(RELEASED)]
+    for row, metric, mean, sd in released[["row", "metric", "value", "sd"]].itertuples(index=False):
+        data, _, stage = row.split("|")
+        number, column = RELEASED[metric]
+        line = {"data": data, "stage": stage, "number": number, "released": float(mean), "sd": float(sd)}
+        ours = rows[(rows["dataset"] == data.replace("-", "_")) & (rows["stage"] == stage)]
+        for penalty in VARIANTS:
+            values = ours.loc[ours["penalty"] == penalty, column]
+            line |= {NAMES[penalty]: values.mean(), f"n, {NAMES[penalty]}": len(values)}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def which_l2(table: pd.DataFrame) -> str:
+    """Which of the variants of ``variants_of_l2`` the released means are nearer to, in a sentence."""
+    gaps = table[[NAMES[penalty] for penalty in VARIANTS]].sub(table["released"], axis=0).abs()
+    gaps = gaps.div(table["sd"], axis=0).dropna()
+    if gaps.empty:
+        return "Which of the two it was cannot be told yet: not both were measured in any condition."
+    nearer, other = gaps.median().sort_values().index
+    return (
+        f"{(gaps[nearer] < gaps[other]).sum()} of {len(gaps)} released means are nearer to ours with {nearer} than "
+        f"with {other}; the median differs by {gaps[nearer].median():.1f} released standard deviations from the "
+        f"former, by {gaps[other].median():.1f} from the latter."
+    )
+
+
+def in_code(rows: pd.DataFrame) -> str | None:
+    """What the authors' n-cut makes of networks with dead weights, before pruning, in a sentence; None without rows.
+
+    Args:
+        rows: of either variant of L2, before pruning.
+    """
+    own, alive = (rows[rows["faint"] == state] for state in ("kept", "dead removed"))
+    if own.empty or alive.empty:
+        return None
+    near = (own["ncut_in_code"] < NEAR_ZERO).sum()
+    return (
+        f"Before pruning, the n-cut of networks with L2 is {told(over_networks(own['ncut']))}, that of the authors' "
+        f"code {told(over_networks(own['ncut_in_code']))}, below {NEAR_ZERO} in {near} of {len(own)}; without dead "
+        f"weights they are {told(over_networks(alive['ncut']))} and {told(over_networks(alive['ncut_in_code']))}."
+    )
 
 
 def found(rows: pd.DataFrame) -> Sentences:
