@@ -26,6 +26,7 @@ app = typer.Typer(
     help="A reproducible companion to five papers on modularity in neural networks.",
 )
 console = Console(markup=False, emoji=False)  # "[name]" and ":name:" are text
+SHOWN = 3  # commands that try a failed cell again, of each error
 Assignments = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be repeated.")
 ]
@@ -89,9 +90,14 @@ def run(
         raise typer.Exit(130) from None
     told = f"rows have {fill} now" if fill else "new rows"
     console.print(f"{done.rows} {told} in the table of {chapter}")
+    by_error: dict[str, list[str]] = {}
     for outcome in done.failed:
         again = runner.command(experiment, grid, outcome.cell, results, fill or "")
-        console.print(f"failed: {outcome.error}\n  again: {again}", soft_wrap=True)
+        by_error.setdefault(str(outcome.error), []).append(again)
+    for error, commands in by_error.items():
+        lines = [f"  again: {again}" for again in commands[:SHOWN]]
+        more = [f"  and {len(commands) - SHOWN} more cells"] if len(commands) > SHOWN else []
+        console.print("\n".join([f"failed: {error}", *lines, *more]), soft_wrap=True)
     if done.failed:
         raise typer.Exit(1)
 

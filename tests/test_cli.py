@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from toy import FAULTS, TOY
+from toy import FAULTS, REFUSED, TOY
 from typer.testing import CliRunner
 
 import modlib
@@ -119,6 +119,16 @@ def test_a_run_with_failures_names_them_says_what_to_type_and_fails(
     assert (
         f"again: modlib run toy --grid smoke -p dataset=a -p dropout=yes -p seed=0 --results {tmp_path}" in done.output
     )
+
+
+def test_an_error_that_all_cells_share_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chapters, "find_experiment", lambda name: REFUSED)
+    done = CliRunner().invoke(app, ["run", "toy", "--grid", "smoke", "--results", str(tmp_path)])
+    cells = len(TOY.cells("smoke"))
+    assert cells > cli.SHOWN
+    assert done.stdout.count("failed: ValueError: no GPU here") == 1
+    assert done.stdout.count("again: modlib run toy") == cli.SHOWN
+    assert f"and {cells - cli.SHOWN} more cells" in done.stdout
 
 
 @pytest.mark.usefixtures("toy_chapter")

@@ -40,6 +40,10 @@ def measure_with_faults(cell: Cell) -> list[Row]:
     return measure(cell)
 
 
+def measure_refused(cell: Cell) -> list[Row]:
+    raise ValueError("no GPU here")
+
+
 def measure_process(cell: Cell) -> list[Row]:
     """Which process it was."""
     return [{"k": 4, "value": os.getpid()}]
@@ -82,6 +86,7 @@ TOY = Experiment(
     columns=COLUMNS, network_key=("dataset", "dropout", "seed"),
 )  # fmt: skip
 FAULTS = replace(TOY, measure=measure_with_faults)
+REFUSED = replace(TOY, measure=measure_refused)
 PROCESSES = replace(TOY, measure=measure_process)
 SECOND_TRY = replace(TOY, measure=measure_at_the_second_try)
 FOR_EVER = replace(TOY, measure=measure_for_ever)

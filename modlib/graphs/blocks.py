@@ -1,7 +1,8 @@
 """Layered graphs that branch, solved layer by layer: products of dense blocks in place of one sparse matrix.
 
 ARPACK reads all weights for one vector at a time, and again for its proof; a block iteration reads them for all vectors
-at once, which takes an eighth of the time on a graph of ResNet-18. Chapter: ``clusterability``.
+at once, which takes an eighth of the time on a graph of ResNet-18. Of the largest graphs, such as that of ResNet-50, it
+reads them in single precision. Chapter: ``clusterability``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import scipy.sparse.linalg as ssl
 
 from modlib.graphs.eigenvectors import SPARE, TOLERANCE, Eigenpairs, block_iteration
 from modlib.graphs.halves import scaled
+from modlib.graphs.large import RESOLUTION
 from modlib.graphs.neurons import NeuronGraph
+
+SINGLE = 10_000  # vertices, with more of which single precision has to do
 
 
 def leading_of_blocks(graph: NeuronGraph, k: int, rng: np.random.Generator) -> Eigenpairs:
@@ -23,20 +27,25 @@ def leading_of_blocks(graph: NeuronGraph, k: int, rng: np.random.Generator) -> E
         rng: start vectors, more of them than eigenvectors asked for, so that none of a repeated eigenvalue is missed.
 
     Returns:
-        (k,) eigenvalues, largest first, and (n_vertices, k) orthonormal columns, of residuals below ``TOLERANCE``.
+        (k,) eigenvalues, largest first, and (n_vertices, k) orthonormal columns, of residuals below ``TOLERANCE``, or
+        ``RESOLUTION`` in single precision.
     """
     n, scale = graph.n_vertices, 1 / np.sqrt(graph.degrees)
+    precision, resolution = (np.float32, RESOLUTION) if n > SINGLE else (np.float64, TOLERANCE)
     ends = [slice(start, end) for start, end in zip(graph.offsets[:-1], graph.offsets[1:], strict=True)]
-    edges = {(i, j): scaled(block, scale[ends[i]], scale[ends[j]]) for (i, j), block in graph.edges.items()}
+    edges = {
+        (i, j): scaled(block.astype(precision, copy=False), *(scale[ends[layer]].astype(precision) for layer in (i, j)))
+        for (i, j), block in graph.edges.items()
+    }
 
     def shifted(vectors: np.ndarray) -> np.ndarray:
         """(I + D^{-1/2} A D^{-1/2}) times vectors; none of its eigenvalues is negative."""
-        out = vectors.copy()
+        out, read = vectors.copy(), vectors.astype(precision, copy=False)
         for (i, j), block in edges.items():
-            out[ends[i]] += block @ vectors[ends[j]]
-            out[ends[j]] += block.T @ vectors[ends[i]]
+            out[ends[i]] += block @ read[ends[j]]
+            out[ends[j]] += block.T @ read[ends[i]]
         return out
 
     operator = ssl.LinearOperator((n, n), matvec=lambda v: shifted(v.reshape(n, 1))[:, 0], matmat=shifted, dtype=float)
-    values, vectors = block_iteration(operator, k, rng.normal(size=(n, k + SPARE)), TOLERANCE)
+    values, vectors = block_iteration(operator, k, rng.normal(size=(n, k + SPARE)), resolution)
     return values - 1, vectors

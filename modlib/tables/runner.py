@@ -199,10 +199,13 @@ def _outcomes(
     from tqdm import tqdm
 
     found = measured_here(experiment, todo, jobs) if dask is None else measured_on_dask(experiment, todo, dask)
+    said: set[str] = set()
     with closing(found), tqdm(total=len(todo), desc=experiment.name, unit="cell") as bar:
         for outcome in found:
             if outcome.error:
-                bar.write(f"failed: {', '.join(map(str, outcome.cell.values()))}: {outcome.error}", file=sys.stderr)
+                error = "the same" if outcome.error in said else outcome.error
+                bar.write(f"failed: {', '.join(map(str, outcome.cell.values()))}: {error}", file=sys.stderr)
+                said.add(outcome.error)
             yield outcome
             bar.update()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from modlib.graphs import cluster_for_each_k, shuffle_graph, spectral_embedding
+from modlib.graphs import blocks, cluster_for_each_k, shuffle_graph, spectral_embedding
 from modlib.graphs.blocks import leading_of_blocks
 from modlib.graphs.branching import joined
 from modlib.graphs.neurons import NeuronGraph, Part
@@ -34,6 +34,16 @@ def test_nearly_equal_eigenvalues_of_copies_are_all_found() -> None:
     found = graph(30, copies=8, between=1e-7)
     values, _ = leading_of_blocks(found, 8, np.random.default_rng(0))
     np.testing.assert_allclose(values, 1, atol=1e-4)
+
+
+def test_in_single_precision_the_eigenpairs_are_nearly_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = graph(60)
+    exact, vectors = leading_of_blocks(found, 4, np.random.default_rng(0))
+    monkeypatch.setattr(blocks, "SINGLE", 100)
+    values, in_single = leading_of_blocks(found, 4, np.random.default_rng(0))
+    assert not np.array_equal(values, exact)
+    np.testing.assert_allclose(values, exact, atol=1e-5)
+    np.testing.assert_allclose(np.abs(np.sum(in_single * vectors, axis=0)), 1, atol=1e-5)
 
 
 def test_sparse_blocks_are_taken_as_they_are() -> None:
