@@ -44,7 +44,7 @@ def test_a_chain_that_is_traced_has_the_graph_of_a_chain_bit_by_bit(name: str, b
     chain, traced = neuron_graph(module, batch_norm), traced_graph(trace(module), batch_norm)  # type: ignore[arg-type]
     assert (chain.sizes, chain.names, chain.batch_norm) == (traced.sizes, traced.names, traced.batch_norm)
     assert_same_edges(chain, traced)
-    for null in NULLS:
+    for null in NULLS[:1] if name == "VGG" else NULLS:  # of millions of weights the others take minutes
         ours, theirs = (shuffle_graph(graph, null, np.random.default_rng(3)) for graph in (chain, traced))  # type: ignore[arg-type]
         assert_same_edges(ours, theirs)
 
