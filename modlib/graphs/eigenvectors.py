@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -71,7 +72,10 @@ def arpack(matrix: Symmetric, k: int, rng: np.random.Generator) -> Eigenpairs:
     Source: the papers' authors use it through scikit-learn. Chapter: ``clusterability``.
     """
     start = rng.uniform(-1, 1, matrix.shape[0])
-    operator = ssl.LinearOperator(matrix.shape, matvec=matrix.dot, dtype=float)  # scipy's own takes longer to call
+    product: Callable[[np.ndarray], np.ndarray] = matrix.dot
+    if isinstance(matrix, np.ndarray):  # half of it is read, the lower triangle, and reading takes the time
+        product = partial(sl.blas.dsymv, 1.0, matrix.T)
+    operator = ssl.LinearOperator(matrix.shape, matvec=product, dtype=float)  # scipy's own takes longer to call
     values, vectors = ssl.eigsh(operator, k=k, which="LA", v0=start, tol=TOLERANCE)
     order = np.argsort(values)[::-1]
     return values[order], vectors[:, order]
