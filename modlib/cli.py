@@ -86,7 +86,7 @@ def run(
     try:
         done = runner.run(experiment, grid, jobs, dask, results, values, retry, fill or "")
     except runner.Stopped as stopped:
-        console.print(f"stopped; {stopped.cells} cells were stored, go on with: {_again()}")
+        console.print(f"stopped; {stopped.cells} cells were stored, go on with: {_again()}", soft_wrap=True)
         raise typer.Exit(130) from None
     told = f"rows have {fill} now" if fill else "new rows"
     console.print(f"{done.rows} {told} in the table of {chapter}")
@@ -96,7 +96,7 @@ def run(
         by_error.setdefault(str(outcome.error), []).append(again)
     for error, commands in by_error.items():
         lines = [f"  again: {again}" for again in commands[:SHOWN]]
-        more = [f"  and {len(commands) - SHOWN} more cells"] if len(commands) > SHOWN else []
+        more = [f"  and {len(commands) - SHOWN} more: type the same command again"] if len(commands) > SHOWN else []
         console.print("\n".join([f"failed: {error}", *lines, *more]), soft_wrap=True)
     if done.failed:
         raise typer.Exit(1)
@@ -315,7 +315,7 @@ def audit(
                 name=name, progress=show,
             )  # fmt: skip
         except KeyboardInterrupt:
-            console.print(f"stopped; the parts that were done are kept, go on with: {_again()}")
+            console.print(f"stopped; the parts that were done are kept, go on with: {_again()}", soft_wrap=True)
             raise typer.Exit(130) from None
     for section in report:
         console.print(Text(section.part.question, "bold"))

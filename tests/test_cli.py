@@ -128,7 +128,8 @@ def test_an_error_that_all_cells_share_is_told_once(tmp_path: Path, monkeypatch:
     assert cells > cli.SHOWN
     assert done.stdout.count("failed: ValueError: no GPU here") == 1
     assert done.stdout.count("again: modlib run toy") == cli.SHOWN
-    assert f"and {cells - cli.SHOWN} more cells" in done.stdout
+    assert f"and {cells - cli.SHOWN} more: type the same command again" in done.stdout
+    assert done.stderr.count("failed:") == 1
 
 
 @pytest.mark.usefixtures("toy_chapter")

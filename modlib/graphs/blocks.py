@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse.linalg as ssl
 
+from modlib.graphs.edges import Matrix
 from modlib.graphs.eigenvectors import SPARE, TOLERANCE, Eigenpairs, block_iteration
 from modlib.graphs.halves import scaled
-from modlib.graphs.large import RESOLUTION
+from modlib.graphs.large import RESOLUTION, SMALL
 from modlib.graphs.neurons import NeuronGraph
 
 SINGLE = 10_000  # vertices, with more of which single precision has to do
@@ -33,19 +34,27 @@ def leading_of_blocks(graph: NeuronGraph, k: int, rng: np.random.Generator) -> E
     n, scale = graph.n_vertices, 1 / np.sqrt(graph.degrees)
     precision, resolution = (np.float32, RESOLUTION) if n > SINGLE else (np.float64, TOLERANCE)
     ends = [slice(start, end) for start, end in zip(graph.offsets[:-1], graph.offsets[1:], strict=True)]
-    edges = {
-        (i, j): scaled(block.astype(precision, copy=False), *(scale[ends[layer]].astype(precision) for layer in (i, j)))
+    edges: dict[tuple[int, int], Matrix] = {
+        (i, j): scaled(block, scale[ends[i]], scale[ends[j]]).astype(precision, copy=False)
         for (i, j), block in graph.edges.items()
     }
 
-    def shifted(vectors: np.ndarray) -> np.ndarray:
-        """(I + D^{-1/2} A D^{-1/2}) times vectors; none of its eigenvalues is negative."""
-        out, read = vectors.copy(), vectors.astype(precision, copy=False)
+    def add_across(vectors: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Add D^{-1/2} A D^{-1/2} times vectors."""
+        read = vectors.astype(precision, copy=False)
         for (i, j), block in edges.items():
             out[ends[i]] += block @ read[ends[j]]
             out[ends[j]] += block.T @ read[ends[i]]
         return out
 
+    def shifted(vectors: np.ndarray) -> np.ndarray:
+        """(I + D^{-1/2} A D^{-1/2}) times vectors; none of its eigenvalues is negative."""
+        return add_across(vectors, vectors.copy())
+
     operator = ssl.LinearOperator((n, n), matvec=lambda v: shifted(v.reshape(n, 1))[:, 0], matmat=shifted, dtype=float)
     values, vectors = block_iteration(operator, k, rng.normal(size=(n, k + SPARE)), resolution)
-    return values - 1, vectors
+    values = values - 1
+    if precision == np.float32:  # an entry at a vertex of next to no degree is right only behind a product
+        product = add_across(vectors, np.zeros_like(vectors))
+        vectors = np.where(values > SMALL, product / np.maximum(values, SMALL), vectors)
+    return values, vectors

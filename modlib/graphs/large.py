@@ -11,10 +11,13 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse.linalg as ssl
 
+from modlib.checks import exponent
 from modlib.graphs.eigenvectors import SPARE, block_iteration
 from modlib.graphs.neurons import NeuronGraph
 
 RESOLUTION = 2e-5  # of the residuals of an eigenvector, whose eigenvalue is between 0 and 1
+WIDE = 40  # powers of two by which degrees may differ from 1 in single precision
+SMALL = 1e-3  # a singular value below this is lost in the rounding of a product
 BETWEEN = 2  # start vectors that are constant on layers, for every eigenvector asked for
 
 
@@ -30,13 +33,15 @@ def leading_of_large(graph: NeuronGraph, k: int, rng: np.random.Generator) -> np
         (n_vertices, k), orthonormal columns.
     """
     even = graph.layer % 2 == 0
+    power = exponent(graph.degrees)
+    unit = 2.0**-power if abs(power) > WIDE else 1.0
     ends = [slice(graph.offsets[layer], graph.offsets[layer + 1]) for layer in range(len(graph.live))]
     edges: dict[int, list[tuple[int, np.ndarray]]] = {}  # of an even layer, with what odd layers
     for (i, j), block in graph.edges.items():
         upwards = i % 2 == 0
         here, there, rows = (i, j, block) if upwards else (j, i, block.T)
-        edges.setdefault(here, []).append((there, rows.astype(np.float32, copy=False)))
-    scale = (1 / np.sqrt(graph.degrees))[:, None]
+        edges.setdefault(here, []).append((there, (rows if unit == 1 else rows * unit).astype(np.float32, copy=False)))
+    scale = (1 / np.sqrt(graph.degrees * unit))[:, None]
 
     def across(layer: int, scaled: np.ndarray) -> np.ndarray:
         """D^{-1/2} A D^{-1/2} times vectors of the odd layers, which are scaled, on an even layer."""
@@ -53,9 +58,24 @@ def leading_of_large(graph: NeuronGraph, k: int, rng: np.random.Generator) -> np
     def squared(vectors: np.ndarray) -> np.ndarray:
         scaled, out = in_whole(vectors), np.zeros((graph.n_vertices, vectors.shape[1]), dtype=np.float32)
         for layer in edges:  # forth and back at once, while its blocks are in the cache
-            back = (scale[ends[layer]] * across(layer, scaled)).astype(np.float32)
-            for other, block in edges[layer]:
-                out[ends[other]] += block.T @ back
+            add_back(layer, across(layer, scaled), out)
+        return scale[odd] * out[odd]
+
+    def add_back(layer: int, vectors: np.ndarray, out: np.ndarray) -> None:
+        """Vectors of an even layer, times what joins it to odd ones, which is not scaled there."""
+        scaled = (scale[ends[layer]] * vectors).astype(np.float32)
+        for other, block in edges[layer]:
+            out[ends[other]] += block.T @ scaled
+
+    def back(whole: np.ndarray) -> np.ndarray:
+        """D^{-1/2} A D^{-1/2} times vectors of all even layers, on the odd ones.
+
+        The iteration ends when a vector is right but for a small share of its norm. That may be many times an entry at
+        a vertex of next to no degree; behind a product all entries are right.
+        """
+        out = np.zeros(whole.shape, dtype=np.float32)
+        for layer in edges:
+            add_back(layer, whole[ends[layer]], out)
         return scale[odd] * out[odd]
 
     n = len(odd)
@@ -64,11 +84,12 @@ def leading_of_large(graph: NeuronGraph, k: int, rng: np.random.Generator) -> np
     start = np.hstack([between, rng.normal(size=(n, max(k - between.shape[1], 0) + SPARE))])
     _, right = block_iteration(operator, k, start, RESOLUTION)
     scaled, whole = in_whole(right), np.zeros((graph.n_vertices, k))
-    whole[odd] = right
     for layer in edges:
         whole[ends[layer]] = across(layer, scaled)
     left, triangle = np.linalg.qr(whole[even])  # of small singular values the rest is rounding
-    whole[even] = left * np.where(np.diagonal(triangle) < 0, -1, 1)
+    values = np.diagonal(triangle)
+    whole[even] = left * np.where(values < 0, -1, 1)
+    whole[odd] = np.where(np.abs(values) > SMALL, back(whole) / np.maximum(np.abs(values), SMALL), right)
     return whole / np.sqrt(2)
 
 

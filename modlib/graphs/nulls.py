@@ -158,16 +158,16 @@ def shuffle_in_single(matrix: np.ndarray, null: Null, rng: np.random.Generator) 
     """
     if null in ("degree", "strength"):
         return np.asarray(shuffle_matrix(matrix, null, rng), dtype=np.float32)
-    flat = np.asarray(matrix).ravel()
+    flat = np.asarray(matrix, dtype=np.float32).ravel()
     if null == "layer":
         return _shuffled(flat, rng).reshape(matrix.shape)
-    held, out = np.flatnonzero(flat), np.zeros(flat.shape, dtype=np.float32)
+    held, out = np.flatnonzero(flat), np.zeros_like(flat)
     out[held] = _shuffled(flat[held], rng)
     return out.reshape(matrix.shape)
 
 
 def _shuffled(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    out = np.empty(values.shape, dtype=np.float32)
+    out = np.empty_like(values)
     buckets = 1 << (-(-len(values) // BUCKET) - 1).bit_length()
     first, second = rng.integers(2**64, size=2, dtype=np.uint64)
     _in_buckets(values, first, second, buckets, out)

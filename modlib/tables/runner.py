@@ -202,9 +202,8 @@ def _outcomes(
     said: set[str] = set()
     with closing(found), tqdm(total=len(todo), desc=experiment.name, unit="cell") as bar:
         for outcome in found:
-            if outcome.error:
-                error = "the same" if outcome.error in said else outcome.error
-                bar.write(f"failed: {', '.join(map(str, outcome.cell.values()))}: {error}", file=sys.stderr)
+            if outcome.error and outcome.error not in said:  # all cells that failed are named at the end
+                bar.write(f"failed: {', '.join(map(str, outcome.cell.values()))}: {outcome.error}", file=sys.stderr)
                 said.add(outcome.error)
             yield outcome
             bar.update()

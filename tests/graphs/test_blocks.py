@@ -46,6 +46,25 @@ def test_in_single_precision_the_eigenpairs_are_nearly_the_same(monkeypatch: pyt
     np.testing.assert_allclose(np.abs(np.sum(in_single * vectors, axis=0)), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize(("scale", "dead"), [(1.0, 1e-12), (1e-50, 1.0), (1e40, 1.0)])
+def test_single_precision_stands_dead_neurons_and_any_scale(
+    monkeypatch: pytest.MonkeyPatch, scale: float, dead: float
+) -> None:
+    rng = np.random.default_rng(0)
+    blocks_of = {pair: rng.random((60, 60)) * scale for pair in PAIRS}
+    for block in blocks_of.values():
+        block[:5] *= dead
+        block[:, :5] *= dead
+    same = sp.csr_array(sp.eye_array(60))
+    found = joined([60] * 4, [Part(j, block, {i: same}) for (i, j), block in blocks_of.items()])
+    double = spectral_embedding(found, 3, "arpack")
+    monkeypatch.setattr(blocks, "SINGLE", 100)
+    vectors = leading_of_blocks(found, 3, np.random.default_rng(0))[1]
+    embedding = vectors / np.sqrt(found.degrees)[:, None]
+    embedding = embedding * np.sign((embedding * double).sum(axis=0))
+    np.testing.assert_allclose(embedding, double, atol=1e-3 * np.abs(double).max())
+
+
 def test_sparse_blocks_are_taken_as_they_are() -> None:
     dense = graph(40)
     thin = NeuronGraph(dense.sizes, {pair: sp.csr_array(block) for pair, block in dense.edges.items()}, dense.live)

@@ -1,5 +1,7 @@
 """modlib.graphs.large: single precision finds what double precision finds."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -57,6 +59,26 @@ def test_the_ncut_is_that_of_double_precision(k: int, density: float) -> None:
         for seed in range(10)
     ]
     assert abs(np.diff(found).mean()) < 0.005 * k
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-30])
+def test_dead_neurons_are_no_outliers(size: float) -> None:
+    """Of neurons with next to no weights in every layer, double precision makes nothing."""
+    weights = random_weights((90, 130, 80, 100, 60), 0)
+    for before, after in itertools.pairwise(weights):
+        before[:, :6] *= size
+        after[:6] *= size
+    graph = neuron_graph(weights)
+    single, double = (cluster(graph, 6, np.random.default_rng(1), route).ncut for route in ("auto", "bipartite"))
+    assert single == pytest.approx(double, abs=0.05)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-50, 1e40])
+def test_weights_that_single_precision_cannot_hold_give_the_same(scale: float) -> None:
+    weights = random_weights((90, 130, 80), 0)
+    own, scaled = (neuron_graph([matrix * factor for matrix in weights]) for factor in (1.0, scale))
+    ours, theirs = (cluster(graph, 4, np.random.default_rng(0)).ncut for graph in (own, scaled))
+    assert ours == pytest.approx(theirs, abs=0.01)
 
 
 def test_planted_modules_are_found_as_in_double_precision() -> None:

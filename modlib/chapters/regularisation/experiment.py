@@ -3,10 +3,11 @@
 The paper trains a network again if its n-cut is near 0, because a few neurons have come loose from the rest. A row
 says how many networks were thrown away for it, and their n-cuts.
 
-A penalty pulls weights that nothing needs to 0, but Adam, whose steps have one size, leaves them about a step away.
-Such faint weights hardly change what a network computes, but they are edges of its graph. So every network is measured
-with them and without. Of weights into a neuron that nothing needs at all, L2 leaves next to nothing, and still no 0:
-these dead weights, of which any few neurons are a cluster of their own, are removed alone as well.
+A penalty pulls weights that nothing needs to 0. With L1 Adam, whose steps have one size, leaves them about a step away.
+Such faint weights hardly change what a network computes, but are edges of its graph. So every network is measured with
+them and without. With L2 the slope falls with the weight; once it is below Adam's epsilon, a weight shrinks by a
+constant factor a step, and never is 0. Neurons of such dead weights can be cut off for next to nothing; networks are
+measured without these weights alone as well.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ NEAR_ZERO = 0.5  # an n-cut below this at twelve clusters; the paper says "signi
 ATTEMPTS = 5  # networks trained at most, the last of which is kept whatever its n-cut
 FURTHER_SEED = 1000  # from one attempt to the next
 FAINT = 1e-3  # the size of one step of Adam
-DEAD = 1e-12  # what no step can move any more
-REMOVED = {"kept": 0.0, "dead removed": DEAD, "removed": FAINT}  # weights below which size are
+DEAD = 1e-12  # far below what a network can use
+REMOVED = {"kept": 0.0, "dead removed": DEAD, "removed": FAINT}  # for every state of a network, the size below which
+# weights are set to 0: none, dead ones, and all faint ones
 
 KEY = (*CELL_KEY[:-1], "penalty", "seed")
 
@@ -70,7 +72,7 @@ def cells(profile: str) -> list[Cell]:
 
 
 def measure(cell: Cell) -> list[Row]:
-    """Rows of one network, before and after pruning: shuffle test at k = 12 with its faint weights and without some."""
+    """Rows of one network, before and after pruning: shuffle tests at k = 12 in every state of ``REMOVED``."""
     dataset, tests = cell["dataset"], TESTS[cell["profile"]]
     recipe = replace(recipe_for(dataset, dropout=False), penalty=PENALTIES[cell["penalty"]])
     rejected: list[float] = []
@@ -84,22 +86,23 @@ def measure(cell: Cell) -> list[Row]:
     return [{**row, "rejected": " ".join(f"{ncut:.4f}" for ncut in rejected)} for row in rows]
 
 
-def without_faint(snapshot: Snapshot, data: Images, least: float = FAINT) -> Snapshot:
+def without_weights_below(least: float, snapshot: Snapshot, data: Images) -> Snapshot:
     """The network with all weights below a size set to 0, and its accuracy on test data."""
     kernels = [np.where(np.abs(kernel) < least, 0, kernel) for kernel in snapshot.kernels]
     return replace(snapshot, kernels=kernels, accuracy={"test": accuracy(from_arrays(kernels, snapshot.biases), data)})
 
 
 def _rows(pair: TrainedPair, data: Images, tests: Tests, seed: int) -> list[Row]:
+    """A row a stage and state; ``ncut_in_code`` is the n-cut of the authors' code, with ``EPSILON`` in every volume."""
     rows = []
     for snapshot in (pair.unpruned, pair.pruned):
         weights = np.concatenate([np.abs(kernel[kernel != 0]) for kernel in snapshot.kernels])
         for faint, least in REMOVED.items():
-            measured = without_faint(snapshot, data, least) if least else snapshot
+            measured = without_weights_below(least, snapshot, data) if least else snapshot
             graph = neuron_graph(measured.kernels)
-            (in_code,) = graph_rows(
+            (in_code,) = graph_rows(  # the same clusters, which do not depend on the number of shuffles
                 graph, measured.stage, measured.kernels, {}, (replace(tests, n_shuffles=1),), seed, EPSILON
-            )  # the same clusters
+            )
             about = {
                 "faint": faint,
                 "faint_share": round(float((weights < FAINT).mean()), 6),

@@ -70,32 +70,38 @@ def variants_of_l2(rows: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
 
 def which_l2(table: pd.DataFrame) -> str:
     """Which of the variants of ``variants_of_l2`` the released means are nearer to, in a sentence."""
-    gaps = table[[NAMES[penalty] for penalty in VARIANTS]].sub(table["released"], axis=0).abs()
-    gaps = gaps.div(table["sd"], axis=0).dropna()
+    first, second = (NAMES[penalty] for penalty in VARIANTS)
+    measured = table.reindex(columns=[first, second, "released"]).dropna()
+    gaps = measured[[first, second]].sub(measured["released"], axis=0).abs()
     if gaps.empty:
         return "Which of the two it was cannot be told yet: not both were measured in any condition."
-    nearer, other = gaps.median().sort_values().index
+    nearer = {first: (gaps[first] < gaps[second]).sum(), second: (gaps[second] < gaps[first]).sum()}
+    more, fewer = sorted(nearer, key=lambda name: -nearer[name])
     return (
-        f"{(gaps[nearer] < gaps[other]).sum()} of {len(gaps)} released means are nearer to ours with {nearer} than "
-        f"with {other}; the median differs by {gaps[nearer].median():.1f} released standard deviations from the "
-        f"former, by {gaps[other].median():.1f} from the latter."
+        f"{nearer[more]} of {len(gaps)} released means are nearer to ours with {more}, {nearer[fewer]} to ours with "
+        f"{fewer}; half of them differ by less than {gaps[more].median():.2f} from the former, by less than "
+        f"{gaps[fewer].median():.2f} from the latter."
     )
 
 
 def in_code(rows: pd.DataFrame) -> str | None:
-    """What the authors' n-cut makes of networks with dead weights, before pruning, in a sentence; None without rows.
+    """What the authors' n-cut makes of networks with dead weights, in a sentence; None without rows.
 
     Args:
-        rows: of either variant of L2, before pruning.
+        rows: of one stage, both of networks with dead weights and of the same without.
     """
-    own, alive = (rows[rows["faint"] == state] for state in ("kept", "dead removed"))
-    if own.empty or alive.empty:
+    dead, alive = (rows[rows["faint"] == state] for state in ("kept", "dead removed"))
+    both = dead.merge(alive, on=[*PAIR, "penalty"], suffixes=("", "_alive"))
+    if both.empty:
         return None
-    near = (own["ncut_in_code"] < NEAR_ZERO).sum()
+    text, code, text_alive, code_alive = (
+        told(over_networks(both[column])) for column in ("ncut", "ncut_in_code", "ncut_alive", "ncut_in_code_alive")
+    )
+    near = (both["ncut_in_code"] < NEAR_ZERO).sum()
     return (
-        f"Before pruning, the n-cut of networks with L2 is {told(over_networks(own['ncut']))}, that of the authors' "
-        f"code {told(over_networks(own['ncut_in_code']))}, below {NEAR_ZERO} in {near} of {len(own)}; without dead "
-        f"weights they are {told(over_networks(alive['ncut']))} and {told(over_networks(alive['ncut_in_code']))}."
+        f"With dead weights, the n-cut of these networks is {text} by the text and {code} in the code, where "
+        f"{near} of {len(both)} have one below {NEAR_ZERO}; without dead weights it is {text_alive} by the text and "
+        f"{code_alive} in the code."
     )
 
 
