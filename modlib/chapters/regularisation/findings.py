@@ -74,7 +74,7 @@ def which_l2(table: pd.DataFrame) -> str:
     measured = table.reindex(columns=[first, second, "released"]).dropna()
     gaps = measured[[first, second]].sub(measured["released"], axis=0).abs()
     if gaps.empty:
-        return "Which of the two it was cannot be told yet: not both were measured in any condition."
+        return "which of the two it was cannot be told yet, as not both were measured in any condition."
     nearer = {first: (gaps[first] < gaps[second]).sum(), second: (gaps[second] < gaps[first]).sum()}
     more, fewer = sorted(nearer, key=lambda name: -nearer[name])
     return (
