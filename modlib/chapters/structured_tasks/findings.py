@@ -60,8 +60,8 @@ def _tasks(pruned: pd.DataFrame) -> str | None:
     below = pruned["distance"] < 0
     split = "They split, whether or not where the task does" if below.mean() > 1 / 2 else "Not more than chance"
     return (
-        f"{split}: {share_of(below)} pruned networks are easier to cut into 12 clusters than their shuffles are on "
-        f"average; their n-cut minus that of the shuffles is {listed(_by_task(pruned, 'distance', 2))}."
+        f"{split}: at 12 clusters {share_of(below)} pruned networks have a lower n-cut than their shuffles on average; "
+        f"the difference is {listed(_by_task(pruned, 'distance', 2))}."
     )
 
 
