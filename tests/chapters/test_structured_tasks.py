@@ -131,7 +131,7 @@ def test_what_was_found_turns_with_the_rows() -> None:
     assert "it is −1.00 (−1.00 to −1.00, n = 3) more on two different images" in str(pruning)
     assert str(scores).endswith("a test accuracy of 0.950 on halves that differ and 0.950 on halves of one class.")
     tasks, pruning, scores = findings.found(table({"polynomials": 9.5}))
-    assert str(tasks).startswith("Not more than chance: 0 of 3 pruned networks are")
+    assert str(tasks).startswith("Not more than chance: at 12 clusters 0 of 3")
     assert "images" not in str(pruning)
     assert scores == "Pruned networks have a mean squared error of 0.200 on polynomials."
     assert findings.found(table({"polynomials": 9.5}).head(0)) == (None, None, None)
