@@ -6,14 +6,10 @@ out of memory, as it inverts the matrix, ARPACK on the matrix itself stands in, 
 A process of its own measures the most memory that modlib needs, its network included.
 """
 
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from common import scikit_learn, store
+from common import Row, of_each, scikit_learn, store
 from sklearn.cluster import KMeans
 
 from modlib.graphs import NeuronGraph, cluster, ncut, shuffle_graph, spectral_embedding
@@ -41,7 +37,7 @@ def not_inverted(graph: NeuronGraph, seed: int) -> float:
     return ncut(graph, KMeans(K, n_init=N_INIT, random_state=seed).fit(points).labels_)
 
 
-def measured(name: str) -> dict[str, float | str]:
+def measured(name: str) -> Row:
     """A row of the table, but for the memory."""
     graph = network(name)
     shuffle_and_cluster(graph, 0)  # compile outside the measured time
@@ -74,13 +70,4 @@ def measured(name: str) -> dict[str, float | str]:
     }
 
 
-if len(sys.argv) > 1:
-    shuffle_and_cluster(network(sys.argv[1]), 0)
-    (most,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    print(int(most.split()[1]) / 1024)
-else:
-    rows = []
-    for name in NETWORKS:
-        alone = subprocess.run([sys.executable, __file__, name], capture_output=True, check=True, text=True)
-        rows.append({**measured(name), "MB": float(alone.stdout.split()[-1])})
-    store("imagenet", pd.DataFrame(rows))
+store("imagenet", of_each(NETWORKS, __file__, lambda name: shuffle_and_cluster(network(name), 0), measured))

@@ -5,14 +5,10 @@ the fast side needs, its network included.
 """
 
 import itertools
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from common import store
+from common import Row, of_each, store
 
 from modlib.graphs import NeuronGraph, cluster, neuron_graph, shuffle_graph
 from modlib.graphs.neurons import chain_graph
@@ -40,13 +36,13 @@ def network(name: str) -> NeuronGraph:
     return neuron_graph([rng.standard_normal(shape, dtype=np.float32) for shape in pairs])
 
 
-def measured(name: str) -> dict[str, float | str]:
+def measured(name: str) -> Row:
     """A row of the table, but for the memory."""
     graph = network(name)
     shuffle_and_cluster(graph)  # compile outside the measured time
     began = time.process_time()
     shuffled, ours = shuffle_and_cluster(graph)
-    row: dict[str, float | str] = {"network": name, "modlib, s": time.process_time() - began, "n-cut, modlib": ours}
+    row: Row = {"network": name, "modlib, s": time.process_time() - began, "n-cut, modlib": ours}
     began = time.process_time()
     chain_graph([shuffle_matrix(block, "layer", np.random.default_rng(1)) for block in graph.edges.values()])
     exact = cluster(shuffled, K, np.random.default_rng(1), "bipartite").ncut
@@ -60,13 +56,4 @@ def shuffle_and_cluster(graph: NeuronGraph) -> tuple[NeuronGraph, float]:
     return shuffled, cluster(shuffled, K, np.random.default_rng(1)).ncut
 
 
-if len(sys.argv) > 1:
-    shuffle_and_cluster(network(sys.argv[1]))
-    (most,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    print(int(most.split()[1]) / 1024)
-else:
-    rows = []
-    for name in NETWORKS:
-        alone = subprocess.run([sys.executable, __file__, name], capture_output=True, check=True, text=True)
-        rows.append({**measured(name), "MB": float(alone.stdout.split()[-1])})
-    store("scale", pd.DataFrame(rows))
+store("scale", of_each(NETWORKS, __file__, lambda name: shuffle_and_cluster(network(name)), measured))

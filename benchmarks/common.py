@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +19,8 @@ from modlib.files import replace_file
 from modlib.graphs import N_INIT, NeuronGraph, ncut, neuron_graph
 from modlib.tables import describe_run
 from modlib.training import magnitude_mask
+
+Row: TypeAlias = dict[str, float | str]
 
 FOLDER = Path(__file__).parent
 
@@ -35,6 +40,25 @@ def scikit_learn(graph: NeuronGraph, k: int, seed: int, n_init: int = N_INIT) ->
         warnings.simplefilter("ignore")
         labels = model.fit(graph.adjacency).labels_
     return ncut(graph.adjacency, labels)
+
+
+def of_each(
+    names: Iterable[str], file: str, run: Callable[[str], object], measured: Callable[[str], Row]
+) -> pd.DataFrame:
+    """What is measured of every network, and the most memory that a run of it needs, in a process of its own.
+
+    Called with a name, a benchmark is that process, which prints the memory and ends.
+    """
+    if len(sys.argv) > 1:
+        run(sys.argv[1])
+        (most,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+        print(int(most.split()[1]) / 1024)
+        sys.exit()
+    rows = []
+    for name in names:
+        alone = subprocess.run([sys.executable, file, name], capture_output=True, check=True, text=True)
+        rows.append({**measured(name), "MB": float(alone.stdout.split()[-1])})
+    return pd.DataFrame(rows)
 
 
 def store(name: str, table: pd.DataFrame) -> None:

@@ -125,7 +125,7 @@ def test_networks_on_different_images_are_compared_with_those_of_one_class_seed_
 
 def test_what_was_found_turns_with_the_rows() -> None:
     tasks, pruning, scores = findings.found(table({"mnist halves-diff": 5.0, "mnist halves-same": 6.0}))
-    assert str(tasks).startswith("They split, whether or not where the task does: at 12 clusters 6 of 6 pruned networks")
+    assert str(tasks).startswith("They split, whether or not where the task does: at 12 clusters 6 of 6 pruned")
     assert "−3.00 on halves that differ and −2.00 on halves of one class" in str(tasks)
     assert "by −1.00" in str(pruning)
     assert "it is −1.00 (−1.00 to −1.00, n = 3) more on two different images" in str(pruning)
