@@ -40,7 +40,7 @@ TOLERANCE = {
     "by_chance_sd": math.inf,
     "p": 1.0,
     "accuracy": 0.03,
-    "loss_first": 0.5,
+    "loss_first": 3.0,  # of one batch, by weights of other tasks that have drifted
     "loss_before_last": 0.1,
     "loss_last": 0.1,
     "kept_course": 0.05,
