@@ -28,7 +28,6 @@ from modlib.chapters.rows import (
     Tests,
     describe,
     graph_rows,
-    snapshot_rows,
 )
 from modlib.data.images import Images
 from modlib.graphs.neurons import neuron_graph
@@ -110,7 +109,8 @@ def _rows(pair: TrainedPair, data: Images, tests: Tests, seed: int) -> list[Row]
                 "ncut_in_code": in_code["ncut"],
                 "loss": round(snapshot.losses[-1], 6),
             }
-            rows += [{**row, **about} for row in snapshot_rows(measured, (tests,), seed)]
+            rows_of_state = graph_rows(graph, measured.stage, measured.kernels, measured.accuracy, (tests,), seed)
+            rows += [{**row, **about} for row in rows_of_state]
     return rows
 
 
