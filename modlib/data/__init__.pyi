@@ -14,6 +14,11 @@ from .images import (
     smaller as smaller,
 )
 from .lines import line_images as line_images
+from .mathematics import (
+    Questions as Questions,
+    load_questions as load_questions,
+    small_questions as small_questions,
+)
 from .mixtures import (
     MIXTURES as MIXTURES,
     mix as mix,

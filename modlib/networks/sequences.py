@@ -12,10 +12,10 @@ import math
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import linear, pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from modlib.checks import array, arrived, instance, real, whole
+from modlib.checks import array, arrived, flag, instance, real, whole
 from modlib.errors import InputError
 from modlib.networks.architectures import start_as_torch
 
@@ -33,13 +33,14 @@ class EncoderDecoder(nn.Module):
         targets: the same of answers.
         width: columns of a source.
         embedding: size of an embedding.
+        tied: whether sources and answers have one vocabulary, and so one embedding.
     """
 
-    def __init__(self, sources: int, targets: int, width: int, embedding: int) -> None:
+    def __init__(self, sources: int, targets: int, width: int, embedding: int, tied: bool = False) -> None:
         super().__init__()
         self.width, self.start = width, targets
         self.source_embedding = nn.Embedding(sources + 1, embedding)
-        self.target_embedding = nn.Embedding(targets + 1, embedding)
+        self.target_embedding = self.source_embedding if tied else nn.Embedding(targets + 1, embedding)
 
     def parts(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """Sources and what the decoder is shown, without columns that are empty in all of the batch."""
@@ -94,6 +95,21 @@ class LSTMEncoderDecoder(EncoderDecoder):
         return torch.stack(answers, 1)[order.argsort()]
 
 
+class TiedOutput(nn.Module):
+    """Outputs of an embedding read backwards: of states h, h E^T / sqrt(d), where a token's line of E has d numbers.
+
+    Source: the authors' code. Chapter: ``systematic-generalisation``.
+    """
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.embedding = embedding
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Outputs (..., tokens) of states (..., d)."""
+        return linear(states, self.embedding.weight) / math.sqrt(self.embedding.embedding_dim)
+
+
 class TransformerEncoderDecoder(EncoderDecoder):
     """PyTorch's Transformer, with sines and cosines of the position added to the embeddings.
 
@@ -110,15 +126,16 @@ class TransformerEncoderDecoder(EncoderDecoder):
         heads: int,
         layers: int,
         dropout: float,
+        tied: bool = False,
     ) -> None:
-        super().__init__(sources, targets, width, embedding)
+        super().__init__(sources, targets, width, embedding, tied)
         self.dropout = nn.Dropout(dropout)
         encoder = nn.TransformerEncoderLayer(embedding, heads, hidden, dropout, batch_first=True)
         decoder = nn.TransformerDecoderLayer(embedding, heads, hidden, dropout, batch_first=True)
         # nested tensors would change the order of sums at inference, and so the last digits
         self.encoder = nn.TransformerEncoder(encoder, layers, nn.LayerNorm(embedding), enable_nested_tensor=False)
         self.decoder = nn.TransformerDecoder(decoder, layers, nn.LayerNorm(embedding))
-        self.output = nn.Linear(embedding, targets + 1)
+        self.output = TiedOutput(self.source_embedding) if tied else nn.Linear(embedding, targets + 1)
 
     def forward(self, pairs: Tensor) -> Tensor:
         """Outputs (n, steps, targets + 1), zero after the end of an answer; steps are those of the longest."""
@@ -198,6 +215,7 @@ def transformer_encoder_decoder(
     heads: int = 4,
     layers: int = 3,
     dropout: float = 0.1,
+    tied: bool = False,
 ) -> TransformerEncoderDecoder:
     """An untrained ``TransformerEncoderDecoder``; defaults are those of the paper and its code.
 
@@ -211,9 +229,11 @@ def transformer_encoder_decoder(
         heads: of attention; they divide the embedding.
         layers: of the encoder, and of the decoder.
         dropout: share of units that is dropped in training.
+        tied: whether sources, answers and outputs share one embedding.
 
     Raises:
-        InputError: if a number is below 1, or the embedding is odd or no multiple of the heads.
+        InputError: if a number is below 1, the embedding is odd or no multiple of the heads, or it is to be shared by
+            vocabularies of two sizes.
 
     Source: weight-masks C.6.1, and the authors' code. Chapter: ``systematic-generalisation``.
 
@@ -226,8 +246,10 @@ def transformer_encoder_decoder(
     heads = whole(heads, "heads")
     if embedding % heads or embedding % 2:
         raise InputError(f"an embedding of {embedding} arrived; expected an even multiple of the {heads} heads")
+    if flag(tied, "tied") and sources != targets:
+        raise InputError(f"sources = {sources} and targets = {targets} arrived; expected one number, as they are tied")
     with torch.device("meta"):
-        module = TransformerEncoderDecoder(sources, targets, width, embedding, hidden, heads, layers, dropout)
+        module = TransformerEncoderDecoder(sources, targets, width, embedding, hidden, heads, layers, dropout, tied)
     return start_as_torch(module, rng)
 
 

@@ -16,11 +16,13 @@ import pandas as pd
 from modlib.chapters import find_experiment
 from modlib.chapters.coherence.experiment import SCORE, VARIANCE
 from modlib.chapters.importance.experiment import DROP, RANGE
-from modlib.chapters.systematic_generalisation.experiment import CONTROL, DIRECT, MASK, SYSTEMATIC
+from modlib.chapters.systematic_generalisation.experiment import DIRECT, MASK
 from modlib.chapters.systematic_generalisation.findings import OUTPUT
+from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, SYSTEMATIC
 from modlib.chapters.transfer.experiment import ALIKE, OLDER
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, UPSTREAM
 from modlib.data.arithmetic import TASKS
+from modlib.data.mathematics import LEVELS
 from modlib.data.mixtures import MIXTURES
 from modlib.data.scan import ACTIONS
 from modlib.zoo.perceptrons import SOURCES
@@ -39,6 +41,8 @@ SUB_CLUSTERS = ("importance", "coherence")
 LESIONED = (*SUB_CLUSTERS, "dependencies")
 UNTRAINED = "mlp untrained"
 SWEPT = ["sweep", "strength", "seed"]
+SPLIT_BY_SPLIT = {split: split for split in SYSTEMATIC}  # what a mask was learned on, and what it must answer
+HARD = {EASY: LEVELS[-1]}
 
 
 @dataclass(frozen=True)
@@ -279,21 +283,21 @@ def _turned(column: str) -> Change:
     return change
 
 
-def _knowledge(study: str, column: str, trained_on: str = "") -> Change:
-    """What the mask for a split knows of it changes places with what another mask, or a network, knows of it."""
+def _knowledge(study: str, column: str, trained_on: str = "", hard: Mapping[str, str] = SPLIT_BY_SPLIT) -> Change:
+    """What the mask for a part knows of ``hard`` changes places with what another mask, or a network, knows of it."""
 
     def change(frames: Frames, _: np.random.Generator) -> Frames:
-        rows = frames["systematic-generalisation"].copy()
-        for split in SYSTEMATIC:
-            here = rows["study"].eq(MASK) & rows["trained_on"].eq(split)
-            there = rows["study"].eq(study) & rows["trained_on"].eq(trained_on or split)
+        rows, key = frames["systematic-generalisation"].copy(), ["dataset", "network", "seed"]
+        for part, tested in hard.items():
+            here = rows["study"].eq(MASK) & rows["trained_on"].eq(part)
+            there = rows["study"].eq(study) & rows["trained_on"].eq(trained_on or part)
             theirs, ours = (
-                rows[part & rows["layer"].eq(0)].set_index(["network", "seed"])[f"{name}_{split}"]
-                for part, name in ((there, column), (here, "masked"))
+                rows[which & rows["layer"].eq(0)].set_index(key)[f"{name}_{tested}"]
+                for which, name in ((there, column), (here, "masked"))
             )
-            for part, name, values in ((here, "masked", theirs), (there, column, ours)):
-                networks = pd.MultiIndex.from_frame(rows.loc[part, ["network", "seed"]])
-                rows.loc[part, f"{name}_{split}"] = values.reindex(networks).to_numpy()
+            for which, name, values in ((here, "masked", theirs), (there, column, ours)):
+                networks = pd.MultiIndex.from_frame(rows.loc[which, key])
+                rows.loc[which, f"{name}_{tested}"] = values.reindex(networks).to_numpy()
         return {"systematic-generalisation": rows}
 
     return change
@@ -392,6 +396,7 @@ KINDS = (
     Wrong("layers in the opposite order", TURN, _turned("layer"), about="layer"),
     Wrong("masks for a split and for all exchanged", SCAN, _knowledge(MASK, "masked", CONTROL), about="mask"),
     Wrong("masks and networks trained directly exchanged", SCAN, _knowledge(DIRECT, "whole"), about="training"),
+    Wrong("masks for the easy and for all exchanged", SCAN, _knowledge(MASK, "masked", CONTROL, HARD), about="mask"),
     Wrong("actions exchanged", SCAN, _actions),
     _exchange("layers exchanged", SCAN, "parameter", _swapped((OUTPUT, RECURRENT))),
     _exchange("networks exchanged", SCAN, "network", _rotated(("lstm", "transformer", "lstm 200")), "network"),

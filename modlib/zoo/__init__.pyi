@@ -1,3 +1,9 @@
+from .answers import (
+    Tokens as Tokens,
+    draw_sequences as draw_sequences,
+    exactly_right as exactly_right,
+    token_loss as token_loss,
+)
 from .arithmetic import (
     Task as Task,
     make_task as make_task,
@@ -18,6 +24,10 @@ from .imagenet import (
     imagenet_network as imagenet_network,
 )
 from .kinds import trained as trained
+from .mathematics import (
+    letters as letters,
+    trained_on_questions as trained_on_questions,
+)
 from .perceptrons import (
     RANDOM_DATASETS as RANDOM_DATASETS,
     TrainedPair as TrainedPair,
@@ -40,11 +50,7 @@ from .pruned import (
 )
 from .readers import two_readers as two_readers
 from .scan import (
-    Tokens as Tokens,
-    draw_commands as draw_commands,
-    exactly_right as exactly_right,
     taught_for as taught_for,
-    token_loss as token_loss,
     tokens as tokens,
     trained_on_scan as trained_on_scan,
 )

@@ -1,5 +1,7 @@
 """Chapter ``systematic-generalisation``: the grid, its rows, and what the paper says, on rows made true or false."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,20 +10,27 @@ from wrong_rows import wrongly_accepted
 from modlib.chapters.systematic_generalisation import figures
 from modlib.chapters.systematic_generalisation.experiment import (
     CELL_KEY,
-    CONTROL,
     DIRECT,
     EXPERIMENT,
     FULL,
-    HALF,
     MASK,
     ROW_KEY,
-    SYSTEMATIC,
     TOLERANCE,
     cells,
     measure,
 )
-from modlib.chapters.systematic_generalisation.findings import FINDINGS, accuracies, difference, found, removed_by_token
+from modlib.chapters.systematic_generalisation.findings import (
+    FINDINGS,
+    accuracies,
+    difference,
+    found,
+    on_hard,
+    removed_by_token,
+)
+from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, SYSTEMATIC
+from modlib.data.mathematics import AREAS, LEVELS
 from modlib.data.scan import SPLITS
+from modlib.errors import InputError
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
 from modlib.tables.schema import records_of
 
@@ -33,11 +42,16 @@ STUDIES = [*((MASK, name) for name in (CONTROL, HALF, *SYSTEMATIC)), *((DIRECT, 
 def test_the_grid_measures_the_control_of_a_network_before_its_other_masks():
     grid = pd.DataFrame(cells("paper"))
     assert not grid.duplicated(list(CELL_KEY)).any()
-    for _, network in grid.groupby(["network", "seed"]):
+    for _, network in grid.groupby(["dataset", "network", "seed"]):
         assert tuple(network.iloc[0][["study", "trained_on"]]) == (MASK, CONTROL)
     of_lstm = grid[(grid["network"] == "lstm") & (grid["seed"] == 0)]
     assert set(of_lstm[["study", "trained_on"]].itertuples(index=False, name=None)) == {*STUDIES}
-    assert grid.groupby("network")["seed"].nunique().tolist() == [3, 3, 3]
+    assert grid.groupby("network")["seed"].nunique().to_dict() == {
+        "lstm": 3, "transformer": 3, "lstm 200": 3, "transformer 64": 3, "transformer 256": 5,
+    }  # fmt: skip
+    asked = grid[grid["network"] == "transformer 256"]
+    assert set(asked["dataset"]) == {f"mathematics {task}" for task in AREAS}
+    assert asked.index.min() == len(grid) - len(asked)  # last, as they need a GPU
 
 
 @pytest.fixture
@@ -61,6 +75,25 @@ def test_a_cell_gives_the_same_rows_every_time_and_all_have_the_same_columns():
             if cell["trained_on"] == CONTROL:
                 assert all(row["shared"] == row["kept"] == row["union"] for row in rows)
                 assert set(rows[0]["removed_by_token"].split()) == {"0.0000"}
+
+
+@pytest.mark.usefixtures("cache")
+def test_masks_of_questions_are_tested_by_level_and_have_no_output_weights():
+    for cell in cells("smoke"):
+        if cell["dataset"] != "small sort":
+            continue
+        rows = measure(cell)
+        assert rows == measure(cell)
+        assert len(records_of(EXPERIMENT, [{**cell, **row} for row in rows])) == len(rows)
+        assert all(row[f"{what}_{level}"] != "" for row in rows for what in ("whole", "masked") for level in LEVELS)
+        assert all(row[f"whole_{split}"] == row["removed_by_token"] == "" for row in rows for split in SPLITS)
+        assert not any("embedding" in row["parameter"] or "bias" in row["parameter"] for row in rows)
+
+
+def test_the_papers_network_for_questions_is_refused_without_a_gpu(monkeypatch):
+    monkeypatch.setattr("modlib.processor.device", lambda: "cpu")
+    with pytest.raises(InputError, match=r"30,000 steps, which takes days without a GPU.*-p network='transformer 64'"):
+        measure({**cells("paper")[-1], "dataset": "mathematics sort", "trained_on": CONTROL})
 
 
 # --- what its rows say
@@ -109,6 +142,19 @@ def table(right: bool, seeds: int = 4) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def questions(right: bool, tasks: Sequence[str] = ("sort", "collect")) -> pd.DataFrame:
+    """Rows of four networks for two tasks: hard questions need weights of their own, or none."""
+    known = {CONTROL: 0.9, HALF: 0.85, EASY: 0.3 if right else 0.95}
+    return pd.DataFrame(
+        {
+            "profile": "paper", "dataset": f"mathematics {task}", "network": "transformer 256", "study": MASK,
+            "trained_on": on, "seed": seed, "layer": layer, "parameter": "weight" if layer else "", "size": 100,
+            "kept": 50, "shared": 50, "union": 50, "whole_hard": 0.92 + 0.001 * seed, "masked_hard": share,
+        }
+        for task in tasks for seed in range(4) for on, share in known.items() for layer in (0, 1)
+    )  # fmt: skip
+
+
 WORDS = {
     **{f"control_over_{split}": "above-zero" for split in SYSTEMATIC},
     "split_over_direct": "above-zero",
@@ -117,6 +163,8 @@ WORDS = {
     "jump_removed_near_half": "below-a-tenth",
     "jump_removed_most": "nearly-always",
     "wide_first_input": "below-a-tenth",
+    "none_over_easy": "above-zero",
+    "all_over_easy": "above-zero",
     "narrow_keeps_more": "above-zero",
 }
 
@@ -129,13 +177,30 @@ def grade(metric: str, rows: pd.DataFrame) -> Grade:
 
 @pytest.mark.parametrize("metric", FINDINGS)
 def test_a_sentence_is_reproduced_where_it_is_true_and_not_where_it_is_false(metric: str):
-    assert grade(metric, table(True)) is Grade.REPRODUCED
-    assert grade(metric, table(False)) is not Grade.REPRODUCED
+    make = questions if metric.endswith("over_easy") else table
+    assert grade(metric, make(True)) is Grade.REPRODUCED
+    assert grade(metric, make(False)) is not Grade.REPRODUCED
 
 
 @pytest.mark.parametrize("metric", FINDINGS)
 def test_without_rows_nothing_is_measured(metric: str):
     assert FINDINGS[metric].measure(table(True).head(0)) is None
+
+
+def test_commands_and_questions_are_told_apart():
+    both = pd.concat([table(True), questions(True)], ignore_index=True)
+    assert found(both) == found(table(True))
+    found_hard = on_hard(both)
+    assert found_hard.loc[("mathematics sort", "transformer 256", 2)].to_dict() == pytest.approx(
+        {"whole": 0.922, CONTROL: 0.9, HALF: 0.85, EASY: 0.3}
+    )
+    assert len(found_hard) == 8
+    of_split = accuracies(both, "jump")
+    assert set(of_split.index.get_level_values("network")) == {"lstm", "transformer", "lstm 200"}
+    drawn = figures.accuracy_on_hard(both).axes[0]
+    assert [tick.get_text() for tick in drawn.get_xticklabels()] == ["collect", "sort"]
+    bars = [patch.get_height() for patch in drawn.patches]
+    assert bars == pytest.approx([0.9215, 0.9215, 0.9, 0.9, 0.85, 0.85, 0.3, 0.3])
 
 
 def test_a_split_that_is_not_measured_yet_is_left_out():
@@ -229,8 +294,10 @@ def test_layers_of_an_lstm_have_words(parameter, words):
 
 
 def test_claims_that_right_rows_reproduce_are_not_reproduced_by_wrong_ones(monkeypatch: pytest.MonkeyPatch):
-    rows = table(True).assign(**FULL)
+    rows = table(True)
     rows.loc[rows["network"] != "lstm", "removed_by_token"] = "0.9 0.1 0.1 0.7 0.1 0.1 0.1"  # the paper tells of LSTMs
+    small = questions(True, ["sort"]).assign(dataset="small sort", network="transformer 64")
+    rows = pd.concat([rows, questions(True, list(AREAS)), small], ignore_index=True).assign(**FULL)
     wrongly = wrongly_accepted(EXPERIMENT.name, rows, monkeypatch)
     # "Slightly less than half" bounds a number from above only, so that it holds of other actions as well.
     assert set(wrongly[["wrong rows", "claim"]].itertuples(index=False, name=None)) == {

@@ -113,6 +113,21 @@ def test_a_masked_network_is_one_with_zeros_for_weights_bit_by_bit(module: Encod
     assert not torch.equal(masked, whole)
 
 
+@torch.no_grad()
+def test_tied_outputs_are_products_with_the_one_embedding():
+    module = transformer_encoder_decoder(4, 4, WIDTH, np.random.default_rng(0), 8, 12, 2, 1, tied=True).eval()
+    assert module.source_embedding is module.target_embedding
+    states = []
+    module.decoder.register_forward_hook(lambda _module, _inputs, output: states.append(output))
+    outputs = module(torch.tensor([[0, 1, 4, PAD, PAD, PAD, 2, 3, 4]]))
+    for step in range(3):
+        for token in range(5):
+            by_hand = states[0][0, step] @ module.source_embedding.weight[token] / 8**0.5
+            assert float(outputs[0, step, token]) == pytest.approx(float(by_hand), abs=1e-5)
+    module.source_embedding.weight.zero_()
+    assert not module(torch.tensor([[0, 1, 4, PAD, PAD, PAD, 2, 3, 4]])).any()
+
+
 def test_positions_are_those_of_the_definition():
     for place, line in enumerate(positions(7, 6).tolist()):
         for i in range(3):
@@ -136,3 +151,5 @@ def test_sizes_that_cannot_be_are_refused():
         lstm_encoder_decoder(0, 3, 6, rng)
     with pytest.raises(InputError, match="even multiple of the 4 heads"):
         transformer_encoder_decoder(5, 3, 6, rng, embedding=10)
+    with pytest.raises(InputError, match="sources = 5 and targets = 3 arrived; expected one number"):
+        transformer_encoder_decoder(5, 3, 6, rng, tied=True)

@@ -1,7 +1,8 @@
-"""Chapter ``systematic-generalisation``: which weights do SCAN's commands need, learned from a part of them?
+"""Chapter ``systematic-generalisation``: which weights do commands or questions need, learned from a part of them?
 
-A network is trained on the simple split and knows nearly every command. Masks are then learned on all that it was
-trained on (the control), on a random half of that, and on what each systematic split trains on. A cell is one mask of
+A network is trained on SCAN's simple split and knows nearly every command. Masks are then learned on all that it was
+trained on (the control), on a random half of that, and on what each systematic split trains on. Likewise one is trained
+on questions of Mathematics of all levels, and its masks on all, on a half and on the easy ones. A cell is one mask of
 a network, or a network that is trained on a systematic split directly. Networks and control masks are kept in the
 cache, so that cells can share them.
 """
@@ -14,7 +15,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modlib.data.scan import SPLITS, Scan, load_scan, small_scan
+from modlib.chapters.systematic_generalisation.material import (
+    BETAS,
+    CONTROL,
+    EASY,
+    HALF,
+    MATHEMATICS,
+    SMALL_SORT,
+    SYSTEMATIC,
+    Material,
+    material_of,
+)
+from modlib.data.mathematics import LEVELS
+from modlib.data.scan import SPLITS
+from modlib.errors import InputError
 from modlib.files import cache_file
 from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, numbers, optional, text
 
@@ -27,11 +41,10 @@ if TYPE_CHECKING:
     from modlib.masks.learning import LearnedMask
     from modlib.masks.mask import Mask
 
-CONTROL, HALF = "all", "half"  # what a mask was learned on, where it is not a systematic split
-SYSTEMATIC = SPLITS[1:]
 MASK, DIRECT = "mask", "direct"
 BATCH = 256  # of the paper
-BETAS = {"lstm": 3e-5, "lstm 200": 3e-5, "transformer": 1e-3}  # of the regulariser, for that batch
+NEW = tuple(f"{what}_{level}" for what in ("whole", "masked") for level in LEVELS)
+SMALL, ON_GPU = "transformer 64", "transformer 256"  # for questions; the second one is the paper's
 CELL_KEY = ("profile", "dataset", "network", "study", "trained_on", "seed")
 ROW_KEY = ("layer",)
 FULL = {"network_steps": 25_000, "mask_steps": 25_000}
@@ -50,20 +63,20 @@ TOLERANCE = {
     "by_chance": math.inf,
     "by_chance_sd": math.inf,
     "p": 1.0,
-    **{f"{network}_{split}": 0.1 for network in ("whole", "masked") for split in SPLITS},
+    **{f"{network}_{split}": 0.1 for network in ("whole", "masked") for split in (*SPLITS, *LEVELS)},
     "removed_by_token": 0.3,
     "loss_first": 1.0,
     "loss_before_last": 0.3,
     "loss_last": 0.3,
     "kept_course": 0.05,
 }
-# A network that is trained on a split directly has no mask, and what is of a mask is empty.
+# What is of a mask is empty for a network that is trained on a split directly, and so is what it is not tested on.
 COLUMNS = {
     "profile": PROFILE,
     "dataset": text(),
-    "network": text(*BETAS),
+    "network": text(*BETAS, SMALL, ON_GPU),
     "study": text(MASK, DIRECT),
-    "trained_on": text(CONTROL, HALF, *SYSTEMATIC),
+    "trained_on": text(CONTROL, HALF, *SYSTEMATIC, EASY),
     "seed": integer(),
     "layer": integer(),
     "network_steps": integer(1),
@@ -79,8 +92,12 @@ COLUMNS = {
     "by_chance": optional(number(0)),
     "by_chance_sd": optional(number(0)),
     "p": optional(SHARE),
-    **{f"whole_{split}": SHARE for split in SPLITS},
-    **{f"masked_{split}": optional(SHARE) for split in SPLITS},
+    **{
+        f"{what}_{part}": optional(SHARE)
+        for parts in (SPLITS, LEVELS)
+        for what in ("whole", "masked")
+        for part in parts
+    },
     "removed_by_token": optional(numbers(0, 1)),
     "loss_first": optional(number(0)),
     "loss_before_last": optional(number(0)),
@@ -94,14 +111,14 @@ class Plan:
     """What is trained of one network.
 
     Attributes:
-        network: see ``modlib.zoo.scan.NETWORKS``.
-        dataset: ``scan``, or ``small scan``, which needs no file.
+        network: see ``modlib.zoo.scan.NETWORKS`` and ``modlib.zoo.mathematics.SIZES``.
+        dataset: see ``material_of``.
         seeds: number of networks.
-        network_steps: batches of a network; 25,000 in the paper.
-        network_rate: learning rate of a network; 0.001 in the paper.
-        mask_steps: batches of a mask; 25,000 in the paper.
-        mask_rate: learning rate of a mask; 0.01 in the paper.
-        batch_size: commands a batch, of networks and masks; 256 in the paper.
+        network_steps: batches of a network; 25,000 in the paper for SCAN.
+        network_rate: learning rate of a network; 0.001 in the paper, 0.0001 for Mathematics.
+        mask_steps: batches of a mask; 25,000 in the paper for SCAN.
+        mask_rate: learning rate of a mask; 0.01 in the paper for SCAN.
+        batch_size: sequences a batch, of networks and masks; 256 in the paper for SCAN.
         masks: what masks are learned on.
         direct: splits that networks are trained on directly.
     """
@@ -122,6 +139,7 @@ PLANS: dict[str, tuple[Plan, ...]] = {
     "smoke": (
         Plan("lstm", "small scan", 1, 3, 1e-3, 2, 0.05, 16, (CONTROL, "jump"), ("jump",)),
         Plan("transformer", "small scan", 1, 3, 1e-3, 2, 0.05, 16, (CONTROL, "jump"), ()),
+        Plan(SMALL, SMALL_SORT, 1, 3, 1e-3, 2, 0.05, 16, (CONTROL, EASY), ()),
     ),
     "quick": (Plan("transformer", "small scan", 1, 600, 1e-3, 300, 0.05, 64, direct=()),),
     # a processor takes 0.2 s a step even for a quarter of the batch: fewer steps, and larger rates
@@ -129,52 +147,69 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan("lstm", "scan", 3, 4000, 2e-3, 1500, 3e-2, 64),
         Plan("transformer", "scan", 3, 4000, 1e-3, 1500, 3e-2, 64),
         Plan("lstm 200", "scan", 3, 4000, 2e-3, 1500, 3e-2, 64, (CONTROL,), ()),
+        Plan(SMALL, SMALL_SORT, 3, 5000, 1e-3, 2000, 3e-2, 64, (CONTROL, HALF, EASY), ()),
+        Plan(ON_GPU, f"{MATHEMATICS}sort", 5, 30_000, 1e-4, 30_000, 3e-2, 256, (CONTROL, EASY), ()),
+        Plan(ON_GPU, f"{MATHEMATICS}add_or_sub", 5, 30_000, 1e-4, 30_000, 3e-2, 256, (CONTROL, EASY), ()),
+        Plan(ON_GPU, f"{MATHEMATICS}differentiate", 5, 40_000, 1e-4, 40_000, 3e-2, 128, (CONTROL, EASY), ()),
+        Plan(ON_GPU, f"{MATHEMATICS}linear_1d", 5, 200_000, 1e-4, 50_000, 2e-2, 512, (CONTROL, EASY), ()),
+        Plan(ON_GPU, f"{MATHEMATICS}collect", 5, 200_000, 1e-4, 50_000, 2e-2, 128, (CONTROL, EASY), ()),
     ),
 }
 
 
 def cells(profile: str) -> list[Cell]:
-    """All of the first network of every kind, the control first, for other masks need it; then the next ones."""
+    """All of the first network of every kind, the control first, for other masks need it; then the next ones.
+
+    Those that need a GPU come last.
+    """
     found: list[Cell] = []
-    for seed in range(max(plan.seeds for plan in PLANS[profile])):
-        for plan in PLANS[profile]:
-            studies = [*((MASK, name) for name in plan.masks), *((DIRECT, name) for name in plan.direct)]
-            common = {"profile": profile, "dataset": plan.dataset, "network": plan.network}
-            if seed < plan.seeds:
-                found += [{**common, "study": study, "trained_on": on, "seed": seed} for study, on in studies]
+    for on_gpu in (False, True):
+        plans = [plan for plan in PLANS[profile] if (plan.network == ON_GPU) == on_gpu]
+        for seed in range(max((plan.seeds for plan in plans), default=0)):
+            for plan in plans:
+                studies = [*((MASK, name) for name in plan.masks), *((DIRECT, name) for name in plan.direct)]
+                common = {"profile": profile, "dataset": plan.dataset, "network": plan.network}
+                if seed < plan.seeds:
+                    found += [{**common, "study": study, "trained_on": on, "seed": seed} for study, on in studies]
     return found
 
 
 def measure(cell: Cell) -> list[Row]:
-    """Rows of a mask, one a layer and one for all of them; or the row of a network trained on a split directly."""
-    from modlib.masks.mask import Mask
-    from modlib.zoo.scan import exactly_right, tokens
+    """Rows of a mask, one a layer and one for all of them; or the row of a network trained on a split directly.
 
-    plan = next(p for p in PLANS[cell["profile"]] if p.network == cell["network"])
-    seed, on = int(cell["seed"]), str(cell["trained_on"])
-    splits = {split: _split(plan.dataset, split) for split in SPLITS}
-    tested = {split: tokens(part.test) for split, part in splits.items()}
+    Raises:
+        InputError: if the paper's network for Mathematics is to be trained without a GPU.
+    """
+    from modlib.masks.mask import Mask
+    from modlib.processor import device
+    from modlib.zoo.answers import exactly_right
+
+    plan = next(p for p in PLANS[cell["profile"]] if (p.dataset, p.network) == (cell["dataset"], cell["network"]))
+    if plan.network == ON_GPU and device() == "cpu":
+        raise InputError(
+            f"{plan.network} is to be trained for {plan.network_steps:,} steps, which takes days without a GPU, and "
+            "there is none; measure another network, such as: modlib run systematic-generalisation --grid paper "
+            "-p network='transformer 64'"
+        )
+    seed, on, direct = int(cell["seed"]), str(cell["trained_on"]), cell["study"] == DIRECT
+    material = material_of(plan.dataset, plan.network, seed, *([on] if direct else []))
 
     def accuracies(module: nn.Module, name: str) -> Row:
-        return {f"{name}_{split}": round(exactly_right(module, part), 4) for split, part in tested.items()}
+        return {f"{name}_{part}": round(exactly_right(module, held), 4) for part, held in material.tested.items()}
 
     how: Row = {
         name: getattr(plan, name) for name in ("network_steps", "network_rate", "mask_steps", "mask_rate", "batch_size")
     }
-    if cell["study"] == DIRECT:
-        module = _network(plan, splits[on], seed)
+    module = _network(plan, material, seed)
+    if direct:
         return [_row({"layer": 0, **how, **accuracies(module, "whole")})]
-    whole = splits["simple"]
-    module = _network(plan, whole, seed)
-    path = _cache_path("scan-mask", plan, whole, seed)
+    path = _cache_path("scan-mask", plan, material, seed)
     if on == CONTROL or not path.exists():
-        found = _learn(module, plan, whole.train, [seed, 2])
+        found = _learn(module, plan, material, CONTROL, [seed, 2])
         found.mask.save(path)
     control = Mask.load(path)
     if on != CONTROL:
-        half = np.random.default_rng([seed, 5]).permutation(whole.train)[::2].tolist()
-        shown = half if on == HALF else splits[on].train
-        found = _learn(module, plan, shown, [seed, 3, [HALF, *SYSTEMATIC].index(on)])
+        found = _learn(module, plan, material, on, [seed, 3, [*material.shown].index(on) - 1])
     about = {
         **how,
         **accuracies(module, "whole"),
@@ -190,29 +225,29 @@ def _row(values: Row) -> Row:
     return {column: values.get(column, "") for column in (*ROW_KEY, *TOLERANCE)}
 
 
-def _split(dataset: str, split: str) -> Scan:
-    return load_scan(split) if dataset == "scan" else small_scan(split, np.random.default_rng(0))
-
-
-def _network(plan: Plan, data: Scan, seed: int) -> nn.Module:
+def _network(plan: Plan, material: Material, seed: int) -> nn.Module:
     from modlib.training.steps import Steps
-    from modlib.zoo.scan import CLIP, trained_on_scan
 
-    settings = Steps(plan.network_steps, plan.batch_size, plan.network_rate, CLIP)
-    path = _cache_path("scan", plan, data, seed)
-    return trained_on_scan(plan.network, data, settings, seed, path)
+    settings = Steps(plan.network_steps, plan.batch_size, plan.network_rate, material.clip)
+    return material.network(settings, seed, _cache_path("scan", plan, material, seed))
 
 
-def _learn(module: nn.Module, plan: Plan, shown: Sequence[str], seed: Sequence[int]) -> LearnedMask:
+def _learn(module: nn.Module, plan: Plan, material: Material, on: str, seed: Sequence[int]) -> LearnedMask:
     """A mask over all weights but embeddings and biases."""
     from modlib.masks.learning import MaskSettings, learn_mask
     from modlib.masks.mask import parameter_names
-    from modlib.zoo.scan import CLIP, draw_commands, taught_for, token_loss, tokens
+    from modlib.zoo.answers import draw_sequences, token_loss
 
-    beta = BETAS[plan.network] * plan.batch_size / BATCH  # so that a logit is pushed as hard as in the paper
-    settings = MaskSettings(plan.mask_steps, plan.batch_size, learning_rate=plan.mask_rate, beta=beta, clip=CLIP)
+    settings = MaskSettings(
+        plan.mask_steps,
+        plan.batch_size,
+        samples=material.samples,
+        learning_rate=plan.mask_rate,
+        beta=material.beta * plan.batch_size / BATCH,  # so that a logit is pushed as hard as in the paper
+        clip=material.clip,
+    )
     names = parameter_names(module, unmasked=["*embedding*", "*bias*"])
-    draw = draw_commands(tokens(shown), taught_for(plan.network))
+    draw = draw_sequences(material.spelt(material.shown[on]), material.taught)
     return learn_mask(module, draw, settings, np.random.default_rng(list(seed)), token_loss, names)
 
 
@@ -243,17 +278,22 @@ def _layers(mask: Mask, control: Mask) -> list[Row]:
 
 
 def _removed_by_token(mask: Mask, control: Mask) -> str:
-    """For every action, then the end: the share of the control's output weights that a mask removes."""
+    """For every action, then the end: the share of the control's output weights that a mask removes.
+
+    Nothing where outputs are those of an embedding, which has no mask.
+    """
+    if "output.weight" not in mask.keep:
+        return ""
     before, now = (part.keep["output.weight"] for part in (control, mask))
     return " ".join(f"{share:.4f}" for share in (before & ~now).sum(1) / np.maximum(before.sum(1), 1))
 
 
-def _cache_path(what: str, plan: Plan, data: Scan, seed: int) -> Path:
-    settings = {"data": data.checksum, "plan": asdict(plan), "seed": seed}
-    return cache_file(f"{what}-{plan.network.replace(' ', '-')}-{data.name}-{seed}", settings)
+def _cache_path(what: str, plan: Plan, material: Material, seed: int) -> Path:
+    settings = {"data": material.checksum, "plan": asdict(plan), "seed": seed}
+    return cache_file(f"{what}-{plan.network.replace(' ', '-')}-{material.name}-{seed}", settings)
 
 
 EXPERIMENT = Experiment(
     "systematic-generalisation", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL, columns=COLUMNS,
-    network_key=("dataset", "network", "seed"),
+    network_key=("dataset", "network", "seed"), added=dict.fromkeys(NEW, ""),
 )  # fmt: skip

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modlib.chapters.systematic_generalisation.experiment import CONTROL, HALF, MASK, SYSTEMATIC
-from modlib.chapters.systematic_generalisation.findings import OUTPUT, accuracies, difference, removed_by_token
+from modlib.chapters.systematic_generalisation.experiment import MASK
+from modlib.chapters.systematic_generalisation.findings import OUTPUT, accuracies, difference, on_hard, removed_by_token
+from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, MATHEMATICS, SYSTEMATIC
 from modlib.plots import PALETTE, drawn_in
 
 NETWORKS = {"lstm": "LSTM", "transformer": "Transformer"}
@@ -106,6 +107,34 @@ def difference_by_layer(rows: pd.DataFrame, network: str = "lstm") -> Figure:
     )
     ax.set_ylabel("part kept by one only", fontsize="small")
     ax.legend(title="split", fontsize="small")
+    return figure
+
+
+def accuracy_on_hard(rows: pd.DataFrame) -> Figure:
+    """Accuracy on hard questions without a mask and with masks, a group a task (the paper's figure 5).
+
+    Bars are means over networks with their standard deviation.
+
+    Args:
+        rows: of one kind of network.
+    """
+    found = on_hard(rows)
+    found = found.rename(
+        columns={"whole": "no mask", CONTROL: "mask for all", HALF: "for a half", EASY: "for the easy"}
+    )
+    by_task = found.dropna(axis=1, how="all").groupby("dataset")
+    means, sds = by_task.mean(), by_task.std().fillna(0)
+    figure, ax = plt.subplots(figsize=(2.2 + 1.4 * len(means), 3), layout="constrained")
+    width = 0.8 / means.shape[1]
+    for i, label in enumerate(means):
+        ax.bar(
+            np.arange(len(means)) + width * (i - (means.shape[1] - 1) / 2), means[label], width, yerr=sds[label],
+            color=PALETTE[i], hatch=HATCHES[i], edgecolor="white", label=label, error_kw={"lw": 1},
+        )  # fmt: skip
+    ax.set_xticks(range(len(means)), [name.removeprefix(MATHEMATICS) for name in means.index], fontsize="small")
+    ax.set_ylim(0, 1.02)
+    ax.set_ylabel("accuracy, hard questions", fontsize="small")
+    figure.legend(loc="outside right upper", fontsize="small")
     return figure
 
 

@@ -1,6 +1,6 @@
-"""Statistics that decide what the mask paper says about SCAN, from rows of ``systematic-generalisation``.
+"""Statistics that decide what the mask paper says about SCAN and Mathematics, from rows of its chapter.
 
-They were written before any of the rows. Chapter: ``systematic-generalisation``.
+They were written before any of the rows they take. Chapter: ``systematic-generalisation``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from functools import partial
 
 import pandas as pd
 
-from modlib.chapters.systematic_generalisation.experiment import CONTROL, DIRECT, HALF, MASK, SYSTEMATIC
+from modlib.chapters.systematic_generalisation.experiment import DIRECT, MASK
+from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, MATHEMATICS, SMALL_SORT, SYSTEMATIC
 from modlib.data.scan import ACTIONS
 from modlib.evidence.criteria import FEWEST, Sample
 from modlib.evidence.metrics import Metric, sample_of
@@ -19,6 +20,16 @@ NETWORK = ["network", "seed"]
 FIRST_INPUT, OUTPUT = "encoder.weight_ih_l0", "output.weight"
 NARROW, WIDE = "lstm", "lstm 200"
 CLEAR = 0.1  # of accuracy: less is no gap to speak of
+
+
+def of_scan(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of networks that were trained on commands."""
+    return rows[~of_mathematics(rows)]
+
+
+def of_mathematics(rows: pd.DataFrame) -> pd.Series:
+    """Which rows are of networks that were trained on questions."""
+    return rows["dataset"].eq(SMALL_SORT) | rows["dataset"].str.startswith(MATHEMATICS)
 
 
 def totals(rows: pd.DataFrame) -> pd.DataFrame:
@@ -35,7 +46,7 @@ def accuracies(rows: pd.DataFrame, split: str) -> pd.DataFrame:
         rows: of the table.
         split: one of ``SPLITS``.
     """
-    rows = totals(rows)
+    rows = totals(of_scan(rows))
     masks, direct = rows[rows["study"] == MASK], rows[(rows["study"] == DIRECT) & (rows["trained_on"] == split)]
     found = masks.pivot(index=NETWORK, columns="trained_on", values=f"masked_{split}")
     found["whole"] = masks.groupby(NETWORK)[f"whole_{split}"].first()
@@ -114,6 +125,26 @@ def _narrow_keeps_more(rows: pd.DataFrame) -> Sample | None:
     return sample_of(found[NARROW] - found[WIDE]) if {NARROW, WIDE} <= set(found) else None
 
 
+def on_hard(rows: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy on hard questions, one line a network: without a mask (``whole``), and by what its mask was learned on.
+
+    Args:
+        rows: of the table.
+    """
+    rows = totals(rows[of_mathematics(rows)])
+    key = ["dataset", *NETWORK]
+    found = rows.pivot(index=key, columns="trained_on", values="masked_hard")
+    found["whole"] = rows.groupby(key)["whole_hard"].first()
+    return found.reindex(columns=["whole", CONTROL, HALF, EASY]).astype(float)
+
+
+def _over_easy(rows: pd.DataFrame, other: str) -> Sample | None:
+    if not of_mathematics(rows).any():
+        return None
+    found = on_hard(rows)
+    return sample_of(found[other] - found[EASY])
+
+
 FINDINGS = {
     "control_over_length": Metric(
         "accuracy on length, mask for all minus mask for the split", partial(_control_over_split, split="length")
@@ -130,6 +161,12 @@ FINDINGS = {
     "jump_removed_near_half": Metric("output weights of I_JUMP removed, minus one half", _jump_removed_near_half),
     "jump_removed_most": Metric("share of networks in which I_JUMP loses most", _jump_removed_most, 2),
     "wide_first_input": Metric("first weights kept, embeddings of 200", _wide_removed),
+    "none_over_easy": Metric(
+        "accuracy on hard questions, no mask minus mask for the easy", partial(_over_easy, other="whole")
+    ),
+    "all_over_easy": Metric(
+        "accuracy on hard questions, mask for all minus mask for the easy", partial(_over_easy, other=CONTROL)
+    ),
     "narrow_keeps_more": Metric("first weights kept, embeddings of 16 minus of 200", _narrow_keeps_more),
 }
 

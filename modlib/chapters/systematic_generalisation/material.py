@@ -1,0 +1,124 @@
+"""What networks of the chapter are trained on, what their masks are shown, and what both are tested on.
+
+SCAN's commands have four splits, questions of Mathematics three levels; ``material_of`` gives both one form. Chapter:
+``systematic-generalisation``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modlib.data.mathematics import LEVELS, load_questions, small_questions
+from modlib.data.scan import SPLITS, load_scan, small_scan
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from modlib.training.steps import Steps
+    from modlib.zoo.answers import Tokens
+
+CONTROL, HALF = "all", "half"  # what a mask was learned on, where it is no part that differs in kind
+SYSTEMATIC, EASY = SPLITS[1:], LEVELS[0]
+MATHEMATICS, SMALL_SORT = "mathematics ", "small sort"  # the first one before a task
+BETAS = {"lstm": 3e-5, "lstm 200": 3e-5, "transformer": 1e-3}  # of the regulariser, for SCAN's networks
+BETAS_OF_TASKS = {"add_or_sub": 2e-5, "linear_1d": 1e-6, "differentiate": 1e-5, "sort": 3e-6, "collect": 1e-6}
+MADE = 650_000  # questions a level, of which those of a test are held out
+
+
+@dataclass(frozen=True)
+class Material:
+    """A data set for one network.
+
+    Attributes:
+        name: of its files in the cache.
+        checksum: of all of it.
+        shown: what there is to learn from, by what a mask or a network is trained on.
+        tested: what is held out, by split or level.
+        spelt: tokens of what is shown.
+        network: a trained network, for settings, a seed and a file.
+        beta: of the regulariser, for a batch of 256.
+        taught: probability that a batch shows the right answers.
+        clip: largest norm of the gradient.
+        samples: masks that are drawn for a batch.
+    """
+
+    name: str
+    checksum: str
+    shown: Mapping[str, Sequence[Any]]
+    tested: Mapping[str, Tokens]
+    spelt: Callable[[Sequence[Any]], Tokens]
+    network: Callable[[Steps, int, Path], nn.Module]
+    beta: float
+    taught: float
+    clip: float
+    samples: int
+
+
+def material_of(dataset: str, network: str, seed: int, split: str = "simple") -> Material:
+    """A data set by its name, for a kind of network.
+
+    Args:
+        dataset: ``scan`` or ``mathematics`` and a task of it; ``small scan`` and ``small sort`` need no file.
+        network: see ``modlib.zoo.scan.NETWORKS`` and ``modlib.zoo.mathematics.SIZES``.
+        seed: decides the random half.
+        split: of SCAN, on which the network is trained.
+
+    Raises:
+        InputError: if there is no such task or network.
+        DataError: if it cannot be read.
+    """
+    if "scan" in dataset:
+        return _of_scan(dataset, network, seed, split)
+    return _of_questions(dataset, network, seed)
+
+
+def _of_scan(dataset: str, network: str, seed: int, split: str) -> Material:
+    from modlib.zoo.scan import CLIP, taught_for, tokens, trained_on_scan
+
+    load = load_scan if dataset == "scan" else partial(small_scan, rng=np.random.default_rng(0))
+    splits = {name: load(name) for name in SPLITS}
+    own = splits[split]
+    shown = {name: splits[name].train for name in SYSTEMATIC}
+    return Material(
+        own.name,
+        own.checksum,
+        {CONTROL: own.train, HALF: _half(own.train, seed), **shown},
+        {name: tokens(part.test) for name, part in splits.items()},
+        tokens,
+        lambda settings, seed, path: trained_on_scan(network, own, settings, seed, path),
+        BETAS[network],
+        taught_for(network),
+        CLIP,
+        4,
+    )
+
+
+def _of_questions(dataset: str, network: str, seed: int) -> Material:
+    from modlib.zoo.mathematics import CLIP, letters, of_levels, trained_on_questions
+
+    small = dataset == SMALL_SORT
+    task = "sort" if small else dataset.removeprefix(MATHEMATICS)
+    data = small_questions(np.random.default_rng(0)) if small else load_questions(task, MADE)
+    known = of_levels(data.train)
+    return Material(
+        data.name.replace(" ", "-"),
+        data.checksum,
+        {CONTROL: known, HALF: _half(known, seed), EASY: data.train[EASY]},
+        {level: letters(part) for level, part in data.test.items()},
+        letters,
+        lambda settings, seed, path: trained_on_questions(network, data, settings, seed, path),
+        BETAS_OF_TASKS[task],
+        1.0,
+        CLIP,
+        8,
+    )
+
+
+def _half(known: Sequence[Any], seed: int) -> list[Any]:
+    return [known[i] for i in np.random.default_rng([seed, 5]).permutation(len(known))[::2]]

@@ -1,0 +1,87 @@
+"""Networks that answer one sequence with another: tokens, batches that teach, and exact answers.
+
+Chapter: ``systematic-generalisation``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from modlib.networks.modules import device_of
+from modlib.networks.sequences import OWN, PAD
+from modlib.reprs import BriefRepr
+from modlib.training.steps import Draw
+
+TOGETHER = 256  # sequences that are tested at once
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tokens(BriefRepr):
+    """Sequences and their answers as tokens.
+
+    Attributes:
+        sources: (n, width) whole numbers, ended and padded.
+        answers: (n, length), the same.
+    """
+
+    sources: Tensor
+    answers: Tensor
+
+
+def draw_sequences(known: Tokens, taught: float) -> Draw:
+    """Batches of sequences, the longest answer first, so that parts of a batch hold answers of like length.
+
+    Args:
+        known: what to draw from.
+        taught: probability that a batch shows the right answers; otherwise the network goes on with its own.
+
+    Source: weight-masks C.6.1. Chapter: ``systematic-generalisation``.
+    """
+    lengths = (known.answers != PAD).sum(1)
+    unshown = known.answers.where(known.answers == PAD, torch.tensor(OWN, dtype=known.answers.dtype))
+
+    def draw(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
+        chosen = torch.as_tensor(rng.integers(len(lengths), size=n))
+        chosen = chosen[lengths[chosen].argsort(descending=True, stable=True)]
+        shown = known.answers if rng.random() < taught else unshown
+        return torch.cat([known.sources[chosen], shown[chosen]], 1).long(), known.answers[chosen].long()
+
+    return draw
+
+
+def token_loss(outputs: Tensor, answers: Tensor) -> Tensor:
+    """Cross-entropy summed over the tokens of an answer, a mean over answers.
+
+    Args:
+        outputs: (n, steps, tokens), of as many steps as the longest answer has.
+        answers: (n, length), padded.
+
+    Source: the authors' code. Chapter: ``systematic-generalisation``.
+    """
+    answers = answers[:, : outputs.shape[1]]
+    return cross_entropy(outputs.flatten(0, 1), answers.flatten(), ignore_index=PAD, reduction="sum") / len(answers)
+
+
+def exactly_right(module: nn.Module, known: Tokens) -> float:
+    """Share of the sequences that a network answers without a mistake, in [0, 1].
+
+    A network that goes on with its own tokens is right everywhere if, and only if, it is right everywhere when it is
+    shown the right ones: up to its first mistake the two are the same. So one pass a batch is enough.
+
+    Source: weight-masks 4 and C.6.1. Chapter: ``systematic-generalisation``.
+    """
+    order = (known.answers != PAD).sum(1).argsort(descending=True)
+    right = 0
+    with torch.no_grad():
+        for part in order.split(TOGETHER):
+            answers = known.answers[part].long()
+            shown = torch.cat([known.sources[part].long(), answers], 1)
+            said = module(shown.to(device_of(module))).argmax(-1).cpu()
+            answers = answers[:, : said.shape[1]]
+            right += int(((said == answers) | (answers == PAD)).all(1).sum())
+    return right / len(order)
