@@ -13,7 +13,7 @@ import numpy as np
 
 from modlib.checks import array, choice, generator, instance, items, labels as whole_numbers, seed_number, whole
 from modlib.communities.partitions import UNUSED, adjacency, find_communities, modularity
-from modlib.communities.similarity import similarities
+from modlib.communities.similarity import normalise, similarities
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import Route, cluster
 from modlib.lesions.profiles import lesion_profiles
@@ -23,15 +23,16 @@ from modlib.networks.network import Network
 from modlib.notions.names import NOTIONS
 from modlib.reprs import BriefRepr
 from modlib.responses.activations import hidden_activities
+from modlib.responses.channels import channel_measures
 from modlib.responses.correlations import spearman
 
 ROUTES: dict[str, Route] = {"weights": "auto", "weights within layers": "within-layers"}
 SIMILARITIES = {
-    "activations": "normalised covariance",
-    "upstream": "normalised input sensitivity",
-    "Jacobians": "normalised output sensitivity",
-    "downstream": "normalised loss Hessian",
-}  # the four plain measures of upstream-downstream, each once
+    "activations": "covariance",
+    "upstream": "input sensitivity",
+    "Jacobians": "output sensitivity",
+    "downstream": "loss Hessian",
+}  # the four plain measures of upstream-downstream, which are normalised
 BY_Q = ("upstream", "downstream")  # communities; the others are cut
 MASKS = MaskSettings(steps=200, learning_rate=0.05)  # few steps, with a rate that is as much larger
 LEAST = 1e-5  # share of the largest spread of a profile below which it has no shape
@@ -131,6 +132,9 @@ def divided_by_notion(
 ) -> dict[str, list[Division]]:
     """The hidden units of a network, divided into modules by every notion.
 
+    Of a network with convolutions they are the channels of these, of which ``channel_measures`` says how alike they
+    are; its dense layers are left out, as they are of the neuron graph.
+
     - ``weights``: clusters of the neuron graph.
     - ``weights within layers``: the same by vectors that do not tell layers apart, see ``spectral_embedding``.
     - ``activations``: units whose activity is correlated, in either direction.
@@ -144,8 +148,8 @@ def divided_by_notion(
     Communities are as many as Q makes them, all others k a layer, but those of weights, which are k in the network.
 
     Args:
-        network: a perceptron with ReLU after all layers but the last.
-        inputs: (n, features), n at least 2.
+        network: a perceptron, or a chain that begins with convolutions, with ReLU after all layers but the last.
+        inputs: (n, features) or (n, channels, height, width), n at least 2.
         labels: (n,) classes, from 0.
         k: number of clusters.
         seed: decides the starts of all searches, and the masks.
@@ -153,10 +157,10 @@ def divided_by_notion(
         masks: how masks are learned.
 
     Returns:
-        For every notion, one ``Division`` a hidden layer.
+        For every notion, one ``Division`` a hidden layer, or a convolution.
 
     Raises:
-        InputError: if the network is no such perceptron, inputs or labels do not fit it, or a notion is not known.
+        InputError: if the network is none of these, inputs or labels do not fit it, or a notion is not known.
         GraphError: if fewer than k neurons have a weight.
 
     Source: all five papers. Chapter: ``do-the-measures-agree``.
@@ -171,11 +175,15 @@ def divided_by_notion(
     Division(q=None, sizes=[16, 16], unused=0)
     """
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
-    inputs = array(inputs, "inputs", ("n", network.layers[0].kernel.shape[0]), dtype=np.float32)
+    kinds = [layer.kind for layer in network.layers]
+    convolved = kinds[0] == "conv"
+    shape = ("n", network.layers[0].kernel.shape[-2], *(("height", "width") if convolved else ()))
+    inputs = array(inputs, "inputs", shape, dtype=np.float32)
     labels = whole_numbers(labels, "labels", len(inputs), least=0, most=network.n_classes - 1)
     k, seed = whole(k, "k"), seed_number(seed)
     notions = [choice(notion, NOTIONS, "a notion") for notion in items(notions, "notions")]
     rngs = dict(zip(NOTIONS, np.random.default_rng(seed).spawn(len(NOTIONS)), strict=True))
+    hidden = range(1, 1 + (kinds.count("conv") if convolved else len(kinds) - 1))
     of_layers = _gradients_and_covariance(network, inputs, labels) if SIMILARITIES.keys() & set(notions) else {}
     found = {}
     for notion in notions:
@@ -185,13 +193,12 @@ def divided_by_notion(
             continue
         match notion:
             case "images":
-                alike = _by_images(network, inputs)
+                alike = _by_images(network, inputs, len(hidden))
             case "lesions":
-                hidden = range(1, len(network.layers))
                 alike = [profile_similarity(lesion_profiles(network, inputs, labels, layer)) for layer in hidden]
             case "masks":
                 learned = learn_class_masks(network, inputs, labels, masks, rng)
-                alike = [profile_similarity(shares) for shares in mask_membership(network, learned)]
+                alike = [profile_similarity(shares) for shares in mask_membership(network, learned)[: len(hidden)]]
             case _:
                 alike = of_layers[notion]
         found[notion] = [_division(similarity, k, rng, notion in BY_Q) for similarity in alike]
@@ -210,20 +217,24 @@ def _division(similarity: np.ndarray, k: int, rng: np.random.Generator, by_q: bo
 def _by_weights(network: Network, k: int, rng: np.random.Generator, route: Route) -> list[Division]:
     graph = neuron_graph(network)
     by_layer = graph.labels_by_layer(cluster(graph, k, rng, route).labels)
-    return [Division(labels, None) for labels in by_layer[1:-1]]
+    hidden = by_layer if network.layers[0].kind == "conv" else by_layer[1:-1]
+    return [Division(labels, None) for labels in hidden]
 
 
 def _gradients_and_covariance(network: Network, inputs: np.ndarray, labels: np.ndarray) -> dict[str, list[np.ndarray]]:
-    """The measures of ``SIMILARITIES`` for every hidden layer, by notion."""
-    layers = similarities(network, inputs, labels).values()
-    return {notion: [matrices[measure] for matrices in layers] for notion, measure in SIMILARITIES.items()}
+    """The measures of ``SIMILARITIES`` for every hidden layer, normalised, by notion."""
+    if network.layers[0].kind == "conv":
+        layers = channel_measures(network, inputs)
+    else:
+        layers = list(similarities(network, inputs, labels).values())
+    return {notion: [normalise(matrices[measure]) for matrices in layers] for notion, measure in SIMILARITIES.items()}
 
 
-def _by_images(network: Network, inputs: np.ndarray) -> list[np.ndarray]:
-    """Size of the cosine of the units' rank correlations with all inputs, for every hidden layer."""
+def _by_images(network: Network, inputs: np.ndarray, n_layers: int) -> list[np.ndarray]:
+    """Size of the cosine of the units' rank correlations with all inputs, for the first hidden layers."""
     found = []
-    for activities in hidden_activities(network, inputs):
-        images = spearman(activities, inputs)
+    for activities in hidden_activities(network, inputs)[:n_layers]:
+        images = spearman(activities, inputs.reshape(len(inputs), -1))
         length = np.linalg.norm(images, axis=1, keepdims=True)
         directions = np.divide(images, length, out=np.zeros_like(images), where=length > 0)
         found.append(np.abs(directions @ directions.T))

@@ -2,6 +2,7 @@ from .activations import (
     hidden_activities as hidden_activities,
     relu_names as relu_names,
 )
+from .channels import channel_measures as channel_measures
 from .correlations import (
     align_signs as align_signs,
     contrast as contrast,

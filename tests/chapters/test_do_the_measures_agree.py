@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import combinations_with_replacement
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from modlib.chapters.do_the_measures_agree import experiment, figures
-from modlib.chapters.do_the_measures_agree.experiment import CASES, FUNCTIONS, IDLE, KNOWN, SMALL, STAGES
+from modlib.chapters.do_the_measures_agree.experiment import CASES, CNN, FUNCTIONS, IDLE, KNOWN, SMALL, STAGES
 from modlib.chapters.do_the_measures_agree.findings import (
     FINDINGS,
     TABLES,
@@ -27,7 +28,7 @@ from modlib.chapters.do_the_measures_agree.findings import (
 from modlib.communities import agreement
 from modlib.communities.certainty import SweepPoint
 from modlib.networks import from_arrays, random_weights, two_functions
-from modlib.notions import NOTIONS
+from modlib.notions import NOTIONS, divided_by_notion
 from modlib.notions.dividing import MASKS
 from modlib.tables import PROFILES
 
@@ -82,7 +83,10 @@ def test_every_condition_has_every_stage_and_every_case_its_networks(profile: st
     trained = grid[(grid["stage"] != KNOWN) & ~is_small(grid)]
     assert trained.groupby(["dataset", "dropout", "seed"])["stage"].apply(set).map(lambda s: s == set(STAGES)).all()
     assert len(trained) == len(plan.datasets) * 2 * plan.seeds * len(STAGES)
-    small = grid[is_small(grid)]
+    cnns = grid[grid["dataset"].str.endswith(CNN)]
+    assert len(cnns) == len(plan.datasets) * plan.cnns * (2 * len(STAGES) - 1)
+    assert cnns.empty or cnns.index.min() == len(grid) - len(cnns)  # the longest come last
+    small = grid[is_small(grid)].drop(cnns.index)
     assert small.groupby("stage")["seed"].nunique().to_dict() == {"unpruned": plan.seeds, "untrained": plan.seeds}
     assert len(small) == (len(SMALL) + 1) * plan.seeds
 
@@ -206,6 +210,31 @@ def test_small_networks_are_told_apart_and_do_not_change_what_is_found_in_others
         "MNIST 64-64 L1, no dropout": "0.21",
     }
     assert (table["n"] == 3).all()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_small_cnns_are_divided_by_their_channels(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
+    network, accuracy, x, y = experiment._trained_cnn("digits", False, 0, stage, 1)
+    start, *_ = experiment._trained_cnn("digits", False, 0, "untrained", 1)
+    assert x.shape[1:] == (1, 8, 8)
+    assert [network.width(layer) for layer in (1, 2, 3, 4)] == [64, 64, 64, 128]
+    same = np.array_equal(network.layers[0].kernel, start.layers[0].kernel)
+    assert same == (stage == "untrained")
+    assert accuracy is None if same else accuracy == pytest.approx((network.answers(x) == y).mean())
+    assert (network.layers[1].kernel == 0).mean() == pytest.approx(0.9 if stage == "pruned" else 0, abs=0.01)
+    halves = [
+        divided_by_notion(network, x[half], y[half], 3, 0, [*NOTIONS[:7]], FEW) for half in (slice(40), slice(40, 80))
+    ]
+    rows = pd.DataFrame(experiment.agreement_rows(halves, 3, experiment.activity_groups(network, x)))
+    assert rows["layer"].unique().tolist() == [1, 2, 3]
+    assert rows["similarity"].between(0, 1).all()
+
+
+def test_cnns_are_told_with_their_stage() -> None:
+    made_up = made().assign(dataset="mnist cnn", dropout="no")
+    names = of_small(made_up)["networks"].tolist()
+    assert names == ["MNIST small CNN, no dropout, pruned", "MNIST small CNN, untrained"]
 
 
 def test_the_statements_measure_what_they_say() -> None:

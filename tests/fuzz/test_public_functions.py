@@ -132,6 +132,7 @@ ARGUMENTS: dict[str, NAMED] = {
         "part": some.parts, "drop": words([-1.0, 0.0, 0.005, 0.2]), "random_drops": some.numbers(3)
     },
     "responses.hidden_activities": {"network": some.networks, "inputs": inputs},
+    "responses.channel_measures": {"network": some.networks, "inputs": inputs, "n_upstream": few},
     "responses.relu_names": {"network": some.networks},
     "responses.align_signs": {"images": some.numbers(3, 4), "rng": rng, "sweeps": few},
     "responses.contrast": {"image": some.numbers(4)},
@@ -233,7 +234,7 @@ ARGUMENTS: dict[str, NAMED] = {
     "networks.small_cnn": {"rng": rng, "channels": few, "classes": few, "side": words([4, 8, 6]), "dropout": flag},
     "networks.torch_module": {"model": one_of(linear, some.networks)},
     "networks.trace": {"model": linear, "inputs": some.numbers(5, 2)},
-    "networks.transformer_encoder_decoder": {**sizes, "heads": words([1, 2]), "dropout": share},
+    "networks.transformer_encoder_decoder": {**sizes, "heads": words([1, 2]), "dropout": share, "tied": flag},
     "networks.vgg16": {"rng": rng, "classes": few, "dropout": flag},
     "data.add_or_multiply": {"rng": rng, "n": few, "only": words([None, "addition", "multiplication"])},
     "data.double_addition": {"rng": rng, "n": few, "shown": words([(0, 1), (0,), [1], (2,)])},
@@ -249,6 +250,8 @@ ARGUMENTS: dict[str, NAMED] = {
     "data.commands": {"primitives": words([("walk",), ["run", "jump"], ["hop"]]), "joined": flag},
     "data.interpret": {"command": words(["jump", "turn left twice and walk", "walk and", "and", "twice", "x after x"])},
     "data.load_scan": {"split": words(["jmp"])},
+    "data.load_questions": {"task": words(["sorting"]), "n": few, "n_test": few},
+    "data.small_questions": {"rng": rng},
     "data.small_scan": {"split": words(["simple", "length", "jump", "turn_left"]), "rng": rng},
     "data.split_commands": {
         "known": words([["walk", "jump", "jump twice"], ["walk"], ["hop"]]), "longest": few, "rng": rng,
@@ -335,11 +338,18 @@ TENTH = {  # a call takes milliseconds
     *("lesions.damages", "lesions.double_lesions", "lesions.lesion_tests", "networks.answers", "networks.as_network"),
     *("networks.from_arrays", "networks.glorot_perceptron", "networks.lstm_encoder_decoder", "networks.perceptron"),
     *("networks.repeated_lstm", "networks.side_by_side", "networks.torch_module", "networks.trace"),
-    *("responses.hidden_activities", "responses.relu_names"),
+    *("responses.channel_measures", "responses.hidden_activities", "responses.relu_names"),
 }
 HUNDREDTH = {  # they train, shuffle, load data, or make a large network
     *("communities.similarities", "data.load_colour_images", "data.load_composite", "data.load_images"),
-    *("data.small_scan", "graphs.shuffle_test", "graphs.shuffle_tests", "masks.learn_mask", "masks.learn_with_weights"),
+    *(
+        "data.small_questions",
+        "data.small_scan",
+        "graphs.shuffle_test",
+        "graphs.shuffle_tests",
+        "masks.learn_mask",
+        "masks.learn_with_weights",
+    ),
     *("masks.learn_class_masks", "notions.divided_by_notion"),
     *("networks.greedy", "networks.simple_cnn", "networks.small_cnn", "networks.transformer_encoder_decoder"),
     *("networks.vgg16", "responses.visualise"),

@@ -7,11 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from modlib.communities import agreement
 from modlib.errors import InputError
 from modlib.networks import (
     KnownModules,
+    Network,
+    as_network,
     from_arrays,
     idle_weights,
     random_weights,
@@ -150,3 +154,37 @@ def test_other_networks_notions_and_labels_are_refused() -> None:
             divided_by_notion(**good | changed)
     with pytest.raises(InputError, match="weights"):
         divided_by_notion(**good, notions=("weight",))
+
+
+def in_channels(network: Network) -> Network:
+    """A perceptron whose hidden units are channels of convolutions, for images of one pixel."""
+    parts: list[nn.Module] = []
+    for layer in network.layers[:-1]:
+        parts += [nn.Conv2d(*layer.kernel.shape, 1, bias=layer.bias is not None), nn.ReLU()]
+    last = network.layers[-1]
+    parts += [nn.Flatten(), nn.Linear(*last.kernel.shape, bias=last.bias is not None)]
+    weighted = [part for part in parts if list(part.parameters())]
+    with torch.no_grad():
+        for part, layer in zip(weighted, network.layers, strict=True):
+            part.weight.copy_(torch.as_tensor(layer.kernel.T.copy()).reshape(part.weight.shape))
+            if layer.bias is not None:
+                part.bias.copy_(torch.as_tensor(layer.bias.copy()))
+    return as_network(nn.Sequential(*parts))
+
+
+def test_channels_are_divided_as_units_that_compute_the_same() -> None:
+    known = two_functions(0, 100)  # as many as the input sensitivity of channels takes
+    network, images = in_channels(known.network), known.inputs[:, :, None, None]
+    found = divided_by_notion(network, images, known.labels, 2, seed=0)
+    others = [notion for notion in NOTIONS if notion not in (*BY_WEIGHTS, "masks")]
+    of_units = divided_by_notion(known.network, known.inputs, known.labels, 2, seed=0, notions=others)
+    assert all(len(divisions) == len(known.functions) == 3 for divisions in found.values())
+    for notion in others:
+        for one, other in zip(found[notion], of_units[notion], strict=True):
+            assert agreement(other.labels, one.labels).mutual_information > 0.9, notion
+    # the graph of channels has neither inputs nor outputs, and masks are drawn anew
+    seen = information({name: [one.labels for one in found[name]] for name in (*BY_WEIGHTS, "masks")}, known.functions)
+    assert all(seen[notion].mean() > 0.9 for notion in BY_WEIGHTS)
+    assert seen["masks"][1:].mean() > 0.5
+    with pytest.raises(InputError, match="inputs"):
+        divided_by_notion(network, known.inputs, known.labels, 2, seed=0)

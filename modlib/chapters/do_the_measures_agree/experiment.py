@@ -76,6 +76,7 @@ SMALL = {
     (" 64-64", "yes"): {"l2": 1e-5, "dropout": 0.5},
     (" 64-64 l1", "no"): {"l2": 1e-5, "l1": 1e-3},
 }
+CNN = " cnn"  # after the name of the data set: the small CNNs of convolutional-networks, without a penalty
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class Plan:
         cases: networks with known modules of each case.
         images: test images in each half, at most.
         mask_steps: batches of a mask.
+        cnns: small CNNs of each condition.
+        cnn_epochs: before they are pruned, and while they are; 10 in the paper.
     """
 
     datasets: tuple[str, ...]
@@ -95,12 +98,14 @@ class Plan:
     cases: int
     images: int
     mask_steps: int
+    cnns: int
+    cnn_epochs: int = 10
 
 
 PLANS = {
-    "smoke": Plan(("digits",), 1, 1, 300, 20),
-    "quick": Plan(("mnist",), 2, 3, 500, 100),
-    "paper": Plan(("mnist", "fashion_mnist"), 10, 10, 1000, 200),
+    "smoke": Plan(("digits",), 1, 1, 300, 20, 1, 1),
+    "quick": Plan(("mnist",), 2, 3, 500, 100, 0),
+    "paper": Plan(("mnist", "fashion_mnist"), 10, 10, 1000, 200, 2),  # a CNN takes a processor hours
 }
 CELL_KEY = ("profile", "dataset", "dropout", "seed", "stage")
 ROW_KEY = ("layer", "first", "second")
@@ -138,7 +143,10 @@ TOLERANCE = {
 
 
 def cells(profile: str) -> list[Cell]:
-    """All conditions and cases of a seed before the next one, so that an unfinished table has each of them."""
+    """All conditions and cases of a seed before the next one, so that an unfinished table has each of them; then CNNs.
+
+    What starts from the same weights with dropout and without is measured once untrained.
+    """
     plan = PLANS[profile]
     found: list[Cell] = []
     for seed in range(max(plan.seeds, plan.cases)):
@@ -153,8 +161,15 @@ def cells(profile: str) -> list[Cell]:
             ]
             first = plan.datasets[0]
             found += [_cell(profile, first + kind, dropout, seed, "unpruned") for kind, dropout in SMALL]
-            found.append(_cell(profile, first + next(iter(SMALL))[0], "no", seed, "untrained"))  # all start from this
-    return found
+            found.append(_cell(profile, first + next(iter(SMALL))[0], "no", seed, "untrained"))
+    return found + [
+        _cell(profile, dataset + CNN, dropout, seed, stage)
+        for seed in range(plan.cnns)
+        for dataset in plan.datasets
+        for stage in STAGES
+        for dropout in ("no", "yes")
+        if (stage, dropout) != ("untrained", "yes")
+    ]
 
 
 def _cell(profile: str, dataset: str, dropout: str, seed: int, stage: str) -> Cell:
@@ -170,7 +185,13 @@ def measure(cell: Cell) -> list[Row]:
     if cell["stage"] == KNOWN:
         rows, accuracy = case_rows(CASES[cell["dataset"]], seed, masks), None
     else:
-        network, accuracy, x, y = _trained(cell["dataset"], cell["dropout"] == "yes", seed, cell["stage"])
+        dataset, dropout = cell["dataset"], cell["dropout"] == "yes"
+        if dataset.endswith(CNN):
+            network, accuracy, x, y = _trained_cnn(
+                dataset.removesuffix(CNN), dropout, seed, cell["stage"], plan.cnn_epochs
+            )
+        else:
+            network, accuracy, x, y = _trained(dataset, dropout, seed, cell["stage"])
         halves = halves_divided(network, x, y, plan.images, K, seed, masks)
         rows = agreement_rows(halves, K, activity_groups(network, x))
     return [{**row, "mask_steps": plan.mask_steps, "test_accuracy": accuracy} for row in rows]
@@ -213,8 +234,8 @@ def halves_divided(
     """The divisions of a network by every notion that two halves of the images give.
 
     Args:
-        network: a perceptron with ReLU.
-        x: (n, pixels) images.
+        network: see ``divided_by_notion``.
+        x: (n, ...) images, as it takes them.
         y: (n,) their classes.
         images: of each half, at most half of all.
         k: number of clusters.
@@ -305,6 +326,22 @@ def _trained_small(
     (found,) = train_mlps(data, settings, [Regularisation(**regularisation)], seed)
     accuracy = None if stage == "untrained" else found.accuracy["test"]
     return from_arrays(found.kernels, found.biases), accuracy, data.x_test, data.y_test
+
+
+def _trained_cnn(
+    dataset: str, dropout: bool, seed: int, stage: str, epochs: int
+) -> tuple[Network, float | None, np.ndarray, np.ndarray]:
+    """The same of a small CNN."""
+    from modlib.networks.network import as_network
+    from modlib.zoo.cnns import cnn_images, untrained_small_cnn
+    from modlib.zoo.pruned import CNN_RECIPE, pruned_small_cnn
+
+    images = cnn_images(dataset)
+    if stage == "untrained":
+        return as_network(untrained_small_cnn(images, seed)), None, images.x_test, images.y_test
+    recipe = replace(CNN_RECIPE, epochs=epochs, pruning_epochs=epochs)
+    scored = next(one for one in pruned_small_cnn(dataset, dropout, "none", seed, recipe) if one.stage == stage)
+    return scored.network, scored.scores["test_accuracy"], images.x_test, images.y_test
 
 
 def describe(rows: Mapping[str, str]) -> str:

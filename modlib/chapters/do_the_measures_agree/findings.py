@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pandas as pd
 
-from modlib.chapters.do_the_measures_agree.experiment import FUNCTIONS, IDLE, KNOWN, SMALL, STAGES, WEIGHTS, K
+from modlib.chapters.do_the_measures_agree.experiment import CNN, FUNCTIONS, IDLE, KNOWN, SMALL, STAGES, WEIGHTS, K
 from modlib.evidence.criteria import Sample
 from modlib.evidence.intervals import interval_of_mean, interval_of_rank_correlation
 from modlib.evidence.metrics import Metric, sample_of
@@ -39,8 +39,8 @@ def _by_network(rows: pd.DataFrame) -> pd.Series:
 
 
 def is_small(rows: pd.DataFrame) -> pd.Series:
-    """Whether rows are of ``experiment.SMALL`` networks, which are told apart from those of the papers on n-cuts."""
-    return rows["dataset"].str.endswith(tuple(kind for kind, _ in SMALL))
+    """Whether rows are of small perceptrons or CNNs, told apart from the perceptrons of the papers on n-cuts."""
+    return rows["dataset"].str.endswith((*(kind for kind, _ in SMALL), CNN))
 
 
 def itself(rows: pd.DataFrame) -> pd.Series:
@@ -107,7 +107,10 @@ def of_small(rows: pd.DataFrame) -> pd.DataFrame:
     for (dataset, dropout, stage), part in rows[is_small(rows)].groupby(["dataset", "dropout", "stage"]):
         means = [sample_of(measure(part)) for measure in (between, itself, of_weights)]
         settings = {"dataset": str(dataset), "dropout": str(dropout)}
-        name = "untrained" if stage == "untrained" else rows_in_words(settings)
+        if str(dataset).endswith(CNN):  # one start for both, and only they are pruned
+            name = rows_in_words({**settings, "stage": str(stage)}, untold=["dropout"] * (stage == "untrained"))
+        else:
+            name = "untrained" if stage == "untrained" else rows_in_words(settings)
         columns = dict(zip(("two notions", "one with itself", "weights and function"), map(told, means), strict=True))
         lines.append({"networks": name, "n": part["seed"].nunique(), **columns})
     return pd.DataFrame(lines)
@@ -215,6 +218,7 @@ def modularities(rows: pd.DataFrame) -> pd.DataFrame:
     """
     rows = rows[rows["profile"] == "paper"]
     own = rows[(rows["table"] == TABLES[0]) & (rows["stage"] == "pruned") & (rows["first"] == rows["second"])]
+    own = own[~is_small(own)]
     found = own[own["first"].isin(FUNCTIONAL)].pivot_table(index=NETWORK, columns="first", values="q")
     cut = rows[rows["table"].isin(TABLES[1:3]) & (rows["stage"] == "pruned") & (rows["null"] == "layer")]
     found = found.join(-cut[cut["k"] == K].groupby(NETWORK)["z"].mean().rename("n-cut"), how="left")
