@@ -203,7 +203,7 @@ def measure(cell: Cell) -> list[Row]:
     module = _network(plan, material, seed)
     if direct:
         return [_row({"layer": 0, **how, **accuracies(module, "whole")})]
-    path = _cache_path("scan-mask", plan, material, seed)
+    path = _cache_path("scan-mask", plan, material, seed, beta=material.beta)
     if on == CONTROL or not path.exists():
         found = _learn(module, plan, material, CONTROL, [seed, 2])
         found.mask.save(path)
@@ -288,8 +288,8 @@ def _removed_by_token(mask: Mask, control: Mask) -> str:
     return " ".join(f"{share:.4f}" for share in (before & ~now).sum(1) / np.maximum(before.sum(1), 1))
 
 
-def _cache_path(what: str, plan: Plan, material: Material, seed: int) -> Path:
-    settings = {"data": material.checksum, "plan": asdict(plan), "seed": seed}
+def _cache_path(what: str, plan: Plan, material: Material, seed: int, **others: float) -> Path:
+    settings = {"data": material.checksum, "plan": asdict(plan), "seed": seed, **others}
     return cache_file(f"{what}-{plan.network.replace(' ', '-')}-{material.name}-{seed}", settings)
 
 

@@ -28,6 +28,7 @@ SYSTEMATIC, EASY = SPLITS[1:], LEVELS[0]
 MATHEMATICS, SMALL_SORT = "mathematics ", "small sort"  # the first one before a task
 BETAS = {"lstm": 3e-5, "lstm 200": 3e-5, "transformer": 1e-3}  # of the regulariser, for SCAN's networks
 BETAS_OF_TASKS = {"add_or_sub": 2e-5, "linear_1d": 1e-6, "differentiate": 1e-5, "sort": 3e-6, "collect": 1e-6}
+SMALL_BETA = 1e-3  # by the paper's rule, its C.2: ten times as much costs a mask for all more than a twentieth
 MADE = 650_000  # questions a level, of which those of a test are held out
 
 
@@ -113,7 +114,7 @@ def _of_questions(dataset: str, network: str, seed: int) -> Material:
         {level: letters(part) for level, part in data.test.items()},
         letters,
         lambda settings, seed, path: trained_on_questions(network, data, settings, seed, path),
-        BETAS_OF_TASKS[task],
+        SMALL_BETA if small else BETAS_OF_TASKS[task],
         1.0,
         CLIP,
         8,
