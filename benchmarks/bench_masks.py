@@ -16,9 +16,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
+from modlib.data import commands
 from modlib.masks import MaskSettings, learn_mask, parameter_names
 from modlib.networks import perceptron, repeated_lstm, simple_cnn
 from modlib.training import Steps, draw_from, train_steps
+from modlib.training.steps import Draw, Loss
+from modlib.zoo.answers import draw_sequences, token_loss
+from modlib.zoo.scan import taught_for, tokens, untrained_seq2seq
 
 STEPS, WARM = 150, 10  # steps of a run, and how many of them are not counted
 ROUNDS = 2
@@ -57,17 +61,38 @@ def by_definition(module: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
         yield
 
 
-def measure(name: str, module: nn.Module, shape: tuple[int, ...], rng: np.random.Generator) -> dict[str, object]:
-    """A line of the table; the three ways take turns, so that a slow moment of the machine meets all."""
+def of_images(name: str, module: nn.Module, shape: tuple[int, ...], rng: np.random.Generator) -> dict[str, object]:
+    """The line of a network that tells classes apart."""
     x = torch.as_tensor(rng.normal(size=(512, *shape)).astype(np.float32))
     y = torch.as_tensor(rng.integers(10, size=512))
-    draw, names = draw_from(x, y), parameter_names(module, ["*weight*"])
+    definition = (lambda: by_definition(module, x, y)) if name.startswith("perceptron") else None
+    return measure(name, module, draw_from(x, y), cross_entropy, parameter_names(module, ["*weight*"]), definition)
+
+
+def of_commands(network: str, rng: np.random.Generator) -> dict[str, object]:
+    """The line of a network that carries out commands; half of an LSTM's batches run freely."""
+    module = untrained_seq2seq(network, rng)
+    draw = draw_sequences(tokens(commands()), taught_for(network))
+    names = parameter_names(module, unmasked=["*embedding*", "*bias*"])
+    return measure(f"SCAN, {network}", module, draw, token_loss, names)
+
+
+def measure(
+    name: str,
+    module: nn.Module,
+    draw: Draw,
+    loss: Loss,
+    names: list[str],
+    definition: Callable[[], Iterator[None]] | None = None,
+) -> dict[str, object]:
+    """A line of the table; the ways take turns, so that a slow moment of the machine meets all."""
+    rng = np.random.default_rng
     ways: dict[str, Callable[[Callable[..., object]], object]] = {
-        "modlib": lambda tick: learn_mask(module, draw, SETTINGS, np.random.default_rng(0), names=names, on_step=tick),
-        "training": lambda tick: train_steps(module, draw, Steps(STEPS), np.random.default_rng(0), on_step=tick),
+        "modlib": lambda tick: learn_mask(module, draw, SETTINGS, rng(0), loss, names, on_step=tick),
+        "training": lambda tick: train_steps(module, draw, Steps(STEPS), rng(0), loss, on_step=tick),
     }
-    if name.startswith("perceptron"):
-        ways["definition"] = lambda tick: [tick() for _ in by_definition(module, x, y)]
+    if definition:
+        ways["definition"] = lambda tick: [tick() for _ in definition()]
     rounds = [{way: seconds(run) for way, run in ways.items()} for _ in range(ROUNDS)]
     times = pd.DataFrame(rounds, columns=["modlib", "definition", "training"]).median()
     return {
@@ -86,4 +111,6 @@ if __name__ == "__main__":
         ("CNN", simple_cnn(rng), (3, 32, 32)),
         ("LSTM, 2 x 256", repeated_lstm(42, 256, 20, 3, rng), (42,)),
     )
-    store("masks", pd.DataFrame([measure(*network, rng) for network in networks]))
+    lines = [of_images(name, module, shape, rng) for name, module, shape in networks]
+    lines += [of_commands(network, rng) for network in ("lstm", "transformer")]
+    store("masks", pd.DataFrame(lines))
