@@ -7,10 +7,11 @@ makes the same ones. ``small_questions`` needs neither. Chapter: ``systematic-ge
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -19,7 +20,7 @@ import numpy as np
 
 from modlib.checks import choice, generator, whole
 from modlib.errors import DataError, InputError
-from modlib.files import data_folder, environment, replacing
+from modlib.files import data_folder, replacing
 from modlib.reprs import BriefRepr
 
 LEVELS = ("easy", "medium", "hard")
@@ -40,6 +41,7 @@ PACKAGES = (
     "six==1.16.0",
     "tqdm==4.67.1",
 )
+DIGEST = "sha256"  # begins the last line of a file, which has the digest of all before
 N_SMALL = 5000  # small questions a level
 
 Pair: TypeAlias = tuple[str, str]  # a question and its answer
@@ -106,9 +108,10 @@ def load_questions(task: str, n: int, n_test: int = N_TEST) -> Questions:
 
 
 def small_questions(rng: np.random.Generator) -> Questions:
-    """Questions that need no file: two (easy), three or four (hard) numbers below 100 are to be sorted.
+    """Questions that need no file: two (easy), three (medium) or four (hard) numbers below 100 are to be sorted.
 
-    There are 5000 of a level, no two alike; a fifth is held out.
+    There are 5000 of a level, no two alike; a fifth is held out. Two in five of the easy ones that are held out are
+    shown with their numbers exchanged, of the others next to none.
 
     Args:
         rng: decides which.
@@ -134,33 +137,65 @@ def _listed(numbers: Iterable[int]) -> str:
 
 
 def _make(task: str, count: int, path: Path) -> None:
-    """Run the package of the data set in an environment of its own."""
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
+    """Run the package of the data set in an environment of its own, and keep what it writes if it is whole."""
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if uv is None:
+        raise DataError(f"{path.name} is not in {path.parent}, and uv, which makes it, is not here; pip install uv")
+    script = Path(__file__).with_name("mathematics_questions.py").resolve()
     command = [
-        uv, "run", "--isolated", "--no-project", "--python", "3.11",
+        uv, "run", "--isolated", "--no-project", "--no-config", "--python", "3.11",
         *(part for package in PACKAGES for part in ("--with", package)),
-        "python", "-P", "-W", "ignore", str(Path(__file__).with_name("mathematics_questions.py")),
+        "python", "-P", "-W", "ignore", str(script), AREAS[task], task, str(count),
     ]  # fmt: skip
+    # sets of SymPy have an order with this; without the others nothing of ours is imported
+    around = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     try:
-        with replacing(path) as part, environment({"PYTHONHASHSEED": "0"}):  # sets of SymPy have an order
-            subprocess.run([*command, AREAS[task], task, str(count), str(part)], check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        why = error if isinstance(error, OSError) else f"uv ended with {error.returncode}, and has said why"
+        with replacing(path) as part:
+            _run([*command, str(part.resolve())], around | {"PYTHONHASHSEED": "0"})
+            text = part.read_text(encoding="utf-8")
+            part.write_text(f"{text}{DIGEST}\t{_digest(text)}\n", encoding="utf-8", newline="")
+            if not all(_read(part).values()):
+                raise DataError(f"uv ended well, but of {task} some level has no question; try again")
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error}); make room, or set MODLIB_DATA") from error
+    except subprocess.CalledProcessError as error:
         raise DataError(
-            f"{path.name} is not in {path.parent} and could not be made ({why}); this needs the program uv and, the "
-            "first time, a network; or put a copy of the file there"
+            f"{path.name} is not in {path.parent} and could not be made: uv ended with {error.returncode}, and said "
+            f"{error.stderr!r}; the first time it needs a network; or put a copy of the file there"
         ) from error
 
 
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run a command, show what it says, which is a progress bar, and end it if we end."""
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        said = b""
+        try:
+            while chunk := process.stderr.read1():  # type: ignore[union-attr]
+                sys.stderr.write(chunk.decode(errors="replace"))
+                said = (said + chunk)[-300:]
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, "uv", stderr=said.decode(errors="replace"))
+
+
 def _read(path: Path) -> dict[str, list[Pair]]:
+    """Questions and answers by level, of a file that is as it was written."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); delete it and run again") from error
+    lines = text.splitlines()
+    whole_text = text.removesuffix(f"{lines[-1]}\n") if lines else ""
+    if not lines or lines[-1] != f"{DIGEST}\t{_digest(whole_text)}":
+        raise DataError(f"{path} is damaged: its last line is not the digest of the others; delete it and run again")
     found: dict[str, list[Pair]] = {level: [] for level in LEVELS}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        match line.split("\t"):
-            case [level, question, answer] if level in found:
-                found[level].append((question, answer))
-            case _:
-                raise DataError(
-                    f"{path}, line {number}: {line[:60]!r} arrived; expected a level, a question and an answer with "
-                    "tabs between: delete the file and run again"
-                )
+    for line in lines[:-1]:
+        level, question, answer = line.split("\t")
+        found[level].append((question, answer))
     return found
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

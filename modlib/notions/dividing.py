@@ -11,9 +11,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import array, choice, generator, instance, items, labels as whole_numbers, seed_number, whole
+from modlib.checks import (
+    array,
+    arrived,
+    choice,
+    generator,
+    instance,
+    items,
+    labels as whole_numbers,
+    seed_number,
+    whole,
+)
 from modlib.communities.partitions import UNUSED, adjacency, find_communities, modularity
 from modlib.communities.similarity import normalise, similarities
+from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import Route, cluster
 from modlib.lesions.profiles import lesion_profiles
@@ -161,7 +172,8 @@ def divided_by_notion(
 
     Raises:
         InputError: if the network is none of these, inputs or labels do not fit it, or a notion is not known.
-        GraphError: if fewer than k neurons have a weight.
+        GraphError: if fewer than k neurons have a weight, or a network has one convolution only, so that channels are
+            not joined: leave out the notions of weights.
 
     Source: all five papers. Chapter: ``do-the-measures-agree``.
 
@@ -179,6 +191,10 @@ def divided_by_notion(
     convolved = kinds[0] == "conv"
     shape = ("n", network.layers[0].kernel.shape[-2], *(("height", "width") if convolved else ()))
     inputs = array(inputs, "inputs", shape, dtype=np.float32)
+    if len(inputs) < 2:
+        raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two")
+    if convolved and (kinds[-1] == "conv" or network.layers[-1].activation != "linear"):
+        raise InputError(f"{network!r} arrived; expected convolutions, then dense layers, the last one linear")
     labels = whole_numbers(labels, "labels", len(inputs), least=0, most=network.n_classes - 1)
     k, seed = whole(k, "k"), seed_number(seed)
     notions = [choice(notion, NOTIONS, "a notion") for notion in items(notions, "notions")]

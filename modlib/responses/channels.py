@@ -7,19 +7,22 @@ gradient of that sum; what it does is what follows if its whole map rises by one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from modlib.checks import array, instance, whole
+from modlib.checks import array, arrived, instance, whole
+from modlib.errors import InputError
 from modlib.networks.network import Network
 from modlib.responses.activations import hidden_activities, relu_names
 
 TOGETHER = 50  # inputs of which gradients are taken at once
 
 
+@torch.enable_grad()
 def channel_measures(network: Network, inputs: np.ndarray, n_upstream: int = 100) -> list[dict[str, np.ndarray]]:
     """Covariance, input and output sensitivity and loss Hessian between the channels of every convolution.
 
@@ -41,7 +44,7 @@ def channel_measures(network: Network, inputs: np.ndarray, n_upstream: int = 100
         For every convolution the four matrices (channels, channels), symmetric and not negative, by name.
 
     Raises:
-        InputError: if the network or inputs are of another kind.
+        InputError: if the network or inputs are of another kind, or there is one input only.
 
     Source: upstream-downstream 3.1, equations 1 to 4, for units that are channels. Chapter: ``do-the-measures-agree``.
 
@@ -52,9 +55,16 @@ def channel_measures(network: Network, inputs: np.ndarray, n_upstream: int = 100
     [(64, 64), (64, 64), (64, 64)]
     """
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
+    names = relu_names(network)
+    kinds = "".join(layer.kind[0] for layer in network.layers)  # as in "cccdd"
+    if not re.fullmatch("c+d+", kinds) or network.layers[-1].activation != "linear":
+        raise InputError(f"{network!r} arrived; expected convolutions, then dense layers, the last one linear")
     shape = ("n", network.layers[0].kernel.shape[-2], "height", "width")
     inputs, n_upstream = array(inputs, "inputs", shape, dtype=np.float32), whole(n_upstream, "n_upstream")
-    names = relu_names(network)[: sum(layer.kind == "conv" for layer in network.layers)]
+    if len(inputs) < 2:
+        raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two")
+    names = names[: kinds.count("c")]
+    activities = hidden_activities(network, inputs)[: len(names)]
     given = inputs[:n_upstream]
     upstream, outputs, hessians = (
         [np.zeros((layer.kernel.shape[-1],) * 2) for layer in network.layers[: len(names)]] for _ in range(3)
@@ -75,10 +85,9 @@ def channel_measures(network: Network, inputs: np.ndarray, n_upstream: int = 100
             centred = jacobian - torch.einsum("no,nou->nu", p, jacobian)[:, None]
             outputs[layer] += _sum_of_products(jacobian)
             hessians[layer] += _sum_of_products(p.sqrt()[:, :, None] * centred)
-    activities = hidden_activities(network, inputs)[: len(names)]
     return [
         {
-            "covariance": np.abs(np.cov(activity.T.astype(float))),
+            "covariance": np.abs(np.atleast_2d(np.cov(activity.T.astype(float)))),
             "input sensitivity": np.abs(upstream[layer]) / len(given),
             "output sensitivity": np.abs(outputs[layer]) / len(inputs),
             "loss Hessian": np.abs(hessians[layer]) / len(inputs),
@@ -99,8 +108,9 @@ def _passes(
         for batch in torch.as_tensor(inputs).split(TOGETHER):
             x = batch.clone().requires_grad_()
             maps.clear()
-            with torch.enable_grad():
-                outputs = network.module(x)
+            outputs = network.module(x)
+            if any(values.ndim != 4 for values in maps):
+                raise InputError("a ReLU behind the flattening arrived; expected one right behind every convolution")
             yield x, list(maps), outputs
     finally:
         for hook in hooks:

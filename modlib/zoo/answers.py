@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from modlib.errors import InputError
 from modlib.networks.modules import device_of
 from modlib.networks.sequences import OWN, PAD
 from modlib.reprs import BriefRepr
@@ -73,15 +74,30 @@ def exactly_right(module: nn.Module, known: Tokens) -> float:
     A network that goes on with its own tokens is right everywhere if, and only if, it is right everywhere when it is
     shown the right ones: up to its first mistake the two are the same. So one pass a batch is enough.
 
+    Raises:
+        InputError: if there is none, or the network reads sources of another width.
+
     Source: weight-masks 4 and C.6.1. Chapter: ``systematic-generalisation``.
     """
-    order = (known.answers != PAD).sum(1).argsort(descending=True)
+    if not len(known.answers):
+        raise InputError("no sequence arrived; expected some to be answered")
+    order, training = (known.answers != PAD).sum(1).argsort(descending=True), module.training
     right = 0
-    with torch.no_grad():
-        for part in order.split(TOGETHER):
-            answers = known.answers[part].long()
-            shown = torch.cat([known.sources[part].long(), answers], 1)
-            said = module(shown.to(device_of(module))).argmax(-1).cpu()
-            answers = answers[:, : said.shape[1]]
-            right += int(((said == answers) | (answers == PAD)).all(1).sum())
+    module.eval()
+    try:
+        with torch.no_grad():
+            for part in order.split(TOGETHER):
+                answers = known.answers[part].long()
+                shown = torch.cat([known.sources[part].long(), answers], 1)
+                said = module(shown.to(device_of(module))).argmax(-1).cpu()
+                steps = int((answers != PAD).sum(1).max())
+                if said.shape[1] != steps:
+                    raise InputError(
+                        f"outputs of {said.shape[1]} steps arrived for answers of {steps}; expected a network whose "
+                        "sources are as wide as these"
+                    )
+                answers = answers[:, :steps]
+                right += int(((said == answers) | (answers == PAD)).all(1).sum())
+    finally:
+        module.train(training)
     return right / len(order)

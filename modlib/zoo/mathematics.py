@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modlib.checks import choice, items
 from modlib.data.mathematics import LEVELS, Pair, Questions
 from modlib.errors import InputError
 from modlib.networks.sequences import PAD, EncoderDecoder, transformer_encoder_decoder
 from modlib.processor import device
-from modlib.training.steps import Steps, train_steps, trained_once
+from modlib.training.steps import Draw, Steps, train_steps, trained_once
 from modlib.zoo.answers import Tokens, draw_sequences, token_loss
 
 LETTERS = "".join(map(chr, range(32, 127)))  # the printable ones of ASCII
@@ -43,14 +44,23 @@ def letters(known: Sequence[Pair]) -> Tokens:
     >>> made.answers[0, :3].tolist(), "".join(LETTERS[token] for token in made.sources[0, :5])
     ([20, 95, -1], '2 + 2')
     """
+    known = items(known, "known", least=0)
     if not known:
         raise InputError("no question arrived; expected some, such as modlib.data.small_questions(rng).train['easy']")
+    for pair in known:
+        if not (isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
+            raise InputError(f"{pair!r} arrived; expected a question and its answer, two texts")
     questions, answers = zip(*known, strict=True)
     return Tokens(_spelt(questions, WIDTH), _spelt(answers, LENGTH))
 
 
 def of_levels(parts: Mapping[str, tuple[Pair, ...]], levels: Sequence[str] = LEVELS) -> list[Pair]:
-    """Pairs of some levels, one level after the other."""
+    """Pairs of some levels, one level after the other.
+
+    Raises:
+        InputError: if there is no such level.
+    """
+    levels = [choice(level, parts, "a level") for level in items(levels, "levels")]
     return list(chain.from_iterable(parts[level] for level in levels))
 
 
@@ -66,9 +76,7 @@ def untrained_for_questions(network: str, rng: np.random.Generator) -> EncoderDe
 
     Source: weight-masks C.6.2. Chapter: ``systematic-generalisation``.
     """
-    if network not in SIZES:
-        raise InputError(f"network = {network!r} arrived; expected one of {', '.join(SIZES)}")
-    size, hidden, layers = SIZES[network]
+    size, hidden, layers = SIZES[choice(network, SIZES, "network")]
     return transformer_encoder_decoder(
         len(LETTERS), len(LETTERS), WIDTH, rng, embedding=size, hidden=hidden, layers=layers, tied=True
     )
@@ -89,12 +97,15 @@ def trained_on_questions(network: str, data: Questions, settings: Steps, seed: i
 
     Source: weight-masks C.6.2. Chapter: ``systematic-generalisation``.
     """
-    draw = draw_sequences(letters(of_levels(data.train)), 1.0)
+
+    def draw() -> Draw:
+        return draw_sequences(letters(of_levels(data.train)), 1.0)
+
     rng = np.random.default_rng([seed, 1])
     about = {"network": network, "data": data.checksum, "settings": asdict(settings), "seed": seed}
     return trained_once(
         untrained_for_questions(network, np.random.default_rng([seed, 0])).to(device()),
-        lambda module: train_steps(module, draw, settings, rng, token_loss),
+        lambda module: train_steps(module, draw(), settings, rng, token_loss),
         path,
         about,
     )

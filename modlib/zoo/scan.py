@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modlib.checks import items
 from modlib.data.scan import ACTIONS, WORDS, Scan, interpret
 from modlib.errors import InputError
 from modlib.networks.sequences import (
@@ -37,10 +38,11 @@ def tokens(known: Sequence[str]) -> Tokens:
     Raises:
         InputError: if one is no command, or there is none.
     """
+    known = items(known, "known", least=0)
     if not known:
         raise InputError("no command arrived; expected some, such as modlib.data.load_scan('simple').train")
+    answers = [[*map(ACTIONS.index, interpret(command)), len(ACTIONS)] for command in known]  # refuses what is none
     commands = [[*map(WORDS.index, command.split()), len(WORDS)] for command in known]
-    answers = [[*map(ACTIONS.index, interpret(command)), len(ACTIONS)] for command in known]
     return Tokens(_padded(commands, WIDTH), _padded(answers, LENGTH))
 
 

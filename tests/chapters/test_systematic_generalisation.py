@@ -27,7 +27,14 @@ from modlib.chapters.systematic_generalisation.findings import (
     on_hard,
     removed_by_token,
 )
-from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, SYSTEMATIC
+from modlib.chapters.systematic_generalisation.material import (
+    ALPHAS_OF_TASKS,
+    CONTROL,
+    EASY,
+    HALF,
+    SYSTEMATIC,
+    material_of,
+)
 from modlib.data.mathematics import AREAS, LEVELS
 from modlib.data.scan import SPLITS
 from modlib.errors import InputError
@@ -94,6 +101,28 @@ def test_the_papers_network_for_questions_is_refused_without_a_gpu(monkeypatch):
     monkeypatch.setattr("modlib.processor.device", lambda: "cpu")
     with pytest.raises(InputError, match=r"30,000 steps, which takes days without a GPU.*-p network='transformer 64'"):
         measure({**cells("paper")[-1], "dataset": "mathematics sort", "trained_on": CONTROL})
+
+
+@pytest.mark.parametrize(
+    ("dataset", "network", "split", "said"),
+    [
+        ("my scan", "lstm", "simple", "dataset = 'my scan'"),
+        ("sort", "transformer 256", "simple", "dataset = 'sort'"),
+        ("small scan", "transformer 64", "simple", "network = 'transformer 64'"),
+        ("small sort", "lstm", "simple", "network = 'lstm'"),
+        ("small scan", "lstm", "jmp", "split = 'jmp'"),
+    ],
+)
+def test_unknown_names_of_material_are_refused(dataset: str, network: str, split: str, said: str):
+    with pytest.raises(InputError, match=said):
+        material_of(dataset, network, 0, split)
+
+
+def test_a_logit_is_pushed_as_hard_as_in_the_paper():
+    assert material_of("small scan", "transformer", 0).alpha == 1e-3 / 256
+    assert ALPHAS_OF_TASKS["differentiate"] * 128 == pytest.approx(1e-5)
+    assert ALPHAS_OF_TASKS["linear_1d"] * 400 == pytest.approx(1e-6)
+    assert set(ALPHAS_OF_TASKS) == set(AREAS)
 
 
 # --- what its rows say
@@ -199,6 +228,8 @@ def test_commands_and_questions_are_told_apart():
     assert set(of_split.index.get_level_values("network")) == {"lstm", "transformer", "lstm 200"}
     drawn = figures.accuracy_on_hard(both).axes[0]
     assert [tick.get_text() for tick in drawn.get_xticklabels()] == ["collect", "sort"]
+    words = figures.hard_in_words(both)
+    assert "questions: collect, 92% (no mask), 90% (mask for all), 85% (for a half) and 30% (for the easy);" in words
     bars = [patch.get_height() for patch in drawn.patches]
     assert bars == pytest.approx([0.9215, 0.9215, 0.9, 0.9, 0.85, 0.85, 0.3, 0.3])
 

@@ -1,8 +1,9 @@
 """Questions: what is made, what is held out, and what is said where nothing can be made."""
 
-import subprocess
+import hashlib
 import sys
 from fractions import Fraction
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -36,76 +37,104 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "mathematics"
 
 
-def written(folder, lines):
+LINES = [f"{level}\tSort {i}, 1.\t1, {i}\n" for level in LEVELS for i in (2, 3, 4)]
+
+
+def with_digest(text: str) -> str:
+    return f"{text}sha256\t{hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
+def written(folder, text):
     folder.mkdir()
     path = folder / "sort-3.tsv"
-    path.write_text("".join(f"{line}\n" for line in lines))
+    path.write_text(text)
     return path
 
 
-LINES = [f"{level}\tSort {i}, 1.\t1, {i}" for level in LEVELS for i in (2, 3, 4)]
-
-
 def test_the_first_questions_of_a_level_are_held_out(folder):
-    written(folder, LINES)
+    written(folder, with_digest("".join(LINES)))
     data = load_questions("sort", 3, n_test=1)
     for level in LEVELS:
         assert data.test[level] == (("Sort 2, 1.", "1, 2"),)
         assert data.train[level] == (("Sort 3, 1.", "1, 3"), ("Sort 4, 1.", "1, 4"))
 
 
+RIGHT = with_digest("".join(LINES))
+
+
 @pytest.mark.parametrize(
-    ("lines", "said"),
-    [
-        ([*LINES[:4], "easy\tSort 1."], r"sort-3\.tsv, line 5: 'easy.*expected a level, a question and an answer"),
-        ([*LINES[:4], "simple\tSort 1.\t1"], "line 5: 'simple"),
-    ],
+    "text", ["", "".join(LINES), RIGHT[:-1], RIGHT[:60], RIGHT[60:], RIGHT.replace("3, 1", "1, 3"), LINES[0] + RIGHT]
 )
-def test_a_damaged_file_is_refused_with_its_line(folder, lines, said):
-    written(folder, lines)
-    with pytest.raises(DataError, match=said):
+def test_a_file_that_is_not_as_it_was_written_is_refused(folder, text):
+    path = written(folder, text)
+    with pytest.raises(DataError, match=r"sort-3\.tsv is damaged: its last line is not the digest"):
+        load_questions("sort", 3, n_test=1)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match=r"sort-3\.tsv cannot be read .*delete it"):
+        load_questions("sort", 3, n_test=1)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataError, match=r"sort-3\.tsv cannot be read .*delete it"):
         load_questions("sort", 3, n_test=1)
 
 
 def test_more_held_out_than_there_are_is_refused(folder):
-    written(folder, LINES[:-1])
+    written(folder, with_digest("".join(LINES[:-1])))
     with pytest.raises(InputError, match="n = 3 and n_test = 2 arrived, of which 2 hard questions of sort come"):
         load_questions("sort", 3, n_test=2)
     with pytest.raises(InputError, match="task = 'sorting' arrived"):
         load_questions("sorting", 3)
 
 
+def uv_that(says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program in the place of uv: a few lines of Python."""
+    program = tmp_path / "bin" / "uv"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nimport os, sys\n{says}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+
+
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("program", "said"),
     [
-        (FileNotFoundError(2, "No such file or directory"), "No such file"),
-        (subprocess.CalledProcessError(1, "uv"), "uv ended with 1, and has said why"),
+        ("print('no such package', file=sys.stderr); sys.exit(2)", r"uv ended with 2, and said 'no such package"),
+        ("pass", "some level has no question"),
     ],
 )
-def test_where_nothing_can_be_made_nothing_is_left_and_the_reason_is_said(folder, monkeypatch, error, said):
-    def fails(command, **_):
-        raise error
-
-    monkeypatch.setattr(mathematics.subprocess, "run", fails)
-    with pytest.raises(DataError, match=rf"sort-30000\.tsv is not in .*{said}.*needs the program uv"):
+def test_where_nothing_can_be_made_nothing_is_left_and_the_reason_is_said(folder, tmp_path, monkeypatch, program, said):
+    uv_that(program, tmp_path, monkeypatch)
+    with pytest.raises(DataError, match=said):
         load_questions("sort", 30_000)
     assert list(folder.iterdir()) == []
 
 
-def test_questions_are_made_in_an_environment_of_their_own_where_sets_have_an_order(folder, monkeypatch):
-    asked = {}
+def test_without_uv_or_a_folder_to_write_to_the_remedy_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(mathematics.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(DataError, match="uv, which makes it, is not here; pip install uv"):
+        load_questions("sort", 30_000)
+    monkeypatch.undo()
+    uv_that("pass", tmp_path, monkeypatch)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MODLIB_DATA", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"cannot be written .*set MODLIB_DATA"):
+        load_questions("sort", 30_000)
 
-    def run(command, check):
-        asked.update(command=command, seed=mathematics.subprocess.os.environ["PYTHONHASHSEED"], check=check)
-        with open(command[-1], "w") as file:
-            file.writelines(f"{line}\n" for line in LINES)
 
-    monkeypatch.setattr(mathematics.subprocess, "run", run)
-    load_questions("sort", 3, n_test=1)
-    assert asked["check"]
-    assert asked["seed"] == "0"
-    assert {"--isolated", "--no-project", *mathematics.PACKAGES} <= set(asked["command"])
-    assert asked["command"][-4:-1] == ["comparison", "sort", "3"]
+def test_questions_are_made_in_an_environment_of_their_own_where_sets_have_an_order(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    note = tmp_path / "note.txt"
+    uv_that(
+        f"open(sys.argv[-1], 'w').write({''.join(LINES)!r})\n"
+        f"open({str(note)!r}, 'w').write(' '.join(sys.argv) + repr(sorted(x for x in os.environ if 'PYTHON' in x)))",
+        tmp_path,
+        monkeypatch,
+    )
+    assert load_questions("sort", 3, n_test=1).train["easy"][0] == ("Sort 3, 1.", "1, 3")
+    asked = note.read_text()
+    assert asked.endswith("['PYTHONHASHSEED']")
+    assert all(word in asked.split() for word in ("--isolated", "--no-project", *mathematics.PACKAGES))
+    assert " comparison sort 3 " in asked
     assert [path.name for path in folder.iterdir()] == ["sort-3.tsv"]
 
 

@@ -78,3 +78,27 @@ def test_what_is_no_image_is_refused_and_nothing_is_left_behind():
         channel_measures(small(0), np.zeros((3, 2, 4, 4)))
     channel_measures(network, np.zeros((3, 2, 4, 4)))
     assert not any(module._forward_hooks for module in network.module.modules())
+
+
+@torch.no_grad()
+def test_one_channel_has_a_matrix_and_gradients_are_taken_whatever_the_caller_has_switched_off():
+    narrow = nn.Sequential(nn.Conv2d(2, 1, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4, 3))
+    (found,) = channel_measures(as_network(narrow), np.random.default_rng(0).random((3, 2, 4, 4)))
+    assert all(matrix.shape == (1, 1) and matrix > 0 for matrix in found.values())
+
+
+@pytest.mark.parametrize(
+    ("parts", "side", "said"),
+    [
+        ([nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3), nn.Softmax(1)], 4, "the last one linear"),
+        ([nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 3, 2), nn.Flatten()], 4, "then dense layers"),
+        ([nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3)], 4, "expected convolutions"),
+        ([nn.Conv2d(2, 3, 3), nn.Flatten(), nn.ReLU(), nn.Linear(12, 3)], 4, "right behind every convolution"),
+        ([nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)], 5, "do not fit the network"),
+    ],
+)
+def test_networks_of_another_form_are_refused(parts, side, said):
+    with pytest.raises(InputError, match=said):
+        channel_measures(as_network(nn.Sequential(*parts)), np.zeros((3, 2, side, side)))
+    with pytest.raises(InputError, match="at least two"):
+        channel_measures(as_network(small(0)), np.zeros((1, 2, 4, 4)))

@@ -1,13 +1,18 @@
 """Batches that teach, losses and accuracy of sequences that answer sequences, on SCAN's."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
 from modlib.data.scan import ACTIONS, small_scan
+from modlib.errors import InputError
 from modlib.networks.sequences import OWN, PAD
 from modlib.zoo.answers import draw_sequences, exactly_right, token_loss
-from modlib.zoo.scan import WIDTH, tokens
+from modlib.zoo.mathematics import untrained_for_questions
+from modlib.zoo.scan import WIDTH, tokens, untrained_seq2seq
 
 
 def test_half_of_the_batches_teach_and_all_begin_with_the_longest():
@@ -61,3 +66,14 @@ def test_the_loss_is_a_sum_over_tokens_and_a_mean_over_answers():
     ]
     assert len(by_hand) == 2 + 3
     torch.testing.assert_close(token_loss(outputs, answers), torch.stack(by_hand).sum() / 2)
+
+
+def test_accuracy_is_that_at_inference_and_tokens_of_other_networks_are_refused():
+    module, known = untrained_seq2seq("lstm", np.random.default_rng(0)), tokens(["jump", "walk twice"])
+    module.train()
+    assert len({exactly_right(module, known) for _ in range(5)}) == 1
+    assert module.training
+    with pytest.raises(InputError, match=r"outputs of 0 steps arrived for answers of 3"):
+        exactly_right(untrained_for_questions("transformer 64", np.random.default_rng(0)), known)
+    with pytest.raises(InputError, match="no sequence arrived"):
+        exactly_right(module, replace(known, sources=known.sources[:0], answers=known.answers[:0]))

@@ -52,7 +52,7 @@ def test_one_embedding_serves_all_and_is_not_masked():
     assert len(sizes) == len(names)
     keep = {name: np.ones(tuple(module.get_parameter(name).shape), bool) for name in names}
     assert Mask(keep, fingerprint(module)).size()[TOTAL] == sum(sizes.values())
-    with pytest.raises(InputError, match=r"network = 'lstm' arrived; expected one of transformer 64, transformer 256"):
+    with pytest.raises(InputError, match="network = 'lstm' arrived; expected one of transformer 256, transformer 64"):
         untrained_for_questions("lstm", np.random.default_rng(0))
     paper = untrained_for_questions("transformer 256", np.random.default_rng(0))
     assert (len(paper.encoder.layers), len(paper.decoder.layers)) == (3, 3)
@@ -69,3 +69,11 @@ def test_a_network_learns_a_few_questions_and_its_accuracy_is_that_of_its_free_a
     monkeypatch.setattr("modlib.zoo.mathematics.train_steps", None)  # not trained again
     again = trained_on_questions("transformer 64", data, settings, 0, path)
     assert exactly_right(again, known) == 1
+
+
+@pytest.mark.parametrize("known", ["2 + 2", [("1 + 1",)], ["ab"], [(1, 2)], [("1", "2", "3")], None])
+def test_what_is_no_pair_of_texts_is_refused(known):
+    with pytest.raises(InputError, match="arrived"):
+        letters(known)
+    with pytest.raises(InputError, match="a level = 'simple'"):
+        of_levels(dict.fromkeys(LEVELS, FEW), ["simple"])

@@ -55,5 +55,8 @@ def test_an_lstm_is_taught_half_of_the_time_and_unknown_networks_are_refused():
         untrained_seq2seq("gru", np.random.default_rng(0))
     with pytest.raises(InputError, match="no command"):
         tokens([])
+    for known in (["hop"], "jump"):
+        with pytest.raises(InputError, match="arrived; expected"):
+            tokens(known)
     wide = untrained_seq2seq("lstm 200", np.random.default_rng(0))
     assert wide.source_embedding.embedding_dim == 200

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modlib.chapters.systematic_generalisation.material import (
-    BETAS,
+    ALPHAS,
     CONTROL,
     EASY,
     HALF,
+    LARGE,
     MATHEMATICS,
+    SMALL,
     SMALL_SORT,
     SYSTEMATIC,
     Material,
@@ -42,9 +44,7 @@ if TYPE_CHECKING:
     from modlib.masks.mask import Mask
 
 MASK, DIRECT = "mask", "direct"
-BATCH = 256  # of the paper
 NEW = tuple(f"{what}_{level}" for what in ("whole", "masked") for level in LEVELS)
-SMALL, ON_GPU = "transformer 64", "transformer 256"  # for questions; the second one is the paper's
 CELL_KEY = ("profile", "dataset", "network", "study", "trained_on", "seed")
 ROW_KEY = ("layer",)
 FULL = {"network_steps": 25_000, "mask_steps": 25_000}
@@ -74,7 +74,7 @@ TOLERANCE = {
 COLUMNS = {
     "profile": PROFILE,
     "dataset": text(),
-    "network": text(*BETAS, SMALL, ON_GPU),
+    "network": text(*ALPHAS, SMALL, LARGE),
     "study": text(MASK, DIRECT),
     "trained_on": text(CONTROL, HALF, *SYSTEMATIC, EASY),
     "seed": integer(),
@@ -148,11 +148,11 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan("transformer", "scan", 3, 4000, 1e-3, 1500, 3e-2, 64),
         Plan("lstm 200", "scan", 3, 4000, 2e-3, 1500, 3e-2, 64, (CONTROL,), ()),
         Plan(SMALL, SMALL_SORT, 3, 5000, 1e-3, 2000, 3e-2, 64, (CONTROL, HALF, EASY), ()),
-        Plan(ON_GPU, f"{MATHEMATICS}sort", 5, 30_000, 1e-4, 30_000, 3e-2, 256, (CONTROL, EASY), ()),
-        Plan(ON_GPU, f"{MATHEMATICS}add_or_sub", 5, 30_000, 1e-4, 30_000, 3e-2, 256, (CONTROL, EASY), ()),
-        Plan(ON_GPU, f"{MATHEMATICS}differentiate", 5, 40_000, 1e-4, 40_000, 3e-2, 128, (CONTROL, EASY), ()),
-        Plan(ON_GPU, f"{MATHEMATICS}linear_1d", 5, 200_000, 1e-4, 50_000, 2e-2, 512, (CONTROL, EASY), ()),
-        Plan(ON_GPU, f"{MATHEMATICS}collect", 5, 200_000, 1e-4, 50_000, 2e-2, 128, (CONTROL, EASY), ()),
+        Plan(LARGE, f"{MATHEMATICS}sort", 5, 30_000, 1e-4, 30_000, 3e-2, 256, (CONTROL, EASY), ()),
+        Plan(LARGE, f"{MATHEMATICS}add_or_sub", 5, 30_000, 1e-4, 30_000, 3e-2, 256, (CONTROL, EASY), ()),
+        Plan(LARGE, f"{MATHEMATICS}differentiate", 5, 40_000, 1e-4, 40_000, 3e-2, 128, (CONTROL, EASY), ()),
+        Plan(LARGE, f"{MATHEMATICS}linear_1d", 5, 200_000, 1e-4, 50_000, 2e-2, 512, (CONTROL, EASY), ()),
+        Plan(LARGE, f"{MATHEMATICS}collect", 5, 200_000, 1e-4, 50_000, 2e-2, 128, (CONTROL, EASY), ()),
     ),
 }
 
@@ -164,7 +164,7 @@ def cells(profile: str) -> list[Cell]:
     """
     found: list[Cell] = []
     for on_gpu in (False, True):
-        plans = [plan for plan in PLANS[profile] if (plan.network == ON_GPU) == on_gpu]
+        plans = [plan for plan in PLANS[profile] if (plan.network == LARGE) == on_gpu]
         for seed in range(max((plan.seeds for plan in plans), default=0)):
             for plan in plans:
                 studies = [*((MASK, name) for name in plan.masks), *((DIRECT, name) for name in plan.direct)]
@@ -185,7 +185,7 @@ def measure(cell: Cell) -> list[Row]:
     from modlib.zoo.answers import exactly_right
 
     plan = next(p for p in PLANS[cell["profile"]] if (p.dataset, p.network) == (cell["dataset"], cell["network"]))
-    if plan.network == ON_GPU and device() == "cpu":
+    if plan.network == LARGE and device() == "cpu":
         raise InputError(
             f"{plan.network} is to be trained for {plan.network_steps:,} steps, which takes days without a GPU, and "
             "there is none; measure another network, such as: modlib run systematic-generalisation --grid paper "
@@ -203,7 +203,7 @@ def measure(cell: Cell) -> list[Row]:
     module = _network(plan, material, seed)
     if direct:
         return [_row({"layer": 0, **how, **accuracies(module, "whole")})]
-    path = _cache_path("scan-mask", plan, material, seed, beta=material.beta)
+    path = _cache_path("scan-mask", plan, material, seed, alpha=material.alpha)
     if on == CONTROL or not path.exists():
         found = _learn(module, plan, material, CONTROL, [seed, 2])
         found.mask.save(path)
@@ -243,7 +243,7 @@ def _learn(module: nn.Module, plan: Plan, material: Material, on: str, seed: Seq
         plan.batch_size,
         samples=material.samples,
         learning_rate=plan.mask_rate,
-        beta=material.beta * plan.batch_size / BATCH,  # so that a logit is pushed as hard as in the paper
+        beta=material.alpha * plan.batch_size,  # so that a logit is pushed as hard as in the paper
         clip=material.clip,
     )
     names = parameter_names(module, unmasked=["*embedding*", "*bias*"])

@@ -15,11 +15,13 @@ from matplotlib.figure import Figure
 from modlib.chapters.systematic_generalisation.experiment import MASK
 from modlib.chapters.systematic_generalisation.findings import OUTPUT, accuracies, difference, on_hard, removed_by_token
 from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, MATHEMATICS, SYSTEMATIC
+from modlib.evidence.sentences import listed
 from modlib.plots import PALETTE, drawn_in
 
 NETWORKS = {"lstm": "LSTM", "transformer": "Transformer"}
 SPLITS = {"turn_left": "turn left", "jump": "jump", "length": "length"}
 HATCHES = ("", "\\\\", "//", "..")
+MASKED = {"whole": "no mask", CONTROL: "mask for all", HALF: "for a half", EASY: "for the easy"}
 LEARNED = ("mask learned on all", "on a random half", "on the split", "no mask, trained on the split")
 
 
@@ -118,10 +120,7 @@ def accuracy_on_hard(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of one kind of network.
     """
-    found = on_hard(rows)
-    found = found.rename(
-        columns={"whole": "no mask", CONTROL: "mask for all", HALF: "for a half", EASY: "for the easy"}
-    )
+    found = on_hard(rows).rename(columns=MASKED)
     by_task = found.dropna(axis=1, how="all").groupby("dataset")
     means, sds = by_task.mean(), by_task.std().fillna(0)
     figure, ax = plt.subplots(figsize=(2.2 + 1.4 * len(means), 3), layout="constrained")
@@ -136,6 +135,20 @@ def accuracy_on_hard(rows: pd.DataFrame) -> Figure:
     ax.set_ylabel("accuracy, hard questions", fontsize="small")
     figure.legend(loc="outside right upper", fontsize="small")
     return figure
+
+
+def hard_in_words(rows: pd.DataFrame) -> str:
+    """What ``accuracy_on_hard`` shows, by task.
+
+    Args:
+        rows: as ``accuracy_on_hard`` takes them.
+    """
+    means = on_hard(rows).rename(columns=MASKED).groupby("dataset").mean()
+    told = []
+    for task, line in means.iterrows():
+        shares = [f"{share:.0%} ({label})" for label, share in line.dropna().items()]
+        told.append(f"{str(task).removeprefix(MATHEMATICS)}, {listed(shares)}")
+    return f"Right of the hard questions: {'; '.join(told)}."
 
 
 def removed_tokens(rows: pd.DataFrame, split: str = "jump") -> Figure:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modlib.data.mathematics import LEVELS, load_questions, small_questions
+from modlib.checks import choice
+from modlib.data.mathematics import AREAS, LEVELS, load_questions, small_questions
 from modlib.data.scan import SPLITS, load_scan, small_scan
 
 if TYPE_CHECKING:
@@ -25,11 +26,20 @@ if TYPE_CHECKING:
 
 CONTROL, HALF = "all", "half"  # what a mask was learned on, where it is no part that differs in kind
 SYSTEMATIC, EASY = SPLITS[1:], LEVELS[0]
+SCANS = ("scan", "small scan")
 MATHEMATICS, SMALL_SORT = "mathematics ", "small sort"  # the first one before a task
-BETAS = {"lstm": 3e-5, "lstm 200": 3e-5, "transformer": 1e-3}  # of the regulariser, for SCAN's networks
-BETAS_OF_TASKS = {"add_or_sub": 2e-5, "linear_1d": 1e-6, "differentiate": 1e-5, "sort": 3e-6, "collect": 1e-6}
-SMALL_BETA = 1e-3  # by the paper's rule, its C.2: ten times as much costs a mask for all more than a twentieth
-MADE = 650_000  # questions a level, of which those of a test are held out
+# The paper's beta over its batch: what every logit adds to the loss.
+ALPHAS = {"lstm": 3e-5 / 256, "lstm 200": 3e-5 / 256, "transformer": 1e-3 / 256}  # for SCAN
+ALPHAS_OF_TASKS = {
+    "add_or_sub": 2e-5 / 256,
+    "linear_1d": 1e-6 / 400,
+    "differentiate": 1e-5 / 128,
+    "sort": 3e-6 / 256,
+    "collect": 1e-6 / 256,
+}
+SMALL_ALPHA = 1e-3 / 256  # by the paper's rule, its C.2: ten times as much costs a mask for all more than a twentieth
+SMALL, LARGE = "transformer 64", "transformer 256"  # for questions; the second one is the paper's
+MADE = 650_000  # questions a level, of which those of a test are held out; derivatives take hours
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,7 @@ class Material:
         tested: what is held out, by split or level.
         spelt: tokens of what is shown.
         network: a trained network, for settings, a seed and a file.
-        beta: of the regulariser, for a batch of 256.
+        alpha: of the regulariser.
         taught: probability that a batch shows the right answers.
         clip: largest norm of the gradient.
         samples: masks that are drawn for a batch.
@@ -55,7 +65,7 @@ class Material:
     tested: Mapping[str, Tokens]
     spelt: Callable[[Sequence[Any]], Tokens]
     network: Callable[[Steps, int, Path], nn.Module]
-    beta: float
+    alpha: float
     taught: float
     clip: float
     samples: int
@@ -71,11 +81,13 @@ def material_of(dataset: str, network: str, seed: int, split: str = "simple") ->
         split: of SCAN, on which the network is trained.
 
     Raises:
-        InputError: if there is no such task or network.
+        InputError: if there is no such data set, network for it, or split.
         DataError: if it cannot be read.
     """
-    if "scan" in dataset:
-        return _of_scan(dataset, network, seed, split)
+    choice(dataset, (*SCANS, SMALL_SORT, *(f"{MATHEMATICS}{task}" for task in AREAS)), "dataset")
+    choice(network, ALPHAS if dataset in SCANS else (SMALL, LARGE), "network")
+    if dataset in SCANS:
+        return _of_scan(dataset, network, seed, choice(split, SPLITS, "split"))
     return _of_questions(dataset, network, seed)
 
 
@@ -93,7 +105,7 @@ def _of_scan(dataset: str, network: str, seed: int, split: str) -> Material:
         {name: tokens(part.test) for name, part in splits.items()},
         tokens,
         lambda settings, seed, path: trained_on_scan(network, own, settings, seed, path),
-        BETAS[network],
+        ALPHAS[network],
         taught_for(network),
         CLIP,
         4,
@@ -114,7 +126,7 @@ def _of_questions(dataset: str, network: str, seed: int) -> Material:
         {level: letters(part) for level, part in data.test.items()},
         letters,
         lambda settings, seed, path: trained_on_questions(network, data, settings, seed, path),
-        SMALL_BETA if small else BETAS_OF_TASKS[task],
+        SMALL_ALPHA if small else ALPHAS_OF_TASKS[task],
         1.0,
         CLIP,
         8,
