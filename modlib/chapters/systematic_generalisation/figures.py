@@ -17,6 +17,7 @@ from modlib.chapters.systematic_generalisation.findings import OUTPUT, accuracie
 from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, MATHEMATICS, SYSTEMATIC
 from modlib.evidence.sentences import listed
 from modlib.plots import PALETTE, drawn_in
+from modlib.tables.words import in_words
 
 NETWORKS = {"lstm": "LSTM", "transformer": "Transformer"}
 SPLITS = {"turn_left": "turn left", "jump": "jump", "length": "length"}
@@ -130,7 +131,9 @@ def accuracy_on_hard(rows: pd.DataFrame) -> Figure:
             np.arange(len(means)) + width * (i - (means.shape[1] - 1) / 2), means[label], width, yerr=sds[label],
             color=PALETTE[i], hatch=HATCHES[i], edgecolor="white", label=label, error_kw={"lw": 1},
         )  # fmt: skip
-    ax.set_xticks(range(len(means)), [name.removeprefix(MATHEMATICS) for name in means.index], fontsize="small")
+    ax.set_xticks(
+        range(len(means)), [in_words(name.removeprefix(MATHEMATICS)) for name in means.index], fontsize="small"
+    )
     ax.set_ylim(0, 1.02)
     ax.set_ylabel("accuracy, hard questions", fontsize="small")
     figure.legend(loc="outside right upper", fontsize="small")
@@ -147,7 +150,7 @@ def hard_in_words(rows: pd.DataFrame) -> str:
     told = []
     for task, line in means.iterrows():
         shares = [f"{share:.0%} ({label})" for label, share in line.dropna().items()]
-        told.append(f"{str(task).removeprefix(MATHEMATICS)}, {listed(shares)}")
+        told.append(f"{in_words(str(task).removeprefix(MATHEMATICS))}, {listed(shares)}")
     return f"Right of the hard questions: {'; '.join(told)}."
 
 
