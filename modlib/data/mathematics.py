@@ -19,11 +19,11 @@ from typing import TypeAlias
 import numpy as np
 
 from modlib.checks import choice, generator, whole
+from modlib.data.mathematics_questions import LEVELS as LEVELS
 from modlib.errors import DataError, InputError
 from modlib.files import data_folder, replacing
 from modlib.reprs import BriefRepr
 
-LEVELS = ("easy", "medium", "hard")
 AREAS = {  # the tasks of the paper, and the part of mathematics to which each belongs
     "add_or_sub": "arithmetic",
     "linear_1d": "algebra",

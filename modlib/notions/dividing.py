@@ -34,7 +34,7 @@ from modlib.networks.network import Network
 from modlib.notions.names import NOTIONS
 from modlib.reprs import BriefRepr
 from modlib.responses.activations import hidden_activities
-from modlib.responses.channels import channel_measures
+from modlib.responses.channels import channel_measures, n_convolutions
 from modlib.responses.correlations import spearman
 
 ROUTES: dict[str, Route] = {"weights": "auto", "weights within layers": "within-layers"}
@@ -187,19 +187,16 @@ def divided_by_notion(
     Division(q=None, sizes=[16, 16], unused=0)
     """
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
-    kinds = [layer.kind for layer in network.layers]
-    convolved = kinds[0] == "conv"
+    convolved = network.layers[0].kind == "conv"
     shape = ("n", network.layers[0].kernel.shape[-2], *(("height", "width") if convolved else ()))
     inputs = array(inputs, "inputs", shape, dtype=np.float32)
     if len(inputs) < 2:
         raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two")
-    if convolved and (kinds[-1] == "conv" or network.layers[-1].activation != "linear"):
-        raise InputError(f"{network!r} arrived; expected convolutions, then dense layers, the last one linear")
+    hidden = range(1, 1 + (n_convolutions(network) if convolved else len(network.layers) - 1))
     labels = whole_numbers(labels, "labels", len(inputs), least=0, most=network.n_classes - 1)
     k, seed = whole(k, "k"), seed_number(seed)
     notions = [choice(notion, NOTIONS, "a notion") for notion in items(notions, "notions")]
     rngs = dict(zip(NOTIONS, np.random.default_rng(seed).spawn(len(NOTIONS)), strict=True))
-    hidden = range(1, 1 + (kinds.count("conv") if convolved else len(kinds) - 1))
     of_layers = _gradients_and_covariance(network, inputs, labels) if SIMILARITIES.keys() & set(notions) else {}
     found = {}
     for notion in notions:

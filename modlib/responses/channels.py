@@ -55,15 +55,11 @@ def channel_measures(network: Network, inputs: np.ndarray, n_upstream: int = 100
     [(64, 64), (64, 64), (64, 64)]
     """
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
-    names = relu_names(network)
-    kinds = "".join(layer.kind[0] for layer in network.layers)  # as in "cccdd"
-    if not re.fullmatch("c+d+", kinds) or network.layers[-1].activation != "linear":
-        raise InputError(f"{network!r} arrived; expected convolutions, then dense layers, the last one linear")
+    names = relu_names(network)[: n_convolutions(network)]
     shape = ("n", network.layers[0].kernel.shape[-2], "height", "width")
     inputs, n_upstream = array(inputs, "inputs", shape, dtype=np.float32), whole(n_upstream, "n_upstream")
     if len(inputs) < 2:
         raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two")
-    names = names[: kinds.count("c")]
     activities = hidden_activities(network, inputs)[: len(names)]
     given = inputs[:n_upstream]
     upstream, outputs, hessians = (
@@ -94,6 +90,18 @@ def channel_measures(network: Network, inputs: np.ndarray, n_upstream: int = 100
         }
         for layer, activity in enumerate(activities)
     ]
+
+
+def n_convolutions(network: Network) -> int:
+    """Number of convolutions of a network that has them first, then dense layers, and a last one that is linear.
+
+    Raises:
+        InputError: if it has another form.
+    """
+    kinds = "".join(layer.kind[0] for layer in network.layers)  # as in "cccdd"
+    if not re.fullmatch("c+d+", kinds) or network.layers[-1].activation != "linear":
+        raise InputError(f"{network!r} arrived; expected convolutions, then dense layers, the last one linear")
+    return kinds.count("c")
 
 
 def _passes(

@@ -5,7 +5,9 @@ Chapter: ``systematic-generalisation``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,9 +16,10 @@ from torch.nn.functional import cross_entropy
 
 from modlib.errors import InputError
 from modlib.networks.modules import device_of
-from modlib.networks.sequences import OWN, PAD
+from modlib.networks.sequences import OWN, PAD, EncoderDecoder
+from modlib.processor import device
 from modlib.reprs import BriefRepr
-from modlib.training.steps import Draw
+from modlib.training.steps import Draw, Steps, train_steps, trained_once
 
 TOGETHER = 256  # sequences that are tested at once
 
@@ -101,3 +104,37 @@ def exactly_right(module: nn.Module, known: Tokens) -> float:
     finally:
         module.train(training)
     return right / len(order)
+
+
+def trained_to_answer(
+    untrained: Callable[[np.random.Generator], EncoderDecoder],
+    known: Callable[[], Tokens],
+    taught: float,
+    settings: Steps,
+    seed: int,
+    path: Path,
+    about: Mapping[str, object],
+) -> nn.Module:
+    """A trained network, from a file if it is there; else it is trained and written. On a GPU if there is one.
+
+    Args:
+        untrained: the network at its start, of a generator.
+        known: what it is trained on, made only if it is trained.
+        taught: see ``draw_sequences``.
+        settings: how.
+        seed: decides the start, batches and dropout.
+        path: the file, ``.npz``.
+        about: the network and the data, which the file must be of.
+
+    Raises:
+        DataError: if the file is damaged, holds another network, or cannot be written.
+
+    Source: weight-masks C.6. Chapter: ``systematic-generalisation``.
+    """
+    rng = np.random.default_rng([seed, 1])
+    return trained_once(
+        untrained(np.random.default_rng([seed, 0])).to(device()),
+        lambda module: train_steps(module, draw_sequences(known(), taught), settings, rng, token_loss),
+        path,
+        {**about, "settings": asdict(settings), "seed": seed},
+    )

@@ -6,7 +6,7 @@ Chapter: ``systematic-generalisation``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -18,9 +18,8 @@ from modlib.checks import choice, items
 from modlib.data.mathematics import LEVELS, Pair, Questions
 from modlib.errors import InputError
 from modlib.networks.sequences import PAD, EncoderDecoder, transformer_encoder_decoder
-from modlib.processor import device
-from modlib.training.steps import Draw, Steps, train_steps, trained_once
-from modlib.zoo.answers import Tokens, draw_sequences, token_loss
+from modlib.training.steps import Steps
+from modlib.zoo.answers import Tokens, trained_to_answer
 
 LETTERS = "".join(map(chr, range(32, 127)))  # the printable ones of ASCII
 WIDTH = 161  # of a question: 160 letters and an end, the most that the data set has
@@ -97,15 +96,13 @@ def trained_on_questions(network: str, data: Questions, settings: Steps, seed: i
 
     Source: weight-masks C.6.2. Chapter: ``systematic-generalisation``.
     """
-
-    def draw() -> Draw:
-        return draw_sequences(letters(of_levels(data.train)), 1.0)
-
-    rng = np.random.default_rng([seed, 1])
-    about = {"network": network, "data": data.checksum, "settings": asdict(settings), "seed": seed}
-    return trained_once(
-        untrained_for_questions(network, np.random.default_rng([seed, 0])).to(device()),
-        lambda module: train_steps(module, draw(), settings, rng, token_loss),
+    about = {"network": network, "data": data.checksum}
+    return trained_to_answer(
+        partial(untrained_for_questions, network),
+        lambda: letters(of_levels(data.train)),
+        1.0,
+        settings,
+        seed,
         path,
         about,
     )

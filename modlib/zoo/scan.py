@@ -6,7 +6,7 @@ Chapter: ``systematic-generalisation``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,8 @@ from modlib.networks.sequences import (
     lstm_encoder_decoder,
     transformer_encoder_decoder,
 )
-from modlib.processor import device
-from modlib.training.steps import Steps, train_steps, trained_once
-from modlib.zoo.answers import Tokens, draw_sequences, token_loss
+from modlib.training.steps import Steps
+from modlib.zoo.answers import Tokens, trained_to_answer
 
 NETWORKS = ("lstm", "lstm 200", "transformer")  # the number is the size of an embedding, 16 in the first
 WIDTH = 10  # of a command: nine words and an end
@@ -91,12 +90,13 @@ def trained_on_scan(network: str, data: Scan, settings: Steps, seed: int, path: 
 
     Source: weight-masks C.6.1. Chapter: ``systematic-generalisation``.
     """
-    draw = draw_sequences(tokens(data.train), taught_for(network))
-    rng = np.random.default_rng([seed, 1])
-    about = {"network": network, "data": data.checksum, "settings": asdict(settings), "seed": seed}
-    return trained_once(
-        untrained_seq2seq(network, np.random.default_rng([seed, 0])).to(device()),
-        lambda module: train_steps(module, draw, settings, rng, token_loss),
+    about = {"network": network, "data": data.checksum}
+    return trained_to_answer(
+        partial(untrained_seq2seq, network),
+        lambda: tokens(data.train),
+        taught_for(network),
+        settings,
+        seed,
         path,
         about,
     )

@@ -66,7 +66,7 @@ def test_a_network_learns_a_few_questions_and_its_accuracy_is_that_of_its_free_a
     known = letters(of_levels(data.test, ["easy"]))
     assert exactly_right(module, known) == 1
     assert torch.equal(greedy(module, known.sources.long(), LENGTH), known.answers.long())
-    monkeypatch.setattr("modlib.zoo.mathematics.train_steps", None)  # not trained again
+    monkeypatch.setattr("modlib.zoo.answers.train_steps", None)  # not trained again
     again = trained_on_questions("transformer 64", data, settings, 0, path)
     assert exactly_right(again, known) == 1
 

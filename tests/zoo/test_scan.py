@@ -42,7 +42,7 @@ def test_accuracy_in_one_pass_is_that_of_greedy_answers(network: str, tmp_path, 
     answers = greedy(module, known.sources, LENGTH)  # type: ignore[arg-type]
     right = float((answers == known.answers).all(1).double().mean())
     assert exactly_right(module, known) == right
-    monkeypatch.setattr("modlib.zoo.scan.train_steps", None)  # not trained again
+    monkeypatch.setattr("modlib.zoo.answers.train_steps", None)  # not trained again
     again = trained_on_scan(network, data, settings, 0, path)
     assert exactly_right(again, known) == right
     with pytest.raises(DataError, match="was made with"):
