@@ -26,6 +26,8 @@ BINS = 50  # of the histogram of probabilities
 CELL_KEY = ("profile", "task", "network", "beta", "seed")
 ROW_KEY = ("mask", "layer")
 FULL = {"network_steps": 20_000, "mask_steps": 20_000}
+TESTED = ("whole", "masked", "inverse")  # a network as it is, with the weights of a mask only, and without them
+DRAWS = 5  # of as many random weights, to be removed in place of a mask's
 # On one kind of machine all is equal. Elsewhere training drifts from the last digits.
 TOLERANCE = {
     "network_steps": 0.0,
@@ -44,8 +46,9 @@ TOLERANCE = {
     "loss_last": 0.1,
     "kept_course": 0.05,
     "histogram": math.inf,
-    **{f"{network}_{place}": 0.05 for network in ("whole", "masked", "inverse") for place in ("first", "second")},
+    **{f"{network}_{place}": 0.05 for network in TESTED for place in ("first", "second")},
     "confusion": 0.1,
+    "drawn": 0.1,
 }
 COLUMNS = {
     "profile": PROFILE,
@@ -71,8 +74,9 @@ COLUMNS = {
     "loss_last": number(0),
     "kept_course": numbers(0, 1),
     "histogram": numbers(0),
-    **{f"{network}_{place}": SHARE for network in ("whole", "masked", "inverse") for place in ("first", "second")},
+    **{f"{network}_{place}": SHARE for network in TESTED for place in ("first", "second")},
     "confusion": optional(numbers(0, 1)),
+    "drawn": optional(numbers(0, 1)),  # accuracies on both without as many random weights as a mask keeps
 }
 
 
@@ -164,10 +168,12 @@ def measure(cell: Cell) -> list[Row]:
         for i, function in enumerate(task.functions)
     ]
     about = {"network_steps": plan.network_steps, "mask_steps": plan.mask_steps, "mask_rate": plan.mask_rate}
-    return mask_rows(module, task, learned, about)
+    return mask_rows(module, task, learned, about, np.random.default_rng([seed, 3]))
 
 
-def mask_rows(module: nn.Module, task: Task, learned: Sequence[LearnedMask], how: Row) -> list[Row]:
+def mask_rows(
+    module: nn.Module, task: Task, learned: Sequence[LearnedMask], how: Row, rng: np.random.Generator
+) -> list[Row]:
     """What two masks of a network keep, share and compute.
 
     Args:
@@ -175,7 +181,9 @@ def mask_rows(module: nn.Module, task: Task, learned: Sequence[LearnedMask], how
         task: what it was trained on.
         learned: a mask for each of its functions.
         how: columns that say how they were learned.
+        rng: draws weights that are removed in place of a mask's.
     """
+    from modlib.masks.controls import random_mask
     from modlib.masks.mask import TOTAL, chance_sharing
 
     first, second = (found.mask for found in learned)
@@ -183,18 +191,21 @@ def mask_rows(module: nn.Module, task: Task, learned: Sequence[LearnedMask], how
     union = (first | second).remaining()
     rows = []
     for function, found in zip(task.functions, learned, strict=True):
-        masked, inverse = task.test(found.mask.apply(module)), task.test((~found.mask).apply(module))
+        inverse = ~found.mask
+        draws = [task.test(random_mask(inverse, rng).apply(module)).accuracy for _ in range(DRAWS)]
+        tested = (whole, task.test(found.mask.apply(module)), task.test(inverse.apply(module)))
         kept, size = found.mask.remaining(), found.mask.size()
         about = {
             **how,
             **found.course(),
             "histogram": _histogram(found),
             **{
-                f"{name}_{place}": round(tested.accuracy[i], 4)
-                for name, tested in (("whole", whole), ("masked", masked), ("inverse", inverse))
+                f"{name}_{place}": round(of.accuracy[i], 4)
+                for name, of in zip(TESTED, tested, strict=True)
                 for i, place in enumerate(("first", "second"))
             },
-            "confusion": " ".join(f"{share:.4f}" for share in masked.confusion),
+            "confusion": " ".join(f"{share:.4f}" for share in tested[1].confusion),
+            "drawn": " ".join(f"{accuracy:.4f}" for accuracy in np.mean(draws, axis=0)),
         }
         for layer, name in enumerate((TOTAL, *found.mask.keep)):
             rows.append(
@@ -222,5 +233,5 @@ def _histogram(found: LearnedMask) -> str:
 
 EXPERIMENT = Experiment(
     "weight-masks", cells, measure, CELL_KEY, ROW_KEY, TOLERANCE, FULL, columns=COLUMNS,
-    network_key=("task", "network", "seed"),
+    network_key=("task", "network", "seed"), added={"drawn": None},
 )  # fmt: skip
