@@ -6,7 +6,6 @@ ones have learned? Chapter: ``transfer``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
@@ -17,12 +16,12 @@ from torch.nn.functional import cross_entropy
 
 from modlib.checks import arrived, function, generator, instance, items, mapping, real, whole
 from modlib.errors import InputError
-from modlib.masks.learning import KEPT_POINTS, LearnedMask, MaskSettings, at_inference, loss_of_samples
+from modlib.masks.learning import LearnedMask, MaskSettings, of_logits
 from modlib.masks.mask import Mask, fingerprint, sharing
 from modlib.masks.sampling import Sampler, laid_out
-from modlib.networks.modules import device_of, outputs_of, with_gradients
-from modlib.training.replay import Replay
-from modlib.training.steps import Draw, Loss, Losses, adam_for, drawn
+from modlib.masks.steps import logit_of, take_steps
+from modlib.networks.modules import with_gradients
+from modlib.training.steps import Draw, Loss
 
 Kept = Mapping[str, np.ndarray]
 
@@ -152,55 +151,22 @@ def learn_with_weights(
     weights = [laid_out(parameter.detach().clone()).requires_grad_() for parameter in parameters.values()]
     logits = []
     for name, weight in zip(parameters, weights, strict=True):
-        logit = torch.full_like(weight, _logit(settings.keep))
+        logit = torch.full_like(weight, logit_of(settings.keep))
         if name in frozen:
-            logit[frozen[name]] = _logit(prefer)
-        logits.append(logit.requires_grad_())
-    learnt = [*weights, *logits]
-    for tensor in learnt:
-        tensor.grad = torch.empty_like(tensor)
-    adam = adam_for(learnt, settings.learning_rate)
-    alpha = settings.beta / settings.batch_size
-    n_weights = sum(weight.numel() for weight in weights)
-    every = max(1, math.ceil(settings.steps / KEPT_POINTS))
-    device = device_of(module)
-    losses, course = Losses(settings.steps, device, None), {}
+            logit[frozen[name]] = logit_of(prefer)
+        logits.append(logit)
     sampler = Sampler(weights, logits, settings.samples, rng)
-    loss_of_all = loss_of_samples(module, {}, loss)
 
-    def take(inputs: Tensor, targets: Tensor) -> Tensor:
-        inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in (inputs, targets))
-        of_task = loss_of_all(dict(zip(parameters, sampler.draw(), strict=True)), inputs, targets)
-        losses.check(of_task)
-        for weight, logit in zip(weights, logits, strict=True):
-            weight.grad.zero_()  # type: ignore[union-attr]
-            logit.grad.fill_(alpha)  # type: ignore[union-attr]
-        of_task.backward()
+    def freeze() -> None:
         for name, weight in zip(parameters, weights, strict=True):
             if name in frozen:
                 weight.grad.masked_fill_(frozen[name], 0)  # type: ignore[union-attr]
-        nn.utils.clip_grad_norm_(learnt, settings.clip)
-        adam.step()
-        return of_task.detach()
 
-    with at_inference(module), sampler.seeded():
-        replayed = Replay(take, module)
-        for step in range(1, settings.steps + 1):
-            inputs, targets = drawn(draw, rng, settings.batch_size, device)
-            if step == 1:
-                with torch.no_grad():
-                    outputs = outputs_of(module, inputs)
-            losses.check_targets(outputs, targets, loss)
-            losses.note(replayed(inputs, targets))
-            if step % every == 0 or step == settings.steps:
-                course[step] = sum(int(torch.count_nonzero(logit > 0)) for logit in logits) / n_weights
+    losses, course = take_steps(module, list(parameters), sampler, draw, settings, rng, loss, mend=freeze)
     with torch.no_grad():
         for parameter, weight in zip(parameters.values(), weights, strict=True):
             parameter.copy_(weight)
-    found = dict(zip(parameters, (logit.detach() for logit in logits), strict=True))
-    keep = {name: (logit > 0).cpu().numpy() for name, logit in found.items()}
-    probabilities = {name: torch.sigmoid(logit).cpu().numpy() for name, logit in found.items()}
-    return LearnedMask(Mask(keep, fingerprint(module)), probabilities, losses.all(), course)
+    return of_logits(list(parameters), logits, fingerprint(module), losses, course)
 
 
 def union_before(masks: Sequence[Mask], task: int) -> Mask:
@@ -260,7 +226,3 @@ def _check_used(used: Kept, parameters: Mapping[str, Tensor]) -> None:
                 f"used[{name!r}] = {arrived(kept)} arrived; expected a boolean array of the shape of the parameter, "
                 f"{shape or 'but the network has none of that name'}"
             )
-
-
-def _logit(probability: float) -> float:
-    return math.log(probability / (1 - probability))

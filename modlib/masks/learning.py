@@ -8,27 +8,23 @@ Chapter: ``weight-masks``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
 from modlib.checks import choice, function, generator, instance, items, real, seed_number, whole
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
-from modlib.networks.modules import device_of, outputs_of, with_gradients
+from modlib.masks.steps import logit_of, take_steps
+from modlib.networks.modules import with_gradients
 from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
-from modlib.training.replay import Replay
-from modlib.training.steps import Draw, Loss, Losses, adam_for, drawn, loss_of
-
-KEPT_POINTS = 50  # at which the course of a mask is noted
+from modlib.training.steps import Draw, Loss
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,8 @@ def learn_mask(
     most losses are looked at a thousand at a time.
 
     Args:
-        model: the network, any torch module on any device, which is left as it was, see ``at_inference``; or a Keras
+        model: the network, any torch module on any device, which is left as it was, see
+            ``modlib.masks.steps.at_inference``; or a Keras
             model or ``Network``, of which the torch form is taken.
         draw: returns ``n`` examples of the task, inputs (n, ...) and targets (n, ...), for a generator and ``n``.
             See ``draw_from``. Numbers are converted to the precision of the network.
@@ -174,52 +171,34 @@ def learn_mask(
     if not names:
         raise InputError("no parameter is left to learn a mask for; name some that are not fixed")
     weights = [laid_out(parameters.pop(name)) for name in names]
-    start = math.log(settings.keep / (1 - settings.keep))
-    logits = [torch.full_like(weight, start, dtype=dtype_of(weight)) for weight in weights]
-    for logit in logits:
-        logit.requires_grad_().grad = torch.empty_like(logit)
-    adam = adam_for(logits, settings.learning_rate)
-    alpha = settings.beta / settings.batch_size
-    n_weights = sum(weight.numel() for weight in weights)
-    every = max(1, math.ceil(settings.steps / KEPT_POINTS))
-    device = device_of(module)
-    losses = Losses(settings.steps, device, on_step)
-    course: dict[int, float] = {}
+    logits = [torch.full_like(weight, logit_of(settings.keep), dtype=dtype_of(weight)) for weight in weights]
     network = fingerprint(module)
     sampler = Sampler(weights, logits, settings.samples, rng)
-    loss_of_all = loss_of_samples(module, parameters, loss)
+    losses, course = take_steps(module, names, sampler, draw, settings, rng, loss, others=parameters, on_step=on_step)
+    found = of_logits(names, logits, network, losses, course)
+    if fixed is None:
+        return found
+    keep = {**found.mask.keep, **fixed.keep}
+    certain = {name: kept.astype(np.float32) for name, kept in fixed.keep.items()}
+    return replace(found, mask=Mask(keep, network), probabilities={**found.probabilities, **certain})
 
-    def take(inputs: Tensor, targets: Tensor) -> Tensor:
-        inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in (inputs, targets))
-        of_task = loss_of_all(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
-        losses.check(of_task)
-        for logit in logits:  # the gradient of the regulariser; the task's is added
-            logit.grad.fill_(alpha)  # type: ignore[union-attr]
-        of_task.backward()
-        nn.utils.clip_grad_norm_(logits, settings.clip)
-        adam.step()
-        return of_task.detach()
 
-    with at_inference(module), torch.enable_grad(), sampler.seeded():
-        replayed = Replay(take, module)
-        for step in range(1, settings.steps + 1):
-            inputs, targets = drawn(draw, rng, settings.batch_size, device)
-            if inputs.is_floating_point():
-                inputs = inputs.to(weights[0].dtype)
-            if step == 1:
-                with torch.no_grad():
-                    outputs = outputs_of(module, inputs)
-            losses.check_targets(outputs, targets, loss)
-            losses.note(replayed(inputs, targets))
-            if step % every == 0 or step == settings.steps:
-                course[step] = sum(int(torch.count_nonzero(logit > 0)) for logit in logits) / n_weights
+def of_logits(
+    names: Sequence[str], logits: Sequence[Tensor], network: str, losses: np.ndarray, course: Mapping[int, float]
+) -> LearnedMask:
+    """The mask that logits have become.
+
+    Args:
+        names: of the parameters.
+        logits: of each.
+        network: fingerprint of the network that the mask belongs to.
+        losses: see ``LearnedMask``.
+        course: see ``LearnedMask.kept``.
+    """
     found = dict(zip(names, (logit.detach() for logit in logits), strict=True))
     probabilities = {name: torch.sigmoid(logit).cpu().numpy() for name, logit in found.items()}
     keep = {name: (logit > 0).cpu().numpy() for name, logit in found.items()}
-    if fixed is not None:
-        keep |= fixed.keep
-        probabilities |= {name: kept.astype(np.float32) for name, kept in fixed.keep.items()}
-    return LearnedMask(Mask(keep, network), probabilities, losses.all(), course)
+    return LearnedMask(Mask(keep, network), probabilities, losses, course)
 
 
 @dataclass(frozen=True)
@@ -300,65 +279,3 @@ def regularisation_curve(
         kept = mask.remaining()[TOTAL] / mask.size()[TOTAL]
         curve.append(CurvePoint(float(beta), performance(mask.apply(module)), kept))
     return max((point.beta for point in curve if point.performance >= needed), default=math.nan), curve
-
-
-@contextmanager
-def at_inference(module: nn.Module) -> Iterator[None]:
-    """A network in evaluation mode for the time of the block, and afterwards as it was.
-
-    Modes, buffers, and whatever a forward pass writes into attributes of a module are put back: under ``vmap`` these
-    would be tensors that nothing else can read. PyTorch's attention takes its ordinary path meanwhile, and so do
-    recurrent layers on a GPU; the fast ones for inference have no gradient.
-    """
-    parts = [(part, {**part.__dict__, "_buffers": dict(part._buffers)}) for part in module.modules()]
-    values = [(buffer, buffer.clone()) for buffer in module.buffers()]
-    fast, cudnn = torch.backends.mha.get_fastpath_enabled(), torch.backends.cudnn.enabled
-    torch.backends.mha.set_fastpath_enabled(False)
-    torch.backends.cudnn.enabled = cudnn and not any(isinstance(part, nn.RNNBase) for part in module.modules())
-    module.eval()
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        torch.backends.cudnn.enabled = cudnn
-        for part, attributes in parts:
-            part.__dict__.clear()
-            part.__dict__.update(attributes)
-        with torch.no_grad():
-            for buffer, value in values:
-                buffer.copy_(value)
-
-
-def loss_of_samples(
-    module: nn.Module, frozen: Mapping[str, Tensor], loss: Loss
-) -> Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]:
-    """Mean loss over samples of the weights, each with its part of the batch.
-
-    All samples are computed at once where every layer of the network has a batching rule, else one after another.
-    """
-
-    def of_one(sampled: Mapping[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-        outputs = functional_call(module, {**frozen, **sampled}, (inputs,))
-        if loss is cross_entropy and not isinstance(outputs, Tensor):
-            raise InputError(
-                f"the network returns a {type(outputs).__name__}; expected a tensor of class scores, or a loss that "
-                "takes what it returns: pass loss=lambda outputs, targets: ..."
-            )
-        return loss_of(loss, outputs, targets)
-
-    at_once = vmap(of_one)
-    batched = True
-
-    def of_all(sampled: Mapping[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-        nonlocal batched
-        if batched:
-            try:
-                return at_once(sampled, inputs, targets).mean()
-            except (RuntimeError, InputError):  # no batching rule; a fault of the network itself comes again below
-                batched = False
-        # unbind, as the gradient of an index is a tensor of zeros as large as all samples
-        weights = zip(*(tensor.unbind() for tensor in sampled.values()), strict=True)
-        parts = zip(weights, inputs.unbind(), targets.unbind(), strict=True)
-        return torch.stack([of_one(dict(zip(sampled, tensors, strict=True)), *part) for tensors, *part in parts]).mean()
-
-    return of_all

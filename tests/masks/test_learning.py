@@ -12,7 +12,7 @@ from torch.nn.utils import prune
 
 from modlib.errors import InputError
 from modlib.masks.continual import learn_with_weights
-from modlib.masks.learning import LearnedMask, MaskSettings, learn_mask, loss_of_samples, regularisation_curve
+from modlib.masks.learning import LearnedMask, MaskSettings, learn_mask, regularisation_curve
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.networks.network import from_arrays
 from modlib.training.steps import Steps, draw_from, train_steps
@@ -70,39 +70,6 @@ def learned() -> tuple[nn.Sequential, dict[str, np.ndarray], list[LearnedMask]]:
         for half in (0, 1)
     ]
     return module, halves, masks
-
-
-@pytest.mark.parametrize(
-    ("network", "x"),
-    [
-        (nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3)), (4, 2, 5)),
-        (
-            nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-            (4, 2, 1, 6, 6),
-        ),
-    ],
-)
-def test_samples_at_once_give_what_one_after_another_gives(network: nn.Module, x: tuple[int, ...]):
-    network.eval()
-    sampled = {name: torch.randn(4, *p.shape, requires_grad=True) for name, p in network.named_parameters()}
-    inputs, targets = torch.randn(*x), torch.randint(3, (4, 2))
-    at_once = loss_of_samples(network, {}, cross_entropy)(sampled, inputs, targets)
-    one_by_one = torch.stack(
-        [
-            cross_entropy(
-                torch.func.functional_call(network, {name: t[i] for name, t in sampled.items()}, (inputs[i],)),
-                targets[i],
-            )
-            for i in range(4)
-        ]
-    ).mean()
-    torch.testing.assert_close(at_once, one_by_one)
-    for ours, theirs in zip(
-        torch.autograd.grad(at_once, list(sampled.values())),
-        torch.autograd.grad(one_by_one, list(sampled.values())),
-        strict=True,
-    ):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_a_planted_sub_network_is_found(learned):
