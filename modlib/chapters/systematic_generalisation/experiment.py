@@ -203,7 +203,7 @@ def measure(cell: Cell) -> list[Row]:
     module = _network(plan, material, seed)
     if direct:
         return [_row({"layer": 0, **how, **accuracies(module, "whole")})]
-    path = _cache_path("scan-mask", plan, material, seed, alpha=material.alpha)
+    path = _cache_path("answers-mask", plan, material, seed, alpha=material.alpha)
     if on == CONTROL or not path.exists():
         found = _learn(module, plan, material, CONTROL, [seed, 2])
         found.mask.save(path)
@@ -229,7 +229,7 @@ def _network(plan: Plan, material: Material, seed: int) -> nn.Module:
     from modlib.training.steps import Steps
 
     settings = Steps(plan.network_steps, plan.batch_size, plan.network_rate, material.clip)
-    return material.network(settings, seed, _cache_path("scan", plan, material, seed))
+    return material.network(settings, seed, _cache_path("answers", plan, material, seed))
 
 
 def _learn(module: nn.Module, plan: Plan, material: Material, on: str, seed: Sequence[int]) -> LearnedMask:

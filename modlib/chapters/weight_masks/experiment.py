@@ -103,7 +103,7 @@ class Plan:
     betas: tuple[float, ...] = ()
 
 
-WIDE = "fnn 2000-2000-2000-2000"
+WIDE, LSTM = "fnn 2000-2000-2000-2000", "lstm 256"
 SWEEP = (1e-5, 3.2e-5, 1e-4, 3.2e-4, 1e-3)  # the range of figure 8
 PLANS: dict[str, tuple[Plan, ...]] = {
     "smoke": (Plan(TASKS[0], "fnn 64-32", range(1), 60, 60), Plan(TASKS[2], "lstm 8", range(1), 20, 20)),
@@ -115,9 +115,9 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan(TASKS[0], "fnn 400-400-200", range(10)),
         Plan(TASKS[1], "fnn 400-400-200", range(10)),
         # what takes a processor long gets fewer steps, with a rate that is as much larger: a logit can go as far
-        Plan(TASKS[0], "lstm 256", range(3), 20_000, 3000, 5e-2),
-        Plan(TASKS[1], "lstm 256", range(3), 20_000, 3000, 5e-2),
-        Plan(TASKS[2], "lstm 256", range(3), 20_000, 3000, 5e-2),
+        Plan(TASKS[0], LSTM, range(5), 20_000, 3000, 5e-2),
+        Plan(TASKS[1], LSTM, range(5), 20_000, 3000, 5e-2),
+        Plan(TASKS[2], LSTM, range(5), 20_000, 3000, 5e-2),
         Plan(TASKS[0], "fnn 800-800-800-800", range(3), 10_000, 5000, 4e-2),
         Plan(TASKS[1], "fnn 800-800-800-800", range(2), 10_000, 5000, 4e-2),
         Plan(TASKS[0], "fnn 400-400-200", range(1), betas=SWEEP),
@@ -126,6 +126,7 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan(TASKS[1], WIDE, range(1), 5000, 2500, 8e-2),
         Plan(TASKS[0], WIDE, range(1, 11)),
         Plan(TASKS[1], WIDE, range(1, 11)),
+        Plan(TASKS[0], LSTM, range(5, 6)),  # with all steps, for hours: what do fewer change?
     ),
 }
 

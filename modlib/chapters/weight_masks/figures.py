@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from modlib.chapters.weight_masks.experiment import LSTM, WIDE
 from modlib.chapters.weight_masks.findings import at_paper_beta, own_accuracy, share, whole_masks
 from modlib.evidence.sentences import changed, listed, ordered
 from modlib.plots import MARKERS, PALETTE
@@ -20,7 +21,8 @@ from modlib.plots import MARKERS, PALETTE
 NETWORKS = {
     "fnn 400-400-200": "perceptron 400-400-200",
     "fnn 800-800-800-800": "perceptron 4 x 800",
-    "lstm 256": "LSTM 256",
+    WIDE: "perceptron 4 x 2,000",
+    LSTM: "LSTM 256",
 }
 
 
