@@ -16,6 +16,8 @@ from modlib.chapters.weight_masks.findings import (
     FINDINGS,
     confusion,
     inverse_drop,
+    lost_at_random,
+    mask_or_random,
     own_accuracy,
     share,
     specialise_and_reuse,
@@ -109,7 +111,7 @@ def shared_part(cell: dict, place: int, outer: bool, right: bool, rng: np.random
     noise = 0.01 * rng.normal()
     if cell["task"] == TASKS[0]:
         if right:
-            return ((0.7 if outer else 0.4) - 0.1 * ("800" in cell["network"]) + noise) / (1 + place)
+            return ((0.7 if outer else 0.4) - 0.1 * cell["network"].endswith(("800", "2000")) + noise) / (1 + place)
         return (0.2 if outer else 0.5) + noise + 0.1 * place - (0.15 if cell["beta"] > 1.5e-4 else 0)
     if right:
         return 0.0 if outer else 0.1 + abs(noise)
@@ -202,3 +204,30 @@ def test_the_headline_follows_the_rows():
     assert right.startswith("Networks specialise and do not reuse: ")
     assert wrong.startswith("Networks specialise and reuse in part: ")
     assert specialise_and_reuse(table(True).query("task == @TASKS[0]")) is None
+
+
+@pytest.mark.parametrize(
+    ("drawn", "words"),
+    [(("0.2 0.9", "0.8 0.3"), "more than without"), (("0.2 0.1", "0.1 0.3"), "no more than without")],
+)
+def test_what_a_mask_takes_is_compared_with_as_many_random_weights(drawn: tuple[str, str], words: str):
+    """The other function is the second one for the first mask, and the first one for the second."""
+    rows = pd.DataFrame(
+        {
+            "task": TASKS[0],
+            "network": "fnn 8",
+            "beta": 1e-4,
+            "seed": 0,
+            "layer": 0,
+            "mask": ["addition", "multiplication"],
+            "whole_first": 1.0,
+            "whole_second": 1.0,
+            "inverse_first": [0.0, 0.5],
+            "inverse_second": [0.25, 0.0],
+            "drawn": drawn,
+        }
+    )
+    other = [float(drawn[0].split()[1]), float(drawn[1].split()[0])]
+    (line,) = lost_at_random(rows).to_dict("records")
+    assert line == pytest.approx({"n": 1, "mask": 1 - 0.375, "random": 1 - np.mean(other)})
+    assert words in mask_or_random(rows)

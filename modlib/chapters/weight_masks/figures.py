@@ -5,6 +5,7 @@ Colours and markers are those of ``modlib.plots``. Chapter: ``weight-masks``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -292,10 +293,19 @@ def _bars(
 
 
 def _panels(n: int, height: float = 3.0, sharey: bool = True) -> tuple[Figure, Sequence[Axes]]:
+    columns = n if n < 4 else 2  # more would be too small to read
+    lines = math.ceil(n / columns)
     figure, axes = plt.subplots(
-        1, n, figsize=(3.1 * n + 0.6, height + 0.4), sharey=sharey, squeeze=False, layout="constrained"
+        lines,
+        columns,
+        figsize=(3.1 * columns + 0.6, height * lines + 0.4),
+        sharey=sharey,
+        squeeze=False,
+        layout="constrained",
     )
-    return figure, list(axes[0])
+    for ax in axes.flat[n:]:
+        ax.set_axis_off()
+    return figure, list(axes.flat[:n])
 
 
 def _legend(figure: Figure, ax: Axes, title: str | None) -> None:

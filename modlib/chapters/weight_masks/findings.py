@@ -126,6 +126,34 @@ def inverse_drop(rows: pd.DataFrame) -> pd.Series:
     return whole - rows["inverse_second"].where(first, rows["inverse_first"])
 
 
+def lost_at_random(rows: pd.DataFrame) -> pd.DataFrame:
+    """What the other function loses without the weights of a mask, and without as many random ones of every layer.
+
+    One line a task and network: the number of networks ``n``, ``mask`` and ``random``, which are means over masks.
+    """
+    rows = whole_masks(rows)
+    both = np.array([str(text).split() for text in rows["drawn"]], dtype=float).reshape(-1, 2)
+    first = rows["mask"].isin(["addition", "pair 1"]).to_numpy()
+    whole = rows["whole_second"].where(first, rows["whole_first"])
+    rows = rows.assign(lost=inverse_drop(rows), lost_random=whole - np.where(first, both[:, 1], both[:, 0]))
+    by_network = rows.groupby(["task", "network"])
+    return by_network.agg(n=("seed", "nunique"), mask=("lost", "mean"), random=("lost_random", "mean"))
+
+
+def mask_or_random(rows: pd.DataFrame) -> str:
+    """Whether the other function loses more without the weights of a mask than without as many random ones."""
+    lost = 100 * lost_at_random(rows)[["mask", "random"]]
+    told = []
+    for task, part in lost.groupby(level="task"):
+        more = (part["mask"] > part["random"]).mean()
+        words = {1.0: "more than", 0.0: "no more than"}.get(more, "in some networks more than")
+        told.append(
+            f"in {task} {span(part['mask'], '.0f')} points without the weights of a mask, {words} without as many "
+            f"random ones ({span(part['random'], '.0f')})"
+        )
+    return f"What the other function loses: {'; '.join(told)}."
+
+
 def _inverse_drop(rows: pd.DataFrame, mask: str | None = None) -> Sample | None:
     totals = whole_masks(rows)
     totals = totals if mask is None else totals[totals["mask"] == mask]
@@ -144,7 +172,8 @@ def _size_p(rows: pd.DataFrame) -> Sample | None:
 
     totals = whole_masks(rows[rows["network"].str.startswith("fnn")])
     small = totals["network"] == SMALL
-    of_both = [by_seed(part, over_chance(part)) for part in (totals[small], totals[~small])]
+    by_network = over_chance(totals).groupby([small, totals["network"], totals["seed"]]).mean()
+    of_both = [by_network[by_network.index.get_level_values(0) == kind] for kind in (True, False)]
     if min(map(len, of_both)) < 2:
         return None
     return Sample(float(ttest_ind(*of_both, equal_var=False).pvalue), min(map(len, of_both)))
