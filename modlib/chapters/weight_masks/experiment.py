@@ -126,6 +126,7 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan(TASKS[1], WIDE, range(1), 5000, 2500, 8e-2),
         Plan(TASKS[0], WIDE, range(1, 11)),
         Plan(TASKS[1], WIDE, range(1, 11)),
+        Plan(TASKS[0], "fnn 4000-4000-4000-4000", range(1)),
         Plan(TASKS[0], LSTM, range(5, 6)),  # with all steps, for hours: what do fewer change?
     ),
 }

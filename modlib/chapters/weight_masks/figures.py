@@ -23,6 +23,7 @@ NETWORKS = {
     "fnn 400-400-200": "perceptron 400-400-200",
     "fnn 800-800-800-800": "perceptron 4 x 800",
     WIDE: "perceptron 4 x 2,000",
+    "fnn 4000-4000-4000-4000": "perceptron 4 x 4,000",
     LSTM: "LSTM 256",
 }
 
