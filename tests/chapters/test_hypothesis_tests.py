@@ -364,7 +364,7 @@ def test_rates_pool_counts_over_what_is_not_shown() -> None:
             "of": [10, 50, 10, 10],
         }
     )
-    figure = figures.rates(rows, "m", "n", "test", {"m": "sub-clusters", "n": "random ones"})
+    figure = figures.rates(rows, "m", "n", "test", {"m": "sub-clusters", "n": "random sets"})
     (ax,) = figure.axes
     drawn = {container.get_label(): container.lines[0].get_ydata().tolist() for container in ax.containers}
     assert drawn == {"9": [6 / 60], "20": [4 / 20]}

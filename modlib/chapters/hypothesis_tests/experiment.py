@@ -41,7 +41,7 @@ class Plan:
     """What is simulated in a profile.
 
     Attributes:
-        n_random: numbers of random sub-clusters.
+        n_random: numbers of random sets.
         sub_clusters: numbers of sub-clusters of a network.
         networks: of a batch.
         batches: their number.
@@ -103,7 +103,7 @@ def measure(cell: Cell) -> list[Row]:
 
 
 def shifts(effect: str, size: float, sub_clusters: int) -> np.ndarray:
-    """How far each sub-cluster of a network lies above random ones, (sub_clusters,).
+    """How far each sub-cluster of a network lies above random sets, (sub_clusters,).
 
     ``consistent``: all of them; ``both ways``: every second one below instead; ``one sub-cluster``: the first alone.
     """
@@ -123,13 +123,13 @@ def draw_levels(
     """Places of right-sided Monte Carlo p-values on their grid, p = level / (n_random + 1).
 
     The statistic of a random sub-cluster is max(c, z), with z standard normal and P(z <= c) = ``tied``; that of a true
-    one is max(c, z + shift). Given it, the number of random ones that are more extreme is binomial.
+    one is max(c, z + shift). Given it, the number of random sets that are more extreme is binomial.
 
     Args:
         above: (m,) shifts of the sub-clusters.
         tied: share of the random statistics that equal the lowest value, in [0, 1).
         ties: ``for`` the true sub-cluster or ``against`` it; without ties anything.
-        n_random: random sub-clusters for each.
+        n_random: random sets for each.
         networks: how many.
         rng: decides the draws.
 
@@ -151,7 +151,7 @@ def fisher_p(levels: np.ndarray, n_random: int, shift: float = 0.5) -> np.ndarra
 
     Args:
         levels: (networks, m) places on the grid.
-        n_random: random sub-clusters for each.
+        n_random: random sets for each.
         shift: in steps; half a step in the paper.
     """
     from scipy.stats import chi2
@@ -165,7 +165,7 @@ def chi_squared_p(levels: np.ndarray, n_random: int) -> np.ndarray:
 
     Args:
         levels: (networks, m) places on the grid.
-        n_random: random sub-clusters for each.
+        n_random: random sets for each.
     """
     from scipy.stats import chi2
 

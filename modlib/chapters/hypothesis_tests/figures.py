@@ -27,7 +27,7 @@ def levels(cases: Mapping[str, np.ndarray], n_random: int) -> Figure:
 
     Args:
         cases: for the name of a network, (m,) p-values of its sub-clusters.
-        n_random: random sub-clusters behind each p-value.
+        n_random: random sets behind each p-value.
     """
     figure, axes = plt.subplots(1, len(cases), figsize=(2.9 * len(cases), 3), sharey=True, layout="constrained")
     for ax, (name, p) in zip(np.atleast_1d(axes), cases.items(), strict=True):

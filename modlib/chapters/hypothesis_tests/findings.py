@@ -22,7 +22,7 @@ KEEPS_LITTLE: dict[str, set[tuple[str, str]]] = {"cnn-fashion": set(), "cnn-mnis
 
 
 def rates(rows: pd.DataFrame, test: str, rule: str = ALONE) -> pd.Series:
-    """Share of simulated networks that a test calls significant, by batch and number of random sub-clusters."""
+    """Share of simulated networks that a test calls significant, by batch and number of random sets."""
     rows = rows[(rows["test"] == test) & (rows["rule"] == rule)]
     counts = rows.groupby(["batch", "n_random"])[["rejected", "of"]].sum()
     return counts["rejected"] / counts["of"]
@@ -79,7 +79,7 @@ def found(rows: pd.DataFrame) -> Sentences:
 
 
 def _shares(rows: pd.DataFrame) -> pd.DataFrame:
-    """Share of networks called significant, a row a number of random sub-clusters, a column a test."""
+    """Share of networks called significant, a row a number of random sets, a column a test."""
     counts = rows.groupby(["n_random", "test"])[["rejected", "of"]].sum()
     return (counts["rejected"] / counts["of"]).unstack().reindex(columns=list(NAMES)).dropna()
 
@@ -109,7 +109,7 @@ def _told_ties(plain: pd.DataFrame, tied: pd.DataFrame) -> str | None:
     told = [f"{words} calls {span(after[name], '.1%')} significant" for name, words in NAMES.items()]
     words = "spoil" if after.to_numpy().max() > max(LEVEL, before.to_numpy().max()) else "do not spoil"
     return (
-        f"Ties {words} this: if {MANY:.0%} of the random sub-clusters are tied and a tie counts for the cluster, "
+        f"Ties {words} this: if {MANY:.0%} of the random sets are tied and a tie counts for the cluster, "
         f"{told[0]} and {told[1]}, again without an effect."
     )
 

@@ -70,7 +70,7 @@ def _pruning(rows: pd.DataFrame, pruned: pd.DataFrame) -> str | None:
     if not change:
         return None
     parts = difference(pruned)
-    told_of = f"; it is {told(parts)} more on two different images than on two of one class" if parts else ""
+    told_of = f"; that on two different images, minus that on two of one class, is {told(parts)}" if parts else ""
     return f"Pruning changes this distance from the shuffles by {told(change)}{told_of}."
 
 
