@@ -23,6 +23,7 @@ from matplotlib.text import Text
 from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
+from modlib.checks import labels as whole_labels
 from modlib.errors import InputError
 from modlib.evidence.digits import signed
 from modlib.graphs.neurons import NeuronGraph
@@ -95,7 +96,11 @@ def sorted_adjacency(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = N
         graph: neuron graph.
         labels: (n_vertices,) clusters.
         ax: where to draw.
+
+    Raises:
+        InputError: if labels are no whole numbers from 0, one a vertex.
     """
+    labels = whole_labels(labels, "labels", graph.n_vertices, least=0)
     ax = ax or plt.subplots(figsize=(4.5, 4.5))[1]
     order = np.lexsort((graph.layer, labels))
     dense = graph.adjacency.toarray()[np.ix_(order, order)]
@@ -118,7 +123,11 @@ def network(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None, edge
         labels: (n_vertices,) clusters.
         ax: where to draw.
         edges: how many edges to draw, the strongest of all layers.
+
+    Raises:
+        InputError: if labels are no whole numbers from 0, one a vertex.
     """
+    labels = whole_labels(labels, "labels", graph.n_vertices, least=0)
     ax = ax or plt.subplots(figsize=(7, 4))[1]
     height = np.empty(graph.n_vertices)
     for layer in range(len(graph.live)):
@@ -140,6 +149,8 @@ def network(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None, edge
         of_cluster, colour = labels == label, PALETTE[label % 8]
         ax.scatter(graph.layer[of_cluster], height[of_cluster], color=colour, marker=MARKERS[label % 8], s=9, zorder=2)
     names = ["input", *(f"hidden {i}" for i in range(1, len(graph.live) - 1)), "output"]
+    if graph.names[0] not in ("input", "layer 0"):  # of convolutions alone, none of which is either
+        names = list(graph.names)
     ax.set(yticks=[], xticks=range(len(names)), xticklabels=names)
     ax.spines["left"].set_visible(False)
     return ax

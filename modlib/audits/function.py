@@ -19,7 +19,7 @@ from modlib.audits.findings import Findings, NotDone
 from modlib.audits.structure import LEVEL, OnStep, power
 from modlib.audits.subject import AuditSettings, Subject
 from modlib.communities.partitions import effective_number, find_communities
-from modlib.communities.similarity import similarities
+from modlib.communities.similarity import ROUNDING, similarities
 from modlib.errors import InputError
 from modlib.graphs.subclusters import SubCluster, sub_clusters
 from modlib.lesions.damage import LesionTest, lesion_tests
@@ -132,7 +132,7 @@ def similar(subject: Subject, settings: AuditSettings, seed: int, on_step: OnSte
     """
     network, inputs = subject.asked()
     each = operations(network, inputs)
-    if isinstance(network, Network) and _is_relu_perceptron(network):  # a gradient of every unit and output
+    if isinstance(network, Network) and network.is_relu_perceptron():  # a gradient of every unit and output
         each *= 1 + min(network.layers[0].kernel.shape) + network.layers[-1].kernel.shape[1]
     effort = affordable(settings.most_operations, each, len(inputs), settings.n_networks, 1)
     inputs, labels = inputs[: effort.inputs], None if subject.labels is None else subject.labels[: effort.inputs]
@@ -222,21 +222,19 @@ def _activities(network: AnyNetwork, inputs: np.ndarray) -> dict[int, np.ndarray
 
 
 def _standardised(activities: np.ndarray) -> np.ndarray:
-    """Activities with mean 0 and spread 1 over the inputs; 0 for a unit that never changes."""
-    spread = activities.std(axis=0)
-    return np.divide(activities - activities.mean(axis=0), spread, out=np.zeros_like(activities), where=spread > 0)
+    """Activities with mean 0 and spread 1 over the inputs; 0 for a unit that never changes.
 
-
-def _is_relu_perceptron(network: Network) -> bool:
-    *hidden, last = network.layers
-    normed = any(norm is not None for norm in (network.input_norm, *(layer.batch_norm for layer in network.layers)))
-    plain = not normed and all(layer.kind == "dense" for layer in network.layers)
-    return plain and bool(hidden) and last.activation == "linear" and all(one.activation == "relu" for one in hidden)
+    A spread that single precision cannot tell from the rounding of a constant is none.
+    """
+    activities = activities.astype(np.float64)
+    mean, spread = activities.mean(axis=0), activities.std(axis=0)
+    changes = spread > ROUNDING * np.abs(mean)
+    return np.divide(activities - mean, spread, out=np.zeros_like(activities), where=changes)
 
 
 def _alike(network: AnyNetwork, inputs: np.ndarray, labels: np.ndarray | None) -> dict[int, dict[str, np.ndarray]]:
     """Similarities of the units of every hidden layer, from 1, by measure."""
-    if isinstance(network, Network) and _is_relu_perceptron(network):
+    if isinstance(network, Network) and network.is_relu_perceptron():
         layers = similarities(network, inputs, labels).values()
         return {layer: {name: of[name] for name in (COVARIANCE, HESSIAN)} for layer, of in enumerate(layers, start=1)}
     found = {}
@@ -248,7 +246,7 @@ def _alike(network: AnyNetwork, inputs: np.ndarray, labels: np.ndarray | None) -
 
 def _shuffled(network: AnyNetwork, rng: np.random.Generator) -> AnyNetwork:
     """The network with the weights of every layer in random places; biases and norms stay where they are."""
-    if isinstance(network, Network) and _is_relu_perceptron(network):
+    if isinstance(network, Network) and network.is_relu_perceptron():
         kernels = [rng.permutation(layer.kernel.ravel()).reshape(layer.kernel.shape) for layer in network.layers]
         return from_arrays(kernels, [layer.bias for layer in network.layers])
     import copy

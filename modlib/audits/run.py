@@ -15,6 +15,7 @@ from modlib.audits.findings import Findings, NotDone
 from modlib.audits.parts import PARTS, Part, Run
 from modlib.audits.report import Audit, Section
 from modlib.audits.subject import AuditSettings, Task, read_subject
+from modlib.checks import instance, seed_number, whole
 from modlib.errors import InputError
 from modlib.files import cache_file, load_cached, save_cached
 
@@ -72,9 +73,9 @@ def audit(
     >>> found["lesions"].left_out.split(": ")[1]
     'a list of weights says nothing of biases and activations; pass a model'
     """
-    settings = settings or AuditSettings()
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
-        raise InputError(f"jobs = {jobs!r} arrived; expected a whole number of at least 1")
+    settings = AuditSettings() if settings is None else settings
+    settings = instance(settings, AuditSettings, "settings", "pass AuditSettings() or modlib.audits.QUICK")
+    seed, jobs = seed_number(seed), whole(jobs, "jobs")
     subject = read_subject(model, data, labels, classes, task, name, settings.n_inputs, seed)
     folder = None if folder is None else Path(folder)
     key = subject.digest(settings, seed)

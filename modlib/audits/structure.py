@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pandas as pd
 
 from modlib.audits.findings import Findings, NotDone
 from modlib.audits.subject import WEIGHTS_ALONE, AuditSettings, Subject
+from modlib.errors import ModlibWarning
 from modlib.evidence.sentences import span
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph
 from modlib.graphs.nulls import PAPER_NULLS
-from modlib.graphs.shuffles import ShuffleTest, shuffled_ncuts
-from modlib.graphs.spectral import cluster_for_each_k, spectral_embedding
+from modlib.graphs.shuffles import ShuffleTest, shuffle_tests
+from modlib.graphs.spectral import spectral_embedding
 from modlib.networks.traces import Trace
 from modlib.stats import benjamini_hochberg, monte_carlo_interval
 
@@ -94,10 +96,14 @@ def clusterable(subject: Subject, settings: AuditSettings, seed: int, jobs: int,
     nulls = PAPER_NULLS if any((block == 0).any() for block in map(_dense, graph.edges.values())) else PAPER_NULLS[:1]
     stable = _stability(graph, ks, settings.n_starts, seed)
     tests: list[ShuffleTest] = []
+    unmoved: list[str] = []
     total = len(nulls) * settings.n_shuffles
     for number, null in enumerate(nulls):
         on_shuffle = partial(_step, on_step, number * settings.n_shuffles, total)
-        tests += _shuffle_tests(graph, ks, null, settings.n_shuffles, seed, jobs, on_shuffle)
+        with catch_warnings(record=True) as caught:
+            simplefilter("always", ModlibWarning)
+            tests += shuffle_tests(graph, ks, settings.n_shuffles, seed, null, jobs=jobs, on_shuffle=on_shuffle)
+        unmoved += [null for one in caught if issubclass(one.category, ModlibWarning)]
     lines = []
     for test in tests:
         low, high = monte_carlo_interval(test.p, settings.n_shuffles)
@@ -123,7 +129,7 @@ def clusterable(subject: Subject, settings: AuditSettings, seed: int, jobs: int,
     chosen = own["Z"].fillna(np.inf).where(~runs | bool(runs.all()), np.inf).to_numpy().argmin()
     arrays = {f"labels {test.k}": test.labels for test in tests if test.null == PAPER_NULLS[0]}
     arrays |= {f"shuffled {test.null} {test.k}": test.shuffled for test in tests}
-    says = (*_said_of_cuts(table, nulls), power(len(table), settings.n_shuffles))
+    says = (*_said_of_cuts(table, nulls, unmoved), power(len(table), settings.n_shuffles))
     return Findings(says, {"shuffle tests": table}, arrays | {"k": np.array(ks[chosen])})
 
 
@@ -157,26 +163,6 @@ def power(n_tests: int, n_random: int) -> str:
     together = "can stand alone" if needed == 1 else f"counts only if {needed} of them are as small"
     least = 1 / (n_random + 1)
     return f"{n_tests} tests; with {n_random} draws each the smallest p-value is {least:.3f}, which {together}."
-
-
-def _shuffle_tests(
-    graph: NeuronGraph, ks: Sequence[int], null: str, n: int, seed: int, jobs: int, on_shuffle: Callable[[int], object]
-) -> list[ShuffleTest]:
-    """``modlib.graphs.shuffle_tests``, a shuffle at a time: the same numbers, and how far it is."""
-    from joblib import Parallel, delayed
-
-    own, *children = np.random.SeedSequence(seed).spawn(n + 1)
-    clusterings = cluster_for_each_k(graph, ks, np.random.default_rng(own))
-    work = (delayed(shuffled_ncuts)(graph, ks, null, [child]) for child in children)
-    rows = []
-    for row in Parallel(n_jobs=jobs, return_as="generator")(work):
-        rows.append(row)
-        on_shuffle(len(rows))
-    shuffled = np.concatenate(rows)
-    return [
-        ShuffleTest(k, null, found.ncut, shuffled[:, column], found.labels)  # type: ignore[arg-type]
-        for column, (k, found) in enumerate(zip(ks, clusterings, strict=True))
-    ]
 
 
 def _step(on_step: OnStep, before: int, total: int, done: int) -> None:
@@ -224,9 +210,12 @@ def _dense(block: object) -> np.ndarray:
     return block if isinstance(block, np.ndarray) else block.toarray()  # type: ignore[attr-defined]
 
 
-def _said_of_cuts(table: pd.DataFrame, nulls: Sequence[str]) -> tuple[str, ...]:
+def _said_of_cuts(table: pd.DataFrame, nulls: Sequence[str], unmoved: Sequence[str]) -> tuple[str, ...]:
     says = []
     for null in nulls:
+        if null in unmoved:
+            says.append(f"Not told: a {null} shuffle leaves this network as it is, for what it exchanges is all alike.")
+            continue
         rows = table[table["null"] == null]
         below = rows[rows["significant"]]
         ks = ", ".join(map(str, below["k"]))

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 import modlib
 from modlib.audits.findings import NotDone
+from modlib.checks import seed_number, whole
 from modlib.errors import InputError
 from modlib.files import digest_of
 from modlib.graphs.branching import traced_graph
@@ -219,8 +220,9 @@ def read_subject(
     if data is None and (labels is not None or task is not None):
         raise InputError("labels or a task arrived without data; pass the inputs that they belong to")
     notes: list[str] = []
+    n_inputs, seed = whole(n_inputs, "n_inputs"), seed_number(seed)
     if data is not None:
-        data = np.asarray(data)
+        data = np.asarray(data.detach().cpu() if hasattr(data, "detach") else data)
         if data.ndim < 2 or not np.issubdtype(data.dtype, np.number) or len(data) < 2 or not np.isfinite(data).all():
             raise InputError(
                 f"data of shape {data.shape} and type {data.dtype} arrived; expected at least two inputs, (n, ...), "

@@ -29,7 +29,7 @@ from modlib import errors
 from modlib.book.outputs import check_complete
 from modlib.data.images import NAMES as DATA_SETS, load_images
 from modlib.errors import BookError, InputError, nearest
-from modlib.files import checkout
+from modlib.files import checkout, replace_file
 from modlib.tables.durations import duration, seconds_a_cell
 
 Value: TypeAlias = bool | int | float | str | list
@@ -285,15 +285,21 @@ def remember_time(root: Path, name: str, parameters: Mapping[str, Value], second
     """Keep how long a run took, for the next one with the same parameters."""
     path = _times_file(root, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    times = json.loads(path.read_text()) if path.exists() else {}
-    times[_times_key(parameters)] = round(seconds, 1)
-    path.write_text(json.dumps(times, indent=1) + "\n")
+    times = _times(path) | {_times_key(parameters): round(seconds, 1)}
+    replace_file(path, json.dumps(times, indent=1) + "\n")
+
+
+def _times(path: Path) -> dict[str, float]:
+    """Seconds by parameters; none if the file is not there, or was cut off."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return {}
 
 
 def expected_time(root: Path, name: str, parameters: Mapping[str, Value]) -> str:
     """What former runs, or those of the stored table, tell of how long a run will take, in words."""
-    path = _times_file(root, name)
-    times = json.loads(path.read_text()) if path.exists() else {}
+    times = _times(_times_file(root, name))
     if (key := _times_key(parameters)) in times:
         return f"expect about {times[key]:.0f} s, as in the last run with these parameters"
     if "{}" in times:

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from modlib.book.notebooks import KERNEL, read_notebook
 from modlib.book.plain import Links, plain_markdown
 from modlib.errors import BookError
-from modlib.files import REPOSITORY, checkout
+from modlib.files import REPOSITORY, checkout, replace_file
 
 FOLDED = {"hide-input", "hide-cell", "remove-input"}  # tags of cells whose code the book folds or leaves out
 # The first cell of a notebook. What pip installs into a running kernel is found only by this path.
@@ -68,7 +68,7 @@ def sync(check: bool = False, root: Path | None = None) -> list[Path]:
                 f"{notebook} is not what its text twin makes it{outputs}; "
                 f"put your edits into {twin.name}, then run: modlib sync"
             )
-        notebook.write_text(text, encoding="utf-8")
+        replace_file(notebook, text)
         changed.append(notebook)
     return changed
 

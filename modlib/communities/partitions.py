@@ -182,8 +182,9 @@ def leiden(similarity: np.ndarray, rng: np.random.Generator, resolution: float =
 def effective_number(labels: np.ndarray) -> float:
     """Number of communities exp(H(r)), with r the share of all units that each of them holds.
 
-    Between 1, for a single community, and their number, for communities of equal size. A unit with
-    label -1 counts among all units and is in no community; without any community the number is 0.
+    If every unit is in one, between 1, for a single community, and their number, for communities of equal size. A unit
+    with label -1 counts among all units and is in no community, so the number may then be larger than that of
+    communities; without any community it is 0.
 
     Raises:
         InputError: if the labels are no whole numbers, or there are none.

@@ -26,6 +26,7 @@ MEASURES = (*PLAIN, *(f"normalised {name}" for name in PLAIN))
 UPSTREAM = tuple(name for name in MEASURES if name.endswith(("covariance", "input sensitivity")))
 DOWNSTREAM = tuple(name for name in MEASURES if name not in UPSTREAM)
 EPSILON = 1e-12  # smallest size of a unit in a normalisation
+ROUNDING = 1e-6  # spread of a unit over its mean below which it is a constant, as far as single precision tells
 Forward: TypeAlias = "Callable[..., tuple[Tensor, Tensor]]"  # of inputs, and of activity that replaces their own
 WORKSPACE = 2**20  # numbers that the largest intermediate array holds: few enough for a processor cache
 
@@ -47,7 +48,8 @@ def similarities(
     - loss Hessian: mean_x d^2 loss / dh^2,
 
     and each has a normalised form, see ``normalise``. The units of a convolution are its channels: a matrix
-    is computed at every position, and their mean is taken before the absolute value.
+    is computed at every position, and their mean is taken before the absolute value. A unit that never changes has
+    covariances of 0, and outputs that are probabilities, behind a softmax, have the loss of their logarithms.
 
     Args:
         model: a torch module, a Keras model, a ``Network`` or a ``Trace``. It is measured at inference.
@@ -117,7 +119,7 @@ def normalise(similarity: np.ndarray) -> np.ndarray:
 
 
 def _perceptron(model: object) -> Network | None:
-    """The network, if it is a perceptron with ReLU after all layers but the last; None otherwise."""
+    """The network, if it is a perceptron with ReLU after all layers but the last and nothing else; None otherwise."""
     import torch
 
     try:
@@ -126,10 +128,7 @@ def _perceptron(model: object) -> Network | None:
         if isinstance(model, torch.nn.Module):
             return None
         raise
-    activations = [layer.activation for layer in network.layers]
-    dense = all(layer.kind == "dense" and layer.batch_norm is None for layer in network.layers)
-    relu = activations == ["relu"] * (len(activations) - 1) + ["linear"]
-    return network if dense and relu and network.input_norm is None and len(activations) > 1 else None
+    return network if network.is_relu_perceptron() else None
 
 
 def _of_perceptron(network: Network, inputs: np.ndarray) -> dict[str, list[np.ndarray]]:
@@ -157,13 +156,17 @@ def _of_perceptron(network: Network, inputs: np.ndarray) -> dict[str, list[np.nd
     largest = max(widths) * max(root.shape[1], len(weights[-1]))
     sums = [[torch.zeros(n, n, dtype=torch.float64) for _ in PLAIN] for n in widths]
     means = [torch.zeros(n, dtype=torch.float64) for n in widths]
+    centres: list[Tensor] = []  # activity of the first input, by layer
     for start in _batches(len(flat), largest):
         hidden, masks = torch.tensor(flat[start], dtype=torch.float32), []
         for layer, (weight, bias) in enumerate(zip(weights[:-1], biases[:-1], strict=True)):
             hidden = torch.relu(hidden @ weight.T + bias)
             masks.append((hidden > 0).float())
-            means[layer] += hidden.sum(0).double()
-            sums[layer][0] += (hidden.T @ hidden).double()
+            if start.start == 0:
+                centres.append(hidden[0].clone())
+            shifted = hidden - centres[layer]  # or a large constant would drown what changes
+            means[layer] += shifted.sum(0).double()
+            sums[layer][0] += (shifted.T @ shifted).double()
         sums[0][1] += (masks[0].T @ masks[0]).double()
         # (units, batch, directions), so that every product is one large matrix product
         upstream = masks[0].T[:, :, None] * root[:, None, :]
@@ -187,7 +190,8 @@ def _of_perceptron(network: Network, inputs: np.ndarray) -> dict[str, list[np.nd
     for layer, (covariance, *gradients) in enumerate(sums):
         mean = means[layer] / count
         centred = (covariance - count * torch.outer(mean, mean)) / (count - 1)
-        out[network.layers[layer].name] = [centred.numpy(), *((total / count).numpy() for total in gradients)]
+        told = _without_constants(centred, (mean + centres[layer].double()) ** 2)
+        out[network.layers[layer].name] = [told.numpy(), *((total / count).numpy() for total in gradients)]
     return out
 
 
@@ -344,6 +348,9 @@ def _of_forward(forward: Forward, x: Tensor, labels: np.ndarray | None) -> list[
     for batch in _batches(len(x), largest):
         hidden = forward(x[batch])[0]
         flat = hidden.reshape(len(hidden), units, positions).double()
+        if batch.start == 0:
+            centre = flat[0].clone()
+        flat -= centre
         means += flat.sum(0)
         moments += torch.einsum("bup,bvp->uv", flat, flat)
         for total, part in zip(gradients, _gradient_sums(forward, x[batch], targets[batch], hidden), strict=True):
@@ -351,19 +358,31 @@ def _of_forward(forward: Forward, x: Tensor, labels: np.ndarray | None) -> list[
     count = len(x)
     mean = means / count
     covariance = (moments - count * mean @ mean.T) / (count - 1)
+    covariance = _without_constants(covariance, ((mean + centre) ** 2).sum(1))
     return [(total / positions).numpy() for total in (covariance, *(total / count for total in gradients))]
+
+
+def _without_constants(covariance: Tensor, squared_mean: Tensor) -> Tensor:
+    """Covariances with 0 for units whose variance is no more than the rounding of their mean."""
+    changes = (covariance.diagonal() > ROUNDING**2 * squared_mean).double()
+    return covariance * changes.outer(changes)
 
 
 def _gradient_sums(forward: Forward, x: Tensor, targets: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Sums over a batch and over positions: J J^T of the units, J^T J of the outputs, Hessian of the loss."""
     import torch
 
+    from modlib.networks.modules import are_probabilities, log_of
+
     def downstream(activity: Tensor) -> Tensor:
         return forward(x, activity)[1]
 
     def loss(activity: Tensor) -> Tensor:
-        return torch.nn.functional.cross_entropy(downstream(activity), targets, reduction="sum")
+        outputs = downstream(activity)
+        scores = log_of(outputs) if behind_softmax else outputs
+        return torch.nn.functional.cross_entropy(scores, targets, reduction="sum")
 
+    behind_softmax = are_probabilities(downstream(hidden))
     batch, units = hidden.shape[:2]
     upstream_sum, downstream_sum, hessian = (hidden.new_zeros(units, units) for _ in range(3))
     pull_back = torch.func.vjp(lambda inputs: forward(inputs)[0], x)[1]

@@ -366,7 +366,8 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
     >>> unique(["first", "shared", "shared"])
     ('first', 'shared', 'shared (2)')
     """
-    return tuple(
-        name if (before := list(names[:i]).count(name)) == 0 else f"{name} ({before + 1})"
-        for i, name in enumerate(names)
-    )
+    found: list[str] = []
+    for name in names:
+        numbered = (name, *(f"{name} ({number})" for number in range(2, len(names) + 2)))
+        found.append(next(free for free in numbered if free not in found))
+    return tuple(found)

@@ -6,7 +6,7 @@ in random places, by one of ``modlib.graphs.nulls``. Chapters: ``dropout``, ``to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -160,11 +160,12 @@ def shuffle_tests(
     route: Route = "auto",
     n_init: int = N_INIT,
     jobs: int = 1,
+    on_shuffle: Callable[[int], object] | None = None,
 ) -> list[ShuffleTest]:
     """Shuffle tests at several k on the same shuffles, in the order of ``ks``.
 
     Isolated neurons are dropped before the shuffles are drawn. Shuffle number i uses child i of the
-    seed, whatever the number of workers. Of a large graph, a bar shows the time left.
+    seed, whatever the number of workers. Of a large graph, a bar shows the time left if nobody is told otherwise.
 
     Args:
         graph: neuron graph of the network.
@@ -175,6 +176,7 @@ def shuffle_tests(
         route: see ``spectral_embedding``.
         n_init: k-means starts of every clustering.
         jobs: worker processes.
+        on_shuffle: called with the number of shuffles that are done, now and then.
 
     Raises:
         InputError: if an argument is not of its kind: a count below 1, another null model, no seed.
@@ -213,7 +215,8 @@ def shuffle_tests(
 
         calls = (delayed(shuffled_ncuts)(graph, ks, null, part, route, n_init) for part in parts)
         found_in_parts = Parallel(n_jobs=jobs, return_as="generator")(calls)
-    shuffled = np.concatenate(list(_with_bar(found_in_parts, n_shuffles, is_large(graph))))
+    shown = is_large(graph) and on_shuffle is None
+    shuffled = np.concatenate(list(_with_bar(found_in_parts, n_shuffles, shown, on_shuffle)))
     if not _moves(graph, null, own.spawn(TRIED)):
         less = "" if null == "layer" else "ask for a null that keeps less, null='layer', or "
         warn(
@@ -270,11 +273,17 @@ def shuffle_test(
     return test
 
 
-def _with_bar(parts: Iterable[np.ndarray], n_shuffles: int, shown: bool) -> Iterator[np.ndarray]:
+def _with_bar(
+    parts: Iterable[np.ndarray], n_shuffles: int, shown: bool, on_shuffle: Callable[[int], object] | None
+) -> Iterator[np.ndarray]:
     """What comes of the shuffles, with a bar that shows how many are done, and the time left."""
     from tqdm import tqdm
 
+    done = 0
     with tqdm(total=n_shuffles, desc="shuffles", unit="shuffle", disable=not shown) as bar:
         for part in parts:
             yield part
             bar.update(len(part))
+            done += len(part)
+            if on_shuffle:
+                on_shuffle(done)

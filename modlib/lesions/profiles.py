@@ -55,7 +55,8 @@ def lesion_profiles(network: Network, inputs: np.ndarray, labels: np.ndarray, la
     for found in outputs(network, inputs, layer, sets, {}, zero_biases=False):
         wanted = labels[seen : seen + found.shape[1]]
         targets = torch.as_tensor(wanted).long().expand(len(sets), -1)
-        losses = cross_entropy(found.flatten(0, 1), targets.flatten(), reduction="none").reshape(len(sets), -1)
+        logits = network.logits(found.flatten(0, 1))
+        losses = cross_entropy(logits, targets.flatten(), reduction="none").reshape(len(sets), -1)
         totals += losses.double().numpy() @ (wanted[:, None] == classes)
         seen += len(wanted)
     means = totals / of_class

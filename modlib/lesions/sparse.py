@@ -24,12 +24,8 @@ def is_pruned_perceptron(network: Network) -> bool:
     """Whether the network has dense layers with only ReLU between them, and most of its weights are zero."""
     layers = network.layers
     zeros = sum(layer.kernel.size - np.count_nonzero(layer.kernel) for layer in layers)
-    return (
-        network.input_norm is None
-        and all(layer.kind == "dense" and layer.batch_norm is None for layer in layers)
-        and all(layer.activation == "relu" for layer in layers[:-1])
-        and bool(zeros >= MOSTLY * sum(layer.kernel.size for layer in layers))
-    )
+    most = bool(zeros >= MOSTLY * sum(layer.kernel.size for layer in layers))
+    return most and network.is_relu_perceptron(ends=("linear", "softmax"))  # which says the same class
 
 
 @dataclass(frozen=True, eq=False)

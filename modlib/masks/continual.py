@@ -18,7 +18,7 @@ from modlib.checks import arrived, function, generator, instance, items, mapping
 from modlib.errors import InputError
 from modlib.masks.learning import LearnedMask, MaskSettings, of_logits
 from modlib.masks.mask import Mask, fingerprint, sharing
-from modlib.masks.sampling import Sampler, laid_out
+from modlib.masks.sampling import Sampler, dtype_of, laid_out
 from modlib.masks.steps import logit_of, take_steps
 from modlib.networks.modules import with_gradients
 from modlib.training.steps import Draw, Loss
@@ -151,7 +151,7 @@ def learn_with_weights(
     weights = [laid_out(parameter.detach().clone()).requires_grad_() for parameter in parameters.values()]
     logits = []
     for name, weight in zip(parameters, weights, strict=True):
-        logit = torch.full_like(weight, logit_of(settings.keep))
+        logit = torch.full_like(weight, logit_of(settings.keep), dtype=dtype_of(weight))
         if name in frozen:
             logit[frozen[name]] = logit_of(prefer)
         logits.append(logit)

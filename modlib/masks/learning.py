@@ -82,8 +82,14 @@ class LearnedMask(BriefRepr):
         return {"kept": kept, "steps": len(self.losses), "losses": self.losses[[0, -1]] if len(self.losses) else []}
 
     def course(self) -> dict[str, float | str]:
-        """Has it settled? The first loss, the means of the last two tenths, and shares kept at every fifth point."""
-        tenth = max(1, len(self.losses) // 10)
+        """Has it settled? The first loss, the means of the last two tenths, and shares kept at every fifth point.
+
+        Raises:
+            InputError: if there were fewer than two steps.
+        """
+        if len(self.losses) < 2:
+            raise InputError(f"a mask of {len(self.losses)} steps has no course; expected two or more: raise steps")
+        tenth = len(self.losses) // 10 or 1
         return {
             "loss_first": round(float(self.losses[0]), 4),
             "loss_before_last": round(float(self.losses[-2 * tenth : -tenth].mean()), 5),
@@ -123,7 +129,8 @@ def learn_mask(
             See ``draw_from``. Numbers are converted to the precision of the network.
         settings: how.
         rng: decides batches and masks.
-        loss: mean loss over examples, of what the network returns and targets.
+        loss: mean loss over examples, of what the network returns and targets. The default takes the logarithm of what
+            is a probability, as behind a softmax, and anything else for logits.
         names: parameters to mask, see ``parameter_names``; all by default.
         fixed: a mask whose parameters are applied and not learned, such as that of an output layer.
         on_step: called after every step with its number, from 1, and its loss.
@@ -235,7 +242,7 @@ def regularisation_curve(
     Args:
         module: the network.
         draw: the full task, see ``learn_mask``.
-        performance: of a network on the full task; larger is better.
+        performance: of a network on the full task, at least 0; larger is better.
         betas: strengths to try.
         settings: all other settings.
         seed: of every mask.
@@ -271,7 +278,7 @@ def regularisation_curve(
     """
     betas = [real(beta, f"betas[{i}]", least=0) for i, beta in enumerate(items(betas, "betas"))]
     seed, share = seed_number(seed), real(share, "share", least=0, most=1)
-    needed = share * performance(module)
+    needed = share * real(performance(module), "performance(module)", least=0)
     curve = []
     for beta in betas:
         rng = np.random.default_rng(seed)

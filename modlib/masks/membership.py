@@ -61,7 +61,8 @@ def learn_class_masks(
         others = [number for number in range(network.n_classes) if number != wanted]
 
         def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-            odds = outputs[:, wanted] - outputs[:, others].logsumexp(1)
+            scores = network.logits(outputs)
+            odds = scores[:, wanted] - scores[:, others].logsumexp(1)
             return binary_cross_entropy_with_logits(odds, targets)
 
         return learn_mask(network, _balanced(inputs, labels == wanted), settings, generator(rng), loss)

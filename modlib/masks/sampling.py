@@ -63,7 +63,7 @@ class Sampler:
         shape = (self.samples, *weight.shape)
         if _compiles(weight):
             n = math.prod(shape)
-            words = np.atleast_1d(self.rng.bit_generator.random_raw(math.ceil(n / 4)))  # four numbers a word
+            words = self.rng.integers(2**64, size=math.ceil(n / 4), dtype=np.uint64)  # four numbers a word
             return words.view(np.uint16)[:n].reshape(self.samples, -1)
         if weight.is_cuda:
             return torch.rand(shape, dtype=dtype_of(weight), device=weight.device)

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from modlib.errors import InputError
 from modlib.masks.sampling import Sampler
-from modlib.networks.modules import device_of, outputs_of
+from modlib.networks.modules import are_probabilities, device_of, log_of, outputs_of
 from modlib.training.replay import Replay
 from modlib.training.steps import Draw, Loss, Losses, adam_for, drawn, loss_of
 
@@ -80,6 +80,9 @@ def take_steps(
     losses, course = Losses(settings.steps, device, on_step), {}
     loss_of_all = loss_of_samples(module, others or {}, loss)
 
+    def of_probabilities(outputs: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(log_of(outputs), targets)
+
     def take(inputs: Tensor, targets: Tensor) -> Tensor:
         inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in (inputs, targets))
         of_task = loss_of_all(dict(zip(names, sampler.draw(), strict=True)), inputs, targets)
@@ -102,6 +105,8 @@ def take_steps(
             if step == 1:
                 with torch.no_grad():
                     outputs = outputs_of(module, inputs)
+                if loss is cross_entropy and isinstance(outputs, Tensor) and are_probabilities(outputs):
+                    loss_of_all = loss_of_samples(module, others or {}, of_probabilities)
             losses.check_targets(outputs, targets, loss)
             losses.note(replayed(inputs, targets))
             if step % every == 0 or step == settings.steps:

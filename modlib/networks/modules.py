@@ -198,6 +198,18 @@ def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
         ) from error
 
 
+def are_probabilities(outputs: Tensor) -> bool:
+    """Whether every row of outputs (n, classes) is at least 0 and sums to 1, as behind a softmax."""
+    rows = outputs.detach()
+    near = torch.allclose(rows.sum(-1), rows.new_ones(()), atol=1e-3 if rows.dtype.itemsize < 4 else 1e-5)
+    return rows.ndim == 2 and rows.shape[1] > 1 and bool((rows >= 0).all()) and near
+
+
+def log_of(probabilities: Tensor) -> Tensor:
+    """Logits that have these probabilities: their logarithm, finite at 0 too."""
+    return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
+
+
 def unsupported(name: str, what: str, supported: str) -> InputError:
     """The error for a layer that cannot be read: its name, what it is, and what can be read."""
     return InputError(

@@ -24,7 +24,7 @@ from modlib.networks.normalisation import BatchNorm, fold_batch_norm
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 WEIGHTED_MODULES = ("Linear", "Conv2d", "BatchNorm1d", "BatchNorm2d")
 # What moves, pools or drops activations without weights of its own.
@@ -36,6 +36,7 @@ PLAIN_FUNCTIONS = (
     *("flatten", "view", "reshape", "dropout"),
     *("max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"),
 )
+AT_REST = ("Identity", "Dropout", "Dropout2d", "Flatten", "dropout", "flatten", "view", "reshape")  # change no number
 RESHAPES = ("Flatten", "FlattenChannelsLast", "flatten", "view", "reshape")
 BatchNormUse: TypeAlias = Literal["fold", "ignore"]
 BATCH_NORM_USES: tuple[str, ...] = get_args(BatchNormUse)
@@ -136,6 +137,29 @@ class Network(BriefRepr):
     def width(self, layer: int) -> int:
         """Number of units of a hidden layer, from 1."""
         return int(self.layers[self.hidden_layer(layer) - 1].kernel.shape[-1])
+
+    def is_relu_perceptron(self, ends: Sequence[str] = ("linear",)) -> bool:
+        """Whether a pass is dense layers with ReLU between them and nothing else, so that closed forms are the network.
+
+        Args:
+            ends: activations that the last layer may have.
+        """
+        from modlib.networks.modules import ACTIVATIONS
+
+        names = {cls: name for name, cls in ACTIVATIONS.items()}
+        try:
+            steps = [names.get(kind, kind) for _, kind, _ in chain(self.module) if kind not in AT_REST]
+        except InputError:  # a module of another making, which is no chain
+            return False
+        last = self.layers[-1].activation
+        expected = [*["Linear", "relu"] * (len(self.layers) - 1), "Linear", *([] if last == "linear" else [last])]
+        return len(self.layers) > 1 and last in ends and steps == expected
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        """Outputs (n, classes) as logits: the logarithm of probabilities, where the network ends in a softmax."""
+        from modlib.networks.modules import log_of
+
+        return log_of(outputs) if self.layers[-1].activation == "softmax" else outputs
 
     @property
     def n_classes(self) -> int:

@@ -7,6 +7,7 @@ differ by their numbers do; otherwise the reader of the network must say. Chapte
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -98,7 +99,7 @@ def order_of(shapes: Mapping[str, tuple[int, ...]], order: Sequence[str] | None 
         return names
     if len({re.sub(r"\d+", "#", name) for name in shapes}) == 1:
         return sorted(shapes, key=natural)
-    chains = _chains(shapes, [])
+    chains = _chains(shapes, []) if _may_chain(shapes) else iter(())
     first, second = next(chains, None), next(chains, None)
     if first is None or second is not None:
         many = "more than one order makes a chain" if first else "no order makes a chain"
@@ -109,6 +110,18 @@ def order_of(shapes: Mapping[str, tuple[int, ...]], order: Sequence[str] | None 
 def natural(name: str) -> list[tuple[int, str]]:
     """Sort key that puts fc2 before fc10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _may_chain(shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether some order of all layers is a chain: whether a graph of widths, joined by layers, has an Euler path."""
+    surplus: Counter[int] = Counter()
+    pieces: list[set[int]] = []
+    for ends in shapes.values():
+        surplus.subtract(ends[:1])
+        surplus.update(ends[1:])
+        joined = [piece for piece in pieces if piece & set(ends)]
+        pieces = [*(piece for piece in pieces if piece not in joined), set(ends).union(*joined)]
+    return len(pieces) == 1 and sum(map(abs, surplus.values())) <= 2
 
 
 def _chains(shapes: Mapping[str, tuple[int, ...]], begun: list[str]) -> Iterator[list[str]]:

@@ -14,6 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from modlib.errors import ResultsError, TableMissing
 from modlib.files import replace_file, results_folder
 from modlib.tables.experiment import Experiment
@@ -130,15 +132,21 @@ def seal(experiment: Experiment, folder: Path | None = None) -> int:
         ResultsError: if a file is damaged or cannot be written.
     """
     folder = folder or results_folder()
-    stored = read_stored(experiment, folder / f"{experiment.name}.csv")
-    provenance = read_provenance(experiment.name, folder)
-    provenance["cells"] = cell_digests(stored.lines, _width(experiment, stored))
     path = folder / f"{experiment.name}.json"
     try:
-        replace_file(path, provenance_text(provenance))
+        with locked(experiment.name, folder):  # or what a run stores meanwhile would be lost
+            stored = read_stored(experiment, folder / f"{experiment.name}.csv")
+            provenance = read_provenance(experiment.name, folder)
+            provenance["cells"] = cell_digests(stored.lines, _width(experiment, stored))
+            replace_file(path, provenance_text(provenance))
     except OSError as error:
         raise ResultsError(f"{path} cannot be written ({error.strerror}); make room, or the folder writable") from error
     return len(provenance["cells"])
+
+
+def locked(name: str, folder: Path) -> FileLock:
+    """Held by whoever writes a table or its provenance, one at a time."""
+    return FileLock(folder / f".{name}.lock")
 
 
 def next_provenance(name: str, folder: Path) -> Path:

@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from filelock import FileLock
-
 from modlib.errors import OtherNetwork, ResultsError
 from modlib.files import replace_file, results_folder
 from modlib.tables.experiment import Experiment, Row
 from modlib.tables.integrity import (
     cell_digests,
+    locked,
     next_provenance,
     provenance_text,
     read_accounted,
@@ -184,7 +183,7 @@ def _change(
     folder, name, width = folder or results_folder(), experiment.name, len(experiment.cell_key)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{name}.lock"):
+        with locked(name, folder):
             records, provenance = _stored(experiment, folder)
             _sweep(name, folder)
             known = {sort_key(experiment, record): record for record in records}

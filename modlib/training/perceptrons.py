@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import real, whole, wholes
+from modlib.checks import instance, items, real, seed_number, whole, wholes
 from modlib.data.images import Images
 from modlib.errors import InputError
 from modlib.reprs import BriefRepr
@@ -54,8 +54,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         wholes(self.hidden, "hidden")
-        for name in ("batch_size", "patience"):
+        for name in ("batch_size", "patience", "plateau"):
             whole(getattr(self, name), name)
+        real(self.learning_rate, "learning_rate", above=0)
+        real(self.factor, "factor", above=0, most=1)
         whole(self.max_epochs, "max_epochs", least=0)
         real(self.validation, "validation", above=0, below=1)
 
@@ -118,7 +120,7 @@ def train_mlps(
         on_epoch: called after every epoch with the number of networks that still train.
 
     Raises:
-        InputError: if there is no regularisation, or too few images to hold any out.
+        InputError: if there is no regularisation, images are no lines of pixels, or they are too few to hold any out.
 
     >>> from modlib.data import load_images
     >>> settings = Settings(hidden=(32,), learning_rate=0.01, max_epochs=10)
@@ -126,8 +128,10 @@ def train_mlps(
     >>> [network.accuracy["test"] > 0.8 for network in train_mlps(load_images("digits"), settings, kinds, seed=0)]
     [True, True]
     """
-    if not regularisations:
-        raise InputError("no regularisation arrived; pass one for every network")
+    given, seed = items(regularisations, "regularisations"), seed_number(seed)
+    regularisations = [instance(one, Regularisation, "a regularisation", "pass Regularisation()") for one in given]
+    if images.x_train.ndim != 2:
+        raise InputError(f"images of shape {images.x_train.shape} arrived; expected lines of pixels: flatten them")
     split = np.random.default_rng([seed, 0]).permutation(len(images.x_train))
     n_train = int(len(split) * (1 - settings.validation))
     if not 0 < n_train < len(split):

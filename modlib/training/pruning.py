@@ -25,10 +25,11 @@ def magnitude_mask(weights: np.ndarray, sparsity: float) -> np.ndarray:
     [0.0, 1.0, 1.0, 0.0]
     """
     weights, sparsity = array(weights, "weights"), real(sparsity, "sparsity", least=0, below=1)
-    magnitudes = np.abs(weights).ravel()
+    of_all = np.abs(weights.astype(np.float64) if weights.dtype.kind != "f" else weights)  # an int8 has no 128
+    magnitudes = of_all.ravel()
     keep = number_kept(magnitudes.size, sparsity)
     threshold = np.partition(magnitudes, magnitudes.size - keep)[magnitudes.size - keep]
-    return (np.abs(weights) >= threshold).astype(weights.dtype)
+    return (of_all >= threshold).astype(weights.dtype)
 
 
 def number_kept(n: int, sparsity: float) -> int:

@@ -111,7 +111,7 @@ def figure(counts: pd.DataFrame) -> Figure:
     """A bar for every table, figure or section that prints results: which share of its numbers is decided.
 
     Args:
-        counts: see ``coverage``.
+        counts: see ``by_table``.
     """
     import matplotlib.pyplot as plt
 

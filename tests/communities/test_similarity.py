@@ -328,3 +328,46 @@ class Recurrent(nn.Module):
 
     def forward(self, steps):
         return self.out(self.rnn(steps)[0][:, -1])
+
+
+@pytest.mark.parametrize("closed_form", [True, False])
+def test_units_that_never_change_are_like_none(closed_form: bool):
+    """Biases whose sums are not exact, beside a large offset that would drown a variance of 1."""
+    weights = torch.zeros(5, 1)
+    weights[3:] = 1.0
+    network = nn.Sequential(nn.Linear(1, 5), nn.ReLU(), nn.Linear(5, 2))
+    with torch.no_grad():
+        network[0].weight.copy_(weights)
+        network[0].bias.copy_(torch.tensor([0.1, 0.37, 0.73, 1000.0, 0.0]))
+    x = np.random.default_rng(0).normal(size=(1000, 1)).astype(np.float32)
+    labels = (x[:, 0] > 0).astype(int)
+    found = similarities(network, x, labels, layers=None if closed_form else ["1"])
+    (of_layer,) = found.values()
+    for name in ("covariance", "normalised covariance"):
+        assert not of_layer[name][:3].any()
+    assert of_layer["covariance"][3, 3] == pytest.approx(x.var(ddof=1), rel=1e-3)
+
+
+def test_steps_beside_layers_and_relu_are_not_passed_over():
+    """What else a pass does leaves the closed form aside."""
+    torch.manual_seed(0)
+    x = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    y = np.arange(40) % 3
+    for parts in ([nn.Tanh(), nn.Linear(6, 5), nn.ReLU()], [nn.Linear(6, 5), nn.Tanh(), nn.ReLU()]):
+        network = nn.Sequential(*parts, nn.Linear(5, 3))
+        relu = next(name for name, part in network.named_modules() if isinstance(part, nn.ReLU))
+        expected = similarities(network, x, y, layers=[relu])[relu]
+        found = list(similarities(network, x, y).values())[-1]
+        for name in MEASURES:
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-6)
+
+
+def test_probabilities_have_the_loss_of_their_logarithms():
+    """The Hessian of the loss is that of the logits, wherever the softmax stands."""
+    torch.manual_seed(0)
+    logits = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    x = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    y = np.arange(40) % 3
+    (expected,) = similarities(logits, x, y, layers=["1"]).values()
+    (found,) = similarities(nn.Sequential(*logits, nn.Softmax(1)), x, y, layers=["1"]).values()
+    np.testing.assert_allclose(found["loss Hessian"], expected["loss Hessian"], rtol=1e-3, atol=1e-6)

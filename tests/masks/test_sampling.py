@@ -119,3 +119,12 @@ def test_a_weight_that_learns_gets_the_gradient_of_the_samples_that_keep_it(way)
     torch.testing.assert_close(of_weight, (kept * toward).sum(0))
     frozen = way.apply(logits, weight.detach(), numbers, torch.empty(3, 4, 6))
     torch.testing.assert_close(torch.autograd.grad((frozen * toward).sum(), logits)[0], of_logits)
+
+
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937, np.random.Philox])
+def test_every_generator_keeps_all_weights_alike(bits):
+    """Also one whose words have 32 bits."""
+    logits = [torch.zeros(4, 5)]
+    drawn = Sampler([torch.ones(4, 5)], logits, 1000, np.random.Generator(bits(0))).draw()[0]
+    assert drawn.mean(0).min() > 0.4
+    assert drawn.mean(0).max() < 0.6

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from modlib.errors import InputError
 from modlib.masks.continual import learn_with_weights
 from modlib.masks.learning import MaskSettings, learn_mask
 from modlib.masks.steps import logit_of, loss_of_samples
@@ -70,3 +71,32 @@ def _network() -> nn.Module:
 @pytest.mark.parametrize("probability", [0.01, 0.5, 0.88])
 def test_a_logit_is_what_the_sigmoid_undoes(probability: float):
     assert float(torch.sigmoid(torch.tensor(logit_of(probability)))) == pytest.approx(probability, rel=1e-6)
+
+
+def test_probabilities_have_the_loss_of_logits():
+    """A network that ends in a softmax learns the mask that it would learn without."""
+    x = np.random.default_rng(0).normal(size=(64, 3))
+    draw, settings = draw_from(x, (x[:, 0] > 0).astype(int)), MaskSettings(steps=20, batch_size=16, learning_rate=0.05)
+    logits = _network()
+    plain, behind = (
+        learn_mask(network, draw, settings, np.random.default_rng(1))
+        for network in (nn.Sequential(logits), nn.Sequential(logits, nn.Softmax(1)))
+    )
+    np.testing.assert_allclose(plain.losses, behind.losses, rtol=1e-4)
+    np.testing.assert_allclose(plain.probabilities["0.weight"], behind.probabilities["0.weight"], atol=1e-4)
+
+
+def test_half_precision_is_learned_with_its_weights():
+    x = np.random.default_rng(0).normal(size=(64, 3))
+    draw, settings = draw_from(x, (x[:, 0] > 0).astype(int)), MaskSettings(steps=3, batch_size=8, learning_rate=0.05)
+    found = learn_with_weights(_network().bfloat16(), draw, settings, np.random.default_rng(1))
+    assert found.mask.size()["total"] == 8
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_course_has_two_steps_at_least(steps: int):
+    x = np.random.default_rng(0).normal(size=(64, 3))
+    draw = draw_from(x, (x[:, 0] > 0).astype(int))
+    found = learn_mask(_network(), draw, MaskSettings(steps=steps, batch_size=8), np.random.default_rng(1))
+    with pytest.raises(InputError, match=f"a mask of {steps} steps has no course"):
+        found.course()
