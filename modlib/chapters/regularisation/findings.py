@@ -121,13 +121,13 @@ def found(rows: pd.DataFrame) -> Sentences:
 def _ncut(by_penalty: dict[str, pd.DataFrame], usual: pd.DataFrame) -> str | None:
     changes = {name: effect(rows, usual, "ncut") for name, rows in by_penalty.items()}
     parts = [
-        f"{name} {which_way(sample, 'lowers', 'raises', 'changes')} it, with a change of {told(sample)}"
+        f"{name} {which_way(sample, 'lowers', 'raises', 'changes')} it, {told(sample)}"
         for name, sample in changes.items()
         if sample
     ]
     measured = {name for rows in by_penalty.values() for name in rows["dataset"]}
     datasets = [title for name, title in DATASETS.items() if name in measured]
-    return f"The n-cut of pruned networks on {listed(datasets)}: {'; '.join(parts)}." if parts else None
+    return f"The n-cut of pruned networks on {listed(datasets)}, and its change: {'; '.join(parts)}." if parts else None
 
 
 def _distance(by_penalty: dict[str, pd.DataFrame]) -> str | None:
