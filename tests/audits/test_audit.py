@@ -362,7 +362,9 @@ def test_large_images_are_shown_small() -> None:
         ({"data": None}, "labels or a task arrived without data"),
         ({"classes": ("a", "b")}, "2 names of classes arrived for 4 outputs"),
         ({"jobs": 0}, "jobs = 0 arrived"),
-        ({"jobs": 2.0}, "jobs = 2.0 arrived"),
+        ({"jobs": 2.5}, "jobs = 2.5 arrived"),
+        ({"seed": -1}, "seed = -1 arrived"),
+        ({"settings": {}}, "settings = {} arrived"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_measured(change: dict[str, Any], message: str) -> None:

@@ -145,7 +145,7 @@ def test_what_was_found_turns_with_the_rows() -> None:
     for ncut, verb in ((20.0, "L1 lowers it"), (1.0, "L1 raises it")):
         change, distance, faint = found(pd.concat([table(), table("l2"), usual(ncut)]))
         assert verb in str(change)
-        assert "n-cut of pruned networks on MNIST:" in str(change)
+        assert "n-cut of pruned networks on MNIST, and its change:" in str(change)
         assert "5.00 (3.31 to 6.69, n = 3) with L1 and 5.00 (3.31 to 6.69, n = 3) with L2" in str(distance)
         assert "40% are fainter" in str(faint)
         assert "is −1.00 (−1.00 to −1.00, n = 3), lower by 6.00" in str(faint)

@@ -125,7 +125,7 @@ def test_penalties_make_weights_small(images):
 
 
 def test_bad_settings_are_refused(images):
-    with pytest.raises(InputError, match="no regularisation arrived"):
+    with pytest.raises(InputError, match=r"regularisations = \[\] arrived"):
         train_mlps(images, Settings(), [], seed=0)
     with pytest.raises(InputError, match="l1 = -1 arrived"):
         Regularisation(l1=-1)
