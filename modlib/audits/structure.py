@@ -5,17 +5,15 @@ Chapter: ``your-network``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pandas as pd
 
 from modlib.audits.findings import Findings, NotDone
 from modlib.audits.subject import WEIGHTS_ALONE, AuditSettings, Subject
-from modlib.errors import ModlibWarning
 from modlib.evidence.sentences import span
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph
@@ -96,14 +94,10 @@ def clusterable(subject: Subject, settings: AuditSettings, seed: int, jobs: int,
     nulls = PAPER_NULLS if any((block == 0).any() for block in map(_dense, graph.edges.values())) else PAPER_NULLS[:1]
     stable = _stability(graph, ks, settings.n_starts, seed)
     tests: list[ShuffleTest] = []
-    unmoved: list[str] = []
     total = len(nulls) * settings.n_shuffles
     for number, null in enumerate(nulls):
         on_shuffle = partial(_step, on_step, number * settings.n_shuffles, total)
-        with catch_warnings(record=True) as caught:
-            simplefilter("always", ModlibWarning)
-            tests += shuffle_tests(graph, ks, settings.n_shuffles, seed, null, jobs=jobs, on_shuffle=on_shuffle)
-        unmoved += [null for one in caught if issubclass(one.category, ModlibWarning)]
+        tests += shuffle_tests(graph, ks, settings.n_shuffles, seed, null, jobs=jobs, on_shuffle=on_shuffle)
     lines = []
     for test in tests:
         low, high = monte_carlo_interval(test.p, settings.n_shuffles)
@@ -129,6 +123,7 @@ def clusterable(subject: Subject, settings: AuditSettings, seed: int, jobs: int,
     chosen = own["Z"].fillna(np.inf).where(~runs | bool(runs.all()), np.inf).to_numpy().argmin()
     arrays = {f"labels {test.k}": test.labels for test in tests if test.null == PAPER_NULLS[0]}
     arrays |= {f"shuffled {test.null} {test.k}": test.shuffled for test in tests}
+    unmoved = {test.null for test in tests if not test.moved}
     says = (*_said_of_cuts(table, nulls, unmoved), power(len(table), settings.n_shuffles))
     return Findings(says, {"shuffle tests": table}, arrays | {"k": np.array(ks[chosen])})
 
@@ -210,7 +205,7 @@ def _dense(block: object) -> np.ndarray:
     return block if isinstance(block, np.ndarray) else block.toarray()  # type: ignore[attr-defined]
 
 
-def _said_of_cuts(table: pd.DataFrame, nulls: Sequence[str], unmoved: Sequence[str]) -> tuple[str, ...]:
+def _said_of_cuts(table: pd.DataFrame, nulls: Sequence[str], unmoved: Collection[str]) -> tuple[str, ...]:
     says = []
     for null in nulls:
         if null in unmoved:

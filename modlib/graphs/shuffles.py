@@ -48,6 +48,7 @@ class ShuffleTest(BriefRepr):
         labels: (n_vertices,) clusters of the network's live neurons.
         between_layers: (k - 1,) share of each eigenvector of the network, but the constant one, that is between
             layers, see ``share_between_layers``.
+        moved: whether shuffles differ from the network at all; if not, p and z say nothing.
     """
 
     k: int
@@ -56,6 +57,7 @@ class ShuffleTest(BriefRepr):
     shuffled: np.ndarray
     labels: np.ndarray
     between_layers: np.ndarray = field(default_factory=lambda: np.empty(0))
+    moved: bool = True
 
     def _facts(self) -> dict[str, object]:
         facts: dict[str, object] = {"k": self.k, "null": self.null, "ncut": self.ncut}
@@ -165,7 +167,7 @@ def shuffle_tests(
     """Shuffle tests at several k on the same shuffles, in the order of ``ks``.
 
     Isolated neurons are dropped before the shuffles are drawn. Shuffle number i uses child i of the
-    seed, whatever the number of workers. Of a large graph, a bar shows the time left if nobody is told otherwise.
+    seed, whatever the number of workers. Of a large graph, a bar shows the time left, unless ``on_shuffle`` does.
 
     Args:
         graph: neuron graph of the network.
@@ -217,14 +219,15 @@ def shuffle_tests(
         found_in_parts = Parallel(n_jobs=jobs, return_as="generator")(calls)
     shown = is_large(graph) and on_shuffle is None
     shuffled = np.concatenate(list(_with_bar(found_in_parts, n_shuffles, shown, on_shuffle)))
-    if not _moves(graph, null, own.spawn(TRIED)):
+    moved = _moves(graph, null, own.spawn(TRIED))
+    if not moved:
         less = "" if null == "layer" else "ask for a null that keeps less, null='layer', or "
         warn(
             f"the null model {null!r} leaves this network as it is: there is nothing to exchange that keeps what it "
             f"keeps, so p and z say nothing; {less}give weights that are not all alike"
         )
     return [
-        ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels, shares[: k - 1])
+        ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels, shares[: k - 1], moved)
         for column, (k, clustering) in enumerate(zip(ks, found, strict=True))
     ]
 

@@ -123,8 +123,7 @@ def learn_mask(
 
     Args:
         model: the network, any torch module on any device, which is left as it was, see
-            ``modlib.masks.steps.at_inference``; or a Keras
-            model or ``Network``, of which the torch form is taken.
+            ``modlib.masks.steps.at_inference``; or a Keras model or ``Network``, of which the torch form is taken.
         draw: returns ``n`` examples of the task, inputs (n, ...) and targets (n, ...), for a generator and ``n``.
             See ``draw_from``. Numbers are converted to the precision of the network.
         settings: how.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +42,7 @@ def take_steps(
     settings: MaskSettings,
     rng: np.random.Generator,
     loss: Loss,
-    others: Mapping[str, Tensor] | None = None,
+    others: Mapping[str, Tensor] = MappingProxyType({}),
     mend: Callable[[], object] | None = None,
     on_step: Callable[[int, float], object] | None = None,
 ) -> tuple[np.ndarray, dict[int, float]]:
@@ -78,10 +79,7 @@ def take_steps(
     every = max(1, math.ceil(settings.steps / KEPT_POINTS))
     device, dtype = device_of(module), sampler.weights[0].dtype
     losses, course = Losses(settings.steps, device, on_step), {}
-    loss_of_all = loss_of_samples(module, others or {}, loss)
-
-    def of_probabilities(outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(log_of(outputs), targets)
+    loss_of_all = loss_of_samples(module, others, loss)
 
     def take(inputs: Tensor, targets: Tensor) -> Tensor:
         inputs, targets = (part.unflatten(0, (settings.samples, -1)) for part in (inputs, targets))
@@ -106,12 +104,16 @@ def take_steps(
                 with torch.no_grad():
                     outputs = outputs_of(module, inputs)
                 if loss is cross_entropy and isinstance(outputs, Tensor) and are_probabilities(outputs):
-                    loss_of_all = loss_of_samples(module, others or {}, of_probabilities)
+                    loss_of_all = loss_of_samples(module, others, _of_probabilities)
             losses.check_targets(outputs, targets, loss)
             losses.note(replayed(inputs, targets))
             if step % every == 0 or step == settings.steps:
                 course[step] = sum(int(torch.count_nonzero(logit > 0)) for logit in sampler.logits) / n_weights
     return losses.all(), course
+
+
+def _of_probabilities(outputs: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(log_of(outputs), targets)
 
 
 @contextmanager

@@ -200,9 +200,10 @@ def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
 
 def are_probabilities(outputs: Tensor) -> bool:
     """Whether every row of outputs (n, classes) is at least 0 and sums to 1, as behind a softmax."""
-    rows = outputs.detach()
-    near = torch.allclose(rows.sum(-1), rows.new_ones(()), atol=1e-3 if rows.dtype.itemsize < 4 else 1e-5)
-    return rows.ndim == 2 and rows.shape[1] > 1 and bool((rows >= 0).all()) and near
+    if outputs.ndim != 2 or outputs.shape[1] < 2 or bool((outputs < 0).any()):
+        return False
+    sums = outputs.detach().sum(1)
+    return torch.allclose(sums, sums.new_ones(()), atol=1e-3 if sums.dtype.itemsize < 4 else 1e-5)
 
 
 def log_of(probabilities: Tensor) -> Tensor:

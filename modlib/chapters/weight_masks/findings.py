@@ -20,6 +20,7 @@ from modlib.evidence.sentences import Sentences, span
 
 ENDS = (0.1, 0.9)  # probabilities beyond these count as decided
 SMALL = "fnn 400-400-200"  # the smallest network of figure 9
+FIRST = ("addition", "pair 1")  # masks for the first of two functions
 NEAR = 3.3  # a strength within this factor of the paper's is near it: half a decade, however it is rounded
 
 
@@ -121,9 +122,12 @@ def _answers(rows: pd.DataFrame, answer: str) -> Sample | None:
 
 def inverse_drop(rows: pd.DataFrame) -> pd.Series:
     """Accuracy that the other function loses by the inverse of a mask, which removes what the mask keeps."""
-    first = rows["mask"].isin(["addition", "pair 1"])
-    whole = rows["whole_second"].where(first, rows["whole_first"])
-    return whole - rows["inverse_second"].where(first, rows["inverse_first"])
+    return _accuracy(rows, "whole", own=False) - _accuracy(rows, "inverse", own=False)
+
+
+def _accuracy(rows: pd.DataFrame, name: str, own: bool) -> pd.Series:
+    """Accuracy on the function that the mask was learned for, or on the other one, of ``name``'s two columns."""
+    return rows[f"{name}_first"].where(rows["mask"].isin(FIRST) == own, rows[f"{name}_second"])
 
 
 def lost_at_random(rows: pd.DataFrame) -> pd.DataFrame:
@@ -133,9 +137,9 @@ def lost_at_random(rows: pd.DataFrame) -> pd.DataFrame:
     """
     rows = whole_masks(rows)
     both = np.array([str(text).split() for text in rows["drawn"]], dtype=float).reshape(-1, 2)
-    first = rows["mask"].isin(["addition", "pair 1"]).to_numpy()
-    whole = rows["whole_second"].where(first, rows["whole_first"])
-    rows = rows.assign(lost=inverse_drop(rows), lost_random=whole - np.where(first, both[:, 1], both[:, 0]))
+    rows = rows.assign(drawn_first=both[:, 0], drawn_second=both[:, 1])
+    at_random = _accuracy(rows, "whole", own=False) - _accuracy(rows, "drawn", own=False)
+    rows = rows.assign(lost=inverse_drop(rows), lost_random=at_random)
     by_network = rows.groupby(["task", "network"])
     return by_network.agg(n=("seed", "nunique"), mask=("lost", "mean"), random=("lost_random", "mean"))
 
@@ -192,7 +196,7 @@ def _decided(rows: pd.DataFrame) -> Sample | None:
 
 def own_accuracy(rows: pd.DataFrame) -> pd.Series:
     """Accuracy of a masked network on the function that the mask was learned for."""
-    return rows["masked_first"].where(rows["mask"].isin(["addition", "pair 1"]), rows["masked_second"])
+    return _accuracy(rows, "masked", own=True)
 
 
 def _range_near_paper(rows: pd.DataFrame, column: Callable[[pd.DataFrame], pd.Series]) -> Sample | None:
