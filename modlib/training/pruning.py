@@ -25,7 +25,9 @@ def magnitude_mask(weights: np.ndarray, sparsity: float) -> np.ndarray:
     [0.0, 1.0, 1.0, 0.0]
     """
     weights, sparsity = array(weights, "weights"), real(sparsity, "sparsity", least=0, below=1)
-    of_all = np.abs(weights.astype(np.float64) if weights.dtype.kind != "f" else weights)  # an int8 has no 128
+    of_all = np.abs(weights)
+    if weights.dtype.kind == "i":
+        of_all = of_all.view(f"u{weights.dtype.itemsize}")  # an int8 has no 128, which is the size of its -128
     magnitudes = of_all.ravel()
     keep = number_kept(magnitudes.size, sparsity)
     threshold = np.partition(magnitudes, magnitudes.size - keep)[magnitudes.size - keep]

@@ -153,7 +153,7 @@ def ranks_ignore_what_keeps_the_order(choose: Choices) -> bool:
 def magnitude_masks_keep_the_largest(choose: Choices) -> bool:
     weights, sparsity = some.numbers(3, 4)(choose), (0.0, 0.25, 0.5, 0.9)[choose(4)]
     kept = magnitude_mask(weights, sparsity).astype(bool)
-    size = np.abs(weights)
+    size = np.abs(weights.astype(object))  # whole numbers of any size: the smallest of an int has no opposite there
     return kept.all() or kept.sum() == 0 or size[kept].min() >= size[~kept].max()
 
 

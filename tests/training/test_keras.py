@@ -236,6 +236,14 @@ def test_a_mask_keeps_the_largest_weights(n: int, sparsity: float, seed: int) ->
     assert set(np.abs(weights[mask == 1]).astype(int)) == set(range(n - kept + 1, n + 1))
 
 
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "int64", ">i4"])
+def test_the_smallest_whole_number_is_the_largest_weight(kind: str) -> None:
+    least = int(np.iinfo(kind).min)
+    for others in ([1, 3, 100], [1, 3, -least - 1]):  # the last is nearer to it than double precision tells
+        weights = np.array([others[0], least, *others[1:]], kind)
+        assert magnitude_mask(weights, 0.75).tolist() == [0, 1, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
