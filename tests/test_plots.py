@@ -1,8 +1,10 @@
 """Tables and figures of chapters: text as it is, words with every figure, and how small letters are."""
 
 import re
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 from evil import EVIL, Page
@@ -10,6 +12,7 @@ from evil import EVIL, Page
 from modlib import plots
 from modlib.book.outputs import IN_SIGHT
 from modlib.errors import InputError
+from modlib.graphs import neuron_graph
 
 
 def test_a_table_shows_every_text_as_it_is() -> None:
@@ -96,3 +99,11 @@ def test_a_column_of_numbers_in_words_is_aligned_and_none_of_them_is_broken(text
     (cell, _) = re.findall(r"<td[^>]*>(.*?)</td>", page)
     assert cell.replace("\N{NO-BREAK SPACE}", " ") == text
     assert (" " in cell.replace(" (", "(")) == (" " in text and not number)
+
+
+@pytest.mark.parametrize("draw", [plots.network, plots.sorted_adjacency])
+@pytest.mark.parametrize("labels", [[0, 1], [0.5] * 6, [-1] * 6, "abcdef", None])
+def test_labels_that_are_none_are_refused(draw: Callable[..., object], labels: object) -> None:
+    graph = neuron_graph([np.ones((2, 2)), np.ones((2, 2))])
+    with pytest.raises(InputError, match=r"labels = .* expected whole numbers of at least 0 of shape \(6,\)"):
+        draw(graph, labels)

@@ -17,7 +17,7 @@ from modlib.audits.effort import operations
 from modlib.audits.findings import Findings, NotDone
 from modlib.audits.structure import LEVEL, OnStep
 from modlib.audits.subject import AuditSettings, Subject
-from modlib.communities.partitions import UNUSED
+from modlib.checks import UNPLACED
 from modlib.networks.network import answers
 from modlib.networks.traces import AnyNetwork, Trace
 from modlib.stats import benjamini_hochberg, monte_carlo_p
@@ -128,7 +128,7 @@ def agreement(subject: Subject, found: Mapping[str, Findings], settings: AuditSe
     lines = []
     for layer, partitions in sorted(groups.items()):
         for first, second in combinations(partitions, 2):
-            used = (partitions[first] != UNUSED) & (partitions[second] != UNUSED)
+            used = (partitions[first] != UNPLACED) & (partitions[second] != UNPLACED)
             one, other = partitions[first][used], partitions[second][used]
             if min(len(np.unique(one)), len(np.unique(other))) < 2:
                 continue  # a single group agrees with anything

@@ -15,13 +15,12 @@ import scipy.sparse as sp
 
 import modlib
 from modlib.audits.findings import NotDone
-from modlib.checks import seed_number, whole
+from modlib.checks import UNPLACED, seed_number, whole
 from modlib.errors import InputError
 from modlib.files import digest_of
 from modlib.graphs.branching import traced_graph
 from modlib.graphs.edges import Matrix
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
-from modlib.graphs.subclusters import ISOLATED
 from modlib.networks.network import Network, as_network
 from modlib.networks.traces import AnyNetwork, Trace
 from modlib.reprs import BriefRepr
@@ -140,7 +139,7 @@ class Subject(BriefRepr):
     def hidden(self, labels: np.ndarray) -> list[np.ndarray]:
         """Labels of vertices for the layers from 1, as ``modlib.graphs.sub_clusters`` takes them.
 
-        Layers of a traced network that are not hidden, or not in the graph, have no labels: ``ISOLATED`` throughout.
+        Layers of a traced network that are not hidden, or not in the graph, have no labels: ``UNPLACED`` throughout.
 
         Args:
             labels: (n_vertices,).
@@ -155,7 +154,7 @@ class Subject(BriefRepr):
             return [
                 by_name[layer.name]
                 if number in self.network.hidden and layer.name in by_name
-                else np.full(layer.size, ISOLATED)
+                else np.full(layer.size, UNPLACED)
                 for number, layer in enumerate(self.network.layers)
             ][1:]
         by_layer = self.graph.labels_by_layer(labels)

@@ -290,10 +290,10 @@ def remember_time(root: Path, name: str, parameters: Mapping[str, Value], second
 
 
 def _times(path: Path) -> dict[str, float]:
-    """Seconds by parameters; none if the file is not there, or was cut off."""
+    """Seconds by parameters; none if the file is not there, or was cut off or changed."""
     try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError):
+        return {key: float(seconds) for key, seconds in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 

@@ -11,7 +11,6 @@ from .comparison import (
     similarity_by_chance as similarity_by_chance,
 )
 from .partitions import (
-    UNUSED as UNUSED,
     Communities as Communities,
     adjacency as adjacency,
     effective_number as effective_number,

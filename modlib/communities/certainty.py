@@ -13,9 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from modlib.checks import function, generator, items, labels as whole_labels, whole
+from modlib.checks import UNPLACED, function, generator, items, labels as whole_labels, whole
 from modlib.communities.comparison import agreement
-from modlib.communities.partitions import UNUSED
 from modlib.reprs import BriefRepr
 
 S = TypeVar("S", int, float)
@@ -138,9 +137,9 @@ def sweep(
     settings, rng, starts = items(settings, "settings"), generator(rng), whole(starts, "starts", 2)
     points = []
     for setting in settings:
-        found = [whole_labels(divide(setting, rng), "what divide gives", least=UNUSED) for _ in range(starts)]
+        found = [whole_labels(divide(setting, rng), "what divide gives", least=UNPLACED) for _ in range(starts)]
         pairs = [agreement(first, second) for first, second in combinations(found, 2)]
-        modules = np.mean([len(np.unique(labels[labels != UNUSED])) for labels in found])
+        modules = np.mean([len(np.unique(labels[labels != UNPLACED])) for labels in found])
         similarity, by_chance = (
             np.mean([getattr(pair, name) for pair in pairs]) for name in ("similarity", "by_chance")
         )

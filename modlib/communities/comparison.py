@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import array, labels as whole_labels, whole
-from modlib.communities.partitions import UNUSED, element_similarity
+from modlib.checks import UNPLACED, array, labels as whole_labels, whole
+from modlib.communities.partitions import element_similarity
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,9 @@ def agreement(first: np.ndarray, second: np.ndarray, groups: np.ndarray | None =
     """
     from sklearn.metrics import adjusted_mutual_info_score
 
-    first = whole_labels(first, "first", least=UNUSED)
-    second = whole_labels(second, "second", len(first), least=UNUSED)
-    both = (first != UNUSED) & (second != UNUSED)
+    first = whole_labels(first, "first", least=UNPLACED)
+    second = whole_labels(second, "second", len(first), least=UNPLACED)
+    both = (first != UNPLACED) & (second != UNPLACED)
     if groups is not None:
         groups = whole_labels(groups, "groups", len(first))[both]
     first, second = first[both], second[both]

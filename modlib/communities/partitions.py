@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import array, arrived, flag, generator, labels as whole_labels, real, whole
+from modlib.checks import UNPLACED, array, arrived, flag, generator, labels as whole_labels, real, whole
 from modlib.errors import InputError
 from modlib.processor import compiled
 from modlib.reprs import BriefRepr
 
 STEPS = 5000  # moves of the Monte Carlo search, as in the authors' code
 ENTROPY = 0.15  # of the choice between clusters in one move, in nats
-UNUSED = -1  # label of a unit that is similar to none
 DEAD = 1e-15  # share of all similarity below which a unit counts as similar to none
 SMALLER = 2.0**-100  # makes sums of any finite similarities finite; a power of two leaves their digits as they are
 COLDEST, HOTTEST = 1e-12, 1e6  # temperatures
@@ -41,9 +40,9 @@ class Communities(BriefRepr):
     q_start: float
 
     def _facts(self) -> dict[str, object]:
-        used = self.labels[self.labels != UNUSED]
+        used = self.labels[self.labels != UNPLACED]
         sizes = np.bincount(used)
-        return {"q": self.q, "q_start": self.q_start, "sizes": sizes, "unused": len(self.labels) - len(used)}
+        return {"q": self.q, "q_start": self.q_start, "sizes": sizes, "unplaced": len(self.labels) - len(used)}
 
 
 def adjacency(similarity: np.ndarray) -> np.ndarray:
@@ -122,7 +121,7 @@ def find_communities(
     >>> similarity = np.kron(np.diag([1, 1, 0]), np.ones((3, 3)))[:7, :7]
     >>> found = find_communities(similarity, np.random.default_rng(0))
     >>> found, found.labels.tolist()
-    (Communities(q=0.5, q_start=0.5, sizes=[3, 3], unused=1), [0, 0, 0, 1, 1, 1, -1])
+    (Communities(q=0.5, q_start=0.5, sizes=[3, 3], unplaced=1), [0, 0, 0, 1, 1, 1, -1])
     """
     rng, steps, spectral_start = generator(rng), whole(steps, "steps", least=0), flag(spectral_start, "spectral_start")
     part, live, labels = _live_part(similarity)
@@ -195,7 +194,7 @@ def effective_number(labels: np.ndarray) -> float:
     [1.0, 1.57, 2.0]
     """
     labels = whole_labels(labels, "labels")
-    used = labels[labels != UNUSED]
+    used = labels[labels != UNPLACED]
     if not used.size:
         return 0.0
     share = np.unique(used, return_counts=True)[1] / len(labels)
@@ -251,7 +250,7 @@ def _live_part(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     """Edge weights among the units that are similar to any other, which units these are, and labels yet to be found."""
     weights = adjacency(similarity)
     live = weights.sum(axis=1) > DEAD
-    return weights[np.ix_(live, live)], live, np.full(len(weights), UNUSED)
+    return weights[np.ix_(live, live)], live, np.full(len(weights), UNPLACED)
 
 
 def _modularity(weights: np.ndarray, labels: np.ndarray) -> float:

@@ -38,7 +38,6 @@ from .spectral import (
     spectral_embedding as spectral_embedding,
 )
 from .subclusters import (
-    ISOLATED as ISOLATED,
     SubCluster as SubCluster,
     hidden_labels as hidden_labels,
     layer_and_cluster as layer_and_cluster,

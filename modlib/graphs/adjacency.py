@@ -15,7 +15,7 @@ from modlib.errors import GraphError, InputError
 from modlib.graphs.neurons import NeuronGraph
 
 Graph: TypeAlias = NeuronGraph | sp.csr_array
-SMALLER = 2.0**-100  # makes sums of any finite weights finite; a power of two leaves their digits as they are
+SCALED_DOWN = 2.0**-100  # makes sums of any finite weights finite; a power of two leaves their digits as they are
 LARGE = 4096  # vertices on the smaller side; the papers' networks have fewer
 ASYMMETRY = 1e-6  # of an adjacency matrix that was computed in single precision
 
@@ -43,7 +43,7 @@ def checked(graph: NeuronGraph | sp.sparray | np.ndarray) -> tuple[Graph, float]
     """
     if isinstance(graph, NeuronGraph):
         with np.errstate(over="ignore"):
-            factor = 1.0 if np.isfinite(graph.degrees.sum()) else SMALLER
+            factor = 1.0 if np.isfinite(graph.degrees.sum()) else SCALED_DOWN
         kept = (np.float64, np.float32) if is_large(graph) else (np.float64,)
         if factor != 1 or any(block.dtype not in kept for block in graph.edges.values()):
             edges = {pair: block.astype(np.float64) * factor for pair, block in graph.edges.items()}
@@ -67,7 +67,7 @@ def checked(graph: NeuronGraph | sp.sparray | np.ndarray) -> tuple[Graph, float]
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     with np.errstate(over="ignore"):
-        factor = 1.0 if np.isfinite(matrix.sum()) else SMALLER
+        factor = 1.0 if np.isfinite(matrix.sum()) else SCALED_DOWN
     matrix = matrix * factor
     if (abs(matrix - matrix.T) - ASYMMETRY * (matrix + matrix.T)).max() > 0:
         raise InputError(

@@ -28,7 +28,7 @@ from modlib.graphs.spectral import (
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
 
-MOSTLY = 0.5  # share between layers of an eigenvector that tells them apart; most are near 0 or near 1
+BETWEEN = 0.5  # share between layers of an eigenvector that tells them apart; most are near 0 or near 1
 TRIED = 20  # shuffles that must all leave a network as it is, before it is said that none moves it
 BLIND = (
     "all eigenvectors tell layers apart and nothing else, so modules that run along the network are not seen; ask for "
@@ -71,7 +71,7 @@ class ShuffleTest(BriefRepr):
 
         Then p says nothing about modules that run along the network.
         """
-        return bool((self.between_layers > MOSTLY).all()) and len(self.between_layers) > 0
+        return bool((self.between_layers > BETWEEN).all()) and len(self.between_layers) > 0
 
     @property
     def p(self) -> float:

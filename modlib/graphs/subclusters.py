@@ -11,14 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import arrived, generator, instance, items, labels as whole_labels, real, whole
+from modlib.checks import UNPLACED, arrived, generator, instance, items, labels as whole_labels, real, whole
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import cluster
 from modlib.networks.network import Network
 from modlib.reprs import BriefRepr
-
-ISOLATED = -1  # label of a unit without an edge, which belongs to no cluster
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,7 +97,7 @@ def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float
     """All sub-clusters of a network, layer by layer.
 
     Args:
-        labels: for every hidden layer the cluster of each unit, (units,), ``ISOLATED`` for none; ``hidden_labels``
+        labels: for every hidden layer the cluster of each unit, (units,), ``UNPLACED`` for none; ``hidden_labels``
             makes them, and any other partition will do.
         at_least: smallest number of units to return.
         at_most: largest share of a layer's units to return.
@@ -109,7 +107,7 @@ def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float
 
     Source: importance-coherence 3; pruned-modular 4.1. Chapter: ``importance``.
 
-    >>> for part in sub_clusters([np.array([0, 1, 0, ISOLATED]), np.array([1, 1])]):
+    >>> for part in sub_clusters([np.array([0, 1, 0, UNPLACED]), np.array([1, 1])]):
     ...     print(part)
     SubCluster(layer=1, cluster=0, units=2 of 4)
     SubCluster(layer=1, cluster=1, units=1 of 4)
@@ -118,8 +116,8 @@ def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float
     at_least, at_most = whole(at_least, "at_least", least=0), real(at_most, "at_most", least=0)
     found = []
     for layer, of_layer in enumerate(items(labels, "labels"), start=1):
-        of_layer = whole_labels(of_layer, f"labels of layer {layer}", "units", least=ISOLATED)
-        pool = np.flatnonzero(of_layer != ISOLATED)
+        of_layer = whole_labels(of_layer, f"labels of layer {layer}", "units", least=UNPLACED)
+        pool = np.flatnonzero(of_layer != UNPLACED)
         for label in np.unique(of_layer[pool]).tolist():
             units = np.flatnonzero(of_layer == label)
             if at_least <= len(units) <= at_most * len(of_layer):
@@ -142,7 +140,7 @@ def hidden_labels(network: Network, k: int, rng: np.random.Generator) -> list[np
         rng: decides the k-means starts.
 
     Returns:
-        For every hidden layer the cluster of each unit, (units,), ``ISOLATED`` for none.
+        For every hidden layer the cluster of each unit, (units,), ``UNPLACED`` for none.
 
     Raises:
         GraphError: if the network has fewer than k live neurons.

@@ -321,12 +321,8 @@ def _mask(network: AnyNetwork, layer: int, units: np.ndarray) -> np.ndarray:
 
 
 def _checked(images: np.ndarray, labels: np.ndarray, network: AnyNetwork) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(network, Trace):  # its own pass checks their shape
-        images = array(images, "images")
-    else:
-        wanted, convolved = network.layers[0].kernel.shape[-2], network.layers[0].kind == "conv"
-        shape = ("n", wanted, "height", "width") if convolved else ("n", wanted)
-        images = array(images, "images", shape, dtype=np.float32)
+    # The pass of a traced network checks their shape itself.
+    images = array(images, "images") if isinstance(network, Trace) else network.inputs(images, "images")
     return images, whole_numbers(labels, "labels", len(images), least=0, most=network.n_classes - 1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import array, instance, labels as whole_numbers
+from modlib.checks import instance, labels as whole_numbers
 from modlib.lesions.passes import outputs
 from modlib.networks.network import Network
 
@@ -44,9 +44,7 @@ def lesion_profiles(network: Network, inputs: np.ndarray, labels: np.ndarray, la
     """
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
     layer = network.hidden_layer(layer)
-    convolved = network.layers[0].kind == "conv"
-    shape = ("n", network.layers[0].kernel.shape[-2], *(("height", "width") if convolved else ()))
-    inputs = array(inputs, "inputs", shape, dtype=np.float32)
+    inputs = network.inputs(inputs)
     labels = whole_numbers(labels, "labels", len(inputs), least=0, most=network.n_classes - 1)
     width = network.width(layer)
     sets = np.vstack([np.zeros(width, dtype=bool), np.eye(width, dtype=bool)])  # the whole network first

@@ -13,11 +13,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from modlib.checks import flag, real, seed_number, whole
+from modlib.checks import UNPLACED, flag, real, seed_number, whole
 from modlib.networks.network import Network, from_arrays
 from modlib.reprs import BriefRepr
 
-NO_MODULE = -1
 INPUTS, CLASSES = 8, 4  # of each function
 HIDDEN = (16, 16, 16)  # units of each function
 CONFIDENCE = 3.0  # standard deviation of every output, which makes most answers sure
@@ -137,7 +136,7 @@ def rotated_functions(seed: int, n: int) -> KnownModules:
     there, back = np.hstack([turn, -turn]), np.vstack([turn, -turn])
     middle = rng.permutation(np.repeat([0, 1], HIDDEN[1]))
     place = np.argsort(np.argsort(middle, kind="stable"))
-    nothing = np.full(there.shape[1], NO_MODULE)
+    nothing = np.full(there.shape[1], UNPLACED)
     kernels = [first @ there, (back @ second)[:, place], (third @ there)[place], back @ last]
     return _known(kernels, inputs, [nothing, middle, nothing])
 
@@ -173,7 +172,7 @@ def idle_weights(seed: int, n: int) -> KnownModules:
     kernels.append(np.pad(last.kernel, ((0, len(idle[0])), (0, 0))))
     biases = [np.zeros(kernel.shape[1]) for kernel in kernels[:-1]] + [last.bias]
     inputs = np.pad(known.inputs, ((0, 0), (0, len(idle[0]))))
-    functions = tuple(np.pad(of_layer, (0, len(idle[0])), constant_values=NO_MODULE) for of_layer in known.functions)
+    functions = tuple(np.pad(of_layer, (0, len(idle[0])), constant_values=UNPLACED) for of_layer in known.functions)
     both = tuple(np.concatenate(pair) for pair in zip(blocks, idle[1:], strict=True))
     return KnownModules(from_arrays(kernels, biases), inputs, known.labels, functions, both)
 

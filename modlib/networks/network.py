@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
-from modlib.checks import array, choice, instance, items, whole
+from modlib.checks import array, arrived, choice, instance, items, whole
 from modlib.errors import GraphError, InputError
 from modlib.networks.frameworks import is_keras, is_onnx, is_torch, layout_hint, way_out
 from modlib.networks.layers import Layer, check_norm
@@ -119,6 +119,24 @@ class Network(BriefRepr):
                 "consecutive ones; expected at least two, or pass a list of weights yourself"
             )
         return [kernel_of(layer) for layer in convolutions[1:]]
+
+    def inputs(self, values: np.ndarray, name: str = "inputs", at_least: int = 1) -> np.ndarray:
+        """Inputs of the shape that the first layer reads, in single precision.
+
+        Args:
+            values: (n, features), or (n, channels, height, width) where that is a convolution.
+            name: of the argument, for messages.
+            at_least: how many inputs there must be.
+
+        Raises:
+            InputError: if there are fewer, or of another shape.
+        """
+        first = self.layers[0]
+        pixels = ("height", "width") if first.kind == "conv" else ()
+        found = array(values, name, ("n", first.kernel.shape[-2], *pixels), dtype=np.float32)
+        if len(found) < at_least:
+            raise InputError(f"{name} = {arrived(values)} arrived; expected at least {at_least}")
+        return found
 
     def hidden_layer(self, layer: int) -> int:
         """The number of a hidden layer, from 1, if there is one of that number.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from modlib.checks import (
+    UNPLACED,
     array,
-    arrived,
     choice,
     generator,
     instance,
@@ -22,9 +22,8 @@ from modlib.checks import (
     seed_number,
     whole,
 )
-from modlib.communities.partitions import UNUSED, adjacency, find_communities, modularity
+from modlib.communities.partitions import adjacency, find_communities, modularity
 from modlib.communities.similarity import normalise, similarities
-from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import Route, cluster
 from modlib.lesions.profiles import lesion_profiles
@@ -63,11 +62,11 @@ class Division(BriefRepr):
     q: float | None
 
     def _facts(self) -> dict[str, object]:
-        placed = self.labels[self.labels != UNUSED]
+        placed = self.labels[self.labels != UNPLACED]
         return {
             "q": self.q,
             "sizes": np.unique(placed, return_counts=True)[1],
-            "unused": len(self.labels) - len(placed),
+            "unplaced": len(self.labels) - len(placed),
         }
 
 
@@ -124,7 +123,7 @@ def similarity_clusters(similarity: np.ndarray, k: int, rng: np.random.Generator
     k, rng = whole(k, "k"), generator(rng)
     weights = adjacency(similarity)
     live = weights.sum(axis=1) > 0
-    labels = np.full(len(weights), UNUSED)
+    labels = np.full(len(weights), UNPLACED)
     count = int(live.sum())
     if count:
         part = weights[np.ix_(live, live)]
@@ -184,14 +183,11 @@ def divided_by_notion(
     >>> [len(set(zip(of_layers[0].labels, known.functions[0]))) for of_layers in found.values()]  # pairs that occur
     [2, 2]
     >>> found["weights"][0]
-    Division(q=None, sizes=[16, 16], unused=0)
+    Division(q=None, sizes=[16, 16], unplaced=0)
     """
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
+    inputs = network.inputs(inputs, at_least=2)
     convolved = network.layers[0].kind == "conv"
-    shape = ("n", network.layers[0].kernel.shape[-2], *(("height", "width") if convolved else ()))
-    inputs = array(inputs, "inputs", shape, dtype=np.float32)
-    if len(inputs) < 2:
-        raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two")
     hidden = range(1, 1 + (n_convolutions(network) if convolved else len(network.layers) - 1))
     labels = whole_numbers(labels, "labels", len(inputs), least=0, most=network.n_classes - 1)
     k, seed = whole(k, "k"), seed_number(seed)

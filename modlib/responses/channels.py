@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modlib.checks import array, arrived, instance, whole
+from modlib.checks import instance, whole
 from modlib.errors import InputError
 from modlib.networks.network import Network
 from modlib.responses.activations import hidden_activities, relu_names
@@ -56,10 +56,7 @@ def channel_measures(network: Network, inputs: np.ndarray, n_upstream: int = 100
     """
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
     names = relu_names(network)[: n_convolutions(network)]
-    shape = ("n", network.layers[0].kernel.shape[-2], "height", "width")
-    inputs, n_upstream = array(inputs, "inputs", shape, dtype=np.float32), whole(n_upstream, "n_upstream")
-    if len(inputs) < 2:
-        raise InputError(f"inputs = {arrived(inputs)} arrived; expected at least two")
+    inputs, n_upstream = network.inputs(inputs, at_least=2), whole(n_upstream, "n_upstream")
     activities = hidden_activities(network, inputs)[: len(names)]
     given = inputs[:n_upstream]
     upstream, outputs, hessians = (

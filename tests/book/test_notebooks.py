@@ -181,6 +181,16 @@ def test_a_chapter_that_never_ran_here_tells_what_its_stored_networks_took(tmp_p
     assert "took 10 min" in notebooks.expected_time(tmp_path, "tiny", {})
 
 
+@pytest.mark.parametrize("damaged", ["", '{"{}": 4', "5", "[1, 2]", '{"{}": "long"}', '{"{}": null}'])
+def test_times_that_were_damaged_are_forgotten_and_kept_anew(tmp_path, damaged):
+    notebooks.remember_time(tmp_path, "tiny", {}, 3)
+    (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    kept.write_text(damaged)
+    assert "not run on this machine yet" in notebooks.expected_time(tmp_path, "tiny", {})
+    notebooks.remember_time(tmp_path, "tiny", {"seed": 1}, 70)
+    assert "expect about 70 s" in notebooks.expected_time(tmp_path, "tiny", {"seed": 1})
+
+
 def test_a_run_that_ends_before_its_end_fails(tmp_path):
     chapter(tmp_path, code="import sys\nsys.exit(0)")
     with pytest.raises(BookError, match="code cell 3 of tiny ended with SystemExit 0"):

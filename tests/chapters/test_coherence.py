@@ -43,8 +43,8 @@ from modlib.chapters.coherence.figures import (
     stored_pictures,
 )
 from modlib.chapters.coherence.findings import FINDINGS, accuracies, found, log_ratio, middle_network
+from modlib.checks import UNPLACED
 from modlib.errors import InputError
-from modlib.graphs.subclusters import ISOLATED
 from modlib.networks.network import Network, from_arrays
 from modlib.responses.correlations import contrast
 from modlib.responses.features import ImageSettings
@@ -185,7 +185,7 @@ def test_bad_labels_are_refused(images):
         lambda given: correlation_rows(network, given, images, 2, False, rng),
     ):
         with pytest.raises(InputError, match="hold no sub-cluster"):
-            study([np.full(23, ISOLATED), np.full(20, ISOLATED)])
+            study([np.full(23, UNPLACED), np.full(20, UNPLACED)])
         with pytest.raises(InputError, match="hold no sub-cluster"):
             study([np.zeros(23, int), np.zeros(20, int)])  # whole layers
         with pytest.raises(InputError, match="labels of 2 layers with 23, 19 units"):

@@ -157,17 +157,36 @@ def test_a_pair_of_equal_units_is_alike_in_every_measure():
         assert found[f"normalised {name.removeprefix('normalised ')}"][0, [1, 2]] == pytest.approx(1, abs=1e-5)
 
 
-def test_dead_and_constant_units_are_similar_to_none_and_nothing_is_nan():
+@pytest.mark.parametrize("constant", [1, 0.1, 1000.1])
+def test_dead_and_constant_units_are_similar_to_none_and_nothing_is_nan(constant):
     model, (x, _) = perceptron(), data()
     model[0].weight.data[0], model[0].bias.data[0] = 0, -1  # never active
-    model[0].weight.data[1], model[0].bias.data[1] = 0, 1  # always the same
+    model[0].weight.data[1], model[0].bias.data[1] = 0, constant  # always the same
     found = similarities(model, x)["0"]
     for name, matrix in found.items():
         assert np.isfinite(matrix).all()
         assert not matrix[0].any() or name in DOWNSTREAM  # what would happen if it were active
-    assert found["covariance"][1] == pytest.approx(0, abs=1e-6)
+    assert not found["covariance"][1].any()
+    assert not found["normalised covariance"][1].any()
     assert not found["input sensitivity"][1].any()
     assert found["output sensitivity"][1].any()
+
+
+def test_a_unit_that_changes_in_its_last_digit_only_is_a_constant():
+    model, (x, _) = perceptron(), data()
+    model[0].weight.data[1] *= 1e-4
+    model[0].bias.data[1] = 1000
+    assert len(np.unique(torch.relu(model[0](torch.as_tensor(x)))[:, 1].detach().numpy())) > 1
+    found = similarities(model, x)["0"]
+    assert not found["covariance"][1].any()
+    assert not found["normalised covariance"][1].any()
+
+
+def test_a_large_constant_drowns_no_covariance():
+    model, (x, _) = perceptron(), data()
+    model[0].bias.data[0] += 1000
+    activity = torch.relu(model[0](torch.as_tensor(x))).double().detach().numpy()
+    assert similarities(model, x)["0"]["covariance"] == pytest.approx(np.abs(np.cov(activity.T)), rel=1e-4, abs=1e-6)
 
 
 def test_a_layer_of_one_unit():

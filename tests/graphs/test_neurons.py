@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from modlib.errors import GraphError, InputError, ModlibError
 from modlib.graphs.edges import Layout, edge_weights
-from modlib.graphs.neurons import NeuronGraph, chain_graph, neuron_graph
+from modlib.graphs.neurons import NeuronGraph, chain_graph, neuron_graph, unique
 from modlib.networks.normalisation import fold_batch_norm
 from modlib.networks.planted import random_weights
 
@@ -251,3 +251,11 @@ def test_batch_norm_between_dense_layers_is_folded_or_ignored_as_the_graph_says(
 def test_edges_that_do_not_fit_the_neurons_are_refused(sizes, edges, live, message):
     with pytest.raises(GraphError, match=message):
         NeuronGraph(sizes, edges, live)
+
+
+@given(st.lists(st.sampled_from(["a", "b", "a (2)", "a (2) (2)", "a (3)"])))
+def test_names_that_come_again_are_told_apart_and_others_stay(names: list[str]) -> None:
+    found = unique(names)
+    assert len(set(found)) == len(names)
+    assert all(name.startswith(given) for name, given in zip(found, names, strict=True))
+    assert found == tuple(names) or len(set(names)) < len(names)

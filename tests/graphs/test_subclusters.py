@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from modlib.checks import UNPLACED
 from modlib.errors import InputError
-from modlib.graphs.subclusters import ISOLATED, SubCluster, hidden_labels, sub_clusters
+from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import from_arrays
 
 
 def test_every_unit_is_in_one_sub_cluster_of_its_layer():
-    labels = [np.array([0, 1, 1, ISOLATED]), np.array([2, 0])]
+    labels = [np.array([0, 1, 1, UNPLACED]), np.array([2, 0])]
     found = {part.name: part.units.tolist() for part in sub_clusters(labels)}
     assert found == {"1-0": [0], "1-1": [1, 2], "2-0": [1], "2-2": [0]}
     assert [part.proportion for part in sub_clusters(labels)] == [0.25, 0.5, 0.5, 0.5]
@@ -26,19 +27,19 @@ def test_limits():
 @given(st.integers(1, 30), st.integers(1, 20), st.integers(0, 2**32 - 1))
 def test_random_sets_have_the_size_and_avoid_isolated_units(live, n, seed):
     rng = np.random.default_rng(seed)
-    labels = rng.permutation(np.concatenate([rng.integers(0, 3, live), np.full(5, ISOLATED)]))
+    labels = rng.permutation(np.concatenate([rng.integers(0, 3, live), np.full(5, UNPLACED)]))
     part = sub_clusters([labels])[0]
     drawn = part.random(n, rng)
     assert drawn.shape == (n, len(part.units))
     assert all(len(set(one)) == len(one) for one in drawn.tolist())
-    assert set(drawn.ravel()) <= set(np.flatnonzero(labels != ISOLATED))
+    assert set(drawn.ravel()) <= set(np.flatnonzero(labels != UNPLACED))
     with_it = part.and_random(n, np.random.default_rng(seed))
     assert np.array_equal(with_it[0], part.units)
     assert np.array_equal(with_it[1:], part.random(n, np.random.default_rng(seed)))
 
 
 def test_every_unit_is_drawn_as_often():
-    part = sub_clusters([np.repeat([0, 1, ISOLATED], [2, 6, 2])])[0]
+    part = sub_clusters([np.repeat([0, 1, UNPLACED], [2, 6, 2])])[0]
     counts = np.bincount(part.random(8000, np.random.default_rng(0)).ravel(), minlength=10)
     assert not counts[8:].any()
     assert np.allclose(counts[:8], 2000, atol=150)

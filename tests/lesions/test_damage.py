@@ -1,5 +1,6 @@
 """Lesions: against networks without the units, against the full pass, and on modules that are known."""
 
+from copy import deepcopy
 from itertools import pairwise
 
 import numpy as np
@@ -326,3 +327,18 @@ def test_lists_are_images_too():
     images, labels = questions(rng, network)
     (ours,), (theirs,) = (damages(network, x, labels.tolist(), 1, [[0, 3]]) for x in (images.tolist(), images))
     assert ours.drop == theirs.drop
+
+
+@pytest.mark.parametrize("first", [nn.Tanh(), nn.ReLU()])
+def test_what_a_pruned_network_does_to_its_inputs_is_part_of_it(first):
+    rng = np.random.default_rng(0)
+    layers = list(perceptron(rng, density=0.2).module.children())
+    network = as_network(nn.Sequential(first, *layers))
+    images, labels = 3 * rng.normal(size=(300, 8)).astype(np.float32), rng.integers(0, 4, 300)
+    for layer in (1, 2):
+        (found,) = damages(network, images, labels, layer, [[0, 3, 5]])
+        without = deepcopy(network.module)
+        linear = [part for part in without.modules() if isinstance(part, nn.Linear)][layer - 1]
+        linear.weight.data[[0, 3, 5]] = 0
+        right = [(answers(module, images) == labels).sum() for module in (network.module, without)]
+        assert found.drop == pytest.approx((right[0] - right[1]) / 300)

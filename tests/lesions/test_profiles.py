@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from modlib.errors import InputError
@@ -40,6 +41,18 @@ def test_a_unit_costs_the_classes_that_it_serves_and_a_dead_one_none() -> None:
     dead = from_arrays([np.eye(2), np.array([[1.0, -1.0], [0.0, 0.0]])])
     inputs, labels = np.array([[1.0, 1.0], [-1.0, 1.0]]), np.array([0, 1])
     assert lesion_profiles(dead, inputs, labels, 1)[1].tolist() == [0, 0]
+
+
+def test_profiles_behind_a_softmax_are_those_before_it() -> None:
+    rng = np.random.default_rng(0)
+    logits = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    inputs, labels = rng.normal(size=(50, 6)).astype(np.float32), rng.integers(3, size=50)
+    profiles, behind = (
+        lesion_profiles(as_network(module), inputs, labels, 1)
+        for module in (logits, nn.Sequential(*logits, nn.Softmax(dim=1)))
+    )
+    assert np.abs(profiles).max() > 0.01
+    assert behind == pytest.approx(profiles, abs=1e-5)
 
 
 def test_channels_of_a_convolution_have_profiles_too() -> None:

@@ -152,3 +152,18 @@ def test_an_empty_file_is_said_to_be_damaged(suffix: str, tmp_path: Path) -> Non
 def test_weights_that_are_not_finite_are_refused() -> None:
     with pytest.raises(InputError, match=r"0.weight = .* not finite arrived; expected finite weights"):
         ordered_weights({"0.weight": np.array([[0.0, np.nan]])})
+
+
+@pytest.mark.parametrize(
+    "widths",
+    [
+        [(5, 5)] * 8 + [(6, 6)] * 8,  # in two pieces
+        [(9, 4), (4, 5), (5, 4), (4, 3)] + [(3, 9)] * 6,  # more ways into 9 than out of it
+        [(n, n + 1) for n in range(1, 30)] + [(40, 41)],
+    ],
+)
+def test_layers_that_fit_nowhere_are_refused_without_trying_all_orders(widths: list[tuple[int, int]]) -> None:
+    names = [f"{'abcdefghijklmnopqrstuvwxyz'[i % 26]}{'x' * (i // 26)}.weight" for i in range(len(widths))]
+    state = {name: np.ones(ends[::-1]) for name, ends in zip(names, widths, strict=True)}
+    with pytest.raises(InputError, match="of which no order makes a chain"):
+        ordered_weights(state)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from modlib.chapters import NAMES, find_experiment
 from modlib.errors import ResultsError, TableMissing
 from modlib.files import results_folder
 from modlib.tables import read_accounted, read_provenance, run, seal
-from modlib.tables.integrity import cell_digests, next_provenance
+from modlib.tables.integrity import cell_digests, locked, next_provenance
 from modlib.tables.schema import Record, as_text, read_stored
 
 STORED = [name for name in NAMES if (results_folder() / f"{name}.csv").exists()]
@@ -108,6 +109,15 @@ def test_a_table_that_was_changed_on_purpose_is_sealed_again(copy: Path) -> None
         read_accounted(TOY, copy)
     assert seal(TOY, copy) == 12
     read_accounted(TOY, copy)
+
+
+def test_sealing_waits_for_whoever_writes_the_table(copy: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with locked("toy", copy):
+            sealed = pool.submit(seal, TOY, copy)
+            with pytest.raises(TimeoutError):
+                sealed.result(timeout=0.5)
+        assert sealed.result() == 12
 
 
 def test_a_table_of_an_earlier_version_is_not_complete_until_it_is_added_to(copy: Path) -> None:

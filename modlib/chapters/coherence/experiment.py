@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from modlib.chapters.rows import beside_random
+from modlib.checks import UNPLACED
 from modlib.data.composites import KINDS
 from modlib.errors import InputError
-from modlib.graphs.subclusters import ISOLATED, SubCluster, hidden_labels, sub_clusters
+from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import Network, as_network, from_arrays
 from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, integer, number, numbers, optional, text
 from modlib.zoo.cnns import EPOCHS, accuracy, cnn_images, untrained_small_cnn
@@ -256,7 +257,7 @@ def correlation_rows(
     stacked = images.shape[1] > 1
     by_layer = unit_images(network, images)[: len(labels)]
     responsive = [
-        np.where(pictures.any(axis=1), of_layer, ISOLATED) for of_layer, pictures in zip(labels, by_layer, strict=True)
+        np.where(pictures.any(axis=1), of_layer, UNPLACED) for of_layer, pictures in zip(labels, by_layer, strict=True)
     ]
     rows, seen = [], Counter[int]()
     for part in sub_clusters(responsive, AT_LEAST, AT_MOST):

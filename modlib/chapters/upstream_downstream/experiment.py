@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modlib.checks import UNPLACED
 from modlib.data.images import load_images
 from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, numbers, rows_in_words, text
 
@@ -181,7 +182,6 @@ def similarity_rows(network: TrainedMLP, inputs: np.ndarray, seed: int, name: st
         name: of the condition.
     """
     from modlib.communities.partitions import (
-        UNUSED,
         effective_number,
         element_similarity,
         find_communities,
@@ -216,9 +216,9 @@ def similarity_rows(network: TrainedMLP, inputs: np.ndarray, seed: int, name: st
                     "q": round(mine.q, 5),
                     "q_from_one": round(from_one[measure].q, 5),
                     "q_leiden": round(by_leiden[measure].q, 5),
-                    "n_communities": len(set(mine.labels[mine.labels != UNUSED].tolist())),
+                    "n_communities": len(set(mine.labels[mine.labels != UNPLACED].tolist())),
                     "effective_number": round(effective_number(mine.labels), 4),
-                    "n_unused": int((mine.labels == UNUSED).sum()),
+                    "n_unused": int((mine.labels == UNPLACED).sum()),
                     "stability": round(element_similarity(mine.labels, again[measure].labels), 4),
                     "leiden_agreement": round(element_similarity(mine.labels, by_leiden[measure].labels), 4),
                     "element_similarity": " ".join(f"{value:.4f}" for value in likeness[place]),
