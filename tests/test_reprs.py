@@ -60,9 +60,9 @@ MASK = Mask({"0.weight": np.eye(3, dtype=bool), "0.bias": np.zeros(3, dtype=bool
         ),
         (
             Communities(np.array([0, 0, 1, -1]), 0.375, 0.25),
-            "Communities(q=0.375, q_start=0.25, sizes=[2, 1], unused=1)",
+            "Communities(q=0.375, q_start=0.25, sizes=[2, 1], unplaced=1)",
         ),
-        (Communities(np.array([-1, -1]), 0.0, 0.0), "Communities(q=0, q_start=0, sizes=[], unused=2)"),
+        (Communities(np.array([-1, -1]), 0.0, 0.0), "Communities(q=0, q_start=0, sizes=[], unplaced=2)"),
         (MASK, "Mask(0.weight=3 of 9, 0.bias=0 of 3, total=3 of 12)"),
         (
             LearnedMask(MASK, {}, np.array([2.0, 1.0, 0.5]), {}),

@@ -63,6 +63,7 @@ class ShuffleTest(BriefRepr):
         facts: dict[str, object] = {"k": self.k, "null": self.null, "ncut": self.ncut}
         facts |= {"shuffled": mean_of(self.shuffled), "p": self.p}
         facts |= {"z": self.z} if len(self.shuffled) > 1 else {}
+        facts |= {} if self.moved else {"moved": False}
         return facts | {"blind": BLIND} if self.blind else facts
 
     @property
@@ -184,8 +185,7 @@ def shuffle_tests(
         InputError: if an argument is not of its kind: a count below 1, another null model, no seed.
         GraphError: if the graph has fewer than k live neurons.
 
-    Warns:
-        ModlibWarning: if shuffles leave the network as it is, so that p and z say nothing.
+    Where shuffles leave the network as it is, p and z say nothing, and ``moved`` is false.
 
     Source: pruned-modular 3, clusterability 1.2. Chapter: ``dropout``.
 
@@ -220,12 +220,6 @@ def shuffle_tests(
     shown = is_large(graph) and on_shuffle is None
     shuffled = np.concatenate(list(_with_bar(found_in_parts, n_shuffles, shown, on_shuffle)))
     moved = _moves(graph, null, own.spawn(TRIED))
-    if not moved:
-        less = "" if null == "layer" else "ask for a null that keeps less, null='layer', or "
-        warn(
-            f"the null model {null!r} leaves this network as it is: there is nothing to exchange that keeps what it "
-            f"keeps, so p and z say nothing; {less}give weights that are not all alike"
-        )
     return [
         ShuffleTest(k, null, clustering.ncut, shuffled[:, column], clustering.labels, shares[: k - 1], moved)
         for column, (k, clustering) in enumerate(zip(ks, found, strict=True))
@@ -259,7 +253,7 @@ def shuffle_test(
     """Shuffle test at one k: is the n-cut lower than that of shuffled networks? See ``shuffle_tests``.
 
     Warns:
-        ModlibWarning: if the test is ``blind``, as it is for most deep networks, or as ``shuffle_tests``.
+        ModlibWarning: if the test is ``blind``, as it is for most deep networks, or if no shuffle ``moved`` anything.
 
     Two planted modules are rarer than all 19 shuffles, a random network is not:
 
@@ -273,6 +267,12 @@ def shuffle_test(
     test = shuffle_tests(graph, (whole(k, "k"),), n_shuffles, seed, null, route, n_init, jobs)[0]
     if test.blind:
         warn(f"a shuffle test at k = {k} of {len(graph.live)} layers is blind: {BLIND}")
+    if not test.moved:
+        less = "" if null == "layer" else "ask for a null that keeps less, null='layer', or "
+        warn(
+            f"the null model {null!r} leaves this network as it is: there is nothing to exchange that keeps what it "
+            f"keeps, so p and z say nothing; {less}give weights that are not all alike"
+        )
     return test
 
 

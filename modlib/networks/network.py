@@ -135,7 +135,7 @@ class Network(BriefRepr):
         pixels = ("height", "width") if first.kind == "conv" else ()
         found = array(values, name, ("n", first.kernel.shape[-2], *pixels), dtype=np.float32)
         if len(found) < at_least:
-            raise InputError(f"{name} = {arrived(values)} arrived; expected at least {at_least}")
+            raise InputError(f"{name} = {arrived(values)} arrived; expected at least {at_least} of them")
         return found
 
     def hidden_layer(self, layer: int) -> int:

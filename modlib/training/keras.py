@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from modlib.data.images import Images
-from modlib.errors import InputError, extra
+from modlib.errors import InputError, extra, warn
 from modlib.graphs.eigenvalues import eigenvalue_gradient
 from modlib.processor import limit_xla
 from modlib.training.initialisation import clusterable_kernels, draw_tags
@@ -35,8 +35,14 @@ with extra("keras", "training with Keras"):
     import tf_keras
 
 # One thread: the order of a sum is then always the same, and two processes beat two threads for small networks.
-tf.config.threading.set_intra_op_parallelism_threads(1)
-tf.config.threading.set_inter_op_parallelism_threads(1)
+try:
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+except RuntimeError:
+    warn(
+        "TensorFlow computed before modlib set its number of threads, so networks may differ in their last digits from "
+        "run to run; import modlib.training.keras first where they must not"
+    )
 
 STEPS = 10  # steps a compiled call, and the pruning frequency of the papers
 

@@ -1,5 +1,6 @@
 """The audit: what it says of networks whose modules are known, and of networks that have none."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,15 @@ def test_two_networks_side_by_side_are_clusterable_and_their_halves_are_its_modu
     labels = of_twins["clusterable"].found.arrays["labels 2"]  # type: ignore[union-attr]
     for layer, of_layer in zip(("layer_0", "layer_1"), truth, strict=True):
         assert adjusted_rand_score(labels[units["layer"] == layer], of_layer) == 1
+
+
+def test_shuffles_that_change_nothing_are_told_in_the_report_and_nowhere_else(of_twins: Audit) -> None:
+    told = "Not told: a layer-nonzero shuffle leaves this network as it is, for what it exchanges is all alike."
+    assert told in of_twins["clusterable"].says
+    network, *_ = twins()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert told in audit(network, settings=TINY)["clusterable"].says
 
 
 def test_lesions_of_its_modules_cost_more_than_random_units(of_twins: Audit) -> None:

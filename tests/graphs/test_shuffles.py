@@ -220,6 +220,7 @@ def test_a_null_that_has_nothing_to_exchange_says_so(null: Null) -> None:
     with pytest.warns(ModlibWarning, match=f"the null model '{null}' leaves this network as it is") as warned:
         test = shuffle_test(graph, k=2, n_shuffles=9, seed=0, null=null)
     assert test.p > 0.05
+    assert "moved=False" in repr(test)
     assert warned[0].filename == __file__  # it points to who asked
 
 
@@ -242,11 +243,11 @@ def test_one_shuffle_has_no_z_but_prints() -> None:
 def test_a_null_that_moves_a_network_does_not_warn(null: Null, pruned_noise: NeuronGraph) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        shuffle_tests(pruned_noise, (2,), n_shuffles=3, seed=0, null=null)
+        assert shuffle_test(pruned_noise, k=3, n_shuffles=3, seed=0, null=null).moved
 
 
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 def test_layers_without_live_neurons_are_passed_over(form: Callable[[np.ndarray], np.ndarray]) -> None:
     graph = neuron_graph([form(np.array([[1.0, 0.0]])), form(np.zeros((2, 2)))])
-    with pytest.warns(ModlibWarning, match="leaves this network as it is"):
-        shuffle_tests(graph, (1,), n_shuffles=1, seed=0)
+    (test,) = shuffle_tests(graph, (1,), n_shuffles=1, seed=0)
+    assert not test.moved

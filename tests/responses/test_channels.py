@@ -100,5 +100,5 @@ def test_one_channel_has_a_matrix_and_gradients_are_taken_whatever_the_caller_ha
 def test_networks_of_another_form_are_refused(parts, side, said):
     with pytest.raises(InputError, match=said):
         channel_measures(as_network(nn.Sequential(*parts)), np.zeros((3, 2, side, side)))
-    with pytest.raises(InputError, match="at least two"):
+    with pytest.raises(InputError, match="at least 2 of them"):
         channel_measures(as_network(small(0)), np.zeros((1, 2, 4, 4)))

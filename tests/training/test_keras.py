@@ -1,5 +1,7 @@
 """modlib.training.keras: the recipe of the papers, held against the wrapper of tensorflow-model-optimization."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -234,6 +236,12 @@ def test_a_mask_keeps_the_largest_weights(n: int, sparsity: float, seed: int) ->
     kept = int(mask.sum())
     assert abs(kept - max(1, n * (1 - sparsity))) <= 0.5 + 1e-4 * n or kept == 1
     assert set(np.abs(weights[mask == 1]).astype(int)) == set(range(n - kept + 1, n + 1))
+
+
+def test_tensorflow_that_was_in_use_before_is_taken_as_it_is_with_a_warning() -> None:
+    used = "import tensorflow as tf; tf.constant(1.0) + 1; import modlib.training.keras"
+    run = subprocess.run([sys.executable, "-c", used], capture_output=True, text=True, check=True)
+    assert "ModlibWarning: TensorFlow computed before modlib set its number of threads" in run.stderr
 
 
 @pytest.mark.parametrize("kind", ["int8", "int16", "int32", "int64", ">i4"])
