@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from modlib.networks.network import to_array
+from modlib.networks.chains import to_array
 from modlib.networks.normalisation import fold_batch_norm
 from modlib.networks.operations import COPIES, DIFFERENCES, PRODUCTS, QUOTIENTS, SUMS, snake
 from modlib.networks.units import Units, united

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from modlib.networks.network import to_array
+from modlib.networks.chains import to_array
 from modlib.networks.reductions import weighed
 from modlib.networks.units import MIXED, NONE, Units, moved, of_layer, together, united
 

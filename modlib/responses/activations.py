@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from modlib.checks import array, arrived, instance, wholes
 from modlib.errors import InputError
 from modlib.networks.activity import activities_of, two_that_differ
+from modlib.networks.chains import chain
 from modlib.networks.execution import Execution, as_taken, fitting
 from modlib.networks.frameworks import layout_hint
-from modlib.networks.network import AT_ONCE, Network, chain
+from modlib.networks.network import AT_ONCE, Network
 from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
 
 
