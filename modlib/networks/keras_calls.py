@@ -34,6 +34,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "truediv": operator.truediv,
     "negative": operator.neg,
 }
+LIBRARIES = ("keras", "tf_keras", "tensorflow")  # whose layers and functions are known by their names
 HARMLESS = ("name", "training", "use_causal_mask")  # what may be said in a call; all else must be missing or None
 KERAS_LAYERS = (
     "Dense, convolutions and pooling in 2-D, BatchNormalization, GroupNormalization, activations, Add, Multiply, "
@@ -95,6 +96,24 @@ def check_call(layer: Any, named: Mapping[str, Any]) -> None:
     more = [name for name, value in named.items() if name not in HARMLESS and value is not None and value is not False]
     if more:
         raise _refused(layer, f"a {type(layer).__name__} that is called with {', '.join(more)}")
+
+
+def check_class(layer: Any) -> None:
+    """Refuse a layer or an inner model whose pass is its user's own, whatever its name is.
+
+    Raises:
+        InputError: if a layer is not of a class of Keras, or a model or a layer has a ``call`` of its own.
+    """
+    kind, is_model = type(layer).__name__, hasattr(layer, "layers")
+    makers = [next(cls for cls in type(layer).__mro__ if name in vars(cls)) for name in ("call", "__call__")]
+    own = any(_home(cls) not in LIBRARIES for cls in (makers if is_model else type(layer).__mro__[:-1]))
+    if own or ("call" in vars(layer) and kind != "TFOpLambda"):
+        wrapper = "; take the wrapper off by strip_pruning" if kind.startswith("PruneLowMagnitude") else ""
+        raise _refused(layer, f"a {kind} that is not Keras's own{wrapper}")
+
+
+def _home(cls: type) -> str:
+    return cls.__module__.partition(".")[0]
 
 
 def join(

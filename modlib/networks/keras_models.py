@@ -17,7 +17,17 @@ import torch
 from torch import fx, nn
 
 from modlib.errors import InputError
-from modlib.networks.keras_calls import KERAS_LAYERS, attended, call_of, check_call, join, operation, operator_of
+from modlib.networks.keras_calls import (
+    KERAS_LAYERS,
+    LIBRARIES,
+    attended,
+    call_of,
+    check_call,
+    check_class,
+    join,
+    operation,
+    operator_of,
+)
 from modlib.networks.keras_sequences import Attention, group_norm, sequence_layer
 from modlib.networks.modules import (
     FlattenChannelsLast,
@@ -97,6 +107,7 @@ def _follow(
     made: dict[tuple[int, bool], list[str]],
 ) -> fx.Node:
     """Add the steps of a model to a graph; returns its output. ``made`` holds the modules of every layer so far."""
+    check_class(model)
     functional = getattr(model, "_functional", None) or model  # a Keras 3 Sequential holds its graph
     by_depth = functional._nodes_by_depth
     values = {id(tensor): node for tensor, node in zip(functional.inputs, given, strict=True)}
@@ -107,6 +118,8 @@ def _follow(
         (result,) = _flat(step.output_tensors if hasattr(step, "operation") else step.outputs)[:1] or [None]
         if kind == "InputLayer":
             continue
+        for part in (layer, *(getattr(layer, f"{way}_layer", layer) for way in ("forward", "backward"))):
+            check_class(part)
         arguments = [values[id(tensor)] for tensor in sources]
         shapes = [tuple(tensor.shape) for tensor in sources]
         if hasattr(layer, "_nodes_by_depth") or getattr(layer, "_functional", None) is not None:
@@ -215,7 +228,7 @@ def _activation(layer: Any) -> dict[str, nn.Module]:
     function = layer.activation
     own = getattr(function, "__module__", type(function).__module__).split(".")[0]
     name = getattr(function, "__name__", type(function).__name__)
-    if function is not None and own not in ("keras", "tf_keras", "tensorflow"):
+    if function is not None and own not in LIBRARIES:
         raise unsupported(layer.name, f"followed by a function of your own, {name!r}", KERAS_LAYERS)
     if name in OTHER_ACTIVATIONS:
         return {f"{layer.name}/{name}": OTHER_ACTIVATIONS[name]()}

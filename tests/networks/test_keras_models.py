@@ -327,3 +327,51 @@ def test_operators_with_numbers_are_gains_and_those_between_tensors_join_them(K:
     np.testing.assert_allclose(graph.edges[2, 3], kernel, rtol=1e-6)  # a quarter belongs to the weights into it
     inner = np.abs(np.asarray(model.get_layer("second").kernel))
     np.testing.assert_allclose(graph.edges[1, 2], inner / 4, rtol=1e-6)
+
+
+@KERAS
+@pytest.mark.parametrize("base", ["Dense", "BatchNormalization", "Activation", "Dropout", "ReLU", "LSTM"])
+def test_a_layer_of_your_own_is_not_taken_for_that_of_its_name(K: ModuleType, base: str) -> None:
+    given = {"Dense": (8,), "Activation": ("relu",), "Dropout": (0.5,), "LSTM": (3,)}.get(base, ())
+    keras_own = getattr(K.layers, base)
+    own = type(base, (keras_own,), {"call": lambda self, sequences, initial_state=None, **_: 0.2 * sequences})
+    shape = (5, 4) if base == "LSTM" else (8,)
+    for layer in (own(*given), of_one_instance(keras_own(*given))):
+        model = K.Sequential([K.Input(shape), layer])
+        for read in (as_network, neuron_graph, torch_module):
+            with pytest.raises(InputError, match=f"is a {base} that is not Keras's own, which is not supported"):
+                read(model)
+
+
+def of_one_instance(layer: Any) -> Any:
+    layer.call = lambda x, **_: 0.2 * x
+    return layer
+
+
+@KERAS
+def test_a_model_of_your_own_is_read_by_its_graph_unless_it_has_a_call_of_its_own(K: ModuleType) -> None:
+    class Trained(K.Model):  # type: ignore[name-defined,misc]
+        def train_step(self, data: object) -> object:
+            return super().train_step(data)
+
+    class Called(Trained):
+        def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+            return 0.2 * super().call(inputs)
+
+    for kind in (Trained, Called):
+        inputs = K.Input((8,))
+        model = kind(inputs, K.layers.Dense(3)(inputs))
+        around = K.Sequential([K.Input((8,)), model])
+        for whole in (model, around):
+            if kind is Trained:
+                assert_same_function(whole, (8,))
+            else:
+                with pytest.raises(InputError, match="is a Called that is not Keras's own"):
+                    torch_module(whole)
+
+
+def test_a_model_that_is_being_pruned_is_told_how_to_be_read() -> None:
+    sparsity = pytest.importorskip("tensorflow_model_optimization").sparsity.keras
+    base = tf_keras.Sequential([tf_keras.layers.Dense(6, input_shape=(8,)), tf_keras.layers.Dense(3)])
+    with pytest.raises(InputError, match=r"PruneLowMagnitude .* take the wrapper off by strip_pruning"):
+        as_network(sparsity.prune_low_magnitude(base))
