@@ -310,7 +310,8 @@ def arrived(value: Any) -> str:
     'float64 array of shape (2,) with values 1 to 1 and 1 not finite'
     """
     if isinstance(value, np.ndarray) and value.ndim:
-        return f"{value.dtype} array of shape {value.shape}{_about(value)}"
+        kind = f"masked {value.dtype}" if isinstance(value, np.ma.MaskedArray) else value.dtype
+        return f"{kind} array of shape {value.shape}{_about(value)}"
     if sp.issparse(value):
         return f"sparse {value.dtype} {value.format} matrix of shape {value.shape}{_about(value.tocoo().data)}"
     text = str(value) if isinstance(value, np.generic) else reprlib.repr(value)

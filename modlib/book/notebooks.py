@@ -138,7 +138,7 @@ def resolve(notebook: Path, given: Mapping[str, str]) -> dict[str, Value]:
 
     Raises:
         BookError: if the notebook's parameters cell is not what it should be.
-        InputError: if a parameter is not known or has the wrong type.
+        InputError: if a parameter is not known, has the wrong type or is out of range.
     """
     known = read_parameters(notebook)
     for name in given:
@@ -147,7 +147,10 @@ def resolve(notebook: Path, given: Mapping[str, str]) -> dict[str, Value]:
             hint = f" Did you mean {near[0]}?" if near else ""
             listing = "\n".join(f"  {parameter}" for parameter in known.values())
             raise InputError(f"{notebook.stem} has no parameter {name!r}.{hint} It has:\n{listing}")
-    return {name: convert(known[name], text) for name, text in given.items()}
+    values = {name: convert(known[name], text) for name, text in given.items()}
+    for name, value in values.items():
+        _check_range(name, value)
+    return values
 
 
 def check_parameters(**given: tuple[object, type | Sequence[object]]) -> None:
@@ -158,15 +161,29 @@ def check_parameters(**given: tuple[object, type | Sequence[object]]) -> None:
             ``check_parameters(profile=(profile, PROFILES), seed=(seed, int))``.
 
     Raises:
-        InputError: if a value is not of that type, or not one of those values.
+        InputError: if a value is not of that type, or not one of those values; if a seed is below 0, another whole
+            number below 1, or any other number not above 0.
     """
     for name, (value, expected) in given.items():
         if isinstance(expected, type):
             right, wanted = type(value) is expected, expected.__name__
+        elif isinstance(expected, range):
+            right, wanted = value in expected, f"a whole number from {expected[0]} to {expected[-1]}"
         else:
             right, wanted = value in expected, f"one of {', '.join(map(str, expected))}"
         if not right:
             raise InputError(f"parameter {name} = {value!r} arrived; expected {wanted}")
+        if isinstance(expected, type):
+            _check_range(name, value)
+
+
+def _check_range(name: str, value: object) -> None:
+    """Refuse a number that counts or measures nothing."""
+    least = 0 if name == "seed" else 1
+    if type(value) is int and value < least:
+        raise InputError(f"parameter {name} = {value} arrived; expected a whole number of at least {least}")
+    if type(value) is float and not 0 < value < math.inf:
+        raise InputError(f"parameter {name} = {value} arrived; expected a number above 0")
 
 
 def run_chapter(name: str, parameters: Mapping[str, str], output: Path, root: Path | None = None) -> Path:

@@ -201,22 +201,22 @@ def _of_module(
     """The definitions, by torch.func: vector-Jacobian products, and Hessian-vector products of the loss."""
     import torch
 
-    from modlib.networks.modules import outputs_of
+    from modlib.networks.modules import at_rest, outputs_of
 
     known = dict(module.named_modules())
     names = None if layers is None else [choice(name, known, "a hidden layer") for name in items(layers, "layers")]
     dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
     x = torch.as_tensor(inputs).to(dtype)
-    training = module.training
-    module.eval()
-    try:
-        outputs_of(module, x[:1])
+    with at_rest(module):
+        if not isinstance(outputs := outputs_of(module, x[:1]), torch.Tensor):
+            raise InputError(
+                f"the {type(module).__name__} returns a {type(outputs).__name__}; expected a tensor (n, classes): pass "
+                "a module that returns its scores alone"
+            )
         names = _hidden_layers(module, x[:1]) if names is None else names
         weighted = [name for name in names if isinstance(known[name], torch.nn.Linear | torch.nn.modules.conv._ConvNd)]
         found = _of_layers(module, inputs, labels, weighted) if weighted else {}
         return {name: found.get(name) or _of_submodule(module, known[name], x, labels) for name in names}
-    finally:
-        module.train(training)
 
 
 def _of_layers(
@@ -272,9 +272,9 @@ def _of_trace(
     from modlib.networks.execution import Execution, Values, as_taken
 
     known = {trace.layers[number].name: trace.layers[number] for number in trace.hidden}
-    names = list(known) if layers is None else items(layers, "layers")
-    if not names or not set(names) <= set(known):
-        raise InputError(f"hidden layers {names} arrived; expected some of {', '.join(known)}")
+    names = (
+        list(known) if layers is None else [choice(name, known, "a hidden layer") for name in items(layers, "layers")]
+    )
     x = as_taken(trace, inputs)
     if not x.is_floating_point():
         raise InputError("the network takes whole numbers, along which there are no gradients; trace what reads them")
@@ -305,6 +305,8 @@ def _of_trace(
 
 
 def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np.ndarray | None) -> list[np.ndarray]:
+    from torch.func import functional_call
+
     def forward(batch: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Hidden activity and outputs; the activity is replaced by ``hidden`` where that is given."""
         seen = []
@@ -314,8 +316,8 @@ def _of_submodule(module: nn.Module, submodule: nn.Module, x: Tensor, labels: np
             return seen[-1].clone()  # the next function may work in place
 
         handle = submodule.register_forward_hook(hook)
-        try:
-            outputs = module(batch)
+        try:  # a pass may write into buffers, which it may not under torch.func
+            outputs = functional_call(module, {name: buffer.clone() for name, buffer in module.named_buffers()}, batch)
         finally:
             handle.remove()
         if len(seen) != 1:

@@ -51,7 +51,7 @@ def checked(graph: NeuronGraph | sp.sparray | np.ndarray) -> tuple[Graph, float]
         if not np.isfinite(graph.degrees.sum()):
             raise GraphError("the graph has NaN or infinite edges; expected finite ones: make it by neuron_graph")
         return graph, factor
-    array = isinstance(graph, np.ndarray) or sp.issparse(graph)
+    array = sp.issparse(graph) or (isinstance(graph, np.ndarray) and not isinstance(graph, np.ma.MaskedArray))
     if not (array and graph.ndim == 2 and graph.shape[0] == graph.shape[1] > 0 and graph.dtype.kind in REAL):
         raise InputError(
             f"graph = {arrived(graph)} arrived; expected a neuron graph, or a square numpy or scipy.sparse matrix of "

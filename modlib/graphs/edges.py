@@ -5,6 +5,7 @@ Chapter: ``clusterability``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ from modlib.errors import GraphError
 
 Matrix: TypeAlias = np.ndarray | sp.sparray | sp.spmatrix
 Layout: TypeAlias = Literal["keras", "torch"]
+LARGEST_KERNEL = 11  # side of a kernel, in the networks of the papers
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 
 
@@ -62,6 +64,20 @@ def matrix_of(weight: Matrix, position: int) -> Matrix:
             "all weights, and the norms of a kernel, must be finite: check that training did not diverge"
         )
     return array
+
+
+def is_likely_torch(shape: Sequence[int]) -> bool:
+    """Whether a kernel that is said to be (height, width, in, out) has the shape of one (out, in, height, width).
+
+    Kernels are mostly square and small, and channels are not.
+
+    >>> is_likely_torch((16, 8, 3, 3)), is_likely_torch((3, 3, 8, 16)), is_likely_torch((1, 7, 64, 64))
+    (True, False, False)
+    """
+    if len(shape) != 4:
+        return False
+    first, second, height, width = shape
+    return height == width <= LARGEST_KERNEL and (first != second or first > LARGEST_KERNEL)
 
 
 def as_keras(weight: Any, position: int) -> Matrix:

@@ -17,8 +17,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from modlib.checks import arrived, choice, items, labels as whole_numbers
-from modlib.errors import GraphError, InputError
-from modlib.graphs.edges import LAYOUTS, Layout, Matrix, as_keras, edge_weights, matrix_of
+from modlib.errors import GraphError, InputError, warn
+from modlib.graphs.edges import LAYOUTS, Layout, Matrix, as_keras, edge_weights, is_likely_torch, matrix_of
 from modlib.networks.network import BATCH_NORM_USES, BatchNormUse, as_network
 from modlib.reprs import BriefRepr
 
@@ -265,6 +265,11 @@ def neuron_graph(
         weights = items(network, "network")
         if layout == "torch":
             weights = [as_keras(weight, position) for position, weight in enumerate(weights)]
+        elif turned := [weight for weight in weights if is_likely_torch(getattr(weight, "shape", ()))]:
+            warn(
+                f"a kernel of shape {tuple(turned[0].shape)} is read as (height, width, in, out), but looks like "
+                "PyTorch's (out, in, height, width); pass layout='torch' if it is"
+            )
         return chained([edge_weights(weight, position) for position, weight in enumerate(weights)])
     try:
         read = as_network(network)

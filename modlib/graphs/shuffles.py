@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.checks import choice, instance, items, seed_number, whole, wholes
+from modlib.checks import choice, function, instance, items, seed_number, whole, wholes
 from modlib.errors import InputError, warn
 from modlib.graphs.adjacency import is_large
 from modlib.graphs.neurons import NeuronGraph, chained
@@ -202,6 +202,8 @@ def shuffle_tests(
     if jobs == 0:
         raise InputError("jobs = 0 arrived; expected a number of processes, or -1 for one a processor")
     choice(null, NULLS, "null")
+    if on_shuffle is not None:
+        function(on_shuffle, "on_shuffle", "of the number of shuffles that are done")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed_number(seed))
     own, *children = np.random.SeedSequence(sequence.entropy, spawn_key=sequence.spawn_key).spawn(n_shuffles + 1)
     rng = np.random.default_rng(own)

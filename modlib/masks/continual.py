@@ -19,8 +19,8 @@ from modlib.errors import InputError
 from modlib.masks.learning import LearnedMask, MaskSettings, of_logits
 from modlib.masks.mask import Mask, fingerprint, sharing
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
-from modlib.masks.steps import logit_of, take_steps
-from modlib.networks.modules import with_gradients
+from modlib.masks.steps import check_learnable, logit_of, take_steps
+from modlib.networks.modules import with_gradients, with_values
 from modlib.training.steps import Draw, Loss
 
 Kept = Mapping[str, np.ndarray]
@@ -140,7 +140,9 @@ def learn_with_weights(
     >>> (network.weight.flatten() - 0.5).sign().tolist()
     [0.0, -1.0]
     """
-    module, rng = with_gradients(instance(module, nn.Module, "module", "pass a torch module")), generator(rng)
+    module = with_gradients(with_values(instance(module, nn.Module, "module", "pass a torch module")))
+    rng = generator(rng)
+    check_learnable(module)
     settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
     draw, loss = function(draw, "draw", "make it by draw_from"), function(loss, "loss", "of outputs and targets")
     parameters = dict(module.named_parameters())

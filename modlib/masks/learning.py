@@ -20,7 +20,7 @@ from modlib.checks import choice, function, generator, instance, items, real, se
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
-from modlib.masks.steps import logit_of, take_steps
+from modlib.masks.steps import check_learnable, logit_of, take_steps
 from modlib.networks.modules import with_gradients
 from modlib.networks.network import torch_module
 from modlib.reprs import BriefRepr
@@ -52,8 +52,9 @@ class MaskSettings:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        whole(self.steps, "steps", least=0)
-        if whole(self.batch_size, "batch_size") % whole(self.samples, "samples"):
+        for name, least in (("steps", 0), ("batch_size", 1), ("samples", 1)):
+            object.__setattr__(self, name, whole(getattr(self, name), name, least))  # 3.0 becomes 3
+        if self.batch_size % self.samples:
             raise InputError(f"{self} arrived; expected a batch in as many equal parts as samples")
         real(self.learning_rate, "learning_rate", above=0)
         real(self.beta, "beta", least=0)
@@ -160,12 +161,7 @@ def learn_mask(
     module, rng = with_gradients(torch_module(model)), generator(rng)
     settings = instance(settings, MaskSettings, "settings", "pass MaskSettings()")
     draw, loss = function(draw, "draw", "make it by draw_from"), function(loss, "loss", "of outputs and targets")
-    sparse = [name for name, part in module.named_modules() if getattr(part, "sparse", False)]
-    if sparse:
-        raise InputError(
-            f"the embedding {', '.join(sparse)} has sparse gradients, in which no mask is learned; expected "
-            "sparse=False: set it on a copy"
-        )
+    check_learnable(module)
     parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
     names = parameter_names(module) if names is None else items(names, "names")
     names = list(dict.fromkeys(choice(name, parameters, "a parameter") for name in names))  # each once

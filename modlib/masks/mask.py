@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modlib.checks import instance, items, mapping
+from modlib.checks import arrived, instance, items, mapping
 from modlib.errors import DataError, InputError
 from modlib.files import read_arrays, replacing
 from modlib.networks.network import torch_module
@@ -121,11 +121,21 @@ class Mask(BriefRepr):
             )
 
     def save(self, path: str | Path) -> None:
-        """Write the mask to an ``.npz`` file of bits, without pickles."""
+        """Write the mask to an ``.npz`` file of bits, without pickles.
+
+        Raises:
+            InputError: if the path is no name of a file.
+            DataError: if the file cannot be written.
+        """
+        if not isinstance(path, str | Path):
+            raise InputError(f"path = {arrived(path)} arrived; expected the name of a file")
         arrays = {PREFIX + name: np.packbits(kept) for name, kept in self.keep.items()}
         shapes = {"shape/" + name: np.array(kept.shape, dtype=np.int64) for name, kept in self.keep.items()}
-        with replacing(Path(path)) as part, part.open("wb") as file:
-            np.savez_compressed(file, network=np.array(self.network), **arrays, **shapes)  # type: ignore[arg-type]
+        try:
+            with replacing(Path(path)) as part, part.open("wb") as file:
+                np.savez_compressed(file, network=np.array(self.network), **arrays, **shapes)  # type: ignore[arg-type]
+        except OSError as error:
+            raise DataError(f"{path} cannot be written ({error}); give the name of a file in another folder") from error
 
     @classmethod
     def load(cls, path: str | Path) -> Mask:

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from modlib.errors import InputError
 from modlib.masks.sampling import Sampler
-from modlib.networks.modules import are_probabilities, device_of, log_of, outputs_of
+from modlib.networks.modules import are_probabilities, at_rest, device_of, log_of, outputs_of
 from modlib.training.replay import Replay
 from modlib.training.steps import Draw, Loss, Losses, adam_for, drawn, loss_of
 
@@ -116,31 +116,41 @@ def _of_probabilities(outputs: Tensor, targets: Tensor) -> Tensor:
     return cross_entropy(log_of(outputs), targets)
 
 
+def check_learnable(module: nn.Module) -> None:
+    """Refuse a network whose parameters no mask can be learned for.
+
+    Raises:
+        InputError: if they have eight bits, or gradients that are sparse.
+    """
+    tiny = [name for name, parameter in module.named_parameters() if "float8" in str(parameter.dtype)]
+    if tiny:
+        raise InputError(
+            f"{tiny[0]} has eight bits, in which PyTorch does not compute; expected more: pass model.float()"
+        )
+    sparse = [name for name, part in module.named_modules() if getattr(part, "sparse", False)]
+    if sparse:
+        raise InputError(
+            f"the embedding {', '.join(sparse)} has sparse gradients, in which no mask is learned; expected "
+            "sparse=False: set it on a copy"
+        )
+
+
 @contextmanager
 def at_inference(module: nn.Module) -> Iterator[None]:
-    """A network in evaluation mode for the time of the block, and afterwards as it was.
+    """A network ``at_rest`` for the time of the block.
 
-    Modes, buffers, and whatever a forward pass writes into attributes of a module are put back: under ``vmap`` these
-    would be tensors that nothing else can read. PyTorch's attention takes its ordinary path meanwhile, and so do
-    recurrent layers on a GPU; the fast ones for inference have no gradient.
+    PyTorch's attention takes its ordinary path meanwhile, and so do recurrent layers on a GPU; the fast ones for
+    inference have no gradient.
     """
-    parts = [(part, {**part.__dict__, "_buffers": dict(part._buffers)}) for part in module.modules()]
-    values = [(buffer, buffer.clone()) for buffer in module.buffers()]
     fast, cudnn = torch.backends.mha.get_fastpath_enabled(), torch.backends.cudnn.enabled
     torch.backends.mha.set_fastpath_enabled(False)
     torch.backends.cudnn.enabled = cudnn and not any(isinstance(part, nn.RNNBase) for part in module.modules())
-    module.eval()
     try:
-        yield
+        with at_rest(module):
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
         torch.backends.cudnn.enabled = cudnn
-        for part, attributes in parts:
-            part.__dict__.clear()
-            part.__dict__.update(attributes)
-        with torch.no_grad():
-            for buffer, value in values:
-                buffer.copy_(value)
 
 
 def loss_of_samples(

@@ -17,7 +17,7 @@ from modlib.checks import arrived
 from modlib.errors import DataError, InputError
 from modlib.files import check_size, read_arrays
 from modlib.networks.network import Network, from_arrays
-from modlib.networks.states import order_of, weight_array
+from modlib.networks.states import order_of, refuse_embeddings, weight_array
 
 
 def load_network(path: str | Path, activation: str = "relu", order: Sequence[str] | None = None) -> Network:
@@ -71,6 +71,8 @@ def load_network(path: str | Path, activation: str = "relu", order: Sequence[str
             f"{path} holds {list(state)}; expected weights (fan-out, fan-in) and biases of Linear layers only. "
             "Build the model in PyTorch, load the file into it and pass the model to as_network"
         )
+    if order is None:
+        refuse_embeddings([name.removesuffix(".") for name in names], "pass ordered_weights the state and input_first=")
     shapes = {name.removesuffix("."): state[f"{name}weight"].shape[::-1] for name in names}
     names = [f"{name}." if name else name for name in order_of(shapes, order)]
     arrays = {name: weight_array(value, f"{name} of {path}") for name, value in state.items()}

@@ -8,7 +8,9 @@ from __future__ import annotations
 import copy
 import keyword
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import numpy as np
@@ -61,6 +63,16 @@ def unwrapped(module: nn.Module) -> nn.Module:
     return module
 
 
+def _followed(module: nn.Module) -> nn.Module:
+    """The module, if it is none that TorchScript has compiled."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InputError(
+            f"a scripted {module.original_name} arrived, whose steps cannot be followed; expected the module that was "
+            "scripted: load its weights into it"
+        )
+    return module
+
+
 def with_values(module: nn.Module, lazy: bool = False) -> nn.Module:
     """The module itself, without wrappers, if all its parameters and buffers have values.
 
@@ -69,9 +81,9 @@ def with_values(module: nn.Module, lazy: bool = False) -> nn.Module:
         lazy: whether those of lazy layers may have none before their first pass.
 
     Raises:
-        InputError: if one has none, with what to do.
+        InputError: if one has none, or the module is scripted, with what to do.
     """
-    module = unwrapped(module)
+    module = _followed(unwrapped(module))
     held = [*module.named_parameters(), *module.named_buffers()]
     unset = [name for name, tensor in held if is_lazy(tensor) and not lazy]
     imaginary = [name for name, tensor in held if tensor.is_complex()]
@@ -102,12 +114,7 @@ def plain_copy(module: nn.Module) -> nn.Module:
     and what lies in ``module.weight`` may be older, or part of a graph that cannot be copied. In the copy they are
     carried out once and are gone, as are the wrappers of DataParallel and torch.compile.
     """
-    module = unwrapped(module)
-    if isinstance(module, torch.jit.ScriptModule):
-        raise InputError(
-            f"a scripted {module.original_name} arrived, whose steps cannot be followed; expected the module that was "
-            "scripted: load its weights into it"
-        )
+    module = _followed(unwrapped(module))
     computed = {
         id(value): value.detach().clone()
         for part in module.modules()
@@ -152,6 +159,44 @@ def with_gradients(module: nn.Module) -> nn.Module:
             "outside of it call with copy.deepcopy(model)"
         )
     return module
+
+
+@contextmanager
+def at_rest(module: nn.Module) -> Iterator[None]:
+    """A network in evaluation mode for the time of the block, and afterwards as it was.
+
+    Modes, buffers, and whatever a forward pass or a hook writes into attributes of a module, or into lists, sets and
+    dictionaries in them, are put back: under ``vmap`` and its like these would be tensors that nothing else can read.
+    """
+    parts = [(part, {**part.__dict__, "_buffers": dict(part._buffers)}) for part in module.modules()]
+    values = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    usual = nn.Module().__dict__.keys()
+    held: dict[int, tuple[Any, Any]] = {}
+    for _, attributes in parts:
+        for name in attributes.keys() - usual:
+            _note(attributes[name], held)
+    with suppress(NotImplementedError):  # an exported module has one mode
+        module.eval()
+    try:
+        yield
+    finally:
+        for part, attributes in parts:
+            part.__dict__.clear()
+            part.__dict__.update(attributes)
+        for container, before in held.values():
+            container.clear()
+            (container.extend if hasattr(container, "extend") else container.update)(before)
+        with torch.no_grad():
+            for buffer, value in values:
+                buffer.copy_(value)
+
+
+def _note(value: Any, held: dict[int, tuple[Any, Any]]) -> None:
+    """Note a container that can change, and those in it, with what they hold."""
+    if isinstance(value, list | set | deque | dict) and id(value) not in held:
+        held[id(value)] = value, copy.copy(value)
+        for inner in value.values() if isinstance(value, dict) else value:
+            _note(inner, held)
 
 
 def writable(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,25 @@ def ordered_weights(
             )
     for name in input_first:
         choice(name, kernels, "a layer of input_first")
+    if order is None:
+        refuse_embeddings(set(kernels) - set(input_first), "name it in input_first=")
     return [kernels[name] for name in order_of({n: k.shape[-2:] for n, k in kernels.items()}, order)]
+
+
+def refuse_embeddings(names: Collection[str], remedy: str) -> None:
+    """Refuse layers that are embeddings by their names: their weights are (in, out), where those of others are turned.
+
+    Raises:
+        InputError: if there is one; the message has the remedy.
+
+    >>> refuse_embeddings(["remembered", "members"], "")
+    """
+    for name in names:
+        if re.search(r"(^|[._])(emb|embed|embedding|embeddings|wte|wpe)\d*([._]|$)", name, re.IGNORECASE):
+            raise InputError(
+                f"the layer {name!r} is an embedding by its name, whose weight PyTorch keeps as (in, out); expected to "
+                f"be told: {remedy}, or name the layers that make the graph in order="
+            )
 
 
 def order_of(shapes: Mapping[str, tuple[int, ...]], order: Sequence[str] | None = None) -> list[str]:

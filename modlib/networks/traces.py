@@ -168,10 +168,11 @@ class Trace(BriefRepr):
         Raises:
             InputError: if it gives anything else first.
         """
-        shape = tuple(self.program.outputs[0].shape)
-        if len(shape) != 2:
+        shape = tuple(self.program.outputs[0].shape) if self.program.outputs else None
+        if shape is None or len(shape) != 2:
+            given = "no tensor" if shape is None else f"outputs of shape {shape}"
             raise InputError(
-                f"outputs of shape {shape} arrived; expected one vector an input, (n, classes): pass the part of the "
+                f"{given} arrived; expected one vector an input, (n, classes): pass the part of the "
                 "network that gives class scores"
             )
         return shape[1]

@@ -78,6 +78,8 @@ def hidden_activities(network: AnyNetwork, inputs: np.ndarray, layers: Sequence[
         raise InputError("layers arrived for a chain; expected a traced network, or no layers: a chain gives all")
     names = relu_names(network)
     inputs = array(inputs, "inputs", dtype=np.float32)
+    if inputs.ndim < 2:
+        raise InputError(f"inputs = {arrived(inputs)} arrived; expected (n, ...), one row an input")
     parts: list[list[Tensor]] = [[] for _ in names]
 
     def note(layer: int, output: Tensor) -> None:

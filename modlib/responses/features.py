@@ -52,9 +52,9 @@ class ImageSettings:
     scale: float = 1.1
 
     def __post_init__(self) -> None:
-        whole(self.steps, "steps")
+        for name, least in (("steps", 1), ("jitter", 0)):
+            object.__setattr__(self, name, whole(getattr(self, name), name, least))  # 3.0 becomes 3
         real(self.learning_rate, "learning_rate", above=0)
-        whole(self.jitter, "jitter", least=0)
         real(self.scale, "scale", least=1, most=2)
 
 
@@ -126,6 +126,7 @@ def visualise(
     )
     with_gradients(network.module)
     seed, shape = seed_number(seed), cast(tuple[int, int, int], tuple(wholes(shape, "shape", length=3)))
+    layer = network.hidden_layer(layer)
     shares = torch.as_tensor(_shares(network, layer, sets))
     with _global_generators(seed):
         start = (NOISE * torch.randn(1, *shape)).expand(len(sets), -1, -1, -1)
@@ -276,7 +277,6 @@ def _with_redirected_relus(trace: Trace) -> fx.GraphModule:
 
 def _shares(network: AnyNetwork, layer: int, sets: Sequence[np.ndarray]) -> np.ndarray:
     """(sets, units): for every set 1/size at its units and 0 at others."""
-    layer = network.hidden_layer(layer)
     width, sets = network.width(layer), items(sets, "sets")
     shares = np.zeros((len(sets), width))
     for i, units in enumerate(sets):

@@ -100,6 +100,8 @@ def loss_of(loss: Loss, outputs: object, targets: Tensor) -> Tensor:
         raise InputError(
             f"loss returned {arrived(value)}; expected a tensor, the mean over examples, that PyTorch can differentiate"
         )
+    if value.numel() != 1:
+        raise InputError(f"loss returned {_about(value)}; expected one number, the mean over examples")
     return value
 
 
@@ -348,7 +350,7 @@ def trained_once(
 def _tensor(value: Any, name: str) -> Tensor:
     """Numbers, one or more for each of n examples."""
     try:
-        found = torch.as_tensor(value)
+        found = torch.as_tensor(value.to_numpy(copy=True) if hasattr(value, "to_numpy") else value)  # a table of pandas
     except (TypeError, ValueError, RuntimeError, OverflowError):
         found = torch.zeros(())
     if not found.ndim:

@@ -258,6 +258,29 @@ def test_a_notebook_can_check_what_plain_papermill_lets_through():
         notebooks.check_parameters(profile=("large", ("smoke", "quick")))
     with pytest.raises(InputError, match="seed = '3' arrived; expected int"):
         notebooks.check_parameters(seed=("3", int))
+    with pytest.raises(InputError, match="removed = 10 arrived; expected a whole number from 0 to 9"):
+        notebooks.check_parameters(removed=(10, range(10)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("seed", -1, "whole number of at least 0"),
+        ("networks", 0, "whole number of at least 1"),
+        ("rate", -1.0, "number above 0"),
+        ("rate", float("nan"), "number above 0"),
+        ("rate", float("inf"), "number above 0"),
+    ],
+)
+def test_a_number_that_counts_nothing_is_refused_before_anything_runs(tmp_path, name, value, expected):
+    with pytest.raises(InputError, match=f"parameter {name} = {value} arrived; expected a {expected}"):
+        notebooks.check_parameters(**{name: (value, type(value))})
+    if value != value or value == float("inf"):  # which are no literals
+        return
+    path = chapter(tmp_path, f"{name} = {type(value)(2)}  # some\n").with_suffix(".ipynb")
+    with pytest.raises(InputError, match=f"parameter {name} = {value} arrived; expected a {expected}"):
+        notebooks.resolve(path, {name: str(value)})
+    assert notebooks.resolve(path, {name: "1"}) == {name: 1}
 
 
 def test_the_parameters_of_the_chapters_are_explained():

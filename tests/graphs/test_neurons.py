@@ -1,5 +1,6 @@
 """modlib.graphs.neurons: the edges are |w|, isolated neurons leave, and what makes no graph is refused."""
 
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ import scipy.sparse as sp
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from modlib.errors import GraphError, InputError, ModlibError
+from modlib.errors import GraphError, InputError, ModlibError, ModlibWarning
 from modlib.graphs.edges import Layout, edge_weights
 from modlib.graphs.neurons import NeuronGraph, chain_graph, neuron_graph, unique
 from modlib.networks.normalisation import fold_batch_norm
@@ -259,3 +260,13 @@ def test_names_that_come_again_are_told_apart_and_others_stay(names: list[str]) 
     assert len(set(found)) == len(names)
     assert all(name.startswith(given) for name, given in zip(found, names, strict=True))
     assert found == tuple(names) or len(set(names)) < len(names)
+
+
+def test_kernels_that_look_like_those_of_pytorch_are_warned_of() -> None:
+    kernels = [np.ones((8, 3, 3, 3)), np.ones((16, 8, 3, 3))]
+    with pytest.warns(ModlibWarning, match="looks like PyTorch's .* pass layout='torch' if it is"):
+        neuron_graph(kernels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert neuron_graph(kernels, layout="torch").sizes == (3, 8, 16)
+        assert neuron_graph([kernel.transpose(2, 3, 1, 0) for kernel in kernels]).sizes == (3, 8, 16)

@@ -504,3 +504,9 @@ def test_the_route_within_layers_needs_layers(noise: NeuronGraph) -> None:
     with pytest.raises(GraphError, match="route within-layers needs a layered graph"):
         spectral_embedding(noise.adjacency, 2, "within-layers")
     assert spectral_embedding(noise, 1, "within-layers").shape == (noise.n_vertices, 1)
+
+
+def test_a_masked_array_is_refused_as_such() -> None:
+    graph = np.ma.masked_array(np.ones((4, 4)), mask=np.eye(4))
+    with pytest.raises(InputError, match=r"masked float64 array .* arrived; expected a neuron graph"):
+        cluster(graph, 2, np.random.default_rng(0))

@@ -2,20 +2,25 @@
 
 import copy
 import io
+from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import prune
 
+from modlib.communities import similarities
 from modlib.errors import InputError
+from modlib.graphs import neuron_graph
 from modlib.masks.continual import learn_with_weights
 from modlib.masks.learning import LearnedMask, MaskSettings, learn_mask, regularisation_curve
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.networks.network import from_arrays
-from modlib.training.steps import Steps, draw_from, train_steps
+from modlib.training.steps import Draw, Steps, draw_from, train_steps
 
 SHORT = MaskSettings(steps=3, batch_size=8)
 
@@ -518,3 +523,85 @@ def test_what_no_mask_can_be_learned_on_is_said():
     bag = nn.Sequential(nn.EmbeddingBag(9, 3, sparse=True), nn.Linear(3, 2))
     with pytest.raises(InputError, match="the embedding 0 has sparse gradients"):
         learn_mask(bag, draw_from(x.long().abs(), y), SHORT, rng)
+
+
+class Writes(nn.Module):
+    """A network whose pass writes into a buffer, an attribute, a list and, by a hook, a dictionary of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.act, self.last = nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 4)
+        self.register_buffer("calls", torch.zeros(1))
+        self.log: list[torch.Tensor] = []
+        self.seen: dict[str, list[object]] = {"all": []}
+        self.first.register_forward_hook(lambda *given: self.seen["all"].append(given[2]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        self.log.append(x)
+        self.hidden = self.act(self.first(x))
+        return self.last(self.hidden)
+
+
+def three_steps() -> tuple[Draw, MaskSettings]:
+    inputs = torch.rand(60, 8, generator=torch.Generator().manual_seed(0))
+    return draw_from(inputs, torch.arange(60) % 4), MaskSettings(steps=3, batch_size=8, samples=2)
+
+
+@pytest.mark.parametrize("of", ["mask", "act", "first"])
+def test_what_a_pass_writes_is_put_back(of: str) -> None:
+    module, (draw, settings) = Writes(), three_steps()
+    module.last.eval()
+    if of == "mask":
+        learn_mask(module, draw, settings, np.random.default_rng(0))
+    else:
+        inputs, labels = draw(np.random.default_rng(0), 20)
+        similarities(module, np.asarray(inputs), np.asarray(labels), layers=[of])
+    assert (module.calls.item(), module.log, module.seen, hasattr(module, "hidden")) == (0, [], {"all": []}, False)
+    assert [part.training for part in module.children()] == [True, True, False]
+    deepcopy(module)
+    assert neuron_graph(module).sizes == (8, 6, 4)
+
+
+@pytest.mark.parametrize("learn", [learn_mask, learn_with_weights])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda module: torch.jit.script(module), "scripted Sequential arrived, .* expected the module that was"),
+        (lambda module: torch.jit.trace(module, torch.rand(3, 8)), "scripted Sequential arrived"),
+        (lambda module: module.to(torch.float8_e4m3fn), "0.weight has eight bits"),
+        (lambda _: nn.Sequential(nn.EmbeddingBag(8, 4, sparse=True)), "embedding 0 has sparse gradients"),
+    ],
+)
+def test_a_network_in_which_none_is_learned_is_refused(
+    learn: Callable[..., object], change: Callable[[nn.Module], nn.Module], message: str
+) -> None:
+    module = change(nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 4)))
+    with pytest.raises(InputError, match=message):
+        learn(module, *three_steps(), np.random.default_rng(0))
+
+
+def test_an_exported_network_is_its_module() -> None:
+    module = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 4))
+    exported = torch.export.export(module, (torch.rand(3, 8),), dynamic_shapes=({0: torch.export.Dim("n")},)).module()
+    first, second = (learn_mask(each, *three_steps(), np.random.default_rng(0)) for each in (module, exported))
+    np.testing.assert_allclose(first.losses, second.losses, rtol=1e-6)
+
+
+def test_tables_and_whole_numbers_of_any_kind_are_taken() -> None:
+    draw, settings = three_steps()
+    inputs, targets = (np.asarray(part) for part in draw(np.random.default_rng(1), 60))
+    of_table = draw_from(pd.DataFrame(inputs), pd.Series(targets))
+    floats = MaskSettings(steps=3.0, batch_size=8.0, samples=2.0)  # type: ignore[arg-type]
+    assert floats == settings
+    module = nn.Linear(8, 4)
+    learned = [
+        learn_mask(module, each, given, np.random.default_rng(0))
+        for each, given in ((draw_from(inputs, targets), settings), (of_table, floats))
+    ]
+    np.testing.assert_array_equal(learned[0].losses, learned[1].losses)
+
+
+def test_a_loss_of_many_numbers_is_refused() -> None:
+    with pytest.raises(InputError, match="expected one number, the mean over examples"):
+        learn_mask(nn.Linear(8, 4), *three_steps(), np.random.default_rng(0), loss=lambda outputs, _: outputs**2)

@@ -170,3 +170,13 @@ def test_parameters_are_chosen_by_patterns_and_tied_ones_have_one_name():
         parameter_names(perceptron(), unmasked=["*"])
     with pytest.raises(InputError, match="expected a list"):
         parameter_names(perceptron(), "*.weight")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["file/mask.npz", "folder", None])
+def test_a_mask_that_cannot_be_written_leaves_nothing(place: str | None, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    mask = Mask({"weight": np.array([True, False])}, "")
+    with pytest.raises((DataError, InputError), match=r"cannot be written|expected the name of a file"):
+        mask.save(place if place is None else tmp_path / place)  # type: ignore[arg-type]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]

@@ -521,3 +521,12 @@ def test_answers_leave_the_module_as_it_is() -> None:
 def test_inputs_that_do_not_fit_have_no_answers(shape: tuple[int, int]) -> None:
     with pytest.raises(InputError, match=rf"inputs .*of shape \({shape[0]}, {shape[1]}\)"):
         from_arrays([np.ones((6, 4))]).answers(np.zeros(shape))
+
+
+def test_outputs_that_are_no_tensor_are_refused() -> None:
+    class Two(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
+            return x, 1
+
+    with pytest.raises(InputError, match="the Two returns a tuple; expected a tensor"):
+        answers(Two(), np.ones((2, 3)))

@@ -167,3 +167,14 @@ def test_layers_that_fit_nowhere_are_refused_without_trying_all_orders(widths: l
     state = {name: np.ones(ends[::-1]) for name, ends in zip(names, widths, strict=True)}
     with pytest.raises(InputError, match="of which no order makes a chain"):
         ordered_weights(state)
+
+
+@pytest.mark.parametrize("name", ["emb", "embedding", "encoder.wte", "token_embed", "Embedding_0"])
+def test_an_embedding_is_asked_about(name: str, tmp_path: Path) -> None:
+    state = {f"{name}.weight": torch.ones(9, 8), "lin.weight": torch.ones(8, 8)}
+    torch.save(state, tmp_path / "weights.pt")
+    for read in (lambda: ordered_weights(state), lambda: load_network(tmp_path / "weights.pt")):
+        with pytest.raises(InputError, match="is an embedding by its name"):
+            read()
+    assert [weight.shape for weight in ordered_weights(state, input_first=[name])] == [(9, 8), (8, 8)]
+    assert [weight.shape for weight in ordered_weights(state, order=["lin"])] == [(8, 8)]
