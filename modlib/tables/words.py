@@ -104,6 +104,7 @@ METHODS = {
     "normalisation": "normalised neurons",
     "eigenvalues": "eigenvalue penalty",
     "initialisation": "clusterable start",
+    "initialisation-outputs": "clusterable start, outputs too",
 }
 PENALTIES = {
     "none": "no penalty",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import floating, generator, instance, items, labels as whole_labels, real, whole, wholes
+from modlib.checks import flag, floating, generator, instance, items, labels as whole_labels, real, whole, wholes
 from modlib.errors import InputError
 
 SHAPES = (("fan-in", "fan-out"), ("height", "width", "in", "out"))  # of kernels
@@ -62,18 +62,19 @@ def draw_tags(widths: Sequence[int], start: Clusterable, rng: np.random.Generato
 
 
 def clusterable_kernels(
-    kernels: Sequence[np.ndarray], tags: Sequence[np.ndarray], start: Clusterable
+    kernels: Sequence[np.ndarray], tags: Sequence[np.ndarray], start: Clusterable, tagged_outputs: bool = False
 ) -> list[np.ndarray]:
     """Weights with clusters: those between hidden neurons of different tags shrink, others grow.
 
     A weight within a cluster is multiplied by 1 + (1 - beta)(c - 1), one between clusters by beta. A weight is within
     a cluster with probability 1/c, so its expected size stays: [1 + (1 - beta)(c - 1) + (c - 1) beta] / c = 1.
-    Weights from inputs and to outputs stay as they are. (In the authors' code, output i of a perceptron has tag i.)
+    Weights from inputs stay as they are, and so do those to outputs, unless these have tags.
 
     Args:
         kernels: (fan-in, fan-out) each, or kernels (height, width, in, out) whose channels are the neurons.
         tags: cluster of every neuron of each hidden layer, see ``draw_tags``.
         start: how strong the clusters are.
+        tagged_outputs: whether output i has tag i, as in the authors' code for perceptrons, but not in their text.
 
     Raises:
         InputError: if there is not one tag for every hidden neuron.
@@ -93,10 +94,13 @@ def clusterable_kernels(
     widths, tagged = [kernel.shape[-1] for kernel in kernels[:-1]], [len(layer) for layer in tags]
     if widths != tagged:
         raise InputError(f"tags of {tagged} neurons arrived for hidden layers of {widths}; pass one for every neuron")
-    reads = [kernel.shape[-2] for kernel in kernels[1:-1]]
+    tagged_outputs = flag(tagged_outputs, "tagged_outputs")
+    reads = [kernel.shape[-2] for kernel in kernels[1 : None if tagged_outputs else -1]]
     if reads != widths[: len(reads)]:
         raise InputError(f"kernels that read {reads} neurons arrived for hidden layers of {widths}; expected a chain")
     changed = [kernel.copy() for kernel in kernels]
-    for kernel, before, after in zip(changed[1:-1], tags[:-1], tags[1:], strict=True):
+    if tagged_outputs:
+        tags = [*tags, np.arange(kernels[-1].shape[-1])]
+    for kernel, before, after in zip(changed[1 : len(tags)], tags[:-1], tags[1:], strict=True):
         kernel *= np.where(before[:, None] == after, start.within, start.beta).astype(kernel.dtype)
     return changed

@@ -71,7 +71,8 @@ def build_mlp(n_inputs: int, recipe: Recipe, n_outputs: int = 10, seed: int = 0)
     model = tf_keras.Sequential(layers)
     if recipe.clusterable:
         dense, tags = _dense(model), initial_tags(recipe, seed)
-        kernels = clusterable_kernels([layer.kernel.numpy() for layer in dense], tags, recipe.clusterable)
+        initial, outputs = [layer.kernel.numpy() for layer in dense], bool(recipe.tagged_outputs)
+        kernels = clusterable_kernels(initial, tags, recipe.clusterable, outputs)
         for layer, kernel in zip(dense, kernels, strict=True):
             layer.kernel.assign(kernel)
     return model

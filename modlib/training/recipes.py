@@ -31,6 +31,7 @@ class Recipe:
         penalty: L1 or L2, while training and while pruning; none by default.
         eigenvalues: regulariser of the graph's eigenvalues, while training and while pruning; none by default.
         clusterable: clusters that the initial weights are given; none by default.
+        tagged_outputs: with these, whether output i belongs to cluster i, as in the authors' code; not by default.
 
     Source: pruned-modular 3, A.2; clusterability 2, 4, A.2. Chapter: ``clusterability``.
     """
@@ -46,6 +47,7 @@ class Recipe:
     penalty: WeightPenalty | None = None
     eigenvalues: EigenvaluePenalty | None = None
     clusterable: Clusterable | None = None
+    tagged_outputs: bool | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:

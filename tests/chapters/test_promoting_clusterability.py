@@ -27,7 +27,7 @@ def test_an_unfinished_table_has_every_method() -> None:
         ("mnist", "initialisation", 0),
     ]  # fmt: skip
     counts = pd.DataFrame(experiment.cells("paper")).groupby(["dataset", "method"]).size()
-    assert len(counts) == 6
+    assert len(counts) == 8
     assert set(counts) == {10}
 
 

@@ -13,18 +13,21 @@ from modlib.training.regularisers import normalise_neurons
 
 
 @settings(deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 12), st.floats(0.01, 1))
-def test_weights_are_scaled_by_whether_their_ends_share_a_tag(seed: int, n_clusters: int, beta: float) -> None:
+@given(st.integers(0, 10**6), st.integers(1, 12), st.floats(0.01, 1), st.booleans())
+def test_weights_are_scaled_by_whether_their_ends_share_a_tag(
+    seed: int, n_clusters: int, beta: float, tagged_outputs: bool
+) -> None:
     rng = np.random.default_rng(seed)
     kernels = random_weights((5, 8, 6, 7, 3), rng)
     start = Clusterable(n_clusters, beta)
     tags = draw_tags((8, 6, 7), start, rng)
-    changed = clusterable_kernels(kernels, tags, start)
+    changed = clusterable_kernels(kernels, tags, start, tagged_outputs)
     assert [len(layer) for layer in tags] == [8, 6, 7]
+    tags.append(np.array([0, 1, 2]))
     for layer, (kernel, new) in enumerate(zip(kernels, changed, strict=True)):
         for i, j in np.ndindex(kernel.shape):
             factor = 1.0
-            if 0 < layer < 3:
+            if 0 < layer < 3 + tagged_outputs:
                 same = tags[layer - 1][i] == tags[layer][j]
                 factor = 1 + (1 - beta) * (n_clusters - 1) if same else beta
             assert new[i, j] == pytest.approx(factor * kernel[i, j])
@@ -98,3 +101,11 @@ def test_kernels_that_are_no_chain_are_refused() -> None:
     kernels = [np.ones((2, 3)), np.ones((1, 3)), np.ones((3, 1))]
     with pytest.raises(InputError, match=r"kernels that read \[1\] neurons arrived for hidden layers of \[3, 3\]"):
         clusterable_kernels(kernels, [np.zeros(3, int)] * 2, Clusterable())
+
+
+def test_outputs_that_do_not_read_the_last_hidden_layer_have_no_tags() -> None:
+    kernels = [np.ones((3, 4)), np.ones((4, 5)), np.ones((20, 2))]  # flattened in between
+    tags = draw_tags((4, 5), Clusterable(2), np.random.default_rng(0))
+    assert len(clusterable_kernels(kernels, tags, Clusterable(2))) == 3
+    with pytest.raises(InputError, match=r"kernels that read \[4, 20\] neurons arrived for hidden layers of \[4, 5\]"):
+        clusterable_kernels(kernels, tags, Clusterable(2), tagged_outputs=True)

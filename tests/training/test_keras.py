@@ -238,6 +238,16 @@ def test_a_mask_keeps_the_largest_weights(n: int, sparsity: float, seed: int) ->
     assert set(np.abs(weights[mask == 1]).astype(int)) == set(range(n - kept + 1, n + 1))
 
 
+def test_outputs_have_tags_where_a_recipe_says_so() -> None:
+    usual = Recipe(hidden=(16, 12), clusterable=Clusterable(10, 0.6))
+    plain, tagged = (initial_kernels(8, recipe, 0) for recipe in (usual, replace(usual, tagged_outputs=True)))
+    factors = tagged[-1] / plain[-1]
+    assert set(factors.astype(float).round(4).ravel()) == {0.6, 4.6}
+    for first, second in zip(plain[:-1], tagged[:-1], strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert "tagged_outputs" not in usual.settings()  # or cached networks would lose their names
+
+
 def test_tensorflow_that_was_in_use_before_is_taken_as_it_is_with_a_warning() -> None:
     used = "import tensorflow as tf; tf.constant(1.0) + 1; import modlib.training.keras"
     run = subprocess.run([sys.executable, "-c", used], capture_output=True, text=True, check=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from modlib.chapters.promoting_clusterability.experiment import LARGE
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, paired, sample_of
 from modlib.evidence.sentences import Sentences, listed, told, which_way
@@ -37,7 +38,8 @@ def found(rows: pd.DataFrame) -> Sentences:
     """
     own, usual = rows[rows["table"] == TABLES[0]], rows[rows["table"] == TABLES[1]]
     usual = usual[(usual["k"] == 12) & (usual["null"] == "layer")].assign(method="none")
-    small, started = (own[own["method"].ne("initialisation") == is_small] for is_small in (True, False))
+    started = own[own["method"] == "initialisation"]
+    small = own[~own["method"].isin(LARGE)]
     before, after = (small[small["stage"] == stage] for stage in ("unpruned", "pruned"))
     start = pd.concat([usual, started])
     return _easier(after, start[start["stage"] == "pruned"]), _relative(before, after), _cost(after, started, start)
