@@ -212,17 +212,17 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             batches = torch.as_tensor(inputs).to(dtype).split(AT_ONCE)
             outputs = [module(batch.to(device_of(module))) for batch in batches]
+            if isinstance(outputs[0], torch.Tensor):
+                return torch.cat([batch.argmax(-1) for batch in outputs]).cpu().numpy()
     except (RuntimeError, IndexError) as error:
         raise InputError(
             f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module "
             f"takes{layout_hint(inputs.shape)}"
         ) from error
-    if not isinstance(outputs[0], torch.Tensor):
-        raise InputError(
-            f"the {type(module).__name__} returns a {type(outputs[0]).__name__}; expected a tensor (n, ..., classes): "
-            "pass a module that returns its scores alone"
-        )
-    return torch.cat([batch.argmax(-1) for batch in outputs]).cpu().numpy()
+    raise InputError(
+        f"the {type(module).__name__} returns a {type(outputs[0]).__name__}; expected a tensor (n, ..., classes): pass "
+        "a module that returns its scores alone"
+    )
 
 
 def as_network(model: object) -> Network:
