@@ -21,6 +21,7 @@ T = TypeVar("T")
 LARGEST = 2**31 - 1  # of counts: what is larger is a slip
 LARGEST_SEED = 2**63 - 1  # that NumPy and PyTorch both take
 REAL = "buif"  # kinds of dtype that are real numbers
+SCALED_DOWN = 2.0**-100  # makes sums of any finite numbers finite; a power of two leaves their digits as they are
 UNPLACED = -1  # label of a unit in no cluster, community or module
 SHOWN = 60  # characters of a value in a message
 

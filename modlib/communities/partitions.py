@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import UNPLACED, array, arrived, flag, generator, labels as whole_labels, real, whole
+from modlib.checks import SCALED_DOWN, UNPLACED, array, arrived, flag, generator, labels as whole_labels, real, whole
 from modlib.errors import InputError
 from modlib.processor import compiled
 from modlib.reprs import BriefRepr
@@ -21,7 +21,6 @@ from modlib.reprs import BriefRepr
 STEPS = 5000  # moves of the Monte Carlo search, as in the authors' code
 ENTROPY = 0.15  # of the choice between clusters in one move, in nats
 DEAD = 1e-15  # share of all similarity below which a unit counts as similar to none
-SMALLER = 2.0**-100  # makes sums of any finite similarities finite; a power of two leaves their digits as they are
 COLDEST, HOTTEST = 1e-12, 1e6  # temperatures
 
 
@@ -68,7 +67,7 @@ def adjacency(similarity: np.ndarray) -> np.ndarray:
     np.fill_diagonal(matrix, 0)
     with np.errstate(over="ignore"):
         if not np.isfinite(matrix.sum() * 2):
-            matrix *= SMALLER
+            matrix *= SCALED_DOWN
     matrix = (matrix + matrix.T) / 2
     total = matrix.sum()
     return matrix / total if total > 0 else matrix

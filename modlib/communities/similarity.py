@@ -201,18 +201,14 @@ def _of_module(
     """The definitions, by torch.func: vector-Jacobian products, and Hessian-vector products of the loss."""
     import torch
 
-    from modlib.networks.modules import at_rest, outputs_of
+    from modlib.networks.modules import at_rest, outputs_of, scores_in
 
     known = dict(module.named_modules())
     names = None if layers is None else [choice(name, known, "a hidden layer") for name in items(layers, "layers")]
     dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
     x = torch.as_tensor(inputs).to(dtype)
     with at_rest(module):
-        if not isinstance(outputs := outputs_of(module, x[:1]), torch.Tensor):
-            raise InputError(
-                f"the {type(module).__name__} returns a {type(outputs).__name__}; expected a tensor (n, classes): pass "
-                "a module that returns its scores alone"
-            )
+        scores_in(outputs_of(module, x[:1]), module)
         names = _hidden_layers(module, x[:1]) if names is None else names
         weighted = [name for name in names if isinstance(known[name], torch.nn.Linear | torch.nn.modules.conv._ConvNd)]
         found = _of_layers(module, inputs, labels, weighted) if weighted else {}

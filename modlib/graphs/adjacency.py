@@ -10,12 +10,11 @@ from typing import TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from modlib.checks import REAL, arrived
+from modlib.checks import REAL, SCALED_DOWN, arrived
 from modlib.errors import GraphError, InputError
 from modlib.graphs.neurons import NeuronGraph
 
 Graph: TypeAlias = NeuronGraph | sp.csr_array
-SCALED_DOWN = 2.0**-100  # makes sums of any finite weights finite; a power of two leaves their digits as they are
 LARGE = 4096  # vertices on the smaller side; the papers' networks have fewer
 ASYMMETRY = 1e-6  # of an adjacency matrix that was computed in single precision
 

@@ -28,7 +28,7 @@ PLAIN_FUNCTIONS = (
     *("flatten", "view", "reshape", "dropout"),
     *("max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d"),
 )
-AT_REST = ("Identity", "Dropout", "Dropout2d", "Flatten", "dropout", "flatten", "view", "reshape")  # change no number
+INERT = ("Identity", "Dropout", "Dropout2d", "Flatten", "dropout", "flatten", "view", "reshape")  # change no number
 RESHAPES = ("Flatten", "FlattenChannelsLast", "flatten", "view", "reshape")
 TORCH_LAYERS = f"{', '.join((*WEIGHTED_MODULES, *PLAIN_MODULES))}, activations, and their functions"
 

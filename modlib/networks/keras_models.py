@@ -76,6 +76,7 @@ def keras_module(model: Any) -> nn.Module:
             "Sequential or functional model with inputs and one output (a Sequential has none before it is called or "
             "built); neuron_graph also takes a list of weight matrices"
         )
+    check_class(model)
     placed = [graph.placeholder(usable(tensor.name.split(":")[0].replace("/", "_"), ())) for tensor in inputs]
     graph.output(_follow(model, placed, graph, modules, {}))
     steps = [node for node in graph.nodes if node.op.startswith("call")]
@@ -107,7 +108,6 @@ def _follow(
     made: dict[tuple[int, bool], list[str]],
 ) -> fx.Node:
     """Add the steps of a model to a graph; returns its output. ``made`` holds the modules of every layer so far."""
-    check_class(model)
     functional = getattr(model, "_functional", None) or model  # a Keras 3 Sequential holds its graph
     by_depth = functional._nodes_by_depth
     values = {id(tensor): node for tensor, node in zip(functional.inputs, given, strict=True)}
@@ -118,7 +118,8 @@ def _follow(
         (result,) = _flat(step.output_tensors if hasattr(step, "operation") else step.outputs)[:1] or [None]
         if kind == "InputLayer":
             continue
-        for part in (layer, *(getattr(layer, f"{way}_layer", layer) for way in ("forward", "backward"))):
+        sides = [getattr(layer, side) for side in ("forward_layer", "backward_layer") if hasattr(layer, side)]
+        for part in (layer, *sides):
             check_class(part)
         arguments = [values[id(tensor)] for tensor in sources]
         shapes = [tuple(tensor.shape) for tensor in sources]

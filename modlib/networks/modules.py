@@ -243,6 +243,20 @@ def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
         ) from error
 
 
+def scores_in(outputs: Any, module: nn.Module) -> Tensor:
+    """What a module returned, if it is a tensor of scores.
+
+    Raises:
+        InputError: if it is anything else.
+    """
+    if not isinstance(outputs, Tensor):
+        raise InputError(
+            f"the {type(module).__name__} returns a {type(outputs).__name__}; expected a tensor (n, ..., classes): "
+            "pass a module that returns its scores alone"
+        )
+    return outputs
+
+
 def are_probabilities(outputs: Tensor) -> bool:
     """Whether every row of outputs (n, classes) is at least 0 and sums to 1, as behind a softmax."""
     if outputs.ndim != 2 or outputs.shape[1] < 2 or bool((outputs < 0).any()):

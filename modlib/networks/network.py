@@ -148,12 +148,12 @@ class Network(BriefRepr):
         Args:
             ends: activations that the last layer may have.
         """
-        from modlib.networks.chains import AT_REST, chain
+        from modlib.networks.chains import INERT, chain
         from modlib.networks.modules import ACTIVATIONS
 
         names = {cls: name for name, cls in ACTIVATIONS.items()}
         try:
-            steps = [names.get(kind, kind) for _, kind, _ in chain(self.module) if kind not in AT_REST]
+            steps = [names.get(kind, kind) for _, kind, _ in chain(self.module) if kind not in INERT]
         except InputError:  # a module of another making, which is no chain
             return False
         last = self.layers[-1].activation
@@ -203,7 +203,7 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
     """
     import torch
 
-    from modlib.networks.modules import device_of
+    from modlib.networks.modules import device_of, scores_in
 
     module = instance(module, torch.nn.Module, "module", "pass a torch module, or network.module")
     dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
@@ -211,18 +211,13 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
     try:
         with torch.no_grad():
             batches = torch.as_tensor(inputs).to(dtype).split(AT_ONCE)
-            outputs = [module(batch.to(device_of(module))) for batch in batches]
-            if isinstance(outputs[0], torch.Tensor):
-                return torch.cat([batch.argmax(-1) for batch in outputs]).cpu().numpy()
+            outputs = (scores_in(module(batch.to(device_of(module))), module) for batch in batches)
+            return torch.cat([batch.argmax(-1) for batch in outputs]).cpu().numpy()
     except (RuntimeError, IndexError) as error:
         raise InputError(
             f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module "
             f"takes{layout_hint(inputs.shape)}"
         ) from error
-    raise InputError(
-        f"the {type(module).__name__} returns a {type(outputs[0]).__name__}; expected a tensor (n, ..., classes): pass "
-        "a module that returns its scores alone"
-    )
 
 
 def as_network(model: object) -> Network:
