@@ -18,6 +18,7 @@ from modlib.audits.findings import Findings, NotDone
 from modlib.audits.structure import LEVEL, OnStep
 from modlib.audits.subject import AuditSettings, Subject
 from modlib.checks import UNPLACED
+from modlib.errors import InputError
 from modlib.networks.network import answers
 from modlib.networks.traces import AnyNetwork, Trace
 from modlib.stats import benjamini_hochberg, monte_carlo_p
@@ -171,10 +172,10 @@ def _output_layer(network: AnyNetwork, mask: Mask) -> Mask:
         names = [network.layers[number].name for number in sorted(network.outputs.difference(network.hidden))]
     else:
         names = [network.layers[-1].name]
-    own = [".".join(filter(None, (name, parameter))) for name in names for parameter in ("weight", "bias")]
-    if not (keep := {name: mask.keep[name] for name in own if name in mask.keep}):
-        raise NotDone(f"the outputs are no layer of weights of their own: {', '.join(names)}")
-    return replace(mask, keep=keep)
+    try:
+        return mask.of_layers(names)
+    except InputError as error:
+        raise NotDone(f"the outputs are no layer of weights of their own: {', '.join(names)}") from error
 
 
 def _kept(keep: Mapping[str, np.ndarray]) -> float:

@@ -83,6 +83,25 @@ class Mask(BriefRepr):
         counts = {name: kept.size for name, kept in self.keep.items()}
         return {**counts, TOTAL: sum(counts.values())}
 
+    def of_layers(self, names: Sequence[str]) -> Mask:
+        """The part of the mask that lies on the parameters of some layers.
+
+        Args:
+            names: of the layers, as the network's module has them, such as ``fc`` or ``0``; empty for a module that is
+                a layer itself.
+
+        Raises:
+            InputError: if the mask has no parameter of theirs.
+
+        >>> mask = Mask({name: np.ones(2, dtype=bool) for name in ("0.weight", "0.bias", "10.weight")}, "a network")
+        >>> list(mask.of_layers(["0"]).keep)
+        ['0.weight', '0.bias']
+        """
+        layers = set(items(names, "names", least=0))
+        if not (keep := {name: kept for name, kept in self.keep.items() if name.rpartition(".")[0] in layers}):
+            raise InputError(f"layers {sorted(layers)} arrived; the mask has parameters {', '.join(self.keep)}")
+        return Mask(keep, self.network)
+
     def apply(self, model: object) -> nn.Module:
         """A copy of the network without the weights that are removed; the network itself is not changed.
 

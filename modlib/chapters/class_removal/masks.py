@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from modlib.masks.learning import LearnedMask, MaskSettings, learn_mask
-from modlib.masks.mask import Mask, parameter_names
+from modlib.masks.mask import Mask
 from modlib.networks.network import answers
 from modlib.zoo.colour_cnns import CLASSES, Split, draw_classes
 
@@ -38,7 +38,8 @@ def learn_class_mask(
     """
     fixed = None
     if output is not None:
-        fixed = Mask({name: output.keep[name] for name in _output_layer(module)}, output.network)
+        last = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)][-1]
+        fixed = output.of_layers([last])
     return learn_mask(module, draw_classes(data, classes), settings, np.random.default_rng(list(seed)), fixed=fixed)
 
 
@@ -47,9 +48,3 @@ def confusion(module: nn.Module, data: Split) -> np.ndarray:
     counts = np.zeros((CLASSES, CLASSES), dtype=int)
     np.add.at(counts, (data.y_test, answers(module, data.x_test)), 1)
     return counts
-
-
-def _output_layer(module: nn.Module) -> list[str]:
-    """Names of the parameters of the last layer of weights."""
-    last = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)][-1]
-    return parameter_names(module, [f"{last}.*"])
