@@ -66,7 +66,7 @@ kernels: $(READY) ## Run the tests that need no training under other processors'
 	    tests/test_stats.py; done; done
 
 .PHONY: lint
-lint: $(READY) ## Check style, types, imports, the notebooks' text twins, and the stored tables
+lint: $(READY) ## Check style, types, imports, the notebooks' text twins, the README's answer and the stored tables
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

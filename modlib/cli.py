@@ -350,10 +350,11 @@ def new_chapter(
 def sync(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a pair differs.")] = False,
 ) -> None:
-    """Write every notebook from its text twin."""
-    from modlib.book.twins import sync as synchronise
+    """Write every notebook from its text twin, and what was found into the README."""
+    from modlib.book.twins import sync as sync_notebooks
+    from modlib.verdicts.front import sync as sync_readme
 
-    for path in synchronise(check):
+    for path in (*sync_notebooks(check), *sync_readme(check)):
         console.print(f"written: {path}")
 
 
