@@ -50,7 +50,7 @@ def sync(check: bool = False, root: Path | None = None) -> list[Path]:
         root: folder of the README, the checkout by default.
 
     Raises:
-        BookError: if the README has no place for it, or, with ``check``, if it says something else.
+        BookError: if there is no README, it has no place for the answer, or, with ``check``, if it says something else.
         ResultsError: if a table is damaged.
     """
     from modlib.chapters.seen import below_shuffles
@@ -58,9 +58,9 @@ def sync(check: bool = False, root: Path | None = None) -> list[Path]:
     root = root or checkout()
     readme, picture = root / "README.md", root / PICTURE
     rows = paper_rows("clusterability", "dropout")
-    text = readme.read_text(encoding="utf-8")
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     if not FOUND.search(text):
-        raise BookError(f"{readme} has no place for what was found; restore its two comments from git")
+        raise BookError(f"{readme} has no place for what was found; restore it, or its two comments, from git")
     told = f"{textwrap.fill(answer(), WIDTH, break_on_hyphens=False)}\n"
     if len(rows):
         told = f"![{below_shuffles(rows, K)}]({PICTURE})\n\n{told}"

@@ -142,7 +142,7 @@ def test_short_and_long_names_leave_the_style_as_it_is(book: Path, name: str) ->
 def test_a_new_chapter_passes_the_lint_and_its_tests_at_once(tmp_path: Path) -> None:
     for name in ("modlib", "skeleton", "notebooks", "book", "tests", "results"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("_toc.yml", "_config.yml", "pyproject.toml"):
+    for name in ("_toc.yml", "_config.yml", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     known = ROOT / ".mypy_cache"  # what the lint found of these very files: a minute less
     if known.is_dir():

@@ -77,6 +77,9 @@ def test_a_readme_without_a_place_is_refused(root: Path) -> None:
     (root / "README.md").write_text("# Title\n")
     with pytest.raises(BookError, match="no place for what was found"):
         front.sync(root=root)
+    (root / "README.md").unlink()
+    with pytest.raises(BookError, match="no place for what was found; restore it"):
+        front.sync(root=root)
 
 
 def test_a_picture_of_something_else_is_drawn_anew(root: Path) -> None:
