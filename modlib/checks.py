@@ -286,6 +286,8 @@ def labels(value: Any, name: str, n: int | str = "n", least: int | None = None, 
     found = _dense(value)
     whole_ones = found is not None and found.dtype.kind != "b" and np.isfinite(found).all() and not (found % 1).any()
     if found is None or not whole_ones or not _has_shape(found.shape, (n,)) or _outside(found, low, high):
+        if found is not None and found.size and _outside(found, -LARGEST, LARGEST):
+            least, most = low, high  # which are told where they matter
         bounds = _bounds(-math.inf if least is None else least, math.inf if most is None else most)
         raise InputError(
             f"{name} = {arrived(value)} arrived; expected whole numbers{bounds} of shape ({n},), one for each"

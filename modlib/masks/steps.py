@@ -87,7 +87,7 @@ def take_steps(
         losses.check(of_task)
         for tensor, slope in slopes.items():  # the task's is added
             tensor.grad.fill_(slope)  # type: ignore[union-attr]
-        of_task.backward()
+        _backward(of_task)
         if mend:
             mend()
         nn.utils.clip_grad_norm_(learned, settings.clip)
@@ -110,6 +110,18 @@ def take_steps(
             if step % every == 0 or step == settings.steps:
                 course[step] = sum(int(torch.count_nonzero(logit > 0)) for logit in sampler.logits) / n_weights
     return losses.all(), course
+
+
+def _backward(loss: Tensor) -> None:
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        if "sparse" not in str(error):
+            raise
+        raise InputError(
+            f"the network has sparse gradients, in which no mask is learned ({error}); expected "
+            "functional.embedding(..., sparse=False) in its forward"
+        ) from error
 
 
 def _of_probabilities(outputs: Tensor, targets: Tensor) -> Tensor:

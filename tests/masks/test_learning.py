@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, embedding
 from torch.nn.utils import prune
 
 from modlib.communities import similarities
@@ -523,6 +523,13 @@ def test_what_no_mask_can_be_learned_on_is_said():
     bag = nn.Sequential(nn.EmbeddingBag(9, 3, sparse=True), nn.Linear(3, 2))
     with pytest.raises(InputError, match="the embedding 0 has sparse gradients"):
         learn_mask(bag, draw_from(x.long().abs(), y), SHORT, rng)
+
+    class Looked(nn.Linear):
+        def forward(self, x):
+            return super().forward(embedding(x, self.weight.T, sparse=True).mean(1))
+
+    with pytest.raises(InputError, match=r"the network has sparse gradients.*sparse=False\) in its forward"):
+        learn_mask(Looked(2, 2), draw_from(x.long().clamp(0, 1), y), SHORT, rng)
 
 
 class Writes(nn.Module):
