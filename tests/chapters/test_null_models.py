@@ -87,6 +87,10 @@ def test_the_figures_show_every_null_and_network() -> None:
     figure = figures.ncuts_and_nulls(rows)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["yes", "no"]
     assert [len(points.get_offsets()) for points in figure.axes[0].collections] == [3] * (len(NULLS) + 1)
+    five = pd.concat([rows.assign(condition=str(i)) for i in range(5)])
+    grid = figures.ncuts_and_nulls(five).axes
+    assert [ax.get_visible() for ax in grid] == [True] * 5 + [False]
+    assert grid[0].get_subplotspec().get_gridspec().get_geometry() == (3, 2)
     told = figures.gaps_in_words(rows[rows["null"] == "degree"])
     assert told == (
         "How far the n-cut of shuffles lies above the network's, on average: yes, 0.41 for degree; no, 0.41 for degree."

@@ -49,15 +49,21 @@ def matrices(shown: Mapping[str, np.ndarray]) -> Figure:
 def ncuts_and_nulls(rows: pd.DataFrame) -> Figure:
     """n-cut of networks beside the mean of their shuffles by each null model, a line a network, a panel a condition.
 
+    More than three panels stand in two columns.
+
     Args:
         rows: one a network and null model, with condition, null, ncut and shuffled_mean, and what tells networks apart
             in ``network``.
     """
     conditions = list(dict.fromkeys(rows["condition"]))
+    columns = 1 if len(conditions) <= 3 else 2
+    lines = -(-len(conditions) // columns)
     figure, axes = plt.subplots(
-        len(conditions), figsize=(7, 1.1 + 1.9 * len(conditions)), sharex=True, squeeze=False, layout="constrained"
+        lines, columns, figsize=(6 + columns, 1.1 + 1.9 * lines), sharex=True, squeeze=False, layout="constrained"
     )
-    for ax, condition in zip(axes[:, 0], conditions, strict=True):
+    for ax in axes.flat[len(conditions) :]:
+        ax.set_visible(False)
+    for ax, condition in zip(axes.flat, conditions, strict=False):
         part = rows[rows["condition"] == condition]
         places = {name: place for place, name in enumerate(dict.fromkeys(part["network"]))}
         for null, of_null in part.groupby("null", sort=False):
@@ -72,7 +78,8 @@ def ncuts_and_nulls(rows: pd.DataFrame) -> Figure:
         ax.set_title(condition, fontsize="medium", loc="left")
         ax.grid(axis="x", color="#E5E5E5")
         handles, labels = ax.get_legend_handles_labels()
-    axes[-1, 0].set_xlabel("n-cut, and mean n-cut of shuffles")
+    for ax in axes[-1]:
+        ax.set_xlabel("n-cut, and mean n-cut of shuffles")
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
     return figure
 
