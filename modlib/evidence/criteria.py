@@ -20,7 +20,7 @@ import numpy as np
 from modlib.evidence.digits import LEAST_P, plain
 from modlib.evidence.intervals import Interval, interval_of_difference, interval_of_mean, interval_of_share, power_of_t
 
-VERSION = "2.1"
+VERSION = "2.2"
 SIGNIFICANT = 0.05
 MARGIN = 0.35  # share of the paper's effect that a difference may reach
 SHARE = 0.25  # by which the share of networks may differ
@@ -29,7 +29,6 @@ FACTOR = 2.0  # by which the standard deviation of shuffles may differ
 SIZE = 1.5  # by which a Z may differ
 SMALL_EFFECT = 0.2  # Cohen's "small" d: less is no effect
 FEWEST = 3  # networks that decide what varies between networks
-POWER = 0.8  # with which an effect as large as the spread between networks must have been found
 ONE_SIDED_Z = 1.645  # of p = 0.05
 
 
@@ -111,6 +110,9 @@ def share_agrees(ours: Sample, theirs: Sample) -> Judgement:
     """The shares of networks are equivalent: our 90% interval (Wilson) lies within 0.25 of the paper's share.
 
     Not reproduced if Fisher's exact test tells them apart (0.05); a binomial test where the paper's n is not known.
+
+    The paper's share counts as exact, and Wilson's interval is narrower than an exact one: at the margin, where 10 of
+    10 networks are compared with a share of 0.75, the one-sided error is 5.6%, and 9% for 4 networks.
     """
     if ours.n < FEWEST:
         return _too_few(ours)
@@ -167,8 +169,8 @@ def below_upper_end(ours: Sample, theirs: Sample) -> Judgement:
 def above_zero(ours: Sample, theirs: Sample) -> Judgement:
     """The paper says "more" without a number: the mean difference is positive (one-sided t-test, 0.05).
 
-    Not reproduced if it is not, although a difference as large as the spread between networks would have been found
-    with a power of 0.8; inconclusive if there are too few networks for that.
+    Not reproduced if the 90% interval lies below a small effect, 0.2 standard deviations between networks (Cohen); a
+    difference that was merely not found is inconclusive.
     """
     return _one_sided(ours, 1)
 
@@ -356,13 +358,15 @@ def _one_sided(ours: Sample, sign: int) -> Judgement:
     if np.ptp(values) == 0:
         return (Grade.REPRODUCED if values[0] > 0 else Grade.NOT_REPRODUCED), "all networks alike"
     p = float(ttest_1samp(values, 0, alternative="greater").pvalue)
-    power = power_of_t(ours.n)
     why = f"one-sided t-test, {_p(p)}"
     if p < SIGNIFICANT:
         return Grade.REPRODUCED, why
-    why += f"; {ours.n} networks find an effect of one standard deviation with a power of {power:.2f}"
-    contrary = p > 1 - SIGNIFICANT
-    return (Grade.NOT_REPRODUCED if contrary or power >= POWER else Grade.INCONCLUSIVE), why
+    high = interval_of_mean(values)[1] / float(values.std(ddof=1))
+    if high < SMALL_EFFECT:
+        return Grade.NOT_REPRODUCED, f"{why}; 90% interval up to {high:.2f} standard deviations"
+    return Grade.INCONCLUSIVE, (
+        f"{why}; {ours.n} networks find an effect of one standard deviation with a power of {power_of_t(ours.n):.2f}"
+    )
 
 
 def _end(ours: Sample, theirs: Sample, sign: int) -> Judgement:

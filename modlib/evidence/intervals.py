@@ -31,11 +31,12 @@ def interval_of_mean(values: Sequence[float]) -> Interval:
 
 
 def interval_of_difference(difference: float, sds: tuple[float, float], ns: tuple[int, int]) -> Interval:
-    """90% interval of the difference of two means (Welch).
+    """90% interval of the difference of two means (Welch; Student where both have one standard deviation).
 
     Args:
         difference: of the means.
-        sds: standard deviations between networks; where one is not known (NaN) it is taken to be the other.
+        sds: standard deviations between networks; where one is not known (NaN) it is taken to be the other, which is
+            one estimate then, with its own degrees of freedom.
         ns: numbers of networks; where one is not known (0) it is taken to be the other.
 
     Returns:
@@ -43,14 +44,17 @@ def interval_of_difference(difference: float, sds: tuple[float, float], ns: tupl
 
     >>> low, high = interval_of_difference(0.5, (1.0, math.nan), (8, 8))
     >>> round(low, 2), round(high, 2)
-    (-0.38, 1.38)
+    (-0.45, 1.45)
     """
     filled = [(b if math.isnan(a) else a, n or m) for a, b, n, m in zip(sds, sds[::-1], ns, ns[::-1], strict=True)]
     variance = sum(sd**2 / n for sd, n in filled)
-    weights = sum((sd**2 / n) ** 2 / (n - 1) for sd, n in filled if n > 1)
-    if math.isnan(variance) or all(n < 2 for _, n in filled):
+    # a spread that is one side's alone is one estimate, with the degrees of freedom of that side
+    known = [(sd, n) for sd, (_, n) in zip(sds, filled, strict=True) if not math.isnan(sd)]
+    weights = sum((sd**2 / n) ** 2 / (n - 1) for sd, n in known if n > 1)
+    if not known or all(n < 2 for _, n in known):
         return -math.inf, math.inf
-    half = _t(variance**2 / weights) * math.sqrt(variance) if weights else 0.0
+    df = variance**2 / weights if len(known) == 2 and weights else max(n for _, n in known) - 1
+    half = _t(df) * math.sqrt(variance)
     return difference - half, difference + half
 
 

@@ -58,21 +58,22 @@ def told(folder: Path, no: tuple, yes: tuple) -> list[str]:
 def test_what_is_said_of_dropout_turns_round_with_the_rows(tmp_path: Path) -> None:
     one, other = ((2.0, 2.1), False, 0.9), ((1.5, 1.6), True, 0.8)
     ncut, below, accuracy = told(tmp_path, one, other)
-    assert ncut.startswith("Dropout lowers the mean n-cut of ")
-    assert "MNIST networks from 2.000 to 1.500" in ncut
+    assert "it lowers it on MNIST, −0.50 (−0.50 to −0.50, n = 3) and CIFAR-10" in ncut
     assert "With dropout 6 of 6 pruned networks" in below
     assert "without dropout 0 of 6" in below
-    assert "costs 10.0 points" in accuracy
+    assert "it lowers it on MNIST, −10.00" in accuracy
     ncut, below, accuracy = told(tmp_path, other, one)
-    assert ncut.startswith("Dropout raises the mean n-cut of ")
-    assert "MNIST networks from 1.500 to 2.000" in ncut
+    assert "it raises it on MNIST, 0.50 (0.50 to 0.50, n = 3) and CIFAR-10" in ncut
     assert "With dropout 0 of 6 pruned networks" in below
-    assert "adds 10.0 points" in accuracy
+    assert "it raises it on MNIST, 10.00" in accuracy
+    same = told(tmp_path, one, one)
+    assert "it does not clearly change it on MNIST, 0.00" in same[0]
+    assert "it does not clearly change it on MNIST, 0.00" in same[2]
 
 
 def test_data_sets_that_differ_are_told_apart_and_one_without_a_counterpart_is_left_out(tmp_path: Path) -> None:
     ncut = told(tmp_path, ((2.0, 1.6), True, 0.9), ((1.5, 2.1), True, 0.9))[0]
-    assert "lowers the mean n-cut of MNIST" in ncut
-    assert "raises the mean n-cut of CIFAR-10" in ncut
+    assert "lowers it on MNIST" in ncut
+    assert "raises it on CIFAR-10" in ncut
     write_table("dropout", ncut_rows("mnist", "yes", 1.5), tmp_path)
     assert "CIFAR-10" not in sentences("dropout", tmp_path)[0]

@@ -213,7 +213,9 @@ def told(value: float, spread: float) -> list[str]:
     """What is found where lesions of sub-clusters cost this much, and random sets 0.1 to 0.2, with a range of 3."""
     common = {"dropout": "no", "biases": ZERO, "k": 12, "dataset": "mnist", "size": 40, "width": 256, "n_random": 20}
     rows = [
-        common | {"network": network, "measure": measure, "value": own, "random_mean": mean, "random_max": 2 * mean}
+        common
+        | {"network": network, "measure": measure, "value": own, "random_mean": mean, "random_max": 2 * mean}
+        | dict.fromkeys(("p_ties_for", "p_ties_against"), 0.3 if own > mean else 0.7)
         for network in ("mlp", "cnn")
         for measure, own, mean in ((DROP, value, 0.1), (RANGE, spread, 3.0))
         for _ in range(4)
@@ -233,6 +235,12 @@ def test_what_is_said_of_lesions_turns_round_with_the_rows():
     assert "perceptrons lose 15 on MNIST" in lost
     assert ranges.startswith("What they cost is mostly more unevenly spread")
     assert "8 of 8 have a larger range" in ranges
+
+
+def test_a_range_beside_random_ones_that_explode_is_told_by_its_rank():
+    row = {"measure": RANGE, "value": 3.0, "random_mean": 5e15, "p_ties_for": 0.1, "p_ties_against": 0.2}
+    row |= {"dropout": "no", "biases": "zero", "k": 12, "size": 9, "width": 10, "network": "mlp", "dataset": "mnist"}
+    assert "1 of 2 have a larger range" in str(found(pd.DataFrame([row, row | {"p_ties_against": 0.95}]))[2])
 
 
 def test_larger_sub_clusters_that_cost_more_are_correlated_network_by_network():

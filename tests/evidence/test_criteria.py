@@ -156,14 +156,16 @@ def test_one_network_in_twenty_may_lie_beyond_an_end():
     ("ours", "expected"),
     [
         (around(1, 1), YES),
-        (around(0.1, 1), NO),  # ten networks would have found it
+        (around(0.1, 1), CANNOT_TELL),  # a difference that was not found is none that is not there
         (around(0.1, 1, 5), CANNOT_TELL),
+        (around(0.0, 1, 200), NO),  # less than a small effect is left
+        (around(-0.5, 1), NO),
         (around(-1, 0.3, 5), NO),  # the contrary is shown
         (around(1, 0.1, 2), CANNOT_TELL),
         (Sample(0.5, 4, 0.0, values=(0.5,) * 4), YES),
     ],
 )
-def test_more_is_shown_by_a_t_test_and_missed_only_with_power(ours, expected):
+def test_more_is_shown_by_a_t_test_and_refuted_by_an_interval_below_a_small_effect(ours, expected):
     assert grade("above-zero", ours) is expected
     opposite = Sample(-ours.mean, ours.n, ours.sd, values=tuple(-value for value in ours.values))
     assert grade("below-zero", opposite) is expected

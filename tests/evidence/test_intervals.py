@@ -44,16 +44,28 @@ def test_one_network_or_no_spread_tells_nothing():
     assert interval_of_difference(0.1, (math.nan, math.nan), (1, 1)) == (-math.inf, math.inf)
 
 
-def test_what_is_not_known_of_one_side_is_taken_from_the_other():
-    assert interval_of_difference(1, (0.3, math.nan), (8, 8)) == interval_of_difference(1, (0.3, 0.3), (8, 8))
+def test_what_is_not_known_of_one_side_is_taken_from_the_other_as_one_estimate():
+    """Student's interval with the spread of one sample, which has n - 1 degrees of freedom."""
+    half = t.ppf(0.95, 7) * 0.3 * math.sqrt(2 / 8)
+    np.testing.assert_allclose(interval_of_difference(1, (0.3, math.nan), (8, 8)), (1 - half, 1 + half))
+    np.testing.assert_allclose(interval_of_difference(1, (math.nan, 0.3), (8, 8)), (1 - half, 1 + half))
     assert interval_of_difference(1, (0.3, 0.2), (8, 0)) == interval_of_difference(1, (0.3, 0.2), (8, 8))
+    assert interval_of_difference(0.5, (0.0, math.nan), (4, 4)) == (0.5, 0.5)
 
 
 def test_a_single_network_of_theirs_has_the_spread_of_ours_but_no_degrees_of_freedom():
     low, high = interval_of_difference(0.0, (1.0, math.nan), (9, 1))
-    spread = math.sqrt(1 / 9 + 1)
-    df = (1 / 9 + 1) ** 2 / ((1 / 9) ** 2 / 8)
-    np.testing.assert_allclose((low, high), (-t.ppf(0.95, df) * spread, t.ppf(0.95, df) * spread))
+    half = t.ppf(0.95, 8) * math.sqrt(1 / 9 + 1)
+    np.testing.assert_allclose((low, high), (-half, half))
+
+
+@pytest.mark.parametrize("ns", [(3, 1), (5, 1), (3, 5), (5, 10), (10, 10)])
+def test_intervals_with_one_spread_known_have_the_level_that_they_claim(ns):
+    rng = np.random.default_rng(0)
+    ours, theirs = (rng.normal(size=(4000, n)) for n in ns)
+    pairs = zip(ours.mean(axis=1) - theirs.mean(axis=1), ours.std(axis=1, ddof=1), strict=True)
+    intervals = [interval_of_difference(difference, (sd, math.nan), ns) for difference, sd in pairs]
+    assert np.mean([low <= 0 <= high for low, high in intervals]) == pytest.approx(0.9, abs=0.02)
 
 
 @pytest.mark.parametrize(("share", "n"), [(1.0, 10), (1.0, 3), (0.5, 10), (0.0, 7)])

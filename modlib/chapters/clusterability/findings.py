@@ -21,11 +21,12 @@ from modlib.evidence.metrics import (
     sample_of,
     share_below_all_shuffles,
 )
-from modlib.evidence.sentences import Sentences, by_verb, listed, share_of, span
+from modlib.evidence.sentences import Sentences, by_verb, listed, share_of, span, told, which_way
 from modlib.stats import cohens_d, pooled_mean_sd
 from modlib.tables.words import DATASETS
 
 K = 4  # clusters, of what is told of all networks
+AS_UNTRAINED = ("mnist", "fashion_mnist")  # data sets whose networks have as many inputs as the untrained ones
 
 
 def _column(rows: pd.DataFrame, name: str, nonzero: bool = False) -> Sample | None:
@@ -138,8 +139,8 @@ def _topology_lowers_more(rows: pd.DataFrame) -> Sample | None:
 
 
 def _below_untrained(rows: pd.DataFrame, stage: str) -> Sample | None:
-    """Share of trained networks that have a lower n-cut than every untrained one."""
-    rows = rows[rows["null"] != "layer-nonzero"]
+    """Share of trained networks, of those with as many inputs, that have a lower n-cut than every untrained one."""
+    rows = rows[(rows["null"] != "layer-nonzero") & rows["dataset"].isin((*AS_UNTRAINED, "initialisation"))]
     trained, untrained = (rows.loc[rows["stage"] == name, "ncut"] for name in (stage, "initial"))
     if trained.empty or untrained.empty:
         return None
@@ -214,19 +215,21 @@ def _told_below(pruned: pd.DataFrame, unpruned: pd.DataFrame) -> str | None:
 
 
 def _told_mean(pruned: pd.DataFrame) -> str | None:
-    means = {words: part[["ncut", "shuffled_mean"]].mean() for words, part in _by_dataset(pruned).items()}
-    told = by_verb(
-        ("lower" if own < shuffled else "higher", f"by {abs(own - shuffled):.3f} on {words}")
-        for words, (own, shuffled) in means.items()
+    distances = {words: sample_of(part["ncut"] - part["shuffled_mean"]) for words, part in _by_dataset(pruned).items()}
+    told_of = by_verb(
+        (which_way(distance, "is lower", "is higher", "does not clearly differ"), f"on {words} by {told(distance, 3)}")
+        for words, distance in distances.items()
     )
-    return told and f"Compared with the mean of its shuffles, the n-cut of a pruned network is on average {told}."
+    return told_of and f"Compared with the mean of its shuffles, the n-cut of a pruned network {told_of}."
 
 
 def _told_untrained(rows: pd.DataFrame, pruned: pd.DataFrame) -> str | None:
     untrained = rows.loc[rows["stage"] == "initial", "ncut"]
+    pruned = pruned[pruned["dataset"].isin(AS_UNTRAINED)]
     if untrained.empty or pruned.empty:
         return None
     return (
-        f"The n-cuts of {len(untrained)} untrained networks are {span(untrained, '.3f')}; "
-        f"{share_of(pruned['ncut'] < untrained.min())} pruned networks have a lower one than all of these."
+        f"The n-cuts of {len(untrained)} untrained networks are {span(untrained, '.3f')}; of pruned networks with as "
+        f"many inputs, those on {listed([DATASETS[name] for name in AS_UNTRAINED])}, "
+        f"{share_of(pruned['ncut'] < untrained.min())} have a lower one than all of these."
     )

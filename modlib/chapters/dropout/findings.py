@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from modlib.evidence.metrics import are_below_all_shuffles
-from modlib.evidence.sentences import Sentences, by_verb, changed, share_of
+from modlib.evidence.criteria import Sample
+from modlib.evidence.metrics import are_below_all_shuffles, paired
+from modlib.evidence.sentences import Sentences, by_verb, share_of, told, which_way
 from modlib.tables.words import DATASETS
 
 TABLES = ("clusterability", "dropout")  # networks without and with dropout
@@ -18,18 +19,22 @@ def found(rows: pd.DataFrame) -> Sentences:
     return _ncut(rows), _below_all_shuffles(rows), _accuracy(rows)
 
 
-def _means(rows: pd.DataFrame, column: str) -> list[tuple[str, float, float]]:
-    """Data sets that have networks of both kinds, with the mean without dropout and with it."""
-    means = rows.groupby(["dataset", "dropout"])[column].mean().unstack().reindex(columns=["no", "yes"]).dropna()
-    return [(words, *means.loc[name, ["no", "yes"]]) for name, words in DATASETS.items() if name in means.index]
+def _effects(rows: pd.DataFrame, column: str) -> dict[str, Sample]:
+    """By data set, a column with dropout less without, of networks with the same number, which share nothing else."""
+    found = {}
+    for name, words in DATASETS.items():
+        dropped, plain = (rows[(rows["dataset"] == name) & (rows["dropout"] == value)] for value in ("yes", "no"))
+        if effect := paired(dropped, plain, column, ["seed"]):
+            found[words] = effect
+    return found
 
 
 def _ncut(rows: pd.DataFrame) -> str | None:
-    told = by_verb(
-        ("lowers the mean n-cut of" if yes < no else "raises the mean n-cut of", f"{data} networks {changed(no, yes)}")
-        for data, no, yes in _means(rows, "ncut")
+    told_of = by_verb(
+        (which_way(effect, "lowers it on", "raises it on", "does not clearly change it on"), f"{data}, {told(effect)}")
+        for data, effect in _effects(rows, "ncut").items()
     )
-    return told and f"Dropout {told}, at {K} clusters and after pruning."
+    return told_of and f"What dropout does to the n-cut at {K} clusters, after pruning: it {told_of}."
 
 
 def _below_all_shuffles(rows: pd.DataFrame) -> str | None:
@@ -44,8 +49,9 @@ def _below_all_shuffles(rows: pd.DataFrame) -> str | None:
 
 
 def _accuracy(rows: pd.DataFrame) -> str | None:
-    told = by_verb(
-        ("costs" if yes < no else "adds", f"{100 * abs(no - yes):.1f} points on {data}")
-        for data, no, yes in _means(rows, "test_accuracy")
+    percent = rows.assign(percent=100 * rows["test_accuracy"])
+    told_of = by_verb(
+        (which_way(effect, "lowers it on", "raises it on", "does not clearly change it on"), f"{data}, {told(effect)}")
+        for data, effect in _effects(percent, "percent").items()
     )
-    return told and f"In test accuracy, in percent, dropout {told}."
+    return told_of and f"What it does to test accuracy, in percent: it {told_of}."

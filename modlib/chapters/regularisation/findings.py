@@ -121,7 +121,7 @@ def found(rows: pd.DataFrame) -> Sentences:
 def _ncut(by_penalty: dict[str, pd.DataFrame], usual: pd.DataFrame) -> str | None:
     changes = {name: effect(rows, usual, "ncut") for name, rows in by_penalty.items()}
     parts = [
-        f"{name} {which_way(sample, 'lowers', 'raises', 'changes')} it, {told(sample)}"
+        f"{name} {which_way(sample, 'lowers', 'raises', 'does not clearly change')} it, {told(sample)}"
         for name, sample in changes.items()
         if sample
     ]

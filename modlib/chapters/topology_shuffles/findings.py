@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from modlib.evidence.digits import signed
 from modlib.evidence.metrics import are_below_all_shuffles
 from modlib.evidence.sentences import Sentences, listed, share_of
 from modlib.tables.words import DATASETS
@@ -64,7 +65,7 @@ def _without_dropout(table: pd.DataFrame) -> str | None:
         if gap <= 0
         else f"{share:.0%} on {words}"
         if share > 0
-        else f"none of it on {words}"
+        else f"none of it on {words} ({signed(share, '.0%')}: they are harder to cut than shuffles of all weights)"
         for words, gap, share in table.itertuples()
     ]
     return f"Of the same amount without dropout, they keep {listed(told)}." if told else None
