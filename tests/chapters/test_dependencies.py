@@ -96,10 +96,11 @@ def test_the_graph_joins_what_depends(pairs):
 
 
 def told(needed: list[str]) -> list[str]:
-    """What is found of two clusters in two layers, where the named of them are unimportant given any other."""
+    """What is found of two clusters in two layers of two networks, where some are unimportant given any other."""
     names = ("1-0", "1-1", "2-0", "2-1")
     rows = pd.DataFrame([(a, b) for a in names for b in names if a != b], columns=["first", "second"])
-    rows = rows.assign(k=3, seed=0, first_kind="important", second_kind="important")
+    rows = rows.assign(k=3, first_kind="important", second_kind="important")
+    rows = pd.concat([rows.assign(seed=seed) for seed in (0, 1)], ignore_index=True)
     return [
         str(sentence) for sentence in found(rows.assign(important=np.where(rows["second"].isin(needed), "no", "yes")))
     ]
@@ -108,18 +109,20 @@ def told(needed: list[str]) -> list[str]:
 def test_what_is_said_of_dependencies_turns_round_with_the_rows():
     few, clusters, order = told(["2-0"])
     assert few.startswith("Few need each other: ")
-    assert "in 2 of 8 cases, 25%" in few
-    assert few.endswith("in one direction at least, that is so of 2 of 4 pairs.")
-    assert "no more often than two of different clusters: 1 of 2 pairs against 1 of 2" in clusters
-    assert order.startswith("It is more often the one nearer the output")
+    assert "in 4 of 16 cases, 25%" in few
+    assert few.endswith("in one direction at least, that is so of 4 of 8 pairs.")
+    assert "not clearly more or less often than two of different clusters: 2 of 4 pairs against 2 of 4" in clusters
+    assert order.startswith("What depends on the other is more often the one nearer the output")
     most, _, order = told(["1-0", "1-1", "2-0"])
     assert most.startswith("Most need each other: ")
-    assert "in 6 of 8 cases" in most
-    assert order.startswith("It is more often the one nearer the input")
+    assert "in 12 of 16 cases" in most
+    assert order.startswith("What depends on the other is more often the one nearer the input")
     alone = pd.DataFrame([("1-0", "2-0"), ("2-0", "1-0"), ("1-0", "2-1"), ("2-1", "1-0")], columns=["first", "second"])
     alone = alone.assign(k=3, seed=0, first_kind="important", second_kind="important")
     alone["important"] = ["no", "no", "yes", "yes"]  # only within the cluster
-    assert "depend on each other more often than" in str(found(alone)[1])
+    assert "depend on each other not clearly more or less often than" in str(found(alone)[1])  # one network cannot tell
+    both = pd.concat([alone, alone.assign(seed=1)])
+    assert "depend on each other more often than" in str(found(both)[1])
 
 
 def cells(deltas: np.ndarray) -> pd.DataFrame:

@@ -14,9 +14,11 @@ import pandas as pd
 
 from modlib.evidence.criteria import SIGNIFICANT, Sample
 from modlib.evidence.metrics import Metric, over_networks, sample_of
-from modlib.evidence.sentences import Sentences, share_of
+from modlib.evidence.sentences import Sentences, share_of, told, which_way
 from modlib.graphs.subclusters import layer_and_cluster
 from modlib.lesions.kinds import Kind
+
+EITHER = "not clearly more often the one than the other"
 
 
 def relevant_pairs(rows: pd.DataFrame) -> pd.DataFrame:
@@ -169,7 +171,7 @@ FINDINGS = {
 def found(rows: pd.DataFrame) -> Sentences:
     """How many important sub-clusters need another one, whether they are of its cluster, and in which direction."""
     pairs, either = relevant_pairs(rows), dependent_pairs(rows)
-    return _told_given(pairs, either), _told_cluster(either), _told_order(pairs)
+    return _told_given(pairs, either), _told_cluster(either, _own_cluster(rows)), _told_order(pairs)
 
 
 def _told_given(pairs: pd.DataFrame, either: pd.DataFrame) -> str | None:
@@ -184,26 +186,27 @@ def _told_given(pairs: pd.DataFrame, either: pd.DataFrame) -> str | None:
     )
 
 
-def _told_cluster(pairs: pd.DataFrame) -> str | None:
-    if pairs.empty:
+def _told_cluster(pairs: pd.DataFrame, more: Sample | None) -> str | None:
+    if pairs.empty or more is None:
         return None
     within, between = (pairs.loc[pairs["same"] == same, "dependent"] for same in (True, False))
-    if within.empty or between.empty:
-        return None
-    words = "more often" if within.mean() > between.mean() else "no more often"
+    words = which_way(more, "less often", "more often", "not clearly more or less often")
     return (
         f"Two sub-clusters of one cluster depend on each other {words} than two of different clusters: "
-        f"{share_of(within)} pairs against {share_of(between)}."
+        f"{share_of(within)} pairs against {share_of(between)}; the difference of shares is {told(more)}."
     )
 
 
 def _told_order(pairs: pd.DataFrame) -> str | None:
     first, second = (pairs[name].map(lambda name: layer_and_cluster(name)[0]) for name in ("first", "second"))
-    after, before = ~pairs.loc[second > first, "given"], ~pairs.loc[second < first, "given"]
+    pairs = pairs.assign(needed=~pairs["given"], after=second > first)
+    after, before = (pairs.loc[pairs["after"] == order, "needed"] for order in (True, False))
     if after.empty or before.empty:
         return None
-    words = "nearer the output" if after.mean() > before.mean() else "nearer the input"
+    shares = pairs.groupby(["seed", "after"])["needed"].mean().unstack()
+    more = sample_of(shares[True] - shares[False])
+    words = which_way(more, "more often the one nearer the input", "more often the one nearer the output", EITHER)
     return (
-        f"It is more often the one {words} that depends on the other: the one nearer the output in {share_of(after)} "
-        f"cases, the one nearer the input in {share_of(before)}."
+        f"What depends on the other is {words}: the one nearer the output in {share_of(after)} "
+        f"cases, the one nearer the input in {share_of(before)}; the difference of shares is {told(more)}."
     )
