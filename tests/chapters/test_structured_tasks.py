@@ -125,13 +125,13 @@ def test_networks_on_different_images_are_compared_with_those_of_one_class_seed_
 
 def test_what_was_found_turns_with_the_rows() -> None:
     tasks, pruning, scores = findings.found(table({"mnist halves-diff": 5.0, "mnist halves-same": 6.0}))
-    assert str(tasks).startswith("They split, whether or not where the task does: at 12 clusters 6 of 6 pruned")
+    assert str(tasks).startswith("They split, whether or not where the task does: 6 of 6 pruned")
     assert "−3.00 on halves that differ and −2.00 on halves of one class" in str(tasks)
     assert "by −1.00" in str(pruning)
     assert "minus that on two of one class, is −1.00 (−1.00 to −1.00, n = 3)" in str(pruning)
     assert str(scores).endswith("a test accuracy of 0.950 on halves that differ and 0.950 on halves of one class.")
     tasks, pruning, scores = findings.found(table({"polynomials": 9.5}))
-    assert str(tasks).startswith("Not more than chance: at 12 clusters 0 of 3")
+    assert str(tasks).startswith("Not more than chance: 0 of 3")
     assert "images" not in str(pruning)
     assert scores == "Pruned networks have a mean squared error of 0.200 on polynomials."
     assert findings.found(table({"polynomials": 9.5}).head(0)) == (None, None, None)

@@ -152,18 +152,21 @@ def test_shares_are_of_what_the_task_itself_keeps():
 
 
 def test_growth_is_told_by_rank_and_layer():
-    ranks = growth(table(True).query("task > 0 and start == 'alike'"))
+    def ranks_of(rows: pd.DataFrame) -> pd.Series:
+        return growth(rows, shared_part(rows))
+
+    ranks = ranks_of(table(True).query("task > 0 and start == 'alike'"))
     assert ranks.index.names == ["network", "seed", "layer"]
     assert (ranks > 0.9).all()
-    assert (growth(table(False).query("task > 0 and start == 'alike'")) < 0).all()
-    assert growth(table(True).head(0)).empty
+    assert (ranks_of(table(False).query("task > 0 and start == 'alike'")) < 0).all()
+    assert ranks_of(table(True).head(0)).empty
 
 
 def test_three_sentences_follow_the_rows():
     shared, grown, preferred = found(table(True))
     assert shared.startswith("Hardly: after 2,500 steps each, 8 percent ")
-    assert "the excess is about as large in the first layer" in shared
     assert "In 16 of 16 layers" in grown
+    assert re.search(r"in \d+ of 16 what is beyond chance does", grown)
     assert "it is largest in the last layer" in grown
     assert "a difference of 1" in preferred
     wrong = found(table(False))
@@ -180,12 +183,14 @@ def test_reuse_behind_the_first_layer_is_told_from_sharing_everywhere():
     reused = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] < 2, rows["kept"]))
     assert beyond_chance(reused.query("task > 0")).groupby("layer").mean().round(6).tolist() == [0, 1, 1, 1]
     assert found(reused)[0].startswith("In part: ")
-    assert "the excess is smaller in the first layer" in found(reused)[0]
-    assert "(0% and 100% of what is possible)" in found(reused)[0]
+    assert "that is 0% in the first layer" in found(reused)[0]
+    assert "100% in the layers behind it and 100% in the last" in found(reused)[0]
     first = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] != 1, rows["kept"]))
     assert found(first)[0].startswith("Hardly: ")
-    assert "the excess is larger in the first layer" in found(first)[0]
-    assert "(100% and " in found(first)[0]
+    assert "that is 100% in the first layer" in found(first)[0]
+    assert "0% in the layers behind it and 0% in the last" in found(first)[0]
+    last = by_chance.assign(shared=by_chance["shared"].where(rows["layer"] < rows["layer"].max(), rows["kept"]))
+    assert found(last)[0].startswith("Hardly but in the last layer: ")
 
 
 def test_the_networks_with_the_most_steps_are_told_of():

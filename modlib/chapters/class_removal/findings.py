@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, LONGER, REMOVAL, STABILITY
-from modlib.evidence.criteria import Sample
+from modlib.evidence.criteria import FEWEST, Sample
 from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, share_of
 
@@ -167,7 +167,7 @@ def _told_removed(lost: pd.DataFrame) -> str | None:
             told.append(f"{target:.0f} points of accuracy {words} (the worst other class loses {other:.0f})")
     return (
         f"{'Yes, many' if most.mean() > 0.5 else 'Hardly any'}: a class for which a mask was not learned loses "
-        f"{listed(told)}; it loses most of all classes with {share_of(most)} masks."
+        f"{listed(told)}; it loses most of all classes with {share_of(most)} masks ({_networks(lost)})."
     )
 
 
@@ -175,10 +175,20 @@ def _told_dropout(lost: pd.DataFrame) -> str | None:
     means = lost.groupby(["removed", "dropout"])["target"].mean().unstack().reindex(columns=["no", "yes"]).dropna()
     if means.empty:
         return None
+    few = lost.groupby("dropout")["seed"].nunique().min() < FEWEST
     return (
-        f"With dropout {share_of(means['yes'] > means['no'])} classes lose more than without; no class loses more than "
+        f"With dropout {share_of(means['yes'] > means['no'])} classes lose more than without ({_networks(lost)}"
+        f"{', too few to say that dropout does it' if few else ''}); no class loses more than "
         f"{100 * lost['target'].max():.0f} points or less than {100 * lost['target'].min():.0f}."
     )
+
+
+def _networks(lost: pd.DataFrame) -> str:
+    counts = lost.groupby("dropout")["seed"].nunique()
+    parts = [
+        f"{counts[value]} {words}" for value, words in (("yes", "with dropout"), ("no", "without")) if value in counts
+    ]
+    return f"networks: {listed(parts)}"
 
 
 def _told_stable(rows: pd.DataFrame) -> str | None:

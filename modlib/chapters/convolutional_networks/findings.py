@@ -95,7 +95,9 @@ def _drawn(rows: pd.DataFrame) -> str | None:
         f"{of_code:.1f} and not {of_text:.1f} on {DATASETS[str(name)]}"
         for name, of_code, of_text in zip(ncuts.index, ncuts[CODE], ncuts[TEXT], strict=True)
     ]
-    return f"{told}; and n-cuts with L2 before pruning become {listed(parts)}, for dead channels cost nothing."
+    most = ridden.groupby("dataset")["seed"].nunique().max()
+    of = "one network each" if most == 1 else f"up to {most} networks each"
+    return f"{told}; and n-cuts with L2 before pruning become {listed(parts)} ({of}), for dead channels cost nothing."
 
 
 def _spread(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:

@@ -79,8 +79,8 @@ def found(rows: pd.DataFrame) -> Sentences:
 
 
 def _shares(rows: pd.DataFrame) -> pd.DataFrame:
-    """Share of networks called significant, a row a number of random sets, a column a test."""
-    counts = rows.groupby(["n_random", "test"])[["rejected", "of"]].sum()
+    """Share of networks called significant, a row a number of random sets and of sub-clusters, a column a test."""
+    counts = rows.groupby(["n_random", "sub_clusters", "test"])[["rejected", "of"]].sum()
     return (counts["rejected"] / counts["of"]).unstack().reindex(columns=list(NAMES)).dropna()
 
 

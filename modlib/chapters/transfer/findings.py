@@ -74,7 +74,8 @@ def _while_free(rows: pd.DataFrame) -> Sample | None:
 
 def _grows(rows: pd.DataFrame) -> Sample | None:
     """Share of a network's layers in which sharing grows with the capacity in use."""
-    ranks = growth(of_start(rows, ALIKE))
+    rows = of_start(rows, ALIKE)
+    ranks = growth(rows, shared_part(rows))
     return sample_of(ranks.gt(0).groupby(NETWORK).mean()) if len(ranks) else None
 
 
@@ -92,15 +93,16 @@ def beyond_chance(rows: pd.DataFrame) -> pd.Series:
     return ((sums["shared"] - sums["by_chance"]) / possible.where(possible > 0)).dropna()
 
 
-def growth(rows: pd.DataFrame) -> pd.Series:
+def growth(rows: pd.DataFrame, part: pd.Series) -> pd.Series:
     """Spearman's rank correlation of sharing and capacity in use over tasks, by network and layer.
 
     Args:
-        rows: of one start. A layer that is always filled or always shared alike has no rank, and is left out.
+        rows: of one start.
+        part: what is shared, of every row. A layer that is always filled or shared alike has no rank, and is left out.
     """
     from scipy.stats import spearmanr
 
-    rows = rows[rows["layer"] > 0].assign(part=shared_part, filled=filled).dropna(subset=["part"])
+    rows = rows.assign(part=part, filled=filled)[rows["layer"] > 0].dropna(subset=["part"])
     ranks = {
         key: spearmanr(layer["filled"], layer["part"]).statistic
         for key, layer in rows.groupby([*NETWORK, "layer"])
@@ -157,34 +159,37 @@ def found(rows: pd.DataFrame) -> Sentences:
 
 
 def _told_shared(rows: pd.DataFrame) -> str | None:
-    total, beyond = rows[rows["layer"] == 0], beyond_chance(rows)
+    total, beyond = rows[rows["layer"] == 0], beyond_chance(rows).groupby("layer").mean()
     share = sample_of(100 * by_network(total, shared_part(total)))
-    if share is None or not {1, 2} <= set(beyond.index.get_level_values("layer")):
+    if share is None or not {1, 2} <= set(beyond.index):
         return None
     blind = total["by_chance"].sum() / total["kept"].sum()
-    layers = beyond.index.get_level_values("layer")
-    first, behind = beyond[layers == 1].mean(), beyond[layers > 1].mean()
-    answer = "In part" if behind - first > NEAR else "Hardly"
-    beside = "about as large" if abs(behind - first) <= NEAR else "larger" if first > behind else "smaller"
-    than = "as" if beside == "about as large" else "than"
+    first, last = beyond.iloc[0], beyond.iloc[-1]
+    between = beyond.iloc[1:-1].mean() if len(beyond) > 2 else last
+    parts = [f"{first:.0%} in the first layer, whose old weights are useless for another order of pixels"]
+    parts += [f"{between:.0%} in the layers behind it"] if len(beyond) > 2 else []
+    alone = " but in the last layer" if last - first > NEAR else ""
     return (
-        f"{answer}: after {total['steps'].max():,} steps each, {told(share, 0, 'percent')} of a later task's weights "
-        f"are old ones, where random masks would have {blind:.0%}, but the excess is {beside} in the first layer, "
-        f"whose old weights are useless for another order of pixels, {than} in the layers behind it "
-        f"({first:.0%} and {behind:.0%} of what is possible)."
+        f"{'In part' if between - first > NEAR else f'Hardly{alone}'}: after {total['steps'].max():,} steps each, "
+        f"{told(share, 0, 'percent')} of a later task's weights are old ones ({blind:.0%} by chance); of what is "
+        f"possible beyond chance that is {', '.join(parts)} and {last:.0%} in the last."
     )
 
 
 def _told_growth(rows: pd.DataFrame) -> str | None:
     rows = rows[rows["layer"] > 0]
-    ranks, means = growth(rows), by_network(rows, shared_part(rows), "layer").groupby("layer").mean()
+    ranks, means = growth(rows, shared_part(rows)), by_network(rows, shared_part(rows), "layer").groupby("layer").mean()
     if ranks.empty or len(means) < 2:
         return None
+    beyond = growth(rows, (rows["shared"] - rows["by_chance"]) / (rows["kept"] - rows["by_chance"]))
+    blind = by_network(rows, rows["by_chance"] / rows["kept"], "layer").groupby("layer").mean()
     last = means.index.max()
     most = "largest in the last layer" if means.idxmax() == last else "not largest in the last layer"
     return (
-        f"In {share_of(ranks.gt(0))} layers the share of old weights grows as the layer fills, and it is {most}: "
-        f"{means[last]:.0%} there, and {span(means.drop(last), '.0%')} in the layers before it."
+        f"In {share_of(ranks.gt(0))} layers the share of old weights grows as the layer fills, and in "
+        f"{share_of(beyond.gt(0))} what is beyond chance does; it is {most}, {means[last]:.0%} where chance has "
+        f"{blind[last]:.0%}, and in the layers before it {span(means.drop(last), '.0%')} where chance has "
+        f"{span(blind.drop(last), '.0%')}."
     )
 
 

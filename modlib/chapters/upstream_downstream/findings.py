@@ -21,7 +21,7 @@ from modlib.chapters.upstream_downstream.experiment import EXPERIMENT, LEAST_L2
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
-from modlib.evidence.sentences import Sentences, listed, share_of
+from modlib.evidence.sentences import Sentences, listed, share_of, told, which_way
 
 TRAINED = [name for name in EXPERIMENT.network_key if name != "dataset"]  # there is only one
 LAYER = [*TRAINED, "layer"]  # columns that identify a layer of a network
@@ -388,7 +388,8 @@ FINDINGS = {
 def found(rows: pd.DataFrame) -> Sentences:
     """Whether the two families of similarity find the same groups, and what regularisers do to Q."""
     of_each = {str(hidden): _effects(rows, str(hidden)) for hidden in rows["hidden"].unique()}
-    return _told_agreement(rows[rows["hidden"] == SMALL]), _told_effects(of_each.get(SMALL, {})), _told_largest(of_each)
+    small = rows[rows["hidden"] == SMALL]
+    return _told_agreement(small), _told_effects(small, of_each.get(SMALL, {})), _told_largest(of_each)
 
 
 def _effects(rows: pd.DataFrame, hidden: str) -> dict[str, pd.Series]:
@@ -410,16 +411,21 @@ def _told_agreement(rows: pd.DataFrame) -> str | None:
     )
 
 
-def _told_effects(effects: dict[str, pd.Series]) -> str | None:
-    told = [
-        f"{name} {'raises' if by.mean() > 0 else 'lowers'} Q by {abs(by.mean()):.3f} (up for {share_of(by > 0)} seeds)"
-        for name, by in effects.items()
-    ]
-    return f"At the largest strength that keeps {ACCURACY:.0%} accuracy, {listed(told)}." if told else None
+def _told_effects(rows: pd.DataFrame, effects: dict[str, pd.Series]) -> str | None:
+    parts = []
+    for sweep, name in NAMES.items():
+        if name in effects:
+            change = sample_of(effects[name])
+            networks = rows[(rows["sweep"] == sweep) & (rows["strength"] == largest_good(rows, sweep))]
+            right = networks.drop_duplicates("seed")["test_accuracy"].mean()
+            way = which_way(change, "lowers Q", "raises Q", "does not clearly change Q")
+            parts.append(f"{name} {way}, {told(change, 3)}, at {right:.0%}")
+    strength = f"At the largest strength measured that keeps {ACCURACY:.0%} accuracy"
+    return f"{strength}, {listed(parts)} accuracy." if parts else None
 
 
 def _told_largest(of_each: dict[str, dict[str, pd.Series]]) -> str | None:
     most = [max(by, key=lambda name: by[name].mean()) for by in of_each.values() if len(by) == len(NAMES)]
     first = max(NAMES.values(), key=most.count)
-    told = f"Of the three, {first} does most for Q in {most.count(first)} of {len(most)} architectures."
-    return told if most else None
+    architectures = f"in {most.count(first)} of {len(most)} architectures"
+    return f"Of the three, {first} does most for Q {architectures}." if most else None

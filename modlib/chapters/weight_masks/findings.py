@@ -16,7 +16,7 @@ from modlib.chapters.weight_masks.experiment import paper_beta
 from modlib.data.arithmetic import TASKS
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
-from modlib.evidence.sentences import Sentences, span
+from modlib.evidence.sentences import Sentences, share_of, span
 
 ENDS = (0.1, 0.9)  # probabilities beyond these count as decided
 SMALL = "fnn 400-400-200"  # the smallest network of figure 9
@@ -253,7 +253,11 @@ def found(rows: pd.DataFrame) -> Sentences:
     """What masks of two operations keep and share, what masks of one operation share, and what a network then loses."""
     totals = whole_masks(rows)
     operations, same = (totals[totals["task"] == task] for task in TASKS[:2])
-    return _told_operations(operations), _told_same(same, _outer(rows[rows["task"] == TASKS[1]])), _told_lost(totals)
+    return (
+        _told_operations(operations),
+        _told_same(operations, same, _outer(rows[rows["task"] == TASKS[1]])),
+        _told_lost(totals),
+    )
 
 
 def specialise_and_reuse(rows: pd.DataFrame) -> str | None:
@@ -276,28 +280,39 @@ def _by_network(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
     return values.groupby(rows["network"]).mean().dropna()
 
 
+def _alike(rows: pd.DataFrame) -> pd.DataFrame:
+    """By network, of two masks: how many times as many weights as by chance are in both, and of what either keeps."""
+    found = {"times": rows["shared"] / rows["by_chance"], "of_either": rows["shared"] / rows["union"]}
+    return pd.DataFrame({name: _by_network(rows, values) for name, values in found.items()})
+
+
 def _told_operations(rows: pd.DataFrame) -> str | None:
-    ratio = _by_network(rows, rows["shared"] / rows["by_chance"])
-    if ratio.empty:
+    alike = _alike(rows)
+    if alike.empty:
         return None
     kept = (rows["kept"] / rows["size"]).groupby([rows["network"], rows["mask"]]).mean()
     words = "a small part" if kept.max() < 0.5 else "a large part"
-    partly = "often the same ones" if ratio.min() > 1 else "not the same ones"
+    more = "more than chance" if alike["times"].min() > 1 else "no more than chance"
+    most = "but not most of what they keep" if alike["of_either"].max() < 0.5 else "most of what they keep"
     return (
-        f"Each needs {words}, and two functions {partly}: a mask for addition or multiplication keeps "
-        f"{span(kept, '.1%')} of the weights, by network, and the two masks share {span(ratio, '.1f')} times as many "
-        "as random masks of their sizes."
+        f"Each needs {words} of the weights, {span(kept, '.1%')} by network and mask, and masks of addition and "
+        f"multiplication share {more}, {most}: of the weights that either keeps {span(alike['of_either'], '.0%')} are "
+        f"in both, {span(alike['times'], '.1f')} times as many as of random masks of their sizes."
     )
 
 
-def _told_same(rows: pd.DataFrame, outer: pd.DataFrame) -> str | None:
-    shared = _by_network(rows, share(rows))
-    if shared.empty or outer.empty:
+def _told_same(operations: pd.DataFrame, rows: pd.DataFrame, outer: pd.DataFrame) -> str | None:
+    alike = _alike(rows)
+    if alike.empty or outer.empty:
         return None
-    words = "mostly by other weights" if shared.max() < 0.5 else "mostly by the same weights"
+    pairs = alike.join(_alike(operations).add_suffix("_operations"), how="inner")
+    more = {name: share_of(pairs[name] > pairs[f"{name}_operations"]) for name in alike}
+    than = f"; they are more alike than those of two operations in {more['of_either']} networks" if len(pairs) else ""
+    than += f", by the multiple of chance in {more['times']}" if len(pairs) else ""
     return (
-        f"The same function of two pairs of numbers is computed {words}: masks for the two share {span(shared, '.0%')} "
-        f"of what they keep, by network, and {span(_by_network(outer, share(outer)), '.0%')} in first and last layers."
+        f"Masks of one operation for two pairs of numbers have {span(alike['of_either'], '.0%')} of what either keeps "
+        f"in both, {span(alike['times'], '.1f')} times as many as by chance, and in first and last layers share "
+        f"{span(_by_network(outer, share(outer)), '.0%')}{than}."
     )
 
 
