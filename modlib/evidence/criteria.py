@@ -287,17 +287,28 @@ IN_WORDS = frozenset(_named(_OF_WORDS))  # criteria of claims that print no numb
 NO_DIFFERENCE = frozenset(_named((below_one, below_three, below_a_quarter, below_a_tenth, not_significant)))
 
 
-def combine(grades: Sequence[Grade]) -> Grade:
+def combine(grades: Sequence[Grade], in_words: Sequence[bool]) -> Grade:
     """Verdict of a claim from the grades of its numbers, the main one first.
 
     The main number decides; if it is reproduced and another one is not, the claim is partly reproduced. A number that
-    could not be compared changes nothing.
+    could not be compared changes nothing, but of a claim in words every part must be shown: if one is inconclusive, so
+    is the claim.
 
-    >>> str(combine([Grade.REPRODUCED, Grade.INCONCLUSIVE, Grade.NOT_REPRODUCED]))
+    Args:
+        grades: one for every number.
+        in_words: which of them stand for words, and not for a number that the paper prints.
+
+    >>> str(combine([Grade.REPRODUCED, Grade.INCONCLUSIVE, Grade.NOT_REPRODUCED], [False] * 3))
     'partly'
+    >>> str(combine([Grade.REPRODUCED, Grade.INCONCLUSIVE], [True, True]))
+    'inconclusive'
     """
     main, *others = grades
-    return Grade.PARTLY if main is Grade.REPRODUCED and Grade.NOT_REPRODUCED in others else main
+    if main is Grade.REPRODUCED and Grade.NOT_REPRODUCED in others:
+        return Grade.PARTLY
+    parts = [grade for grade, in_word in zip(grades, in_words, strict=True) if in_word]
+    unsure = main is Grade.REPRODUCED and in_words[0] and Grade.INCONCLUSIVE in parts
+    return Grade.INCONCLUSIVE if unsure else main
 
 
 def _too_few(ours: Sample) -> Judgement:

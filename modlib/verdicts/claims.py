@@ -213,7 +213,7 @@ def verdict_on(claim: Claim, rows: pd.DataFrame) -> Verdict:
     else:
         explanation = "; ".join(f"{findings()[d.metric].label} {d.grade}: {d.why}" for d in short)
     return Verdict(
-        verdict=combine([detail.grade for detail in details]),
+        verdict=combine([detail.grade for detail in details], [detail.criterion in IN_WORDS for detail in details]),
         ours=details[0].ours,
         theirs=details[0].theirs,
         n=details[0].n,

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from modlib.chapters import findings
-from modlib.evidence.criteria import CRITERIA, NO_DIFFERENCE, Grade, Sample, combine
+from modlib.evidence.criteria import CRITERIA, IN_WORDS, NO_DIFFERENCE, Grade, Sample, combine
 from modlib.verdicts.cards import Judged
 from modlib.verdicts.claims import OURS, PROFILE, Claim, Tables, rows_of, tables_in, verdict_on
 from modlib.verdicts.scorecard import repeated
@@ -180,10 +180,11 @@ def _shared(other: Claim, claim: Claim) -> dict[str, Sample]:
 
 def _accepts(claim: Claim, ours: Mapping[str, Sample]) -> bool:
     """Whether a claim would be reproduced by these numbers, all networks of either side being alike."""
-    grades = []
+    grades, in_words = [], []
     for name, printed in claim.printed.items():
         if name in ours and printed.sample:
             criterion, theirs = CRITERIA[claim.criteria[name]], replace(printed.sample, sd=0.0)
             same = (ours[name].mean,) * MANY
+            in_words.append(claim.criteria[name] in IN_WORDS)
             grades.append(criterion(replace(ours[name], n=MANY, sd=0.0, values=same), theirs)[0])
-    return combine(grades) is Grade.REPRODUCED
+    return combine(grades, in_words) is Grade.REPRODUCED

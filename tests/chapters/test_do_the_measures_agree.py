@@ -24,6 +24,7 @@ from modlib.chapters.do_the_measures_agree.findings import (
     of_activity,
     of_small,
     rank_correlations,
+    started_once,
 )
 from modlib.communities import agreement
 from modlib.communities.certainty import SweepPoint
@@ -279,7 +280,7 @@ def test_what_is_said_of_weights_and_of_known_modules_follows_the_rows() -> None
     ends = {("images", "lesions"): 0.1, ("weights", "masks"): -0.1, ("weights", "weights within layers"): 0.5}
     for (first, second), more in ends.items():
         pairs.loc[(pairs["first"] == first) & (pairs["second"] == second), "similarity"] += more
-    assert "most alike of all are images and lesions (0.51)" in str(found(pairs)[1])
+    assert "most alike are images and lesions (0.51)" in str(found(pairs)[1])
     assert "least alike weights and masks (0.11)" in str(found(pairs)[1])
     others = set(NOTIONS) - {"weights", "weights within layers"}
     seen = {"two functions in turn": set(NOTIONS) - {"activations"}, "rotated functions": others, IDLE: {"weights"}}
@@ -333,6 +334,38 @@ def test_ranks_over_networks_are_those_of_how_modular_each_is_by_every_notion() 
     assert "importance" not in lines.index  # of too few networks
     assert lines.loc["masks", "rho"] == pytest.approx(1)
     assert (lines["networks"] == 8).all()
+
+
+def test_untrained_networks_that_start_from_the_same_weights_count_once() -> None:
+    rows = pd.DataFrame(
+        [
+            ("a", "yes", 0, "untrained"),
+            ("a", "no", 0, "untrained"),
+            ("a", "yes", 1, "untrained"),
+            ("a", "yes", 0, "pruned"),
+        ],
+        columns=["dataset", "dropout", "seed", "stage"],
+    )
+    assert started_once(rows).index.tolist() == [1, 2, 3]
+
+
+def test_conditions_that_differ_in_two_notions_make_no_correlation_within_them() -> None:
+    """Simpson's paradox: dropout raises both, and of networks with dropout the one says nothing of the other."""
+    rng = np.random.default_rng(0)
+    both = [
+        {"dataset": "mnist", "dropout": dropout, "seed": seed, "n-cut": level + a, "upstream": level + b}
+        for dropout, level in (("yes", 10.0), ("no", 0.0))
+        for seed, (a, b) in enumerate(rng.normal(size=(30, 2)))
+    ]
+    (line,) = rank_correlations(pd.DataFrame(both)).to_dict("records")
+    assert line["low"] > 0.6
+    assert line["within_low"] < 0 < line["within_high"]
+    alike = pd.DataFrame(both).assign(upstream=lambda rows: -rows["n-cut"] + 100 * (rows["dropout"] == "yes"))
+    (line,) = rank_correlations(alike).to_dict("records")
+    assert line["low"] > 0
+    assert line["within"] == pytest.approx(-1)
+    few = pd.DataFrame(both).query("seed < 3")
+    assert rank_correlations(few)["within"].isna().all()
 
 
 def test_the_matrix_is_symmetric_and_has_every_notion() -> None:

@@ -244,7 +244,18 @@ def test_every_criterion_says_what_it_asks():
     ],
 )
 def test_the_main_number_decides(grades, expected):
-    assert combine(grades) is expected
+    assert combine(grades, [False] * len(grades)) is expected
+    if expected is not PARTLY:
+        assert combine(grades, [True] + [False] * (len(grades) - 1)) is expected
+
+
+def test_every_part_of_a_claim_in_words_must_be_shown():
+    assert combine([YES, CANNOT_TELL], [True, True]) is CANNOT_TELL
+    assert combine([YES, CANNOT_TELL], [True, False]) is YES
+    assert combine([YES, CANNOT_TELL], [False, True]) is YES
+    assert combine([YES, CANNOT_TELL, NO], [True, True, True]) is PARTLY
+    assert combine([YES, NOT_TESTED], [True, True]) is YES
+    assert combine([NO, CANNOT_TELL], [True, True]) is NO
 
 
 def test_significant_means_below_all_shuffles():

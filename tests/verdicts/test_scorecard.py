@@ -142,7 +142,8 @@ def test_where_degrees_are_all_there_is_no_statement_that_there_is_more_holds(ju
     kind = next(kind for kind in wrong.KINDS if kind.name == "networks replaced by their shuffles")
     found = power.tried([(claim, verdict) for claim, verdict in judged if claim.chapter == "null-models"], [kind])
     assert {"own-statement-1-mnist", "own-statement-2-mnist"} <= set(found["claim"])
-    assert not (found["verdict"] == "reproduced").any()
+    more = found[~found["legitimate"]]  # the others say that there is no more
+    assert (more["verdict"] == "reproduced").mean() < 0.15  # one-sided tests at 0.05, of few networks each
 
 
 def test_where_notions_agree_by_chance_no_statement_that_they_agree_holds(judged):

@@ -38,6 +38,14 @@ def _by_network(rows: pd.DataFrame) -> pd.Series:
     return rows.assign(beyond=beyond_chance(rows)).groupby([*NETWORK, "stage"])["beyond"].mean()
 
 
+def started_once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows without those of untrained networks with dropout where one without it starts from the same weights."""
+    untrained = rows["stage"] == "untrained"
+    network = pd.MultiIndex.from_frame(rows[["dataset", "seed"]])
+    plain = network[untrained & (rows["dropout"] == "no")]
+    return rows[~(untrained & (rows["dropout"] == "yes") & network.isin(plain))]
+
+
 def is_small(rows: pd.DataFrame) -> pd.Series:
     """Whether rows are of small perceptrons or CNNs, told apart from the perceptrons of the papers on n-cuts."""
     return rows["dataset"].str.endswith((*(kind for kind, _ in SMALL), CNN))
@@ -77,7 +85,7 @@ def of_activity(rows: pd.DataFrame) -> pd.DataFrame:
     """
     rows = rows[(rows["first"] != rows["second"]) & rows["second"].isin(NOTIONS) & rows["by_matched_chance"].notna()]
     rows = rows.assign(beyond=beyond_chance(rows), matched=rows["similarity"] - rows["by_matched_chance"])
-    means = rows.groupby([*NETWORK, "stage"])[["beyond", "matched"]].mean()
+    means = started_once(rows).groupby([*NETWORK, "stage"])[["beyond", "matched"]].mean()
     lines = []
     for stage in [stage for stage in STAGES if len(_of_stage(means, stage))]:
         found = _of_stage(means, stage)
@@ -231,29 +239,47 @@ def modularities(rows: pd.DataFrame) -> pd.DataFrame:
 def rank_correlations(table: pd.DataFrame, column: str = "n-cut") -> pd.DataFrame:
     """Spearman's correlation of one notion's modularity with that of every other over networks, with 90% intervals.
 
+    Over all networks, and within conditions: networks of one data set, with dropout or without, are ranked among
+    themselves, and the distances from the middle rank correlated. Conditions that differ in both notions make the
+    first large, and say nothing of networks that were trained alike.
+
     Args:
         table: see ``modularities``.
         column: the notion.
 
     Returns:
         A line for every other notion of which ``FEWEST`` networks or more are known: ``notion``, ``networks``, ``rho``,
-        ``low`` and ``high``.
+        ``low`` and ``high``, and ``within``, ``within_low`` and ``within_high``, NaN if no condition has so many.
     """
     lines = []
     for other in [name for name in table if name not in (*NETWORK, column)]:
-        both = table[[column, other]].dropna()
+        both = table[[*NETWORK, column, other]].dropna()
         if len(both) >= FEWEST and both[other].nunique() > 1:
             rho = both[column].corr(both[other], method="spearman")
             low, high = interval_of_rank_correlation(rho, len(both))
-            lines.append({"notion": other, "networks": len(both), "rho": rho, "low": low, "high": high})
-    return pd.DataFrame(lines, columns=["notion", "networks", "rho", "low", "high"])
+            line = {"notion": other, "networks": len(both), "rho": rho, "low": low, "high": high}
+            lines.append(line | _within_conditions(both, column, other))
+    names = ["notion", "networks", "rho", "low", "high", "within", "within_low", "within_high"]
+    return pd.DataFrame(lines, columns=names)
+
+
+def _within_conditions(table: pd.DataFrame, column: str, other: str) -> dict[str, float]:
+    conditions = table.groupby(NETWORK[:2])
+    large = table[conditions[other].transform("size") >= FEWEST]
+    ranks = large.groupby(NETWORK[:2])[[column, other]].rank()
+    ranks -= ranks.groupby([large[name] for name in NETWORK[:2]]).transform("mean")
+    n = len(large) - large.groupby(NETWORK[:2]).ngroups + 1  # every further condition takes a mean
+    if n < FEWEST or (ranks == 0).all(axis=0).any():
+        return {}
+    rho = ranks[column].corr(ranks[other])
+    return dict(zip(("within", "within_low", "within_high"), (rho, *interval_of_rank_correlation(rho, n)), strict=True))
 
 
 def found(rows: pd.DataFrame) -> Sentences:
     """Whether notions agree, which do and which do not, and what each can see where modules are known."""
     own = rows[rows["table"] == TABLES[0]]
     trained = own[(own["stage"] != KNOWN) & ~is_small(own)]
-    return _answer(trained), _weights(trained), _known(own)
+    return _answer(started_once(trained)), _weights(trained), _known(own)
 
 
 def _answer(rows: pd.DataFrame) -> str | None:
@@ -283,7 +309,8 @@ def _weights(rows: pd.DataFrame) -> str | None:
     least, most = (f"{a} and {b} ({value:.2f})" for (a, b), value in ((i, pairs[i]) for i in pairs.index[[0, -1]]))
     return (
         f"Clusters of weights agree with what units do by {told(sample_of(dropped))} with dropout and by "
-        f"{told(sample_of(plain))} without; most alike of all are {most}, least alike {least}."
+        f"{told(sample_of(plain))} without; of two notions, one of what units do, most alike are {most}, least alike "
+        f"{least}."
     )
 
 

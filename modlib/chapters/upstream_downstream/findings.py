@@ -21,7 +21,7 @@ from modlib.chapters.upstream_downstream.experiment import EXPERIMENT, LEAST_L2
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
-from modlib.evidence.sentences import Sentences, listed, share_of, told, which_way
+from modlib.evidence.sentences import Sentences, listed, told, which_way
 
 TRAINED = [name for name in EXPERIMENT.network_key if name != "dataset"]  # there is only one
 LAYER = [*TRAINED, "layer"]  # columns that identify a layer of a network
