@@ -24,6 +24,8 @@ from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p
 
+ROUNDING = 1e-12  # what the sum of some accuracies may leave where they cancel
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Damage(BriefRepr):
@@ -46,7 +48,9 @@ class Damage(BriefRepr):
         Source: importance-coherence 3.2. Chapter: ``importance``.
         """
         spread, mean = np.ptp(self.class_drops), abs(self.class_drops.mean())
-        return float(spread / mean) if mean > 0 else (0.0 if spread == 0 else float("inf"))
+        if mean < ROUNDING:  # drops of a class are whole parts of its images: what is less has cancelled
+            return 0.0 if spread == 0 else float("inf")
+        return float(spread / mean)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

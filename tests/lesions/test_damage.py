@@ -264,6 +264,9 @@ def test_class_range():
     assert Damage(-0.1, -np.eye(10)[3]).class_range == pytest.approx(10)
     assert Damage(0.0, np.zeros(10)).class_range == 0
     assert Damage(0.0, np.array([0.5, -0.5])).class_range == np.inf
+    cancelled = np.array([0.1, 0.2, -0.3])  # whose sum is 3e-17
+    assert cancelled.sum() != 0
+    assert Damage(0.0, cancelled).class_range == np.inf
 
 
 def part_of(size: int, width: int = 100) -> SubCluster:
