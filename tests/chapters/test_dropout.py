@@ -58,17 +58,17 @@ def told(folder: Path, no: tuple, yes: tuple) -> list[str]:
 def test_what_is_said_of_dropout_turns_round_with_the_rows(tmp_path: Path) -> None:
     one, other = ((2.0, 2.1), False, 0.9), ((1.5, 1.6), True, 0.8)
     ncut, below, accuracy = told(tmp_path, one, other)
-    assert "it lowers it on MNIST, −0.50 (−0.50 to −0.50, n = 3) and CIFAR-10" in ncut
+    assert "dropout lowers it on MNIST, −0.50 (−0.50 to −0.50, n = 3) and CIFAR-10" in ncut
     assert "With dropout 6 of 6 pruned networks" in below
     assert "without dropout 0 of 6" in below
-    assert "it lowers it on MNIST, −10.00" in accuracy
+    assert "dropout lowers it on MNIST, −10.00" in accuracy
     ncut, below, accuracy = told(tmp_path, other, one)
-    assert "it raises it on MNIST, 0.50 (0.50 to 0.50, n = 3) and CIFAR-10" in ncut
+    assert "dropout raises it on MNIST, 0.50 (0.50 to 0.50, n = 3) and CIFAR-10" in ncut
     assert "With dropout 0 of 6 pruned networks" in below
-    assert "it raises it on MNIST, 10.00" in accuracy
+    assert "dropout raises it on MNIST, 10.00" in accuracy
     same = told(tmp_path, one, one)
-    assert "it does not clearly change it on MNIST, 0.00" in same[0]
-    assert "it does not clearly change it on MNIST, 0.00" in same[2]
+    assert "dropout does not clearly change it on MNIST, 0.00" in same[0]
+    assert "dropout does not clearly change it on MNIST, 0.00" in same[2]
 
 
 def test_data_sets_that_differ_are_told_apart_and_one_without_a_counterpart_is_left_out(tmp_path: Path) -> None:

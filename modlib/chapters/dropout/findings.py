@@ -34,7 +34,7 @@ def _ncut(rows: pd.DataFrame) -> str | None:
         (which_way(effect, "lowers it on", "raises it on", "does not clearly change it on"), f"{data}, {told(effect)}")
         for data, effect in _effects(rows, "ncut").items()
     )
-    return told_of and f"What dropout does to the n-cut at {K} clusters, after pruning: it {told_of}."
+    return told_of and f"The n-cut at {K} clusters, after pruning: dropout {told_of}."
 
 
 def _below_all_shuffles(rows: pd.DataFrame) -> str | None:
@@ -54,4 +54,4 @@ def _accuracy(rows: pd.DataFrame) -> str | None:
         (which_way(effect, "lowers it on", "raises it on", "does not clearly change it on"), f"{data}, {told(effect)}")
         for data, effect in _effects(percent, "percent").items()
     )
-    return told_of and f"What it does to test accuracy, in percent: it {told_of}."
+    return told_of and f"Test accuracy, in percent: dropout {told_of}."
