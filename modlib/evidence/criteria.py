@@ -372,7 +372,7 @@ def _one_sided(ours: Sample, sign: int) -> Judgement:
     why = f"one-sided t-test, {_p(p)}"
     if p < SIGNIFICANT:
         return Grade.REPRODUCED, why
-    high = interval_of_mean(values)[1] / float(values.std(ddof=1))
+    high = interval_of_mean(values.tolist())[1] / float(values.std(ddof=1))
     if high < SMALL_EFFECT:
         return Grade.NOT_REPRODUCED, f"{why}; 90% interval up to {high:.2f} standard deviations"
     return Grade.INCONCLUSIVE, (

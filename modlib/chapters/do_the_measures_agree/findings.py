@@ -258,7 +258,7 @@ def rank_correlations(table: pd.DataFrame, column: str = "n-cut") -> pd.DataFram
             rho = both[column].corr(both[other], method="spearman")
             low, high = interval_of_rank_correlation(rho, len(both))
             line = {"notion": other, "networks": len(both), "rho": rho, "low": low, "high": high}
-            lines.append(line | _within_conditions(both, column, other))
+            lines.append(line | _within_conditions(both, column, str(other)))
     names = ["notion", "networks", "rho", "low", "high", "within", "within_low", "within_high"]
     return pd.DataFrame(lines, columns=names)
 
