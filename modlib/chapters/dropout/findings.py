@@ -19,22 +19,25 @@ def found(rows: pd.DataFrame) -> Sentences:
     return _ncut(rows), _below_all_shuffles(rows), _accuracy(rows)
 
 
-def _effects(rows: pd.DataFrame, column: str) -> dict[str, Sample]:
-    """By data set, a column with dropout less without, of networks with the same number, which share nothing else."""
-    found = {}
+def _does(rows: pd.DataFrame, column: str) -> str | None:
+    """What dropout does to a column, by data set: with dropout less without.
+
+    Networks with the same number are compared, which share nothing else.
+    """
+    effects: dict[str, Sample] = {}
     for name, words in DATASETS.items():
         dropped, plain = (rows[(rows["dataset"] == name) & (rows["dropout"] == value)] for value in ("yes", "no"))
         if effect := paired(dropped, plain, column, ["seed"]):
-            found[words] = effect
-    return found
+            effects[words] = effect
+    return by_verb(
+        (which_way(effect, "lowers it on", "raises it on", "does not clearly change it on"), f"{data}, {told(effect)}")
+        for data, effect in effects.items()
+    )
 
 
 def _ncut(rows: pd.DataFrame) -> str | None:
-    told_of = by_verb(
-        (which_way(effect, "lowers it on", "raises it on", "does not clearly change it on"), f"{data}, {told(effect)}")
-        for data, effect in _effects(rows, "ncut").items()
-    )
-    return told_of and f"The n-cut at {K} clusters, after pruning: dropout {told_of}."
+    does = _does(rows, "ncut")
+    return does and f"The n-cut at {K} clusters, after pruning: dropout {does}."
 
 
 def _below_all_shuffles(rows: pd.DataFrame) -> str | None:
@@ -49,9 +52,5 @@ def _below_all_shuffles(rows: pd.DataFrame) -> str | None:
 
 
 def _accuracy(rows: pd.DataFrame) -> str | None:
-    percent = rows.assign(percent=100 * rows["test_accuracy"])
-    told_of = by_verb(
-        (which_way(effect, "lowers it on", "raises it on", "does not clearly change it on"), f"{data}, {told(effect)}")
-        for data, effect in _effects(percent, "percent").items()
-    )
-    return told_of and f"Test accuracy, in percent: dropout {told_of}."
+    does = _does(rows.assign(percent=100 * rows["test_accuracy"]), "percent")
+    return does and f"Test accuracy, in percent: dropout {does}."

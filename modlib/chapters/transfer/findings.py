@@ -178,7 +178,8 @@ def _told_shared(rows: pd.DataFrame) -> str | None:
 
 def _told_growth(rows: pd.DataFrame) -> str | None:
     rows = rows[rows["layer"] > 0]
-    ranks, means = growth(rows, shared_part(rows)), by_network(rows, shared_part(rows), "layer").groupby("layer").mean()
+    part = shared_part(rows)
+    ranks, means = growth(rows, part), by_network(rows, part, "layer").groupby("layer").mean()
     if ranks.empty or len(means) < 2:
         return None
     beyond = growth(rows, (rows["shared"] - rows["by_chance"]) / (rows["kept"] - rows["by_chance"]))

@@ -307,12 +307,14 @@ def _told_same(operations: pd.DataFrame, rows: pd.DataFrame, outer: pd.DataFrame
         return None
     pairs = alike.join(_alike(operations).add_suffix("_operations"), how="inner")
     more = {name: share_of(pairs[name] > pairs[f"{name}_operations"]) for name in alike}
-    than = f"; they are more alike than those of two operations in {more['of_either']} networks" if len(pairs) else ""
-    than += f", by the multiple of chance in {more['times']}" if len(pairs) else ""
+    than = (
+        f"; they are more alike than those of two operations in {more['of_either']} networks, by the multiple of "
+        f"chance in {more['times']}"
+    )
     return (
         f"Masks of one operation for two pairs of numbers have {span(alike['of_either'], '.0%')} of what either keeps "
         f"in both, {span(alike['times'], '.1f')} times as many as by chance, and in first and last layers share "
-        f"{span(_by_network(outer, share(outer)), '.0%')}{than}."
+        f"{span(_by_network(outer, share(outer)), '.0%')}{than if len(pairs) else ''}."
     )
 
 
