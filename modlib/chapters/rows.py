@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import Network
 from modlib.stats import monte_carlo_p
+from modlib.tables.words import DATASETS
 
 CELL_KEY = ("profile", "dataset", "dropout", "seed")
 ROW_KEY = ("stage", "null", "k")
@@ -187,6 +188,11 @@ def initial_rows(kernels: list[np.ndarray], ks: Sequence[int], seed: int) -> lis
 def with_distance(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with a column ``distance``: the n-cut less the mean of the shuffles, below 0 if more clusterable."""
     return rows.assign(distance=rows["ncut"] - rows["shuffled_mean"])
+
+
+def by_dataset(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Rows of each data set that a word is known for, by that word, in the order of the papers."""
+    return {words: rows[rows["dataset"] == name] for name, words in DATASETS.items() if name in set(rows["dataset"])}
 
 
 def _row(stage: str, graph: NeuronGraph, test: ShuffleTest, sparsity: float, accuracy: Mapping[str, float]) -> Row:

@@ -51,7 +51,7 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
 
     Source: pruned-modular 3 and 3.3 for the first two. Chapters: ``topology-shuffles``, ``null-models``.
 
-    All keep the numbers, and each null more than the last:
+    All keep the numbers; what else, is seen here:
 
     >>> rng = np.random.default_rng(0)
     >>> matrix = np.where(rng.random((30, 20)) < 0.3, rng.normal(size=(30, 20)), 0)

@@ -72,12 +72,12 @@ def test_the_statements_measure_what_they_say() -> None:
 def test_what_is_said_turns_round_with_the_rows() -> None:
     rows = pd.concat([made(), made("no", ncut=2.3, p=0.5)])
     below, share, without = map(str, found(rows))
-    assert "clusters remain: of pruned networks with dropout 3 of 3" in below
+    assert "clusters remain: with dropout, 3 of 3" in below
     assert "are easier to cut than layer shuffles" in share
     assert "they explain a share of 0.20" in share
-    assert without.startswith("Without dropout, 0 of 3 networks have a lower n-cut than all of their shuffles if")
+    assert without.startswith("Without dropout, p is at most 0.05 for 0 of 3 (0 below all) beside")
     turned = rows.assign(dropout=rows["dropout"].map({"yes": "no", "no": "yes"}))
-    assert "there are no clusters: of pruned networks with dropout 0 of 3" in str(found(turned)[0])
+    assert "there are no clusters: with dropout, 0 of 3" in str(found(turned)[0])
     assert found(rows[rows["table"] != "null-models"]) == (None, None, None)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.rows import NETWORK_KEY
+from modlib.chapters.rows import NETWORK_KEY, by_dataset
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import (
     Metric,
@@ -23,10 +23,8 @@ from modlib.evidence.metrics import (
 )
 from modlib.evidence.sentences import Sentences, by_verb, listed, share_of, span, told, which_way
 from modlib.stats import cohens_d, pooled_mean_sd
-from modlib.tables.words import DATASETS
 
 K = 4  # clusters, of what is told of all networks
-AS_UNTRAINED = ("mnist", "fashion_mnist")  # data sets whose networks have as many inputs as the untrained ones
 
 
 def _column(rows: pd.DataFrame, name: str, nonzero: bool = False) -> Sample | None:
@@ -139,8 +137,8 @@ def _topology_lowers_more(rows: pd.DataFrame) -> Sample | None:
 
 
 def _below_untrained(rows: pd.DataFrame, stage: str) -> Sample | None:
-    """Share of trained networks, of those with as many inputs, that have a lower n-cut than every untrained one."""
-    rows = rows[(rows["null"] != "layer-nonzero") & rows["dataset"].isin((*AS_UNTRAINED, "initialisation"))]
+    """Share of trained networks that have a lower n-cut than every untrained one."""
+    rows = rows[rows["null"] != "layer-nonzero"]
     trained, untrained = (rows.loc[rows["stage"] == name, "ncut"] for name in (stage, "initial"))
     if trained.empty or untrained.empty:
         return None
@@ -198,15 +196,10 @@ def found(rows: pd.DataFrame) -> Sentences:
     return _told_below(pruned, unpruned), _told_mean(pruned), _told_untrained(four, pruned)
 
 
-def _by_dataset(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Rows of each data set, by its name in words."""
-    return {words: rows[rows["dataset"] == name] for name, words in DATASETS.items() if name in set(rows["dataset"])}
-
-
 def _told_below(pruned: pd.DataFrame, unpruned: pd.DataFrame) -> str | None:
     if pruned.empty or unpruned.empty:
         return None
-    each = [f"{share_of(are_below_all_shuffles(part))} on {words}" for words, part in _by_dataset(pruned).items()]
+    each = [f"{share_of(are_below_all_shuffles(part))} on {words}" for words, part in by_dataset(pruned).items()]
     return (
         f"Of pruned networks without dropout, {listed(each)} are more clusterable than chance: their n-cut at {K} "
         "clusters is lower than that of each of their shuffles, the same weights in other places; before pruning "
@@ -215,21 +208,19 @@ def _told_below(pruned: pd.DataFrame, unpruned: pd.DataFrame) -> str | None:
 
 
 def _told_mean(pruned: pd.DataFrame) -> str | None:
-    distances = {words: sample_of(part["ncut"] - part["shuffled_mean"]) for words, part in _by_dataset(pruned).items()}
+    distances = {words: sample_of(part["ncut"] - part["shuffled_mean"]) for words, part in by_dataset(pruned).items()}
     told_of = by_verb(
-        (which_way(distance, "is lower", "is higher", "does not clearly differ"), f"on {words} by {told(distance, 3)}")
+        (which_way(distance, "is below 0 on", "is above 0 on", "is not clear on"), f"{words}, {told(distance, 3)}")
         for words, distance in distances.items()
     )
-    return told_of and f"Compared with the mean of its shuffles, the n-cut of a pruned network {told_of}."
+    return told_of and f"The n-cut of a pruned network minus the mean of its shuffles {told_of}."
 
 
 def _told_untrained(rows: pd.DataFrame, pruned: pd.DataFrame) -> str | None:
     untrained = rows.loc[rows["stage"] == "initial", "ncut"]
-    pruned = pruned[pruned["dataset"].isin(AS_UNTRAINED)]
     if untrained.empty or pruned.empty:
         return None
     return (
-        f"The n-cuts of {len(untrained)} untrained networks are {span(untrained, '.3f')}; of pruned networks with as "
-        f"many inputs, those on {listed([DATASETS[name] for name in AS_UNTRAINED])}, "
-        f"{share_of(pruned['ncut'] < untrained.min())} have a lower one than all of these."
+        f"The n-cuts of {len(untrained)} untrained networks are {span(untrained, '.3f')}; "
+        f"{share_of(pruned['ncut'] < untrained.min())} pruned networks have a lower one than all of these."
     )

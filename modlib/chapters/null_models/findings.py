@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from modlib.chapters.rows import by_dataset, with_distance
 from modlib.evidence.criteria import Sample
+from modlib.evidence.digits import signed
 from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of
-from modlib.evidence.sentences import Sentences, share_of, told, which_way
+from modlib.evidence.sentences import Sentences, listed, share_of, told, which_way
 
 TABLES = ("clusterability", "dropout", "topology-shuffles", "null-models")  # of all four null models
-K = 4  # clusters
+K, LEVEL = 4, 0.05  # clusters; what p is told to be small
 NETWORK = ["dataset", "dropout", "seed"]
 KEPT = {"degree": "number of weights", "strength": "number and sum of weights"}
 
@@ -64,11 +66,18 @@ def _below(rows: pd.DataFrame) -> str | None:
     distance = _distance("strength").measure(rows)
     answer = which_way(distance, "clusters remain", "there are no clusters", "clusters are not sure")
     return (
-        f"Beside shuffles that keep what each neuron has, {answer}: of pruned networks with dropout {counts['degree']} "
-        "have a lower n-cut than each shuffle that keeps every neuron's number of weights, and "
-        f"{counts['strength']} than each that keeps their sum as well; their n-cut minus the mean of these is "
-        f"{told(distance)}."
+        f"Beside shuffles that keep what each neuron has, {answer}: with dropout, {counts['degree']} pruned networks "
+        "lie below each shuffle that keeps every neuron's number of weights, "
+        f"{counts['strength']} below each that keeps their sum too; n-cut minus mean of the latter is "
+        f"{_by_dataset(rows)}."
     )
+
+
+def _by_dataset(rows: pd.DataFrame) -> str:
+    """Mean distance from shuffles that keep number and sum of weights, on each data set."""
+    rows = with_distance(rows[rows["null"] == "strength"])
+    means = {words: part["distance"].mean() for words, part in by_dataset(rows).items()}
+    return listed([f"{signed(mean, '.2f')} on {words}" for words, mean in means.items()])
 
 
 def _explained(rows: pd.DataFrame) -> str | None:
@@ -86,11 +95,13 @@ def _explained(rows: pd.DataFrame) -> str | None:
 def _without_dropout(rows: pd.DataFrame) -> str | None:
     if rows.empty:
         return None
-    below = are_below_all_shuffles(rows)
-    number, total = (share_of(below[rows["null"] == null]) for null in KEPT)
+    below, rare = are_below_all_shuffles(rows), rows["p"] <= LEVEL
+    number, total = (
+        f"{share_of(rare[rows['null'] == null])} ({below[rows['null'] == null].sum()} below all)" for null in KEPT
+    )
     return (
-        f"Without dropout, {number} networks have a lower n-cut than all of their shuffles if these keep each neuron's "
-        f"{KEPT['degree']}, and {total} if these keep the sum as well."
+        f"Without dropout, p is at most {LEVEL} for {number} beside shuffles that keep each neuron's number of weights, "
+        f"for {total} beside those that keep their sum too; n-cut minus mean of the latter is {_by_dataset(rows)}."
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modlib.plots import MARKERS, PALETTE
+from modlib.tables.words import dataset_in_words
 
 METHODS = {"none": "neither", "normalisation": "normalisation\nalone", "eigenvalues": "normalisation\nand penalty"}
 STAGES = {"unpruned": "before pruning", "pruned": "after pruning"}
@@ -51,7 +52,7 @@ def tags_kept(rows: pd.DataFrame) -> Figure:
     for i, (_, group) in enumerate(rows.groupby("dataset", sort=False)):
         by_seed = group.pivot(index="seed", columns="stage", values="tags_kept").reindex(columns=list(STAGES))
         lines = ax.plot(range(2), by_seed.to_numpy().T, color=PALETTE[i], marker=MARKERS[i], lw=1)
-        lines[0].set_label(str(group["dataset"].iloc[0]))
+        lines[0].set_label(dataset_in_words(group["dataset"].iloc[0]))
     ax.axhline(0, color="black", lw=0.8)
     ax.set(xlim=(-0.3, 1.3), ylim=(-0.1, 1.05), ylabel="adjusted Rand index with the start")
     ax.set_xticks(range(2), list(STAGES.values()))

@@ -8,8 +8,10 @@ from __future__ import annotations
 import pandas as pd
 
 from modlib.chapters.promoting_clusterability.experiment import LARGE
+from modlib.chapters.rows import by_dataset
 from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import Metric, paired, sample_of
+from modlib.evidence.digits import signed
+from modlib.evidence.metrics import Metric, paired
 from modlib.evidence.sentences import Sentences, listed, told, which_way
 
 PAIR = ["dataset", "dropout", "seed", "stage", "k"]  # networks of one seed with different methods
@@ -72,7 +74,7 @@ def _relative(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
 
 
 def _cost(after: pd.DataFrame, started: pd.DataFrame, start: pd.DataFrame) -> str | None:
-    kept = sample_of(started[started["stage"] == "pruned"]["tags_kept"]) if len(started) else None
+    kept = by_dataset(started[started["stage"] == "pruned"])
     costs = {
         "with the penalty": effect(after, "test_accuracy"),
         "with a start in clusters": effect(start[start["stage"] == "pruned"], "test_accuracy", "initialisation"),
@@ -80,11 +82,8 @@ def _cost(after: pd.DataFrame, started: pd.DataFrame, start: pd.DataFrame) -> st
     told_of = [f"by {told(sample, 4)} {name}" for name, sample in costs.items() if sample]
     if not told_of:
         return None
-    tags = (
-        f"; pruned networks have the clusters of their start to {told(kept)}, where 1 is all and 0 chance"
-        if kept
-        else ""
-    )
+    agreed = listed([f"{signed(part['tags_kept'].mean(), '.2f')} on {words}" for words, part in kept.items()])
+    tags = f"; clusters of pruned networks agree with those of the start by {agreed}, where 0 is chance" if kept else ""
     return f"Test accuracy after pruning changes {listed(told_of)}{tags}."
 
 

@@ -34,7 +34,7 @@ def _needs_learning(rows: pd.DataFrame) -> str | None:
         answer = "Yes, and learning by heart will not do"
     return (
         f"{answer}: of pruned networks that saw a few random images again and again, {share_of(heart)} have a lower "
-        f"n-cut than each of their shuffles, of those that saw too many to remember {share_of(nothing)}."
+        f"n-cut than each of their shuffles, of those that saw many and learnt none {share_of(nothing)}."
     )
 
 

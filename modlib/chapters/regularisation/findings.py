@@ -8,15 +8,15 @@ from __future__ import annotations
 import pandas as pd
 
 from modlib.chapters.regularisation.experiment import NEAR_ZERO
-from modlib.chapters.rows import with_distance
+from modlib.chapters.rows import by_dataset, with_distance
 from modlib.evidence.criteria import Sample
+from modlib.evidence.digits import signed
 from modlib.evidence.metrics import over_networks, paired
-from modlib.evidence.sentences import Sentences, listed, told, which_way
-from modlib.tables.words import DATASETS
+from modlib.evidence.sentences import Sentences, by_verb, listed, span, told, which_way
 
 TABLES = ("regularisation", "clusterability")  # what is told rests on; networks without a penalty
 PAIR = ["dataset", "dropout", "seed", "stage", "k"]  # networks of one seed with different penalties
-NAMES = {"l1": "L1", "l2": "L2", "l1-l2": "L1 in the first layer and L2 in the others"}
+NAMES = {"l1": "L1", "l2": "L2", "l1-l2": "L1 in the first layer, L2 after it"}
 VARIANTS = ("l2", "l1-l2")  # what the paper says, and what its code does
 RELEASED = {"ncut": ("n-cut", "ncut"), "dist_ncut": ("n-cut of shuffles", "shuffled_mean")}  # number and column
 
@@ -119,35 +119,45 @@ def found(rows: pd.DataFrame) -> Sentences:
 
 
 def _ncut(by_penalty: dict[str, pd.DataFrame], usual: pd.DataFrame) -> str | None:
-    changes = {name: effect(rows, usual, "ncut") for name, rows in by_penalty.items()}
-    parts = [
-        f"{name} {which_way(sample, 'lowers', 'raises', 'does not clearly change')} it, {told(sample)}"
-        for name, sample in changes.items()
-        if sample
-    ]
-    measured = {name for rows in by_penalty.values() for name in rows["dataset"]}
-    datasets = [title for name, title in DATASETS.items() if name in measured]
-    return f"The n-cut of pruned networks on {listed(datasets)}, and its change: {'; '.join(parts)}." if parts else None
+    parts, networks = [], []
+    for name, rows in by_penalty.items():
+        changes = {words: effect(part, usual, "ncut") for words, part in by_dataset(rows).items()}
+        of_penalty = by_verb(
+            (
+                which_way(change, "lowers it on", "raises it on", "may change it on"),
+                f"{words} ({signed(change.mean, '.2f')})",
+            )
+            for words, change in changes.items()
+            if change
+        )
+        if of_penalty:
+            parts.append(f"{name} {of_penalty}")
+            networks += [change.n for change in changes.values() if change]
+    if not parts:
+        return None
+    return f"The n-cut of pruned networks, {span(networks, 'd')} of a kind: {'; '.join(parts)}."
 
 
 def _distance(by_penalty: dict[str, pd.DataFrame]) -> str | None:
     parts = []
     for name, rows in by_penalty.items():
-        kept = with_distance(rows[rows["faint"] == "kept"])
-        if len(kept):
-            parts.append(f"{told(over_networks(kept['distance']))} with {name}")
-    return f"The n-cut of pruned networks minus that of their shuffles is {listed(parts)}." if parts else None
+        kept = by_dataset(with_distance(rows[rows["faint"] == "kept"]))
+        if kept:
+            of_each = [f"{signed(part['distance'].mean(), '.2f')} on {words}" for words, part in kept.items()]
+            parts.append(f"{listed(of_each)} with {name}")
+    return f"The n-cut of pruned networks minus that of their shuffles is {'; '.join(parts)}." if parts else None
 
 
 def _faint(rows: pd.DataFrame | None) -> str | None:
-    if rows is None or not (change := of_faint(rows, "distance")):
+    if rows is None or not of_faint(rows, "distance"):
         return None
-    without = over_networks(with_distance(rows[rows["faint"] == "removed"])["distance"])
+    removed = by_dataset(with_distance(rows[rows["faint"] == "removed"]))
+    without = [f"{told(over_networks(part['distance']))} on {words}" for words, part in removed.items()]
     share = rows["faint_share"].mean()
     return (
         f"Of the weights that L1 and pruning leave, {share:.0%} are fainter than one step of the optimiser; without "
-        f"them the n-cut minus that of the shuffles is {told(without)}, lower by {told(change)}, and test "
-        f"accuracy changes by {told(_negative(of_faint(rows, 'test_accuracy')), 4)}."
+        f"them the n-cut minus that of the shuffles is {listed(without)}, and test accuracy changes by "
+        f"{told(_negative(of_faint(rows, 'test_accuracy')), 4)}."
     )
 
 

@@ -11,12 +11,13 @@ from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
 from modlib.evidence.metrics import Metric, paired, sample_of
 from modlib.evidence.sentences import Sentences, listed, share_of, told
+from modlib.tables.words import DATASETS
 
 NETWORK = ["network", "dataset", "dropout", "penalty", "seed"]
 TASKS = {  # what a data set's name ends or begins with, and the task in words
-    "halves-diff": "halves that differ",
+    "halves-diff": "halves of any classes",
     "halves-same": "halves of one class",
-    "stack-diff": "channels that differ",
+    "stack-diff": "channels of any classes",
     "stack-same": "channels of one class",
     "polynomials": "polynomials",
     "lines": "LINES",
@@ -26,12 +27,12 @@ TASKS = {  # what a data set's name ends or begins with, and the task in words
 
 
 def task_of(dataset: str) -> str:
-    """The task of a data set, in words: ``halves that differ`` of ``mnist halves-diff``."""
+    """The task of a data set, in words: ``halves of any classes`` of ``mnist halves-diff``."""
     return TASKS[dataset.rpartition(" ")[2]]
 
 
 def difference(rows: pd.DataFrame, column: str = "distance") -> Sample | None:
-    """A column of networks on two different images less the same on two of one class, for one source, stage and seed.
+    """A column of networks on images of any two classes less that on two of one, for one source, stage and seed.
 
     Args:
         rows: one a network and stage, with the column.
@@ -68,9 +69,9 @@ def _tasks(pruned: pd.DataFrame) -> str | None:
     if pruned.empty:
         return None
     below = pruned["distance"] < 0
-    split = "They split, whether or not where the task does" if below.mean() > 1 / 2 else "Not more than chance"
+    split = "Most are clusterable, not necessarily by parts" if below.mean() > 1 / 2 else "Not more than chance"
     return (
-        f"{split}: {share_of(below)} pruned networks have a lower n-cut than their shuffles on average, by "
+        f"{split}: {share_of(below)} pruned networks have an n-cut below their shuffles' mean, by "
         f"{listed(_by_task(pruned, 'distance', 2))}."
     )
 
@@ -79,8 +80,10 @@ def _pruning(rows: pd.DataFrame, pruned: pd.DataFrame) -> str | None:
     change = paired(pruned, rows[rows["stage"] == "unpruned"], "distance", NETWORK)
     if not change:
         return None
-    parts = difference(pruned)
-    told_of = f"; that on two different images, minus that on two of one class, is {told(parts)}" if parts else ""
+    sources = {source: pruned[pruned["dataset"].str.startswith(f"{name} ")] for name, source in DATASETS.items()}
+    parts = {source: sample for source, rows in sources.items() if (sample := difference(rows))}
+    of_each = listed([f"{told(sample)} on {source}" for source, sample in parts.items()])
+    told_of = f"; that on images of any two classes, minus that on two of one, is {of_each}" if parts else ""
     return f"Pruning changes this distance from the shuffles by {told(change)}{told_of}."
 
 
