@@ -101,11 +101,12 @@ def masks(subject: Subject, settings: AuditSettings, seed: int, on_step: OnStep)
     table = pd.DataFrame(lines)
     all_classes, without = learned["all classes"].mask.keep, learned["without one"].mask.keep
     alone = {name: kept & ~without[name] for name, kept in all_classes.items()}
-    _, (own, others), (own_without, others_without) = table[["accuracy on the class", "on the others"]].to_numpy(float)
+    accuracies = table[["accuracy on the class", "on the others"]].to_numpy(float)
+    (own_whole, others_whole), (own, others), (own_without, others_without) = accuracies
     says = (
         f"The class is {subject.classes[dropped]}, the one with most inputs. With a mask that is learned without it "
-        f"the network answers {own_without:.1%} of it right, with one that is learned with it {own:.1%}; of the other "
-        f"classes {others_without:.1%} and {others:.1%}.",
+        f"the network answers {own_without:.1%} of it right, with one that is learned with it {own:.1%}, without any "
+        f"{own_whole:.1%}; of the other classes {others_without:.1%}, {others:.1%} and {others_whole:.1%}.",
         f"{_kept(alone):.1%} of the weights are kept with the class and not without it.",
     )
     return Findings(says, {"masks": table, "weights kept": _by_layer({"all": all_classes, "for the class": alone})})

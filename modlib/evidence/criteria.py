@@ -20,7 +20,7 @@ import numpy as np
 from modlib.evidence.digits import LEAST_P, plain
 from modlib.evidence.intervals import Interval, interval_of_difference, interval_of_mean, interval_of_share, power_of_t
 
-VERSION = "2.2"
+VERSION = "2.3"
 SIGNIFICANT = 0.05
 MARGIN = 0.35  # share of the paper's effect that a difference may reach
 SHARE = 0.25  # by which the share of networks may differ
@@ -206,9 +206,12 @@ def below_a_tenth(ours: Sample, theirs: Sample) -> Judgement:
 
 
 def significant(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "differ": p is below 0.05; where each network has a p, the 90% interval of z is above 1.645."""
+    """The paper says "differ": p is below 0.05; where each network has a p, the 90% interval of z is above 1.645.
+
+    One p that is not below 0.05 is inconclusive: a difference that was not found may be there.
+    """
     if len(ours.values) == 0:
-        return (Grade.REPRODUCED if ours.mean < SIGNIFICANT else Grade.NOT_REPRODUCED), _p(ours.mean)
+        return (Grade.REPRODUCED if ours.mean < SIGNIFICANT else Grade.INCONCLUSIVE), _p(ours.mean)
     return _side_of_z(ours, above=True)
 
 
@@ -320,12 +323,12 @@ def _equivalent(ours: Sample, theirs: Sample, margin: float) -> Judgement:
     difference = ours.mean - theirs.mean
     if ours.n == theirs.n == 1:
         grade = Grade.REPRODUCED if abs(difference) <= margin else Grade.NOT_REPRODUCED
-        return grade, f"one network each, differs by {plain(difference, True)}, may by {plain(margin)}"
+        return grade, f"one network each, differs by {plain(difference, True)}, allowed {plain(margin)}"
     if ours.n < FEWEST:
         return _too_few(ours)
     low, high = interval_of_difference(difference, (ours.sd, theirs.sd), (ours.n, theirs.n))
     between = f"{plain(low, True)} to {plain(high, True)}"
-    why = f"differs by {plain(difference, True)} (90% interval {between}), may by {plain(margin)}"
+    why = f"differs by {plain(difference, True)} (90% interval {between}), allowed {plain(margin)}"
     if -margin <= low and high <= margin:
         return Grade.REPRODUCED, why
     differs = abs(difference) > margin and not low <= 0 <= high
@@ -356,7 +359,7 @@ def _within(ours: Sample, least: float, most: float) -> Judgement:
     why = f"90% interval {plain(low)} to {plain(high)}, limits {plain(least)} and {plain(most)}"
     if least <= low and high <= most:
         return Grade.REPRODUCED, why
-    return (Grade.INCONCLUSIVE if least <= ours.mean <= most else Grade.NOT_REPRODUCED), why
+    return (Grade.NOT_REPRODUCED if high < least or low > most else Grade.INCONCLUSIVE), why
 
 
 def _one_sided(ours: Sample, sign: int) -> Judgement:

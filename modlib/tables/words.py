@@ -21,9 +21,9 @@ WORDS = {
     "add_or_sub": "add or sub",
     "linear_1d": "linear 1d",
     "halves-same": "halves of one class",
-    "halves-diff": "halves of two classes",
+    "halves-diff": "halves of any classes",
     "stack-same": "stacked, of one class",
-    "stack-diff": "stacked, of two classes",
+    "stack-diff": "stacked, of any classes",
     "mlp": "perceptron",
     "fnn": "perceptron",
     "cnn": "small CNN",
@@ -81,7 +81,7 @@ def in_words(text: object) -> str:
         text: as tables and settings have it; what is no text becomes one.
 
     >>> in_words("fashion_mnist halves-diff, mlp"), in_words("table-A.5"), in_words(True), in_words("sub-mlp")
-    ('Fashion-MNIST halves of two classes, perceptron', 'table A.5', 'yes', 'sub-mlp')
+    ('Fashion-MNIST halves of any classes, perceptron', 'table A.5', 'yes', 'sub-mlp')
     """
     if isinstance(text, bool | np.bool_):
         return "yes" if text else "no"

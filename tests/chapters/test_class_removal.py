@@ -220,7 +220,7 @@ def test_what_is_said_of_a_removed_class_turns_round_with_the_rows(tmp_path: Pat
         rows.loc[longer, "iou"] = 0.99 if right else 0.5
         write_table("class-removal", rows, tmp_path)
         told[right] = sentences("class-removal", tmp_path)
-    assert told[True][0].startswith("Yes, many: a class for which a mask was not learned loses 50 points")
+    assert told[True][0].startswith("Yes: a class for which a mask was not learned loses 50 points")
     assert told[False][0].startswith("Hardly any: a class for which a mask was not learned loses 5 points")
     assert told[True][1].startswith("With dropout 10 of 10 classes lose more than without")
     assert told[False][1].startswith("With dropout 0 of 10 classes lose more than without")

@@ -186,15 +186,15 @@ def test_what_was_found_turns_with_the_rows() -> None:
     assert "4 untrained small CNNs lie between 10.90 and 10.93, with a standard deviation of 0.013" in str(spread)
     rows = pd.concat([untrained, table(10.4, "unpruned"), table(11.0, "pruned")])
     trained, drawn, spread = found(rows)
-    assert str(trained).endswith("by the graph of the text in 4 of 4 before pruning and 0 of 4 after it.")
+    assert str(trained).endswith("by the graph of the text in 4 of 4 before pruning and 0 of 4 after pruning.")
     assert drawn is None
-    assert "4 of 8 of trained ones, at two stages, are lower" in str(spread)
+    assert "of trained ones 4 of 8, at either stage, are lower than all of these" in str(spread)
     assert found(untrained.head(0)) == (None, None, None)
 
 
 def test_a_network_of_vgg_counts_once_although_it_has_rows_of_two_graphs() -> None:
     twice = [table(8.0, "pruned", "cifar10", "vgg").assign(batch_norm=name) for name in ("folded", "left out")]
-    assert "in 4 of 4 after it" in str(found(pd.concat(twice))[0])
+    assert "in 4 of 4 after pruning" in str(found(pd.concat(twice))[0])
 
 
 def test_graphs_are_compared_with_what_the_paper_prints() -> None:
@@ -214,7 +214,7 @@ def test_graphs_are_compared_with_what_the_paper_prints() -> None:
     told = str(found(rows)[1])
     assert "moves shuffles of pruned networks by +0.23 in the median" in told
     assert "n-cuts with L2 before pruning become 8.0 and not 10.9 on MNIST" in told
-    assert "after it; by the graph of the authors' code in 4 of 4 before" in str(found(rows)[0])
+    assert "after pruning; by the graph of the authors' code in 4 of 4 before" in str(found(rows)[0])
 
 
 def test_every_condition_of_the_grid_has_a_name() -> None:

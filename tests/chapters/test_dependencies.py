@@ -108,9 +108,9 @@ def told(needed: list[str]) -> list[str]:
 
 def test_what_is_said_of_dependencies_turns_round_with_the_rows():
     few, clusters, order = told(["2-0"])
-    assert few.startswith("Few need each other: ")
-    assert "in 4 of 16 cases, 25%" in few
-    assert few.endswith("in one direction at least, that is so of 4 of 8 pairs.")
+    assert few.startswith("Most need each other: ")
+    assert "in 4 of 16 cases the other is no longer important" in few
+    assert few.endswith("In one direction at least, that is so of 4 of 8 pairs, 50%.")
     assert "not clearly more or less often than two of different clusters: 2 of 4 pairs against 2 of 4" in clusters
     assert order.startswith("What depends on the other is more often the one nearer the output")
     most, _, order = told(["1-0", "1-1", "2-0"])

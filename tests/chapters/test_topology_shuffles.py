@@ -73,13 +73,13 @@ def told(ncut: float, nonzero: float, below: bool = True) -> list[str]:
 def test_what_is_said_of_the_topology_turns_round_with_the_rows() -> None:
     with_dropout, below, without = told(1.0, nonzero=1.25)
     assert with_dropout.startswith("Mostly, but not only: ")
-    assert "keep 75% on MNIST of the amount" in with_dropout
+    assert "account for 75% on MNIST." in with_dropout
     assert below.startswith("With dropout 3 of 3 networks have a lower n-cut")
-    assert without.endswith("they keep 75% on MNIST.")
+    assert without.endswith("they account for 75% on MNIST.")
     assert [told(1.0, nonzero)[0].partition(":")[0] for nonzero in (0.9, 1.9, 2.1)] == ["Yes", "In part", "No"]
     assert told(1.0, 2.1, below=False)[1].startswith("With dropout 0 of 3 networks")
     assert told(1.0, 2.1)[2].endswith(
-        "they keep none of it on MNIST (−10%: they are harder to cut than shuffles of all weights)."
+        "they account for none of it on MNIST (−10%: they are harder to cut than shuffles of all weights)."
     )
-    assert told(2.2, 2.1)[2].endswith("they keep nothing on MNIST, where there is no gap.")
+    assert told(2.2, 2.1)[2].endswith("they account for nothing on MNIST, where there is no gap.")
     assert told(2.2, 2.1)[0] == "None"

@@ -82,7 +82,7 @@ def told(rows: pd.DataFrame) -> str:
     if learnt.any():
         lowest = changed[learnt].sort_values("n-cut").iloc[0]
         text += (
-            f"The lowest n-cut, {lowest['n-cut']:.3f} ({lowest.name}), is still "
+            f"The lowest n-cut of those that keep their accuracy, {lowest['n-cut']:.3f} ({lowest.name}), is "
             f"{'above' if lowest['n-cut'] > paper['n-cut'] else 'below'} the paper's {paper['n-cut']:.3f}."
         )
     return text.strip()

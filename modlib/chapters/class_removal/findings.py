@@ -1,6 +1,6 @@
 """Statistics that decide what the mask paper says about removing a class, from rows of ``class-removal``.
 
-All but ``dropout_helps`` were written before any of the rows. Chapter: ``class-removal``.
+Chapter: ``class-removal``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pandas as pd
 from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, LONGER, REMOVAL, STABILITY
 from modlib.evidence.criteria import FEWEST, Sample
 from modlib.evidence.metrics import Metric, sample_of
-from modlib.evidence.sentences import Sentences, listed, share_of
+from modlib.evidence.sentences import Sentences, listed, share_of, span
 
 # What the paper sees: a class removed, where its images go, and among how many of the most chosen classes.
 GOES_TO = ((0, 2, 2), (0, 8, 2), (3, 5, 1), (5, 3, 1), (9, 1, 1), (1, 9, 1))
@@ -153,10 +153,17 @@ FINDINGS = {
 
 def found(rows: pd.DataFrame) -> Sentences:
     """What a removed class loses and the worst other one, what dropout changes, and how alike two masks are."""
-    return _told_removed(target_and_others(rows)), _told_dropout(target_and_others(rows)), _told_stable(rows)
+    return _told_removed(target_and_others(rows), rows), _told_dropout(target_and_others(rows)), _told_stable(rows)
 
 
-def _told_removed(lost: pd.DataFrame) -> str | None:
+def _fewer_weights(rows: pd.DataFrame) -> pd.Series:
+    """By what share a mask without a class keeps fewer weights than the mask for all of the same network."""
+    masks = rows[(rows["study"] == REMOVAL) & (rows["target"].astype(str) != CONTROL)]
+    both = masks.merge(_controls(rows), on=["dropout", "seed"], suffixes=("", "_control"))
+    return 1 - both["kept"] / both["kept_control"]
+
+
+def _told_removed(lost: pd.DataFrame, rows: pd.DataFrame) -> str | None:
     if lost.empty:
         return None
     most = lost["target"] > lost["other"]
@@ -166,8 +173,9 @@ def _told_removed(lost: pd.DataFrame) -> str | None:
         if not np.isnan(target):
             told.append(f"{target:.0f} points of accuracy {words} (the worst other class loses {other:.0f})")
     return (
-        f"{'Yes, many' if most.mean() > 0.5 else 'Hardly any'}: a class for which a mask was not learned loses "
-        f"{listed(told)}; it loses most of all classes with {share_of(most)} masks ({_networks(lost)})."
+        f"{'Yes' if most.mean() > 0.5 else 'Hardly any'}: a class for which a mask was not learned loses {listed(told)}, "
+        f"most of all classes with {share_of(most)} masks; these keep {span(_fewer_weights(rows), '.0%')} fewer weights "
+        "than a mask for all."
     )
 
 

@@ -1,6 +1,6 @@
 """Statistics that decide what importance-coherence says of coherence, from rows of ``coherence``.
 
-All but ``min_test_accuracy`` were written before any of the rows. Chapter: ``coherence``.
+Chapter: ``coherence``.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ NAMES = {
     "dropout, l2": "dropout and L2",
     "start": "clusterable start",
 }
-STAGES = {"unpruned": "before pruning", "pruned": "after it"}
+STAGES = {"unpruned": "before pruning", "pruned": "after pruning"}
 GRAPHS = {TEXT: "the text", CODE: "the authors' code"}
 ITEMS = {"mnist": "table-A.8", "fashion_mnist": "table-A.9"}  # of the paper, small CNNs
 
@@ -106,7 +106,8 @@ def _spread(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:
         return None
     low, high, sd = small.min(), small.max(), small.std()
     below = trained[trained["network"] == SMALL]
-    told = f"; {share_of(below['ncut'] < small.min())} of trained ones, at two stages, are lower" if len(below) else ""
+    lower = share_of(below["ncut"] < small.min())
+    told = f"; of trained ones {lower}, at either stage, are lower than all of these" if len(below) else ""
     return (
         f"By the graph of the text n-cuts of {len(small)} untrained small CNNs lie between {low:.2f} and {high:.2f}, "
         f"with a standard deviation of {sd:.3f}, which is {sd / small.mean():.1%} of their mean{told}."

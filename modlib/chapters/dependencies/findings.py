@@ -1,6 +1,6 @@
 """Statistics that decide what two papers say in words of double lesions, from rows of ``dependencies``.
 
-They were written before any of the rows. Chapter: ``dependencies``.
+Chapter: ``dependencies``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pandas as pd
 
 from modlib.evidence.criteria import SIGNIFICANT, Sample
 from modlib.evidence.metrics import Metric, over_networks, sample_of
-from modlib.evidence.sentences import Sentences, share_of, told, which_way
+from modlib.evidence.sentences import Sentences, listed, share_of, told, which_way
 from modlib.graphs.subclusters import layer_and_cluster
 from modlib.lesions.kinds import Kind
 
@@ -177,12 +177,13 @@ def found(rows: pd.DataFrame) -> Sentences:
 def _told_given(pairs: pd.DataFrame, either: pd.DataFrame) -> str | None:
     if pairs.empty:
         return None
-    needed = ~pairs["given"]
-    answer = "Few need each other" if needed.mean() < 0.5 else "Most need each other"
+    needed, dependent = ~pairs["given"], either["dependent"]
+    answer = "Some need each other" if dependent.mean() < 0.5 else "Most need each other"
+    by_k = [f"{share:.0%} at k = {k}" for k, share in dependent.groupby(either["k"]).mean().items()]
     return (
-        f"{answer}: take two important sub-clusters in different layers and silence one; in {share_of(needed)} cases, "
-        f"{needed.mean():.0%}, the other is no longer important; in one direction at least, that is so of "
-        f"{share_of(either['dependent'])} pairs."
+        f"{answer}: take two important sub-clusters in different layers and silence one; in {share_of(needed)} cases "
+        f"the other is no longer important. In one direction at least, that is so of {share_of(dependent)} pairs, "
+        f"{dependent.mean():.0%}{f' ({listed(by_k)})' if len(by_k) > 1 else ''}."
     )
 
 

@@ -1,7 +1,6 @@
 """Statistics that decide what importance-coherence says of its own tests, from rows of ``hypothesis-tests``.
 
-They were written before any of the simulated rows. That one tick of tables 4 and 5 does not follow from table 1 was
-known. Chapter: ``hypothesis-tests``.
+Chapter: ``hypothesis-tests``.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import pandas as pd
 from modlib.chapters.hypothesis_tests.experiment import ALONE, BH, CHI_SQUARED, FISHER, HOLM, LEVEL, MEDIAN, SIMULATION
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, over_networks
-from modlib.evidence.sentences import Sentences, span
+from modlib.evidence.sentences import Sentences, share_of, span
 
 NAMES = {FISHER: "Fisher's test", CHI_SQUARED: "the chi-squared test"}
 MANY = 0.2  # share of ties of which it is told
@@ -106,7 +105,10 @@ def _told_ties(plain: pd.DataFrame, tied: pd.DataFrame) -> str | None:
     before, after = _shares(plain), _shares(tied)
     if before.empty or after.empty:
         return None
-    told = [f"{words} calls {span(after[name], '.1%')} significant" for name, words in NAMES.items()]
+    told = [
+        f"{words} calls {span(after[name], '.1%')} significant, too many in {share_of(after[name] > LEVEL)} settings"
+        for name, words in NAMES.items()
+    ]
     words = "spoil" if after.to_numpy().max() > max(LEVEL, before.to_numpy().max()) else "do not spoil"
     return (
         f"Ties {words} this: if {MANY:.0%} of the random sets are tied and a tie counts for the cluster, "

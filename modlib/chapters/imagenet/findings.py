@@ -1,6 +1,6 @@
 """What decides the paper's claims on networks for ImageNet, from rows of ``imagenet``.
 
-They were written before any of the rows. Chapter: ``imagenet``.
+Chapter: ``imagenet``.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def _told_below(rows: pd.DataFrame) -> str | None:
     told = {row["network"]: f"({row['ncut']:.3f} against {row['shuffled_mean']:.3f})" for _, row in ours.iterrows()}
     return (
         f"{answer}, in the paper's drawing: {counted} {verb} a lower n-cut at 12 clusters than each of "
-        f"{'its' if one else 'their'} shuffles, {_each(told)}; of networks with random weights {share_of(_nearly_below(random))} have "
-        "one lower than 99 of 100."
+        f"{'its' if one else 'their'} shuffles, {_each(told)}; of networks with random weights "
+        f"{share_of(_nearly_below(random))} have one lower than 99 of 100."
     )
 
 

@@ -1,6 +1,6 @@
 """Statistics that decide what two papers say of lesions, from rows of ``importance``.
 
-They were written before any of the rows. Chapters: ``importance``, ``dependencies``.
+Chapters: ``importance``, ``dependencies``.
 """
 
 from __future__ import annotations

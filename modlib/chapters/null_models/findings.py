@@ -100,8 +100,9 @@ def _without_dropout(rows: pd.DataFrame) -> str | None:
         f"{share_of(rare[rows['null'] == null])} ({below[rows['null'] == null].sum()} below all)" for null in KEPT
     )
     return (
-        f"Without dropout, p is at most {LEVEL} for {number} beside shuffles that keep each neuron's number of weights, "
-        f"for {total} beside those that keep their sum too; n-cut minus mean of the latter is {_by_dataset(rows)}."
+        f"Without dropout, p is at most {LEVEL} for {number} beside shuffles that keep each neuron's number of "
+        f"weights, for {total} beside those that keep their sum too; n-cut minus mean of the latter is "
+        f"{_by_dataset(rows)}."
     )
 
 

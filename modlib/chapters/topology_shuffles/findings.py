@@ -43,9 +43,9 @@ def _with_dropout(table: pd.DataFrame) -> str | None:
     mean = table["share"].mean()
     answer = "Yes" if mean >= 1 else "Mostly, but not only" if mean >= 0.5 else "In part" if mean > 0 else "No"
     return (
-        f"{answer}: by keeping every zero in its place, shuffles of pruned networks with dropout keep "
-        f"{listed([f'{share:.0%} on {words}' for words, share in table['share'].items()])} of the amount by which the "
-        "n-cut of the networks is below that of shuffles of all weights."
+        f"{answer}: of the gap between the n-cut of pruned networks with dropout and that of shuffles of all weights, "
+        "shuffles that keep every zero in its place account for "
+        f"{listed([f'{share:.0%} on {words}' for words, share in table['share'].items()])}."
     )
 
 
@@ -68,4 +68,4 @@ def _without_dropout(table: pd.DataFrame) -> str | None:
         else f"none of it on {words} ({signed(share, '.0%')}: they are harder to cut than shuffles of all weights)"
         for words, gap, share in table.itertuples()
     ]
-    return f"Of the same amount without dropout, they keep {listed(told)}." if told else None
+    return f"Of the same gap without dropout, they account for {listed(told)}." if told else None

@@ -1,6 +1,6 @@
 """Statistics that decide what the mask paper says about tasks learned in turn, from rows of ``transfer``.
 
-They were written before any of the rows. Chapter: ``transfer``.
+Chapter: ``transfer``.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The paper shows its results in figures without numbers, so a claim is a sentence: dropout raises Q more than
 the other regularisers do. Each sentence becomes one number a seed, the same networks with the same start
-compared; ``modlib.evidence.criteria`` says when such numbers bear it out. The statistics were written before any
-row was looked at. Chapter: ``upstream-downstream``.
+compared; ``modlib.evidence.criteria`` says when such numbers bear it out. Chapter: ``upstream-downstream``.
 """
 
 from __future__ import annotations
@@ -416,7 +415,7 @@ def _told_effects(rows: pd.DataFrame, effects: dict[str, pd.Series]) -> str | No
     for sweep, name in NAMES.items():
         if name in effects:
             change = sample_of(effects[name])
-            networks = rows[(rows["sweep"] == sweep) & (rows["strength"] == largest_good(rows, sweep))]
+            networks = accepted(rows[(rows["sweep"] == sweep) & (rows["strength"] == largest_good(rows, sweep))])
             right = networks.drop_duplicates("seed")["test_accuracy"].mean()
             way = which_way(change, "lowers Q", "raises Q", "does not clearly change Q")
             parts.append(f"{name} {way}, {told(change, 3)}, at {right:.0%}")

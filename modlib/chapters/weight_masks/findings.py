@@ -1,13 +1,13 @@
 """Statistics that decide what the mask paper says in words, or in one number, from rows of the mask experiments.
 
-Each takes the rows of one table and gives a number a seed, as the findings of ``upstream-downstream`` do. They were
-written before any of the rows. Chapters: ``weight-masks``, ``class-removal``.
+Each takes the rows of one table and gives a number a seed, as the findings of ``upstream-downstream`` do. Chapters: ``weight-masks``, ``class-removal``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from modlib.evidence.sentences import Sentences, share_of, span
 ENDS = (0.1, 0.9)  # probabilities beyond these count as decided
 SMALL = "fnn 400-400-200"  # the smallest network of figure 9
 FIRST = ("addition", "pair 1")  # masks for the first of two functions
+Column: TypeAlias = Callable[[pd.DataFrame], pd.Series]
 NEAR = 3.3  # a strength within this factor of the paper's is near it: half a decade, however it is rounded
 
 
@@ -58,9 +59,9 @@ def _outer(rows: pd.DataFrame, inner: bool = False) -> pd.DataFrame:
     return rows[rows["layer"].isin([1, rows["layer"].max()]) ^ inner]
 
 
-def _outer_over_inner(rows: pd.DataFrame) -> Sample | None:
+def _outer_over_inner(rows: pd.DataFrame, column: Column) -> Sample | None:
     outer, inner = _outer(rows), _outer(rows, inner=True)
-    return sample_of(by_seed(outer, over_chance(outer)) - by_seed(inner, over_chance(inner)))
+    return sample_of(by_seed(outer, column(outer)) - by_seed(inner, column(inner)))
 
 
 def _outer_shared(rows: pd.DataFrame) -> Sample | None:
@@ -95,9 +96,9 @@ def _multiplication_to_addition(rows: pd.DataFrame) -> Sample | None:
     return sample_of(kept["multiplication"] / kept["addition"]) if len(kept) else None
 
 
-def _addition_shares_more(rows: pd.DataFrame) -> Sample | None:
+def _addition_shares_more(rows: pd.DataFrame, column: Column) -> Sample | None:
     totals = whole_masks(rows)
-    shares = _of_masks(totals, over_chance(totals))
+    shares = _of_masks(totals, column(totals))
     return sample_of(shares["addition"] - shares["multiplication"]) if len(shares) else None
 
 
@@ -164,19 +165,30 @@ def _inverse_drop(rows: pd.DataFrame, mask: str | None = None) -> Sample | None:
     return sample_of(by_seed(totals, inverse_drop(totals)))
 
 
-def _difference_of_tasks(rows: pd.DataFrame, more: str, less: str) -> Sample | None:
+def _by_task(rows: pd.DataFrame, column: Column) -> pd.DataFrame:
+    """Means of a column over the masks of a network, by seed and task."""
     totals = whole_masks(rows)
-    shares = over_chance(totals).groupby([totals["seed"], totals["task"]]).mean().unstack("task")
-    return sample_of(shares[more] - shares[less]) if {more, less} <= set(shares) else None
+    return column(totals).groupby([totals["seed"], totals["task"]]).mean().unstack("task").reindex(columns=list(TASKS))
 
 
-def _size_p(rows: pd.DataFrame) -> Sample | None:
+def _shared_io(rows: pd.DataFrame, column: Column) -> Sample | None:
+    shares = _by_task(rows, column)
+    return sample_of(shares[TASKS[0]] - shares[TASKS[1]])
+
+
+def _apart(rows: pd.DataFrame) -> Sample | None:
+    """What showing one pair at a time adds to s(t, r), as a share of it."""
+    shares = _by_task(rows, share)
+    return sample_of(shares[TASKS[2]] / shares[TASKS[1]] - 1)
+
+
+def _size_p(rows: pd.DataFrame, column: Column) -> Sample | None:
     """P of Welch's test for the difference in sharing between small perceptrons and large ones."""
     from scipy.stats import ttest_ind
 
     totals = whole_masks(rows[rows["network"].str.startswith("fnn")])
     small = totals["network"] == SMALL
-    by_network = over_chance(totals).groupby([small, totals["network"], totals["seed"]]).mean()
+    by_network = column(totals).groupby([small, totals["network"], totals["seed"]]).mean()
     of_both = [by_network[by_network.index.get_level_values(0) == kind] for kind in (True, False)]
     if min(map(len, of_both)) < 2:
         return None
@@ -199,7 +211,7 @@ def own_accuracy(rows: pd.DataFrame) -> pd.Series:
     return _accuracy(rows, "masked", own=True)
 
 
-def _range_near_paper(rows: pd.DataFrame, column: Callable[[pd.DataFrame], pd.Series]) -> Sample | None:
+def _range_near_paper(rows: pd.DataFrame, column: Column) -> Sample | None:
     """Largest less smallest mean over strengths near the paper's, by seed; seeds with one strength are left out."""
     rows = rows[rows["layer"] == 0]
     paper = np.array([paper_beta(task, network) for task, network in zip(rows["task"], rows["network"], strict=True)])
@@ -209,12 +221,20 @@ def _range_near_paper(rows: pd.DataFrame, column: Callable[[pd.DataFrame], pd.Se
     return sample_of(means.max(axis=1) - means.min(axis=1)) if means.shape[1] > 1 else None
 
 
+def _both(name: str, what: str, measure: Callable[[pd.DataFrame, Column], Sample | None]) -> dict[str, Metric]:
+    """A finding about s(t, r), as the paper prints it, and about what of it is beyond chance, ``NAME_beyond``."""
+    return {
+        name: Metric(f"sharing{what}", partial(measure, column=share)),
+        f"{name}_beyond": Metric(f"sharing beyond chance{what}", partial(measure, column=over_chance)),
+    }
+
+
 FINDINGS = {
     "weight_ratio_mul_to_add": Metric(
         "weights for multiplication to those for addition", _multiplication_to_addition, no_effect=1
     ),
-    "outer_over_inner": Metric("sharing over chance, first and last layer minus those between", _outer_over_inner),
-    "addition_shares_more": Metric("sharing over chance, addition minus multiplication", _addition_shares_more),
+    **_both("outer_over_inner", ", first and last layer minus those between", _outer_over_inner),
+    **_both("addition_shares_more", ", addition minus multiplication", _addition_shares_more),
     "answers_own": Metric("other operation answered by the mask's own", partial(_answers, answer="own")),
     "answers_neither": Metric("other operation answered by neither", partial(_answers, answer="neither")),
     "shared": Metric("sharing, all layers", _shared),
@@ -223,14 +243,8 @@ FINDINGS = {
     "inverse_drop_first": Metric(
         "accuracy lost on pair 2 by the inverse mask of pair 1", partial(_inverse_drop, mask="pair 1")
     ),
-    "together_or_apart": Metric(
-        "sharing over chance, one pair at a time minus both",
-        partial(_difference_of_tasks, more=TASKS[2], less=TASKS[1]),
-    ),
-    "shared_io": Metric(
-        "sharing over chance, addition and multiplication minus double addition",
-        partial(_difference_of_tasks, more=TASKS[0], less=TASKS[1]),
-    ),
+    "together_or_apart": Metric("sharing, what one pair at a time adds to that of both, as a share of it", _apart),
+    **_both("shared_io", ", addition and multiplication minus double addition", _shared_io),
     "not_reused": Metric(
         "weights that serve one of two pairs only, double addition", partial(_of_one_only, task=TASKS[1])
     ),
@@ -238,13 +252,13 @@ FINDINGS = {
         "weights that serve one of two operations only, addition and multiplication",
         partial(_of_one_only, task=TASKS[0]),
     ),
-    "size_p": Metric("p of a difference in sharing over chance between small and large", _size_p),
+    **_both("size_p", ", p of a difference between small and large", _size_p),
     "decided": Metric("share of probabilities below 0.1 or above 0.9", _decided),
     "range_accuracy": Metric(
         "range of accuracy over strengths near the paper's", partial(_range_near_paper, column=own_accuracy)
     ),
     "range_sharing": Metric(
-        "range of sharing over chance, over strengths near the paper's", partial(_range_near_paper, column=over_chance)
+        "sharing beyond chance, range over strengths near the paper's", partial(_range_near_paper, column=over_chance)
     ),
 }
 
