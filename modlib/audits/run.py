@@ -69,7 +69,7 @@ def audit(
     >>> small = AuditSettings(ks=(4,), n_shuffles=39, n_starts=2)
     >>> found = audit(planted_weights((16, 16, 16, 16), 4, seed=0)[0], settings=small)
     >>> found["clusterable"].says[0]
-    'Yes, at k = 4: its cut is cheaper than those of its own weights in other places.'
+    'Yes, at k = 4: it is cheaper to cut than its own weights in other places.'
     >>> found["lesions"].left_out.split(": ")[1]
     'a list of weights says nothing of biases and activations; pass a model'
     """

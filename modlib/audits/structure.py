@@ -217,7 +217,7 @@ def _said_of_cuts(table: pd.DataFrame, nulls: Sequence[str], unmoved: Collection
         if null == "layer" and below.empty:
             says.append("No: at no number of modules is its cut cheaper than those of its own weights in other places.")
         elif null == "layer":
-            says.append(f"Yes, at k = {ks}: its cut is cheaper than those of its own weights in other places.")
+            says.append(f"Yes, at k = {ks}: it is cheaper to cut than its own weights in other places.")
         else:
             where = "at no number of modules" if below.empty else f"at k = {ks}"
             says.append(f"With its zeros left where they are, it is cheaper {where}.")

@@ -273,7 +273,7 @@ def _number(claim: Claim, detail: Detail, main: bool) -> str:
     if claim.paper != OURS:  # of a statement of our own nothing is printed
         in_words = detail.theirs == "in words"
         told += "said in words, here " if in_words else f"paper {_shown(detail.theirs)}, here "
-    told += f"{_shown(detail.ours)}; networks: {html.escape(detail.n)}"
+    told += f"{_shown(detail.ours)}; n = {html.escape(detail.n)}"
     if detail.grade is Grade.REPRODUCED:
         return f"<li>{told}</li>"
     failed = detail.grade is Grade.NOT_REPRODUCED

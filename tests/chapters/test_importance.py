@@ -228,12 +228,12 @@ def test_what_is_said_of_lesions_turns_round_with_the_rows():
     assert worse.startswith("Many do: ")
     assert "in 4 of 4 cases, 100%" in worse
     assert "perceptrons lose 30 on MNIST (without random neurons 10)" in lost
-    assert ranges.startswith("What they cost is mostly no more unevenly spread")
+    assert ranges.startswith("Most costs are no more unevenly spread")
     worse, lost, ranges = told(0.15, 4.0)
     assert worse.startswith("Hardly more than chance has it: ")
     assert "in 0 of 4 cases, 0%" in worse
     assert "perceptrons lose 15 on MNIST" in lost
-    assert ranges.startswith("What they cost is mostly more unevenly spread")
+    assert ranges.startswith("Most costs are more unevenly spread")
     assert "8 of 8 have a larger range" in ranges
 
 

@@ -208,7 +208,7 @@ def test_starts_are_compared_at_the_most_steps_that_all_of_them_have():
     assert with_most_starts(rows.head(0)).empty
     shared, _, preferred = found(more)
     assert "after 10,000 steps each" in shared
-    assert "after 2,500 steps in the place of" in preferred
+    assert "after 2,500 steps, instead of" in preferred
 
 
 def test_steps_are_compared_over_the_tasks_that_all_have():

@@ -173,9 +173,9 @@ def _told_removed(lost: pd.DataFrame, rows: pd.DataFrame) -> str | None:
         if not np.isnan(target):
             told.append(f"{target:.0f} points of accuracy {words} (the worst other class loses {other:.0f})")
     return (
-        f"{'Yes' if most.mean() > 0.5 else 'Hardly any'}: a class for which a mask was not learned loses {listed(told)}, "
-        f"most of all classes with {share_of(most)} masks; these keep {span(_fewer_weights(rows), '.0%')} fewer weights "
-        "than a mask for all."
+        f"{'Yes' if most.mean() > 0.5 else 'Hardly any'}: a class for which a mask was not learned loses "
+        f"{listed(told)}, most of all classes with {share_of(most)} masks; these keep "
+        f"{span(_fewer_weights(rows), '.0%')} fewer weights than a mask for all."
     )
 
 

@@ -325,7 +325,7 @@ def _known(rows: pd.DataFrame) -> str | None:
     partly = f"; not in all networks: by {listed(unsure)}" if unsure else ""
     return (
         f"Where modules are known, {len(seen)} of {len(apart)} notions find two functions that share no weights "
-        f"(mutual information above {FOUND:g}). Not found once hidden layers are rotated: by "
-        f"{listed(blind) or 'none of them'}{partly}. Led astray by strong weights that do nothing: "
+        f"(mutual information above {FOUND:g}). Once hidden layers are rotated, these miss them: "
+        f"{listed(blind) or 'none'}{partly}. Led astray by strong weights that do nothing: "
         f"{listed(misled) or 'none of them'}."
     )

@@ -249,8 +249,8 @@ def _told_ranges(rows: pd.DataFrame) -> str | None:
         return None
     # by rank, since the ratio is huge where the drops of all classes nearly cancel; ties count half
     uneven = (rows["p_ties_for"] + rows["p_ties_against"]) / 2 < 0.5
-    words = "mostly more" if uneven.mean() > 0.5 else "mostly no more"
+    words = "more" if uneven.mean() > 0.5 else "no more"
     return (
-        f"What they cost is {words} unevenly spread over the classes than what random sets cost: {share_of(uneven)} "
+        f"Most costs are {words} unevenly spread over the classes than those of random sets: {share_of(uneven)} "
         "have a larger range over classes, relative to their mean, than the middle one of the random sets."
     )

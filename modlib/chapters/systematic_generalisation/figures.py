@@ -10,6 +10,8 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from modlib.chapters.systematic_generalisation.experiment import MASK
@@ -56,10 +58,11 @@ def accuracy_by_split(rows: pd.DataFrame) -> Figure:
             for i, (label, mean, sd) in enumerate(zip(LEARNED, found.mean(), found.std().fillna(0), strict=True)):
                 if np.isnan(mean):  # not measured
                     continue
-                ax.bar(
+                bar = ax.bar(
                     place + 0.21 * (i - 1.5), mean, 0.21, yerr=sd, color=PALETTE[i], hatch=HATCHES[i],
                     edgecolor="white", label=label, error_kw={"lw": 1},
                 )  # fmt: skip
+                _tell_none(ax, bar)
         ax.set_xticks(range(len(SPLITS)), list(SPLITS.values()), fontsize="small")
         ax.set_title(NETWORKS[network], fontsize="small")
     axes[0, 0].set_ylim(0, 1.02)
@@ -68,6 +71,11 @@ def accuracy_by_split(rows: pd.DataFrame) -> Figure:
     bars = {label: bars[label] for label in LEARNED if label in bars}
     figure.legend(bars.values(), bars, loc="outside lower center", ncols=2, fontsize="small")
     return figure
+
+
+def _tell_none(ax: Axes, bars: BarContainer) -> None:
+    """Write 0 where a bar is too low to be seen, or it would look like one that is not measured."""
+    ax.bar_label(bars, ["0" if bar.get_height() < 0.005 else "" for bar in bars], fontsize="x-small", padding=1)
 
 
 def gaps_in_words(rows: pd.DataFrame) -> str:
@@ -127,10 +135,11 @@ def accuracy_on_hard(rows: pd.DataFrame) -> Figure:
     figure, ax = plt.subplots(figsize=(2.2 + 1.4 * len(means), 3), layout="constrained")
     width = 0.8 / means.shape[1]
     for i, label in enumerate(means):
-        ax.bar(
+        bars = ax.bar(
             np.arange(len(means)) + width * (i - (means.shape[1] - 1) / 2), means[label], width, yerr=sds[label],
             color=PALETTE[i], hatch=HATCHES[i], edgecolor="white", label=label, error_kw={"lw": 1},
         )  # fmt: skip
+        _tell_none(ax, bars)
     ax.set_xticks(
         range(len(means)), [in_words(name.removeprefix(MATHEMATICS)) for name in means.index], fontsize="small"
     )

@@ -1,6 +1,7 @@
 """Statistics that decide what the mask paper says in words, or in one number, from rows of the mask experiments.
 
-Each takes the rows of one table and gives a number a seed, as the findings of ``upstream-downstream`` do. Chapters: ``weight-masks``, ``class-removal``.
+Each takes the rows of one table and gives a number a seed, as the findings of ``upstream-downstream`` do.
+Chapters: ``weight-masks``, ``class-removal``.
 """
 
 from __future__ import annotations
