@@ -117,7 +117,7 @@ def test_findings_are_what_they_say(rows: pd.DataFrame) -> None:
 
 def test_what_was_found_turns_with_the_rows(rows: pd.DataFrame) -> None:
     below, layers, drawing = found(rows)
-    assert str(below).startswith("In part, in the paper's drawing: 1 of 2 trained networks")
+    assert str(below).startswith("In part, as the authors' code draws networks: 1 of 2 trained networks")
     assert "of networks with random weights 0 of 6 have one lower than 99 of 100" in str(below)
     one = rows[(rows["network"] != "inception-v3") | (rows["weights"] == "random")]
     assert str(found(one)[0]).startswith("As far as one network can tell, ")

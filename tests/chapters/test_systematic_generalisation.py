@@ -10,6 +10,7 @@ from wrong_rows import wrongly_accepted
 from modlib.chapters.systematic_generalisation import figures
 from modlib.chapters.systematic_generalisation.experiment import (
     CELL_KEY,
+    COLUMNS,
     DIRECT,
     EXPERIMENT,
     FULL,
@@ -168,7 +169,7 @@ def table(right: bool, seeds: int = 4) -> pd.DataFrame:
                             ),
                         }
                     )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
 def questions(right: bool, tasks: Sequence[str] = ("sort", "collect")) -> pd.DataFrame:
@@ -181,7 +182,7 @@ def questions(right: bool, tasks: Sequence[str] = ("sort", "collect")) -> pd.Dat
             "kept": 50, "shared": 50, "union": 50, "whole_hard": 0.92 + 0.001 * seed, "masked_hard": share,
         }
         for task in tasks for seed in range(4) for on, share in known.items() for layer in (0, 1)
-    )  # fmt: skip
+    ).reindex(columns=list(COLUMNS))  # fmt: skip
 
 
 WORDS = {

@@ -130,7 +130,7 @@ def _told_below(rows: pd.DataFrame) -> str | None:
     verb = ("has" if below.all() else "does not have") if one else "has" if below.sum() == 1 else "have"
     told = {row["network"]: f"({row['ncut']:.3f} against {row['shuffled_mean']:.3f})" for _, row in ours.iterrows()}
     return (
-        f"{answer}, in the paper's drawing: {counted} {verb} a lower n-cut at 12 clusters than each of "
+        f"{answer}, as the authors' code draws networks: {counted} {verb} a lower n-cut at 12 clusters than each of "
         f"{'its' if one else 'their'} shuffles, {_each(told)}; of networks with random weights "
         f"{share_of(_nearly_below(random))} have one lower than 99 of 100."
     )
