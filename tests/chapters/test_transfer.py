@@ -168,7 +168,7 @@ def test_three_sentences_follow_the_rows():
     assert "In 16 of 16 layers" in grown
     assert re.search(r"in \d+ of 16 what is beyond chance does", grown)
     assert "it is largest in the last layer" in grown
-    assert "on average 1" in preferred
+    assert "a difference of 1" in preferred
     wrong = found(table(False))
     assert wrong[0].startswith("Hardly: after 2,500 steps each, 6")
     assert "In 0 of 16 layers" in wrong[1]
