@@ -205,5 +205,6 @@ def _told_preferred(rows: pd.DataFrame) -> str | None:
     return (
         f"If used weights are preferred at the start, a little or more, {listed(shares)} are old ones after "
         f"{rows['steps'].max():,} steps, instead of {means[ALIKE].mean():.0%}, a difference of "
-        f"{told(more, 0, 'points')}; the masked networks are then right about {listed(right[1:])} of the test images instead of {right[0]}."
+        f"{told(more, 0, 'points')}; the masked networks are then right about {listed(right[1:])} of the test images "
+        f"instead of {right[0]}."
     )
