@@ -25,8 +25,8 @@ from modlib.evidence.papers import Place, Printed, paper_values, printed_at
 from modlib.evidence.written import WrittenClaim, written_claims
 from modlib.files import checkout, results_folder
 from modlib.tables.results import read_table
+from modlib.verdicts.stored import PROFILE
 
-PROFILE = "paper"  # a reduced run never decides a claim
 OURS = "ours"  # the paper of statements that are no paper's
 PREFIX = {
     "pruned-modular": "pm",

@@ -17,7 +17,7 @@ from modlib.tables.results import caption, read_table
 from modlib.tables.runner import missing_cells
 from modlib.tables.words import dataset_in_words
 
-PROFILE = "paper"  # a reduced run stands for nothing but itself
+PROFILE = "paper"  # a reduced run stands for nothing but itself, and decides no claim
 COLUMNS = (
     "table", "profile", "dataset", "dropout", "seed", "stage", "null", "k", "n_shuffles", "ncut", "shuffled_mean",
     "shuffled_sd", "p", "z", "sparsity", "n_live", "train_accuracy", "fit_accuracy", "test_accuracy", "shuffled",
