@@ -17,8 +17,8 @@ from modlib.chapters import findings
 from modlib.evidence.criteria import CRITERIA, IN_WORDS, NO_DIFFERENCE, Grade, Sample, combine
 from modlib.verdicts.cards import Judged
 from modlib.verdicts.claims import OURS, Claim, Tables, rows_of, tables_in, verdict_on
-from modlib.verdicts.stored import PROFILE
 from modlib.verdicts.scorecard import repeated
+from modlib.verdicts.stored import PROFILE
 from modlib.verdicts.wrong import KINDS, Frames, Wrong
 
 COLUMNS = ("wrong rows", "seed", "claim", "paper", "legitimate", "verdict")
