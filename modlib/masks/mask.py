@@ -169,7 +169,7 @@ class Mask(BriefRepr):
             keep = {}
             for name in names:
                 shape = tuple(arrays["shape/" + name].tolist())
-                bits = np.unpackbits(arrays[PREFIX + name], count=math.prod(shape))
+                bits = np.unpackbits(arrays[PREFIX + name])[: math.prod(shape)]
                 keep[name] = bits.reshape(shape).astype(bool)
             return cls(keep, str(arrays["network"]))
         except (DataError, ValueError, KeyError, TypeError) as error:
