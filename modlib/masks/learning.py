@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import choice, function, generator, instance, items, real, seed_number, whole
+from modlib.checks import choice, function, generator, instance, items, real, seed_number, store, whole
 from modlib.errors import InputError
 from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
@@ -52,8 +52,8 @@ class MaskSettings:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 0), ("batch_size", 1), ("samples", 1)):
-            object.__setattr__(self, name, whole(getattr(self, name), name, least))  # 3.0 becomes 3
+        store(self, whole, "steps", least=0)
+        store(self, whole, "batch_size", "samples")
         if self.batch_size % self.samples:
             raise InputError(f"{self} arrived; expected a batch in as many equal parts as samples")
         real(self.learning_rate, "learning_rate", above=0)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from modlib.checks import instance, items, labels as whole_numbers, real, seed_number, whole, wholes
+from modlib.checks import instance, items, labels as whole_numbers, real, seed_number, store, whole, wholes
 from modlib.errors import InputError
 from modlib.networks.activity import activities_of
 from modlib.networks.execution import Execution
@@ -52,8 +52,8 @@ class ImageSettings:
     scale: float = 1.1
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("jitter", 0)):
-            object.__setattr__(self, name, whole(getattr(self, name), name, least))  # 3.0 becomes 3
+        store(self, whole, "steps")
+        store(self, whole, "jitter", least=0)
         real(self.learning_rate, "learning_rate", above=0)
         real(self.scale, "scale", least=1, most=2)
 
