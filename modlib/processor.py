@@ -111,10 +111,13 @@ def instructions() -> list[str]:
     return [name for name in INSTRUCTIONS if name in flags]
 
 
-def first_cache() -> str:
+def first_cache(caches: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> str:
     """Size of the first-level data cache, such as ``32K``; empty where the system does not say."""
-    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
-        level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
+    for index in caches.glob("index*"):
+        try:
+            level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
+        except OSError:
+            continue
         if level == "1" and kind != "Instruction":
             return size
     return ""
