@@ -211,7 +211,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)  # the block may have removed it
             else:
                 os.environ[name] = value
 

@@ -110,5 +110,6 @@ def test_the_environment_is_as_it_was_after_the_block(monkeypatch: pytest.Monkey
     monkeypatch.delenv("MODLIB_B", raising=False)
     with environment({"MODLIB_A": "2", "MODLIB_B": "3"}):
         assert (os.environ["MODLIB_A"], os.environ["MODLIB_B"]) == ("2", "3")
+        del os.environ["MODLIB_B"], os.environ["MODLIB_A"]
     assert os.environ["MODLIB_A"] == "1"
     assert "MODLIB_B" not in os.environ
