@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from modlib import processor
-from modlib.processor import LIMIT, first_cache, instructions, kernels, limit_xla, seeded_numpy
+from modlib.processor import LIMIT, first_cache, instructions, kernels, limit_xla, seeded_numpy, seeded_torch
 
 TRAIN = """
 import hashlib
@@ -86,3 +87,14 @@ def test_a_processor_without_avx2_keeps_what_it_has(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     limit_xla()
     assert "XLA_FLAGS" not in os.environ
+
+
+def test_pytorch_draws_what_manual_seed_makes_it_draw_and_no_gpu_is_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        expected = torch.rand(5)
+    before = torch.random.get_rng_state()
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda _: pytest.fail("all GPUs were seeded"))
+    with seeded_torch(3):
+        assert torch.equal(torch.rand(5), expected)
+    assert torch.equal(torch.random.get_rng_state(), before)

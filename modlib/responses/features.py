@@ -25,7 +25,7 @@ from modlib.networks.modules import with_gradients
 from modlib.networks.network import Network
 from modlib.networks.operations import name_of
 from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
-from modlib.processor import seeded_numpy
+from modlib.processor import seeded_numpy, seeded_torch
 from modlib.reprs import BriefRepr
 from modlib.responses.activations import relu_names
 
@@ -322,6 +322,5 @@ def _middle(images: Tensor, size: tuple[int, int]) -> Tensor:
 @contextmanager
 def _global_generators(seed: int) -> Iterator[None]:
     """Seed the global generators of NumPy and torch for a while, then put them back as they were."""
-    with torch.random.fork_rng(devices=[]), seeded_numpy(seed):  # lucent draws from both
-        torch.manual_seed(seed)
+    with seeded_torch(seed), seeded_numpy(seed):  # lucent draws from both, and on no GPU
         yield
