@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from modlib.checks import choice, function, generator, instance, items, real, seed_number, store, whole
 from modlib.errors import InputError
-from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
+from modlib.masks.mask import TOTAL, Mask, check_names, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
 from modlib.masks.steps import check_learnable, logit_of, take_steps
 from modlib.networks.modules import with_gradients
@@ -165,6 +165,7 @@ def learn_mask(
     parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
     names = parameter_names(module) if names is None else items(names, "names")
     names = list(dict.fromkeys(choice(name, parameters, "a parameter") for name in names))  # each once
+    check_names(names)
     if fixed is not None:
         instance(fixed, Mask, "fixed", "learn it by learn_mask").check(module)
         for name, kept in fixed.keep.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -56,6 +56,7 @@ class Mask(BriefRepr):
             raise InputError(
                 f"a mask over {', '.join(wrong) or 'nothing'} arrived; expected a boolean array a parameter"
             )
+        check_names(self.keep)
 
     def __invert__(self) -> Mask:
         """The inverse mask: keeps what this one removes."""
@@ -229,6 +230,19 @@ def parameter_names(module: nn.Module, masked: Sequence[str] = ("*",), unmasked:
     if not found:
         raise InputError(f"masked = {list(masked)} and unmasked = {list(unmasked)} leave no parameter to mask")
     return found
+
+
+def check_names(names: Collection[str]) -> None:
+    """Refuse parameters of which one is called what they are called together.
+
+    Raises:
+        InputError: if one is named ``total``.
+    """
+    if TOTAL in names:
+        raise InputError(
+            f"a parameter named {TOTAL} arrived, as all of them together are called; expected another name: rename "
+            "it, or mask others only"
+        )
 
 
 def sharing(target: Mask, reference: Mask) -> dict[str, float]:

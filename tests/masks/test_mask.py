@@ -197,6 +197,11 @@ def test_parameters_are_chosen_by_patterns_and_tied_ones_have_one_name():
         parameter_names(perceptron(), "*.weight")  # type: ignore[arg-type]
 
 
+def test_a_parameter_that_is_named_as_all_together_is_refused():
+    with pytest.raises(InputError, match="a parameter named total arrived"):
+        Mask({"total": np.ones(3, dtype=bool)}, "a network")
+
+
 @pytest.mark.parametrize("place", ["file/mask.npz", "folder", None])
 def test_a_mask_that_cannot_be_written_leaves_nothing(place: str | None, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
