@@ -206,6 +206,31 @@ def wholes(value: Any, name: str, least: int = 1, length: int = 1) -> list[int]:
     return [whole(item, f"{name}[{i}]", least) for i, item in enumerate(items(value, name, length))]
 
 
+def store(settings: object, check: Callable[..., Any], *names: str, **limits: int) -> None:
+    """Check fields of a frozen dataclass, and store what the check returns: 3.0 becomes 3, and a list a tuple.
+
+    Real numbers are checked without it: a cached network is named by what arrived, 1 or 1.0.
+
+    Args:
+        settings: the dataclass.
+        check: such as ``whole``.
+        names: of the fields.
+        limits: of the check.
+
+    Raises:
+        InputError: as the check.
+
+    >>> from types import SimpleNamespace
+    >>> settings = SimpleNamespace(steps=3.0)
+    >>> store(settings, whole, "steps")
+    >>> settings
+    namespace(steps=3)
+    """
+    for name in names:
+        found = check(getattr(settings, name), name, **limits)
+        object.__setattr__(settings, name, tuple(found) if isinstance(found, list) else found)
+
+
 def array(
     value: Any,
     name: str,

@@ -79,6 +79,10 @@ def run(
         made = run_chapter(chapter, values, output or Path(f"{chapter}-executed.ipynb"))
         console.print(f"executed: {made}")
         return
+    if output:
+        raise InputError(
+            f"--output {output} arrived with --grid, which executes no notebook; expected one of them: leave one out"
+        )
     from modlib.chapters import find_experiment
     from modlib.tables import runner
 
@@ -297,7 +301,8 @@ def audit(
 
     network, name = read_model(model)
     arrays = read_data(data, labels)
-    folder = folder or Path(f"{Path(name.replace(':', '-')).stem}-audit")
+    short = Path(model).stem if Path(model).exists() else model  # of a function there is no suffix to take off
+    folder = folder or Path(f"{short.replace(':', '-')}-audit")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
     with Progress(*columns, console=Console(stderr=True)) as bars:
         bar: dict[str, Any] = {}

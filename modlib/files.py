@@ -166,7 +166,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         check_size(path)
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, MemoryError, zipfile.BadZipFile) as error:
+    except DataError:
+        raise
+    except Exception as error:  # damaged bytes may raise anything
         raise DataError(
             f"{path} does not read as an npz file without pickles ({error}); save arrays of numbers by numpy.savez"
         ) from error
@@ -177,7 +179,7 @@ def check_size(path: Path) -> None:
 
     Raises:
         DataError: if its members are larger than ``LARGEST``, together, by what it says of them itself.
-        BadZipFile: of zipfile, if it is no archive.
+        Exception: of zipfile, if it is no archive, or a damaged one.
     """
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
@@ -209,7 +211,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)  # the block may have removed it
             else:
                 os.environ[name] = value
 

@@ -65,6 +65,7 @@ def first_result(folder: Path, console: Console) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "first-result.png"
     figure.savefig(path, dpi=110)
+    plt.close(figure)
     console.print(table)
     console.print(f"figure: {path} ({time.perf_counter() - began:.0f} s)")
     return path

@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,10 +114,13 @@ def instructions() -> list[str]:
     return [name for name in INSTRUCTIONS if name in flags]
 
 
-def first_cache() -> str:
+def first_cache(caches: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> str:
     """Size of the first-level data cache, such as ``32K``; empty where the system does not say."""
-    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
-        level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
+    for index in caches.glob("index*"):
+        try:
+            level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
+        except OSError:
+            continue
         if level == "1" and kind != "Instruction":
             return size
     return ""
@@ -147,3 +153,19 @@ def seeded_numpy(seed: int) -> Iterator[None]:
         yield
     finally:
         np.random.set_state(before)  # noqa: NPY002
+
+
+@contextmanager
+def seeded_torch(seed: int, gpu: torch.device | None = None) -> Iterator[None]:
+    """Seed PyTorch's global generator, and that of a GPU if one is named, for a while; then put them back as they were.
+
+    ``torch.manual_seed`` would seed those of all GPUs.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[] if gpu is None else [gpu]):
+        torch.default_generator.manual_seed(seed)
+        if gpu is not None:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield

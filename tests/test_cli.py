@@ -196,6 +196,7 @@ def test_tables_lists_every_chapter_with_a_table(tmp_path: Path) -> None:
         (["run", "dropout", "--grid", "smoke", "-p", "dataset"], "expected NAME=VALUE"),
         (["run", "dropout", "--grid", "smoke", "-p", "dataset=imagenet"], "dataset = imagenet arrived"),
         (["run", "dropout", "--jobs", "2"], "arrived without --grid"),
+        (["run", "nothing", "--grid", "smoke", "--output", "here.ipynb"], "--output here.ipynb arrived with --grid"),
         (["run", "dropuot"], "did you mean dropout?"),
         (["verify", "dropuot"], "did you mean dropout?"),
         (["new-chapter", "dropout"], "chapters/dropout is there already"),
@@ -267,6 +268,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)  # and put back afterwards
     (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "unfinished.py").write_text("import sys\ndef model(:\n")
+    (tmp_path / "failing.py").write_text("rate = 1 / 0\n")
     sys.modules.pop("mine", None)
     network, x, y, _ = side_by_side(copies=4, n=40, seed=0)
     np.savez("data.npz", x=x, y=y, classes=np.array(["a", "b", "c", "d"]))
@@ -317,6 +320,10 @@ def test_an_audit_of_a_network_of_ones_own_writes_a_report(mine: Path, words: li
         (["mine:model", "--data", "other.npz"], "expected x, and perhaps y and classes"),
         (["mine:model", "--data", "objects.npy"], "does not read as arrays without pickles"),
         (["mine:model", "--data", "data.npz", "--labels", "y.npy"], "labels arrived twice"),
+        (["mine:model", "--data", "x.npy", "--labels", "other.npz"], "other.npz holds ['inputs']; expected an .npy"),
+        (["unfinished:model"], "importing unfinished in"),
+        (["unfinished:model"], "(unfinished.py, line 2)"),
+        (["failing:model"], "raised ZeroDivisionError: division by zero; mend it"),
         (["mine:model", "--labels", "y.npy"], "labels or a task arrived without data"),
         (["mine:model", "--data", "digits"], "do not fit the network"),
     ],
@@ -326,6 +333,18 @@ def test_an_audit_of_what_is_no_network_gets_a_clear_message(
     words: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in say(monkeypatch, capsys, "audit", *words, "--quick")
+
+
+@pytest.mark.usefixtures("mine")
+def test_models_of_one_package_have_a_folder_each(tmp_path: Path) -> None:
+    """And what follows the point of a module is no suffix, as that of a file is."""
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "models.py").write_text("from mine import model\n\nother = model\n")
+    for source in ("pkg.models:model", "pkg.models:other", "mine:model", "weights.npz"):
+        done = CliRunner().invoke(app, ["audit", source, "--quick"])
+        assert done.exit_code == 0, done.output
+    found = sorted(path.name for path in tmp_path.glob("*-audit"))
+    assert found == ["mine-model-audit", "pkg.models-model-audit", "pkg.models-other-audit", "weights-audit"]
 
 
 def test_an_audit_that_is_stopped_says_how_to_go_on(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,12 @@
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from damaged import damaged
 
 from modlib import files
 from modlib.errors import DataError
@@ -56,6 +58,20 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, content: bytes) -> No
         load_cached(tmp_path / "net.npz", SETTINGS)
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_whatever_bytes_of_an_archive_are_damaged_is_said(tmp_path: Path, save: Callable[..., None]) -> None:
+    path = tmp_path / "net.npz"
+    save(path, **ARRAYS)
+    refused = 0
+    for content in damaged(path.read_bytes()):
+        path.write_bytes(content)
+        try:
+            read_arrays(path)
+        except DataError:
+            refused += 1
+    assert refused > 200
+
+
 def test_an_archive_that_would_fill_the_memory_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "zeros.npz"
     np.savez_compressed(path, zeros=np.zeros(1_000_000))
@@ -94,5 +110,6 @@ def test_the_environment_is_as_it_was_after_the_block(monkeypatch: pytest.Monkey
     monkeypatch.delenv("MODLIB_B", raising=False)
     with environment({"MODLIB_A": "2", "MODLIB_B": "3"}):
         assert (os.environ["MODLIB_A"], os.environ["MODLIB_B"]) == ("2", "3")
+        del os.environ["MODLIB_B"], os.environ["MODLIB_A"]
     assert os.environ["MODLIB_A"] == "1"
     assert "MODLIB_B" not in os.environ

@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from modlib import processor
-from modlib.processor import LIMIT, instructions, kernels, limit_xla, seeded_numpy
+from modlib.processor import LIMIT, first_cache, instructions, kernels, limit_xla, seeded_numpy, seeded_torch
 
 TRAIN = """
 import hashlib
@@ -40,6 +42,16 @@ def test_a_network_is_the_same_whatever_kernels_linear_algebra_has() -> None:
     assert digest == here["found"][0]
     assert there["blas"] != here["found"][1]["blas"]
     assert there["choices"]["XLA_FLAGS"] == f"--{LIMIT}=AVX2"
+
+
+def test_a_cache_of_which_the_system_says_little_is_passed_over(tmp_path: Path) -> None:
+    caches = {"index0": {"level": "1", "type": "Data"}, "index1": {"level": "1", "type": "Data", "size": "48K"}}
+    assert first_cache(tmp_path) == ""
+    for name, about in caches.items():
+        (tmp_path / name).mkdir()
+        for key, text in about.items():
+            (tmp_path / name / key).write_text(f"{text}\n")
+        assert first_cache(tmp_path) == about.get("size", "")
 
 
 @pytest.mark.parametrize(
@@ -75,3 +87,14 @@ def test_a_processor_without_avx2_keeps_what_it_has(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     limit_xla()
     assert "XLA_FLAGS" not in os.environ
+
+
+def test_pytorch_draws_what_manual_seed_makes_it_draw_and_no_gpu_is_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        expected = torch.rand(5)
+    before = torch.random.get_rng_state()
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda _: pytest.fail("all GPUs were seeded"))
+    with seeded_torch(3):
+        assert torch.equal(torch.rand(5), expected)
+    assert torch.equal(torch.random.get_rng_state(), before)

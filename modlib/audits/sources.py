@@ -62,7 +62,10 @@ def read_data(data: str | None, labels: str | None) -> dict[str, Any]:
     if labels is not None:
         if "labels" in found:
             raise InputError(f"labels arrived twice, in {data} and as {labels}; give them once")
-        found["labels"] = _arrays(labels, "")["x"]
+        arrays = _arrays(labels, "")
+        if "x" not in arrays:
+            raise InputError(f"{labels} holds {sorted(arrays)}; expected an .npy file with the class of every input")
+        found["labels"] = arrays["x"]
     return found
 
 
@@ -100,6 +103,11 @@ def _named(source: str) -> Callable[..., Any]:
             f"{source!r} arrived, but {module} cannot be imported ({error}); expected a module in {folder} or an "
             "installed one"
         ) from error
+    except Exception as error:  # code of the reader's own may raise anything
+        raise InputError(
+            f"{source!r} arrived, but importing {module} in {folder} raised {type(error).__name__}: {error}; mend it "
+            f"until this works there: python -c 'import {module}'"
+        ) from error
     function: Callable[..., Any] | None = getattr(found, name, None)
     if not callable(function):
         functions = [key for key, value in vars(found).items() if callable(value)] or ["none"]
@@ -116,5 +124,5 @@ def _arrays(source: str, otherwise: str) -> Mapping[str, np.ndarray]:
         return read_arrays(path)
     try:
         return {"x": np.load(path, allow_pickle=False)}
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # damaged bytes may raise anything
         raise DataError(f"{path} does not read as arrays without pickles ({error}); save arrays of numbers") from error

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 import modlib
 from modlib.audits.findings import NotDone
-from modlib.checks import UNPLACED, seed_number, whole
+from modlib.checks import LARGEST_SEED, UNPLACED, seed_number, store, whole, wholes
 from modlib.errors import InputError
 from modlib.files import digest_of
 from modlib.graphs.branching import traced_graph
@@ -63,14 +63,10 @@ class AuditSettings:
     most_operations: int = 200_000_000_000_000
 
     def __post_init__(self) -> None:
-        least = {"n_starts": 2, "n_inputs": 2}
-        for name, value in asdict(self).items():
-            if name != "ks" and (not isinstance(value, int) or value < least.get(name, 1)):
-                raise InputError(
-                    f"{name} = {value!r} arrived; expected a whole number of at least {least.get(name, 1)}"
-                )
-        if not self.ks or not all(isinstance(k, int) and k >= 2 for k in self.ks):
-            raise InputError(f"ks = {self.ks!r} arrived; expected whole numbers of at least 2, such as (2, 4)")
+        store(self, wholes, "ks", least=2)
+        store(self, whole, "n_starts", "n_inputs", least=2)
+        store(self, whole, "n_shuffles", "n_random", "n_networks", "mask_steps")
+        store(self, whole, "most_operations", most=LARGEST_SEED)
 
 
 QUICK = AuditSettings(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modlib.checks import choice, generator, items, whole
+from modlib.errors import InputError
 
 MODULUS, DIGITS, BASE = 100, 2, 10
 OPERATIONS = ("addition", "multiplication")
@@ -26,7 +27,7 @@ def add_or_multiply(
 
     Args:
         rng: draws ``n`` examples; without it all of them are returned, 20,000 or 10,000 of one operation.
-        n: number of examples, at least 1.
+        n: number of examples, at least 1; none without ``rng``.
         only: ``addition`` or ``multiplication``; both by default.
 
     Returns:
@@ -34,7 +35,7 @@ def add_or_multiply(
         the digits of the result, 0 to 9.
 
     Raises:
-        InputError: if n is below 1 or the operation is not known.
+        InputError: if n is below 1, or arrived without rng, or the operation is not known.
 
     Source: weight-masks 3.1. Chapter: ``weight-masks``.
 
@@ -45,10 +46,13 @@ def add_or_multiply(
     asked = list(range(len(OPERATIONS)))
     if only is not None:
         asked = [OPERATIONS.index(choice(only, OPERATIONS, "only"))]
+    n = whole(n, "n", least=0 if rng is None else 1)
+    if rng is None and n:
+        raise InputError(f"n = {n} arrived without rng; expected both or neither: pass numpy.random.default_rng(0)")
     if rng is None:
         a, b, operation = (grid.ravel() for grid in np.meshgrid(np.arange(MODULUS), np.arange(MODULUS), asked))
     else:
-        rng, n = generator(rng), whole(n, "n")
+        rng = generator(rng)
         a, b = rng.integers(MODULUS, size=(2, n))
         operation = rng.choice(asked, size=n)
     results = np.where(operation == 0, a + b, a * b)

@@ -45,7 +45,8 @@ class Images(BriefRepr):
         name: which data set.
         x_train, x_test: (n, pixels) float32 in [0, 1]; (n, 3, height, width) in colour.
         y_train, y_test: (n,) int32 labels in 0..9.
-        checksum: SHA-256 over the raw arrays.
+        checksum: of what the arrays follow from: SHA-256 over those that were read, or the arguments of those that are
+            drawn. A trained network is kept by it and by the name; ``smaller`` images have that of the large ones.
         note: what a reader must know about this copy; empty if nothing.
 
     Raises:

@@ -36,4 +36,5 @@ def random_images(n: int, seed: int, pixels: int = 784, classes: int = 10, n_tes
     rng = np.random.default_rng(seed)
     x_train, y_train = rng.random((n, pixels), dtype=np.float32), rng.integers(classes, size=n, dtype=np.int32)
     x_test, y_test = rng.random((n_test, pixels), dtype=np.float32), rng.integers(classes, size=n_test, dtype=np.int32)
-    return Images("random", x_train, y_train, x_test, y_test, f"random-{n}-{seed}", "uniform pixels, random labels")
+    checksum = f"random-{n}-{n_test}-{pixels}-{classes}-{seed}"
+    return Images("random", x_train, y_train, x_test, y_test, checksum, "uniform pixels, random labels")

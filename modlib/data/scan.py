@@ -119,22 +119,8 @@ def interpret(command: str) -> list[str]:
     for word, order in (("and", 1), ("after", -1)):
         first, joined, second = command.partition(f" {word} ")
         if joined:
-            return [action for part in (first, second)[::order] for action in interpret(part)]
-    words = command.split()
-    times = TIMES[words.pop()] if words and words[-1] in TIMES else 1
-    match words:
-        case [verb] if verb in PRIMITIVES:
-            return [_action(verb)] * times
-        case [verb, *how, to] if to in DIRECTIONS and verb in (*PRIMITIVES, "turn"):
-            turn, act = [f"I_TURN_{to.upper()}"], [_action(verb)] if verb != "turn" else []
-            match how:
-                case []:
-                    return (turn + act) * times
-                case ["opposite"]:
-                    return (turn * 2 + act) * times
-                case ["around"]:
-                    return (turn + act) * 4 * times
-    raise InputError(f"command {command!r} arrived; expected one such as 'jump around left twice and walk'")
+            return [action for part in (first, second)[::order] for action in _actions(part, command)]
+    return _actions(command, command)
 
 
 def load_scan(split: str) -> Scan:
@@ -214,6 +200,25 @@ def split_commands(known: Sequence[str], split: str, rng: np.random.Generator, l
     if split in ("jump", "turn_left"):
         train += [alone] * (len(train) // 9 - 1)
     return Scan(split, tuple(train), tuple(test))
+
+
+def _actions(part: str, command: str) -> list[str]:
+    """The actions of a command, or of the part on one side of its ``and`` or ``after``."""
+    words = part.split()
+    times = TIMES[words.pop()] if words and words[-1] in TIMES else 1
+    match words:
+        case [verb] if verb in PRIMITIVES:
+            return [_action(verb)] * times
+        case [verb, *how, to] if to in DIRECTIONS and verb in (*PRIMITIVES, "turn"):
+            turn, act = [f"I_TURN_{to.upper()}"], [_action(verb)] if verb != "turn" else []
+            match how:
+                case []:
+                    return (turn + act) * times
+                case ["opposite"]:
+                    return (turn * 2 + act) * times
+                case ["around"]:
+                    return (turn + act) * 4 * times
+    raise InputError(f"command {command!r} arrived; expected one such as 'jump around left twice and walk'")
 
 
 def _action(primitive: str) -> str:

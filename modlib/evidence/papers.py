@@ -63,7 +63,6 @@ class Printed:
     sample: Sample | None
 
 
-@functools.lru_cache(maxsize=4)
 def paper_values(paper: str, folder: Path | None = None) -> pd.DataFrame:
     """Everything that a paper prints, one number a row, all of it as text.
 
@@ -74,6 +73,11 @@ def paper_values(paper: str, folder: Path | None = None) -> pd.DataFrame:
     path = folder / f"{paper}.csv"
     if not path.exists():
         raise BookError(f"paper {paper!r} arrived; {nearest(paper, (file.stem for file in folder.glob('*.csv')))}")
+    return _read(path).copy()  # the caller's own, to change as it likes
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 

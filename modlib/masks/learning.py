@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import choice, function, generator, instance, items, real, seed_number, whole
+from modlib.checks import choice, function, generator, instance, items, real, seed_number, store, whole
 from modlib.errors import InputError
-from modlib.masks.mask import TOTAL, Mask, fingerprint, parameter_names
+from modlib.masks.mask import TOTAL, Mask, check_names, fingerprint, parameter_names
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
 from modlib.masks.steps import check_learnable, logit_of, take_steps
 from modlib.networks.modules import with_gradients
@@ -52,8 +52,8 @@ class MaskSettings:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 0), ("batch_size", 1), ("samples", 1)):
-            object.__setattr__(self, name, whole(getattr(self, name), name, least))  # 3.0 becomes 3
+        store(self, whole, "steps", least=0)
+        store(self, whole, "batch_size", "samples")
         if self.batch_size % self.samples:
             raise InputError(f"{self} arrived; expected a batch in as many equal parts as samples")
         real(self.learning_rate, "learning_rate", above=0)
@@ -165,6 +165,7 @@ def learn_mask(
     parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
     names = parameter_names(module) if names is None else items(names, "names")
     names = list(dict.fromkeys(choice(name, parameters, "a parameter") for name in names))  # each once
+    check_names(names)
     if fixed is not None:
         instance(fixed, Mask, "fixed", "learn it by learn_mask").check(module)
         for name, kept in fixed.keep.items():

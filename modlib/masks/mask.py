@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -56,6 +56,7 @@ class Mask(BriefRepr):
             raise InputError(
                 f"a mask over {', '.join(wrong) or 'nothing'} arrived; expected a boolean array a parameter"
             )
+        check_names(self.keep)
 
     def __invert__(self) -> Mask:
         """The inverse mask: keeps what this one removes."""
@@ -169,7 +170,7 @@ class Mask(BriefRepr):
             keep = {}
             for name in names:
                 shape = tuple(arrays["shape/" + name].tolist())
-                bits = np.unpackbits(arrays[PREFIX + name], count=math.prod(shape))
+                bits = np.unpackbits(arrays[PREFIX + name])[: math.prod(shape)]
                 keep[name] = bits.reshape(shape).astype(bool)
             return cls(keep, str(arrays["network"]))
         except (DataError, ValueError, KeyError, TypeError) as error:
@@ -229,6 +230,19 @@ def parameter_names(module: nn.Module, masked: Sequence[str] = ("*",), unmasked:
     if not found:
         raise InputError(f"masked = {list(masked)} and unmasked = {list(unmasked)} leave no parameter to mask")
     return found
+
+
+def check_names(names: Collection[str]) -> None:
+    """Refuse parameters of which one is called what they are called together.
+
+    Raises:
+        InputError: if one is named ``total``.
+    """
+    if TOTAL in names:
+        raise InputError(
+            f"a parameter named {TOTAL} arrived, as all of them together are called; expected another name: rename "
+            "it, or mask others only"
+        )
 
 
 def sharing(target: Mask, reference: Mask) -> dict[str, float]:

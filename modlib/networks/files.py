@@ -5,7 +5,6 @@ Chapter: ``clusterability``.
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -97,7 +96,9 @@ def _read_state_dict(path: Path) -> dict[str, Any]:
         if zipfile.is_zipfile(path):
             check_size(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # damaged bytes may raise anything
         raise DataError(
             f"{path} does not read as a file of tensors alone ({_first_line(error)}); "
             "a pickled model is refused because it can run code: save model.state_dict() instead"

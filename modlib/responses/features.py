@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from modlib.checks import instance, items, labels as whole_numbers, real, seed_number, whole, wholes
+from modlib.checks import instance, items, labels as whole_numbers, real, seed_number, store, whole, wholes
 from modlib.errors import InputError
 from modlib.networks.activity import activities_of
 from modlib.networks.execution import Execution
@@ -25,7 +25,7 @@ from modlib.networks.modules import with_gradients
 from modlib.networks.network import Network
 from modlib.networks.operations import name_of
 from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
-from modlib.processor import seeded_numpy
+from modlib.processor import seeded_numpy, seeded_torch
 from modlib.reprs import BriefRepr
 from modlib.responses.activations import relu_names
 
@@ -52,8 +52,8 @@ class ImageSettings:
     scale: float = 1.1
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("jitter", 0)):
-            object.__setattr__(self, name, whole(getattr(self, name), name, least))  # 3.0 becomes 3
+        store(self, whole, "steps")
+        store(self, whole, "jitter", least=0)
         real(self.learning_rate, "learning_rate", above=0)
         real(self.scale, "scale", least=1, most=2)
 
@@ -322,6 +322,5 @@ def _middle(images: Tensor, size: tuple[int, int]) -> Tensor:
 @contextmanager
 def _global_generators(seed: int) -> Iterator[None]:
     """Seed the global generators of NumPy and torch for a while, then put them back as they were."""
-    with torch.random.fork_rng(devices=[]), seeded_numpy(seed):  # lucent draws from both
-        torch.manual_seed(seed)
+    with seeded_torch(seed), seeded_numpy(seed):  # lucent draws from both, and on no GPU
         yield

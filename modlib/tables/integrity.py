@@ -107,7 +107,7 @@ def read_accounted(
         found = cell_digests(stored.lines, _width(experiment, stored))
         with suppress(TableMissing):
             coming = _read(name, next_provenance(name, folder))
-            if coming["cells"] == found:
+            if coming.get("cells") == found:
                 return stored, coming
         provenance = read_provenance(name, folder)
         faults = list(_differences(found, provenance.get("cells"), complete))
@@ -135,6 +135,7 @@ def seal(experiment: Experiment, folder: Path | None = None) -> int:
     path = folder / f"{experiment.name}.json"
     try:
         with locked(experiment.name, folder):  # or what a run stores meanwhile would be lost
+            settle(experiment, folder)
             stored = read_stored(experiment, folder / f"{experiment.name}.csv")
             provenance = read_provenance(experiment.name, folder)
             provenance["cells"] = cell_digests(stored.lines, _width(experiment, stored))
@@ -152,6 +153,22 @@ def locked(name: str, folder: Path) -> FileLock:
 def next_provenance(name: str, folder: Path) -> Path:
     """Where provenance waits until the table that it belongs to is in its place."""
     return folder / f".{name}.next.json"
+
+
+def settle(experiment: Experiment, folder: Path) -> None:
+    """Give provenance that waits its name, if the table is the one that it belongs to: its writer was killed before.
+
+    For whoever holds the lock.
+
+    Raises:
+        ResultsError: if a file is damaged.
+    """
+    name, waiting = experiment.name, next_provenance(experiment.name, folder)
+    if waiting.exists():
+        with suppress(TableMissing):
+            stored = read_stored(experiment, folder / f"{name}.csv")
+            if _read(name, waiting).get("cells") == cell_digests(stored.lines, _width(experiment, stored)):
+                waiting.replace(folder / f"{name}.json")
 
 
 def provenance_text(provenance: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from modlib.tables.integrity import (
     provenance_text,
     read_accounted,
     read_provenance,
+    settle,
 )
 from modlib.tables.schema import Record, as_text, check_record, read_stored, records_of, sort_key
 
@@ -184,6 +185,7 @@ def _change(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(name, folder):
+            settle(experiment, folder)
             records, provenance = _stored(experiment, folder)
             _sweep(name, folder)
             known = {sort_key(experiment, record): record for record in records}

@@ -73,7 +73,7 @@ class Column:
             return ""
         if isinstance(value, str) or self.kind in ("text", "numbers"):
             return str(value)
-        if self.kind == "integer" and value == int(value):
+        if self.kind == "integer" and float(value).is_integer():
             return str(int(value))
         return repr(float(value))
 

@@ -211,7 +211,7 @@ def _differences(experiment: Experiment, table: pd.DataFrame, cell: Cell, measur
         differences += [
             Difference(f"{name}, {'/'.join(key)}", column, found[key][column], value)
             for column, value in wanted[key].items()
-            if not (column in experiment.unmeasured and (value is None or math.isnan(found[key][column])))
+            if not (column in experiment.unmeasured and (value is None or _missing(found[key][column])))
             and not _agrees(found[key][column], value, experiment.tolerance.get(column, 0.0))
         ]
     return differences
@@ -304,9 +304,13 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _missing(value: Any) -> bool:
+    # an empty field is read as NaN, that of a text as it is, and a NaN is stored as an empty field
+    return bool(value is None or value == "" or value != value)
+
+
 def _agrees(stored: Any, measured: Any, tolerance: float) -> bool:
-    # an empty field is read as NaN, and a NaN is stored as an empty field
-    missing = [value is None or value == "" or value != value for value in (stored, measured)]
+    missing = [_missing(value) for value in (stored, measured)]
     if any(missing):
         return all(missing)
     if isinstance(measured, str) and not tolerance:

@@ -82,16 +82,21 @@ def measured_here(
                 worker = idle.pop()
                 if worker.begin(todo[-1]):
                     busy[worker.pipe] = (worker, todo.pop())
+                else:
+                    worker.end()
+                    started.remove(worker)
             for pipe in wait(busy):
                 worker, cell = busy.pop(pipe)
                 outcome = worker.outcome(cell)
                 if not worker.full and worker.process.is_alive():
                     idle.append(worker)
+                else:
+                    worker.end()
+                    started.remove(worker)
                 yield outcome
     finally:
         for worker in started:
-            worker.process.kill()
-            worker.process.join()
+            worker.end()
 
 
 def measured_on_dask(experiment: Experiment, cells: Sequence[Cell], address: str) -> Generator[Outcome, None, None]:
@@ -172,6 +177,12 @@ class _Worker:
             self.process.join()
             return Outcome(cell, error=f"its process was ended by {_cause(self.process.exitcode)}")
         return found
+
+    def end(self) -> None:
+        """End the process, whatever it does, and close the pipe to it; once more does no harm."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
 
 
 def _serve(pipe: Connection, experiment: Experiment, memory: int) -> None:

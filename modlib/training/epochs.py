@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import arrived, instance, real, whole
+from modlib.checks import arrived, instance, real, store, whole
 from modlib.errors import InputError
 from modlib.networks.modules import device_of, outputs_of
 from modlib.networks.network import as_network
@@ -60,9 +60,8 @@ class PrunedRecipe:
     final_sparsity: float = 0.9
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "pruning_epochs"):
-            whole(getattr(self, name), name, least=0)
-        whole(self.batch_size, "batch_size")
+        store(self, whole, "epochs", "pruning_epochs", least=0)
+        store(self, whole, "batch_size")
         for name in ("l1", "l2"):
             real(getattr(self, name), name, least=0)
         final = real(self.final_sparsity, "final_sparsity", least=0, below=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import flag, floating, generator, instance, items, labels as whole_labels, real, whole, wholes
+from modlib.checks import flag, floating, generator, instance, items, labels as whole_labels, real, store, whole, wholes
 from modlib.errors import InputError
 
 SHAPES = (("fan-in", "fan-out"), ("height", "width", "in", "out"))  # of kernels
@@ -28,7 +28,7 @@ class Clusterable:
     beta: float = 0.6
 
     def __post_init__(self) -> None:
-        whole(self.n_clusters, "n_clusters")
+        store(self, whole, "n_clusters")
         real(self.beta, "beta", above=0, most=1)
 
     @property

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from modlib.checks import instance, items, real, seed_number, whole, wholes
+from modlib.checks import instance, items, real, seed_number, store, whole, wholes
 from modlib.data.images import Images
 from modlib.errors import InputError
 from modlib.reprs import BriefRepr
@@ -53,12 +53,11 @@ class Settings:
     factor: float = 0.25
 
     def __post_init__(self) -> None:
-        wholes(self.hidden, "hidden")
-        for name in ("batch_size", "patience", "plateau"):
-            whole(getattr(self, name), name)
+        store(self, wholes, "hidden")
+        store(self, whole, "batch_size", "patience", "plateau")
+        store(self, whole, "max_epochs", least=0)
         real(self.learning_rate, "learning_rate", above=0)
         real(self.factor, "factor", above=0, most=1)
-        whole(self.max_epochs, "max_epochs", least=0)
         real(self.validation, "validation", above=0, below=1)
 
 

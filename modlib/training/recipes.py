@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from modlib.errors import InputError
+from modlib.checks import flag, instance, real, store, whole, wholes
 from modlib.reprs import BriefRepr
 from modlib.training.initialisation import Clusterable
 from modlib.training.regularisers import EigenvaluePenalty, WeightPenalty
@@ -50,14 +50,19 @@ class Recipe:
     tagged_outputs: bool | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout = {self.dropout} arrived; expected a rate of at least 0 and below 1")
-        if not 0 <= self.initial_sparsity <= self.final_sparsity < 1:
-            raise InputError(
-                f"sparsity {self.initial_sparsity} to {self.final_sparsity} arrived; expected 0 <= initial <= final < 1"
-            )
-        if min(self.epochs, self.pruning_epochs) < 0 or self.batch_size < 1 or not self.hidden or min(self.hidden) < 1:
-            raise InputError(f"{self} arrived; expected epochs of at least 0, a batch and hidden layers of at least 1")
+        store(self, wholes, "hidden")
+        store(self, whole, "epochs", "pruning_epochs", least=0)
+        store(self, whole, "batch_size")
+        store(self, flag, "shuffle")
+        real(self.dropout, "dropout", least=0, below=1)
+        final = real(self.final_sparsity, "final_sparsity", least=0, below=1)
+        real(self.initial_sparsity, "initial_sparsity", least=0, most=final)
+        parts = {"penalty": WeightPenalty, "eigenvalues": EigenvaluePenalty, "clusterable": Clusterable}
+        for name, kind in parts.items():
+            if getattr(self, name) is not None:
+                instance(getattr(self, name), kind, name, f"pass {kind.__name__}(...), or None")
+        if self.tagged_outputs is not None:
+            store(self, flag, "tagged_outputs")
 
     def settings(self) -> dict[str, Any]:
         """All fields but those that are None: a cached network keeps its name when a field is added."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from modlib.checks import arrived, choice, floating, items, real, wholes
+from modlib.checks import arrived, choice, floating, items, real, store, wholes
 from modlib.errors import InputError
 from modlib.graphs.eigenvalues import eigenvalue_gradient
 
@@ -66,7 +66,7 @@ class EigenvaluePenalty:
 
     def __post_init__(self) -> None:
         real(self.weight, "weight", least=0)
-        wholes(self.which, "which")
+        store(self, wholes, "which")
 
     @property
     def rate(self) -> float:

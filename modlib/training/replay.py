@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from modlib.networks.modules import device_of
+from modlib.processor import seeded_torch
 
 ORDINARY = 3  # steps before one is captured, in which libraries choose their kernels
 WAITS = "synchronizing CUDA operation"  # PyTorch's words for what a captured step must not do
@@ -102,7 +103,6 @@ def _one_way(module: nn.Module) -> bool:
 
 @contextmanager
 def seeded(device: torch.device, rng: np.random.Generator) -> Iterator[None]:
-    """Seed PyTorch's global generators, that of a GPU too, for the time of the block; then put them back."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(rng.integers(2**63)))
+    """Seed PyTorch's global generators that training on a device draws from, for the time of the block."""
+    with seeded_torch(int(rng.integers(2**63)), device if device.type == "cuda" else None):
         yield

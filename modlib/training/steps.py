@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, huber_loss, l1_loss, mse_loss, smooth_l1_loss
 
-from modlib.checks import arrived, function, real, whole
+from modlib.checks import arrived, function, real, store, whole
 from modlib.errors import DataError, InputError, ModlibError
 from modlib.files import load_cached, save_cached
 from modlib.networks.modules import device_of, outputs_of, with_gradients
@@ -179,8 +179,8 @@ class Steps:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        whole(self.steps, "steps", least=0)
-        whole(self.batch_size, "batch_size")
+        store(self, whole, "steps", least=0)
+        store(self, whole, "batch_size")
         real(self.learning_rate, "learning_rate", above=0)
         if not (isinstance(self.clip, float) and self.clip == math.inf):  # which clips nothing
             real(self.clip, "clip", above=0)

@@ -20,6 +20,7 @@ from modlib.checks import choice, seed_number
 from modlib.data.images import unanswered
 from modlib.errors import DataError
 from modlib.files import data_folder, read_arrays
+from modlib.processor import seeded_torch
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
@@ -101,13 +102,11 @@ def imagenet_network(name: str, weights: str, seed: int = 0) -> ImageNetwork:
 
 
 def _untrained(name: str, seed: int) -> nn.Module:
-    import torch
     from torchvision.models import get_model
 
     # Inception-V3's auxiliary classifier is for training only
     settings = {"aux_logits": False, "init_weights": True} if name == "inception-v3" else {}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded_torch(seed):
         return get_model(ARCHITECTURES[name], weights=None, **settings).eval()
 
 

@@ -57,6 +57,11 @@ def test_double_addition_adds_each_pair():
     np.testing.assert_array_equal(sums, np.column_stack([(a + b) % 100, (c + d) % 100]))
 
 
+def test_a_number_of_questions_without_a_generator_is_refused():
+    with pytest.raises(InputError, match="n = 50 arrived without rng; expected both or neither"):
+        add_or_multiply(n=50)
+
+
 @pytest.mark.parametrize("pair", [0, 1])
 def test_a_pair_that_is_not_shown_is_zero(pair: int):
     whole, targets = double_addition(np.random.default_rng(3), 20)

@@ -26,6 +26,13 @@ def test_the_seed_decides_every_pixel_and_label() -> None:
     assert first.checksum == again.checksum != other.checksum
 
 
+def test_every_argument_is_in_the_checksum() -> None:
+    """As networks in the cache are told apart by it."""
+    usual = {"n": 50, "seed": 1, "pixels": 6, "classes": 3, "n_test": 5}
+    others = [random_images(**{**usual, name: value + 1}).checksum for name, value in usual.items()]
+    assert len({random_images(**usual).checksum, *others}) == 6
+
+
 @pytest.mark.parametrize("counts", [{"n": 0}, {"n": 5, "pixels": 0}, {"n": 5, "classes": 0}, {"n": 5, "n_test": 0}])
 def test_a_count_below_one_is_refused(counts: dict[str, int]) -> None:
     with pytest.raises(InputError, match="at least 1"):

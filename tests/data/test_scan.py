@@ -85,10 +85,14 @@ def test_the_embedded_part_is_split_by_the_same_rules(split: str):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "hop", "jump left right", "jump twice twice", "turn", "and", "jump and", "left"]
-)
+    "command",
+    [
+        "", "hop", "jump left right", "jump twice twice", "turn", "and", "jump and", "left", "jump and hop",
+        "walk and look and run", "jump after walk and look after run", "walk after look after run", "walk and and run",
+    ],
+)  # fmt: skip
 def test_what_is_no_command_is_refused(command: str):
-    with pytest.raises(InputError, match="expected one such as"):
+    with pytest.raises(InputError, match=f"command '{command}' arrived; expected one such as"):
         interpret(command)
 
 

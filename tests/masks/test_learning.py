@@ -612,3 +612,14 @@ def test_tables_and_whole_numbers_of_any_kind_are_taken() -> None:
 def test_a_loss_of_many_numbers_is_refused() -> None:
     with pytest.raises(InputError, match="expected one number, the mean over examples"):
         learn_mask(nn.Linear(8, 4), *three_steps(), np.random.default_rng(0), loss=lambda outputs, _: outputs**2)
+
+
+def test_a_parameter_that_is_named_as_all_together_is_refused_before_anything_is_learned_and_may_be_left_out() -> None:
+    module = nn.Linear(8, 2)
+    module.register_parameter("total", nn.Parameter(torch.ones(2)))
+    draw = draw_from(torch.eye(8), torch.arange(8) % 2)
+    with pytest.raises(InputError, match=r"a parameter named total arrived.*rename it, or mask others only"):
+        learn_mask(module, lambda *_: pytest.fail("it was drawn for"), SHORT, np.random.default_rng(0))
+    names = ["weight", "bias"]
+    found = learn_mask(module, draw, SHORT, np.random.default_rng(0), names=names)
+    assert list(found.mask.remaining()) == [*names, TOTAL]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from damaged import damaged
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import nn
@@ -153,6 +154,30 @@ def test_files_that_are_no_masks_are_refused(tmp_path: Path):
             Mask.load(tmp_path / name)
 
 
+def test_a_mask_of_which_bytes_are_damaged_is_refused(tmp_path: Path):
+    """Or it is the mask, as where the damage is in a date."""
+    mask, path = random_mask(perceptron(), 1), tmp_path / "mask.npz"
+    mask.save(path)
+    refused = 0
+    for content in damaged(path.read_bytes()):
+        path.write_bytes(content)
+        try:
+            again = Mask.load(path)
+        except DataError:
+            refused += 1
+        else:
+            assert all(np.array_equal(kept, mask.keep[name]) for name, kept in again.keep.items())
+    assert refused > 200
+
+
+def test_a_mask_that_claims_more_weights_than_it_holds_is_refused(tmp_path: Path):
+    """Of a terabyte of them nothing is unpacked."""
+    claimed = {"keep/w": np.zeros(2, dtype=np.uint8), "shape/w": np.array([2**40])}
+    np.savez(tmp_path / "mask.npz", network=np.array("a network"), **claimed)
+    with pytest.raises(DataError, match="does not read as a mask"):
+        Mask.load(tmp_path / "mask.npz")
+
+
 def test_parameters_are_chosen_by_patterns_and_tied_ones_have_one_name():
     class Tied(nn.Module):
         def __init__(self) -> None:
@@ -170,6 +195,11 @@ def test_parameters_are_chosen_by_patterns_and_tied_ones_have_one_name():
         parameter_names(perceptron(), unmasked=["*"])
     with pytest.raises(InputError, match="expected a list"):
         parameter_names(perceptron(), "*.weight")  # type: ignore[arg-type]
+
+
+def test_a_parameter_that_is_named_as_all_together_is_refused():
+    with pytest.raises(InputError, match="a parameter named total arrived"):
+        Mask({"total": np.ones(3, dtype=bool)}, "a network")
 
 
 @pytest.mark.parametrize("place", ["file/mask.npz", "folder", None])

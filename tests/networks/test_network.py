@@ -18,6 +18,7 @@ import pytest
 import scipy.sparse as sp
 import tf_keras
 import torch
+from damaged import damaged
 from torch import nn
 
 from modlib.communities import similarities
@@ -451,6 +452,27 @@ def test_a_damaged_file_of_weights_is_refused(tmp_path: Path, name: str, write: 
         load_network(path)
     with pytest.raises(DataError, match="does not read as"):
         load_network(tmp_path / f"absent{path.suffix}")
+
+
+def write_state_dict_as_of_old(path: Path) -> None:
+    torch.save(state_dict(), path, _use_new_zipfile_serialization=False)
+
+
+@pytest.mark.parametrize("write", [write_npz, write_safetensors, write_state_dict, write_state_dict_as_of_old])
+@pytest.mark.filterwarnings("ignore")  # of PyTorch, about what it finds
+def test_whatever_bytes_of_a_file_of_weights_are_damaged_is_said(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    """Where damage is in the numbers alone, some formats cannot tell."""
+    kinds = {write_npz: ".npz", write_safetensors: ".safetensors"}
+    path = tmp_path / f"a{kinds.get(write, '.pt')}"
+    write(path)
+    refused = 0
+    for content in damaged(path.read_bytes()):
+        path.write_bytes(content)
+        try:
+            load_network(path)
+        except (DataError, InputError):
+            refused += 1
+    assert refused > 50
 
 
 class Bomb:

@@ -19,6 +19,7 @@ from modlib.tables import (
     read_provenance,
     read_table,
     run,
+    text,
     verify,
 )
 from modlib.tables.runner import unfilled_cells
@@ -27,6 +28,10 @@ from modlib.tables.runner import unfilled_cells
 def measure_more(cell: Cell) -> list[Row]:
     """What networks on data set b lack is not there to be measured."""
     return [{**row, "later": 0.5 if cell["dataset"] == "a" else None} for row in measure(cell)]
+
+
+def measure_text(cell: Cell) -> list[Row]:
+    return [{**row, "later": "half"} for row in measure(cell)]
 
 
 def measure_less(cell: Cell) -> list[Row]:
@@ -157,3 +162,13 @@ def test_columns_that_cannot_be_filled_are_refused(earlier: Path) -> None:
     with pytest.raises(InputError, match="expected one of them"):
         run(LATER, "smoke", folder=earlier, fill="later", dask="tcp://localhost:1")
     assert "MODLIB_CACHE" in os.environ
+
+
+def test_verify_compares_a_text_that_came_later_where_it_is_filled(earlier: Path) -> None:
+    kinds = {"later": optional(text("half", "other"))}
+    told = replace(LATER, columns={**COLUMNS, **kinds}, measure=measure_text, remeasure=measure_text)
+    other = replace(told, measure=lambda cell: [{**row, "later": "other"} for row in measure_text(cell)])
+    assert not verify(other, 12, folder=earlier).differences
+    run(told, "smoke", folder=earlier, fill="later", only={"dataset": "a"})
+    assert not verify(told, 12, folder=earlier).differences
+    assert len(verify(other, 12, folder=earlier).differences) == 12

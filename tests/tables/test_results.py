@@ -3,14 +3,14 @@
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from toy import TOY, cells, measure
 
-from modlib.errors import ResultsError
-from modlib.tables import append_rows, caption, read_accounted, run, verify
+from modlib.errors import OtherNetwork, ResultsError
+from modlib.tables import append_rows, caption, fill_rows, read_accounted, run, seal, verify
 
 RUN = {"id": "1", "profile": "smoke", "date": "2026-01-02", "commit": "abc1234def", "seconds": 1.0}
 FILES = {"toy.csv", "toy.json", ".toy.lock"}
@@ -77,6 +77,44 @@ def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".toys.x1.csv").touch()
     append_rows(TOY, rows(0), RUN, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == FILES | {".toys.x1.csv"}
+
+
+def nothing_new(folder: Path) -> None:
+    assert append_rows(TOY, rows(1), RUN, folder) == 0
+
+
+def another_network(folder: Path) -> None:
+    with pytest.raises(OtherNetwork):
+        fill_rows(TOY, "missing", [row | {"value": 7.0} for row in rows(1)], RUN, folder)
+
+
+def no_room(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(ResultsError, match="No space left"):
+            append_rows(TOY, rows(2), RUN, folder)
+
+
+def sealed(folder: Path) -> None:
+    assert seal(TOY, folder) == 2
+
+
+def full(handle: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("then", [nothing_new, another_network, no_room, sealed])
+def test_provenance_of_the_table_outlives_its_killed_writer(tmp_path: Path, then: Callable[[Path], None]) -> None:
+    """The writer was killed when the table was in its place, and provenance did not have its name yet."""
+    append_rows(TOY, rows(0), RUN, tmp_path)
+    before = (tmp_path / "toy.json").read_text()
+    append_rows(TOY, rows(1), RUN | {"id": "2"}, tmp_path)
+    after = read_accounted(TOY, tmp_path)[1]
+    (tmp_path / "toy.json").rename(tmp_path / ".toy.next.json")
+    (tmp_path / "toy.json").write_text(before)
+    then(tmp_path)
+    assert read_accounted(TOY, tmp_path)[1] == after
+    assert {path.name for path in tmp_path.iterdir()} == FILES
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(read_only: Path) -> None:

@@ -120,6 +120,13 @@ def test_what_is_written_is_read_as_it_was(x: float, i: int, xs: list[float]) ->
     assert numbers().fault(" ".join(map(str, xs))) is None
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.float32(np.inf), 2.5])
+def test_what_is_no_whole_number_is_refused_in_a_column_of_them(value: float) -> None:
+    row = {**TOY.cells("smoke")[0], **TOY.measure(TOY.cells("smoke")[0])[0], "k": value}
+    with pytest.raises(ResultsError, match=rf"a row of toy has k = '{float(value)}'; expected integer from 2 to inf"):
+        records_of(TOY, [row])
+
+
 def test_a_column_refuses_what_it_may_not_hold() -> None:
     assert text("a", "b").fault("c") == "one of a, b"
     assert number(0, 1).fault("1.5") == "number from 0 to 1"

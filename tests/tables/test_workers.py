@@ -1,6 +1,7 @@
 """modlib.tables.workers: processes that make way for others, a Dask cluster, and when it is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import dask
 import pytest
@@ -9,7 +10,7 @@ from toy import FAULTS, PROCESSES, TOY, cells
 
 from modlib.errors import InputError
 from modlib.tables import run
-from modlib.tables.workers import measured_here
+from modlib.tables.workers import _Worker, measured_here
 
 
 def cluster(workers: int, threads: int = 1) -> LocalCluster:
@@ -24,6 +25,19 @@ def test_a_process_that_held_much_memory_makes_way_for_another(memory: int, proc
     found = list(measured_here(PROCESSES, few, 1, memory))
     assert [outcome.cell for outcome in found] == few
     assert len({outcome.rows[0]["value"] for outcome in found}) == processes
+
+
+def test_a_process_that_made_way_leaves_no_pipe_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[_Worker] = []
+    original = _Worker.__init__
+
+    def noted(worker: _Worker, *arguments: Any) -> None:
+        original(worker, *arguments)
+        made.append(worker)
+
+    monkeypatch.setattr(_Worker, "__init__", noted)
+    for number, _ in enumerate(measured_here(PROCESSES, cells("smoke")[:3], 1, memory=0), start=1):
+        assert [worker.pipe.closed for worker in made] == [True] * number
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -265,12 +265,19 @@ def test_the_smallest_whole_number_is_the_largest_weight(kind: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dropout": 1.0}, "dropout = 1.0 arrived; expected a rate of at least 0 and below 1"),
-        ({"initial_sparsity": 0.9, "final_sparsity": 0.5}, "sparsity 0.9 to 0.5 arrived"),
-        ({"final_sparsity": 1.0}, "expected 0 <= initial <= final < 1"),
-        ({"epochs": -1}, "expected epochs of at least 0"),
-        ({"hidden": ()}, "hidden layers of at least 1"),
-        ({"batch_size": 0}, "a batch"),
+        ({"dropout": 1.0}, "dropout = 1.0 arrived; expected a finite number of at least 0 and below 1"),
+        (
+            {"initial_sparsity": 0.9, "final_sparsity": 0.5},
+            "initial_sparsity = 0.9 arrived; expected a finite number of at least 0 and at most 0.5",
+        ),
+        ({"final_sparsity": 1.0}, "final_sparsity = 1.0 arrived; expected a finite number of at least 0 and below 1"),
+        ({"epochs": -1}, "epochs = -1 arrived; expected a whole number of at least 0"),
+        ({"hidden": ()}, "expected a list with at least 1 in it"),
+        ({"batch_size": 0}, "batch_size = 0 arrived; expected a whole number of at least 1"),
+        ({"epochs": True}, "epochs = True arrived"),
+        ({"shuffle": 1}, "shuffle = 1 arrived; expected True or False"),
+        ({"dropout": "0.5"}, "dropout = '0.5' arrived"),
+        ({"penalty": "l1"}, r"penalty = 'l1' arrived; expected a WeightPenalty"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(change: dict[str, object], message: str) -> None:

@@ -272,6 +272,17 @@ def test_a_block_is_seeded_and_the_generator_put_back() -> None:
 
 
 @on_gpu
+def test_on_a_gpu_its_generator_draws_what_manual_seed_makes_it_draw_and_is_put_back() -> None:
+    before = torch.cuda.get_rng_state()
+    with seeded(torch.device("cuda"), np.random.default_rng(0)):
+        drawn = [float(torch.rand((), device=device)) for device in ("cpu", "cuda")]
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.default_rng(0).integers(2**63)))
+        assert drawn == [float(torch.rand((), device=device)) for device in ("cpu", "cuda")]
+
+
+@on_gpu
 def test_a_network_is_trained_on_a_gpu_by_replayed_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 

@@ -55,6 +55,12 @@ def test_tests_of_sub_clusters_are_combined_network_by_network():
     assert metric.measure(rows.head(0)) is None
 
 
+def test_what_a_paper_prints_is_the_callers_to_change() -> None:
+    values = papers.paper_values("pruned-modular")
+    values["item"] = "another"
+    assert "another" not in set(papers.paper_values("pruned-modular")["item"])
+
+
 def wanted(paper: str) -> pd.DataFrame:
     """Every number of the tables in scope, and the measurable ones of the text."""
     values = papers.paper_values(paper)
