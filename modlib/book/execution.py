@@ -22,21 +22,12 @@ from modlib.book.dependencies import Dependencies
 from modlib.book.outputs import check_quiet, check_shown
 from modlib.book.pages import WITHOUT_TORCH, Page
 from modlib.errors import BookError
+from modlib.processor import ONE_THREAD
 from modlib.tables import describe_run
 
 NAMED = 3  # changed files that are named; the others are counted
-# One thread a process: two notebooks run side by side.
-ONE_THREAD = dict.fromkeys(
-    [
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-        "TF_NUM_INTRAOP_THREADS",
-        "TF_NUM_INTEROP_THREADS",
-    ],
-    "1",
-)
+# Two notebooks run side by side.
+THREADS = ONE_THREAD | dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
 
 
 @dataclass(frozen=True)
@@ -110,7 +101,7 @@ def executed_file(name: str, root: Path, suffix: str = ".ipynb") -> Path:
 
 def _execute_page(page: Page, stamp: Mapping[str, str], root: Path) -> tuple[str, float, Path | None]:
     """Execute a notebook in a worker process; returns its name, its seconds, and the report if it failed."""
-    os.environ.update(ONE_THREAD)
+    os.environ.update(THREADS)
     working = root / "_build" / "reports" / f"{page.name}.ipynb"
     log = working.with_suffix(".log")
     working.parent.mkdir(parents=True, exist_ok=True)

@@ -220,7 +220,7 @@ class CurvePoint:
 
 
 def regularisation_curve(
-    module: nn.Module,
+    model: nn.Module,
     draw: Draw,
     performance: Callable[[nn.Module], float],
     betas: Sequence[float],
@@ -236,7 +236,7 @@ def regularisation_curve(
     chosen at which the masked network keeps a share of the performance of the whole one.
 
     Args:
-        module: the network.
+        model: the network.
         draw: the full task, see ``learn_mask``.
         performance: of a network on the full task, at least 0; larger is better.
         betas: strengths to try.
@@ -274,11 +274,11 @@ def regularisation_curve(
     """
     betas = [real(beta, f"betas[{i}]", least=0) for i, beta in enumerate(items(betas, "betas"))]
     seed, share = seed_number(seed), real(share, "share", least=0, most=1)
-    needed = share * real(performance(module), "performance(module)", least=0)
+    needed = share * real(performance(model), "performance(model)", least=0)
     curve = []
     for beta in betas:
         rng = np.random.default_rng(seed)
-        mask = learn_mask(module, draw, replace(settings, beta=beta), rng, loss, names).mask
+        mask = learn_mask(model, draw, replace(settings, beta=beta), rng, loss, names).mask
         kept = mask.remaining()[TOTAL] / mask.size()[TOTAL]
-        curve.append(CurvePoint(float(beta), performance(mask.apply(module)), kept))
+        curve.append(CurvePoint(float(beta), performance(mask.apply(model)), kept))
     return max((point.beta for point in curve if point.performance >= needed), default=math.nan), curve

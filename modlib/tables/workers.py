@@ -21,9 +21,9 @@ from typing import Any
 
 from modlib.errors import InputError, ModlibError, extra
 from modlib.files import environment
+from modlib.processor import ONE_THREAD
 from modlib.tables.experiment import Cell, Experiment, Row
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 MEMORY = 4 * 2**30  # bytes; a process that reached them makes way for a new one, for TensorFlow keeps what it compiled
 SPAWN = multiprocessing.get_context("spawn")
