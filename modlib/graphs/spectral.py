@@ -149,7 +149,13 @@ def spectral_embedding(
             f"the route {route} needs a layered graph with k vertices in its even and in its odd "
             "layers; use route='arpack' for any other graph"
         )
-    if route == "auto" and isinstance(known, NeuronGraph) and is_large(known) and _is_plainly_connected(known):
+    if (
+        route == "auto"
+        and isinstance(known, NeuronGraph)
+        and halves
+        and is_large(known)
+        and _is_plainly_connected(known)
+    ):
         vectors = leading_of_large(known, k, rng)
     else:
         if route == "auto" and halves:
