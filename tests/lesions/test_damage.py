@@ -296,6 +296,8 @@ def part_of(size: int, width: int = 100) -> SubCluster:
         (5, 0.5, [0.0, 0.1], Kind.IMPORTANT, Kind.IMPORTANT),
         (5, 0.005, [0.0, 0.001], Kind.SIGNIFICANT_ONLY, Kind.SIGNIFICANT_ONLY),
         (5, 0.02, [0.0, 0.02], Kind.OTHER, Kind.DIFFERENT_ONLY),
+        (5, 0.07 - 0.06, [0.0, 0.001], Kind.SIGNIFICANT_ONLY, Kind.SIGNIFICANT_ONLY),
+        (5, 0.07 - 0.06, [0.0, 0.02], Kind.OTHER, Kind.OTHER),
         (5, 0.001, [0.002, 0.003], Kind.OTHER, Kind.PRUNABLE),
         (5, 0.002, [0.002, 0.003], Kind.OTHER, Kind.OTHER),
         (100, 0.9, [0.9, 0.9], Kind.OTHER, Kind.COMPLETE),
@@ -311,7 +313,8 @@ def test_words_of_a_double_lesion():
     assert pair.is_important
     assert pair.p == 0.25
     assert not DoubleLesion(part_of(5), part_of(5), 0.02, np.array([0.0, 0.02])).is_important
-    assert not DoubleLesion(part_of(5), part_of(5), 0.009, np.array([0.0])).is_important
+    for drop in (0.009, 0.01, 0.07 - 0.06, 0.15 - 0.14):  # as floats the third is more than 0.01, the last is less
+        assert not DoubleLesion(part_of(5), part_of(5), drop, np.array([0.0])).is_important
 
 
 @pytest.mark.parametrize(
