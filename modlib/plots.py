@@ -23,7 +23,7 @@ from matplotlib.text import Text
 from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
-from modlib.checks import labels as whole_labels
+from modlib.checks import labels as whole_labels, whole
 from modlib.errors import InputError
 from modlib.evidence.digits import signed
 from modlib.graphs.neurons import NeuronGraph
@@ -125,9 +125,9 @@ def network(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None, edge
         edges: how many edges to draw, the strongest of all layers.
 
     Raises:
-        InputError: if labels are no whole numbers from 0, one a vertex.
+        InputError: if labels are no whole numbers from 0, one a vertex, or no edge is asked for.
     """
-    labels = whole_labels(labels, "labels", graph.n_vertices, least=0)
+    labels, edges = whole_labels(labels, "labels", graph.n_vertices, least=0), whole(edges, "edges")
     ax = ax or plt.subplots(figsize=(7, 4))[1]
     height = np.empty(graph.n_vertices)
     for layer in range(len(graph.live)):
@@ -187,7 +187,8 @@ def shuffle_test(ncut: float, nulls: Mapping[str, np.ndarray], ax: Axes | None =
     """
     ax = ax or plt.subplots(figsize=(6, 3))[1]
     for i, (name, values) in enumerate(nulls.items()):
-        density(values, ax, f"{name} shuffles", NULL_COLOURS.get(name, PALETTE[i]), line=NULL_LINES.get(name, LINES[i]))
+        colour, line = PALETTE[i % len(PALETTE)], LINES[i % len(LINES)]  # of a null model that is not ours
+        density(values, ax, f"{name} shuffles", NULL_COLOURS.get(name, colour), line=NULL_LINES.get(name, line))
     ax.axvline(ncut, ymax=0.7, color="black", ls="--", label="network")
     ax.set(xlabel="n-cut", ylabel="density")
     ax.set_ylim(top=1.45 * ax.get_ylim()[1])  # room for the legend

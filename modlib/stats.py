@@ -14,7 +14,8 @@ from modlib.checks import array, choice, exponent, real, whole
 from modlib.errors import InputError
 
 PRINTED = re.compile(r"[01](\.[0-9]+)?")  # how a p-value is printed
-OFF_GRID = 0.02  # of a step of the grid of p-values; a p-value with three decimals is nearer to its place
+OFF_GRID = 0.02  # of a step of the grid of p-values, by which one may be off its place
+OFF_PRINT = 0.0005 + 1e-9  # by which a p-value with three decimals is off; of a fine grid this is more
 ROUNDING = 1e-9  # two n-cuts of equal partitions differ by rounding; nearer than this, relatively, is a tie
 
 
@@ -324,7 +325,7 @@ def _levels(p: np.ndarray, n_random: int) -> np.ndarray:
     """Places 1 .. n + 1 of Monte Carlo p-values on their grid."""
     places = _probabilities(p) * (n_random + 1)
     levels = np.rint(places).astype(int)
-    off = (np.abs(places - levels) > OFF_GRID) | (levels < 1) | (levels > n_random + 1)
+    off = (np.abs(places - levels) > max(OFF_GRID, OFF_PRINT * (n_random + 1))) | (levels < 1) | (levels > n_random + 1)
     if off.any():
         raise InputError(
             f"p holds {places[off][0] / (n_random + 1):g}, which {n_random} random samples cannot give; expected "

@@ -30,6 +30,24 @@ def test_a_long_table_scrolls_in_a_box_that_says_so(rows: int) -> None:
     assert (f"{rows} rows: scroll to see them all" in page) == scrolls
 
 
+def test_only_the_strongest_edges_are_drawn_and_at_least_one() -> None:
+    graph = neuron_graph([np.arange(1.0, 7.0).reshape(3, 2)])
+    for edges, drawn in ((1, 1), (4, 4), (9, 6)):
+        ax = plots.network(graph, np.zeros(5, dtype=int), edges=edges)
+        assert len(ax.collections[0].get_segments()) == drawn  # type: ignore[attr-defined]
+    for edges in (0, -2):
+        with pytest.raises(InputError, match=f"edges = {edges} arrived; expected a whole number of at least 1"):
+            plots.network(graph, np.zeros(5, dtype=int), edges=edges)
+    plt.close("all")
+
+
+def test_a_shuffle_test_of_any_number_of_null_models_is_drawn() -> None:
+    nulls = {name: np.arange(4.0) + i for i, name in enumerate(["layer", *"abcdefghi"])}
+    ax = plots.shuffle_test(0.5, nulls)
+    assert len(ax.get_legend_handles_labels()[1]) == 11
+    plt.close(ax.get_figure())
+
+
 def test_the_book_refuses_what_a_table_would_not_let_scroll() -> None:
     assert plots.IN_SIGHT == IN_SIGHT
 

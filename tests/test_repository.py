@@ -117,10 +117,11 @@ def test_new_versions_of_packages_and_actions_are_looked_for() -> None:
 
 
 def test_no_yaml_is_read_by_a_loader_that_makes_objects() -> None:
-    calls = r"yaml\.(?:load|load_all|unsafe_load|full_load)\([^\n]*"
-    for path in (ROOT / "modlib").rglob("*.py"):
-        for call in re.findall(calls, path.read_text(encoding="utf-8")):
-            assert "yaml.BaseLoader" in call, f"{path}: {call}"
+    pattern = r"yaml\.(?:load|load_all|unsafe_load|full_load)\([^\n]*"
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "modlib").rglob("*.py")]
+    calls = [call for source in sources for call in re.findall(pattern, source)]
+    assert calls
+    assert all("yaml.BaseLoader" in call for call in calls), calls
 
 
 def test_one_version_in_all_places(project: dict[str, Any]) -> None:
@@ -219,9 +220,13 @@ def test_no_function_has_the_name_of_its_module() -> None:
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_what_the_documents_name_is_there(name: str) -> None:
     text = read(name)
-    for named in re.findall(r"`(modlib\.[\w.]+)`", text):
+    objects = re.findall(r"`(modlib\.[\w.]+)`", text)
+    paths = re.findall(r"`((?:modlib|book|tests|benchmarks|skeleton|notebooks|results)/[\w./-]*)`", text)
+    assert objects
+    assert paths
+    for named in objects:
         assert pkgutil.resolve_name(named), named
-    for named in re.findall(r"`((?:modlib|book|tests|benchmarks|skeleton|notebooks|results)/[\w./-]*)`", text):
+    for named in paths:
         assert (ROOT / named).exists() or "NAME" in named or "my-chapter" in named, named
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import statsmodels.stats.meta_analysis
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from modlib.errors import InputError
 from modlib.stats import (
@@ -95,8 +95,8 @@ def test_p_values_are_uniform_on_their_grid_if_nothing_ties(n: int, seed: int) -
 
 @given(samples)
 def test_z_score_equals_scipy(null: np.ndarray) -> None:
-    if null.std() > 1e-6:
-        assert z_score(1.5, null) == pytest.approx(scipy.stats.zmap(1.5, null, ddof=1).item())
+    assume(null.std() > 1e-6)
+    assert z_score(1.5, null) == pytest.approx(scipy.stats.zmap(1.5, null, ddof=1).item())
 
 
 def test_no_spread_gives_nan() -> None:
@@ -107,8 +107,7 @@ def test_no_spread_gives_nan() -> None:
 
 @given(samples, samples)
 def test_cohens_d_equals_statsmodels(first: np.ndarray, second: np.ndarray) -> None:
-    if first.std() + second.std() < 1e-3:
-        return
+    assume(first.std() + second.std() >= 1e-3)
     counts = len(first), len(second)
     hedges, _ = statsmodels.stats.meta_analysis.effectsize_smd(
         *(first.mean(), first.std(ddof=1), counts[0], second.mean(), second.std(ddof=1), counts[1])
@@ -157,6 +156,20 @@ def test_fisher_of_one_p_value_is_that_of_the_middle_of_its_step() -> None:
     assert fisher_combined(np.array([1 / 21]), 20) == pytest.approx(1 / 42)
     # two: X = -2 log(0.05 * 0.15), p = x (1 - log x) with x = 0.0075
     assert fisher_combined(np.array([0.1, 0.2]), 9) == pytest.approx(0.0075 * (1 - log(0.0075)))
+
+
+@pytest.mark.parametrize("n", [1, 20, 50, 99, 300])
+def test_p_values_with_three_decimals_are_those_of_their_grid(n: int) -> None:
+    p = np.arange(1, n + 2) / (n + 1)
+    printed = np.array([float(f"{value:.3f}") for value in p])
+    assert fisher_combined(printed, n) == fisher_combined(p, n)
+    assert chi_squared_uniform(printed, n) == chi_squared_uniform(p, n)
+
+
+@pytest.mark.parametrize(("p", "n"), [(0.021, 50), (0.015, 99), (0.13, 9), (0.0005, 300)])
+def test_p_values_between_the_places_of_their_grid_are_refused(p: float, n: int) -> None:
+    with pytest.raises(InputError, match=f"p holds {p:g}, which {n} random samples cannot give"):
+        fisher_combined(np.array([p]), n)
 
 
 @given(on_the_grid())

@@ -347,8 +347,8 @@ def _of_forward(forward: Forward, x: Tensor, labels: np.ndarray | None) -> list[
         hidden = forward(x[batch])[0]
         flat = hidden.reshape(len(hidden), units, positions).double()
         if batch.start == 0:
-            centre = flat[0].clone()
-        flat -= centre
+            centre = flat[0]
+        flat = flat - centre  # not in place: of a model in double precision this is the activity itself
         means += flat.sum(0)
         moments += torch.einsum("bup,bvp->uv", flat, flat)
         for total, part in zip(gradients, _gradient_sums(forward, x[batch], targets[batch], hidden), strict=True):

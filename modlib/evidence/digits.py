@@ -15,11 +15,12 @@ def signed(value: float, form: str) -> str:
         value: the number.
         form: as Python formats it.
 
-    >>> signed(-1.26, ".1f"), signed(-0.001, ".1f")
-    ('−1.3', '0.0')
+    >>> signed(-1.26, ".1f"), signed(-0.001, ".1f"), signed(-np.inf, ".1f")
+    ('−1.3', '0.0', '−inf')
     """
     text = format(value, form)
-    return text.replace("-", MINUS) if set(text) & set("123456789") else text.lstrip("-")  # no minus before zero
+    is_zero = np.isfinite(value) and not set(text) & set("123456789")
+    return text.lstrip("-") if is_zero else text.replace("-", MINUS)
 
 
 def p_in_words(p: float) -> str:

@@ -25,6 +25,12 @@ def smaller_side(graph: NeuronGraph) -> int:
     return min(sum(sizes[0::2]), sum(sizes[1::2]))
 
 
+def most_within_layers(graph: NeuronGraph) -> int:
+    """How many vectors without a mean in any layer the even or the odd layers have room for, whichever have less."""
+    rooms = [max(len(indices) - 1, 0) for indices in graph.live]
+    return min(sum(rooms[0::2]), sum(rooms[1::2]))
+
+
 def is_large(graph: Graph) -> bool:
     """Whether a graph is so large that single precision has to do, see ``modlib.graphs.large``."""
     return isinstance(graph, NeuronGraph) and graph.is_bipartite and smaller_side(graph) > LARGE

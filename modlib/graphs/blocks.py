@@ -23,8 +23,8 @@ def leading_of_blocks(graph: NeuronGraph, k: int, rng: np.random.Generator) -> E
     """The k largest eigenvalues of D^{-1/2} A D^{-1/2} of a connected layered graph, and their eigenvectors.
 
     Args:
-        graph: any layered graph, of more than k + ``SPARE`` vertices.
-        k: number of eigenvectors.
+        graph: any layered graph.
+        k: number of eigenvectors, at most the number of vertices.
         rng: start vectors, more of them than eigenvectors asked for, so that none of a repeated eigenvalue is missed.
 
     Returns:

@@ -57,9 +57,7 @@ def leading_eigenvectors(matrix: Symmetric, k: int, rng: np.random.Generator, it
         except (ssl.ArpackError, np.linalg.LinAlgError):
             pass
     if n <= max(DENSE_SIDE, BLOCKS * (k + SPARE)):
-        # All of them: asked for a few, LAPACK's syevr gives fewer where many are equal.
-        values, vectors = np.linalg.eigh(_dense(matrix))
-        return values[: -k - 1 : -1], vectors[:, : -k - 1 : -1]
+        return _of_dense(matrix, k)
     return block_iteration(matrix, k, rng.normal(size=(n, k + SPARE)), RESOLUTION)
 
 
@@ -113,6 +111,12 @@ def _dense(matrix: Symmetric) -> np.ndarray:
     if isinstance(matrix, np.ndarray):
         return matrix
     return matrix.toarray() if sp.issparse(matrix) else matrix @ np.eye(matrix.shape[0])
+
+
+def _of_dense(matrix: Symmetric, k: int) -> Eigenpairs:
+    """The k best of all eigenpairs: asked for a few, LAPACK's syevr gives fewer where many are equal."""
+    values, vectors = np.linalg.eigh(_dense(matrix))
+    return values[: -k - 1 : -1], vectors[:, : -k - 1 : -1]
 
 
 def _rayleigh_ritz(space: np.ndarray, image: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -170,11 +174,12 @@ def block_iteration(matrix: Symmetric, k: int, fresh: np.ndarray, resolution: fl
     """Block Lanczos iteration with restarts, from more starts than eigenvectors asked for.
 
     If they are random, they have as many independent shares in an eigenspace as can be asked of it, so it is met in
-    full. It ends when residuals are below the resolution, or after ``STEPS`` with the best that it has.
+    full. It ends when residuals are below the resolution, or after ``STEPS`` with the best that it has. Where n has no
+    room for ``BLOCKS`` blocks of starts, all eigenvectors are found by a dense factorisation.
 
     Args:
         matrix: (n, n), symmetric.
-        k: number of eigenvectors.
+        k: number of eigenvectors, at most n.
         fresh: (n, more than k) start vectors.
         resolution: largest norm of a residual.
 
@@ -182,6 +187,8 @@ def block_iteration(matrix: Symmetric, k: int, fresh: np.ndarray, resolution: fl
         (k,) eigenvalues, largest first, and (n, k) orthonormal columns.
     """
     n, width = fresh.shape
+    if n < BLOCKS * width:
+        return _of_dense(matrix, k)
     space = image = np.empty((n, 0))
     for _ in range(STEPS):
         for _ in range(2):  # the second time takes out the rounding of the first

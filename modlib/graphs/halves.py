@@ -99,6 +99,7 @@ def leading_within_layers(graph: NeuronGraph, k: int, rng: np.random.Generator) 
 
     With q_i the vector of the square roots of the degrees of layer i, made a unit vector, the block between layers i
     and j becomes (I - q_i q_i^T) N_ij (I - q_j q_j^T): every direction that only tells layers apart has the value 0.
+    Where others have it too, all that are asked for are orthogonal to these.
     """
     half, root = _half_matrix(graph), np.sqrt(graph.degrees)
     units = [np.empty(0), np.empty(0)]
@@ -112,7 +113,15 @@ def leading_within_layers(graph: NeuronGraph, k: int, rng: np.random.Generator) 
         dense -= np.outer(left, left @ dense)
         dense -= np.outer(dense @ right, right)
         blocks.append((row, column, dense))
-    return _leading(graph, replace(half, blocks=blocks), k, rng)
+    values, vectors = _leading(graph, replace(half, blocks=blocks), k, rng)
+    known = values > SQUARED
+    if not known.all():
+        for members, unit in ((half.rows, units[0]), (half.columns, units[1])):
+            layers = np.equal.outer(graph.layer[members], np.unique(graph.layer[members])) * unit[:, None]
+            taken = np.hstack([layers, vectors[np.ix_(members, known)]])
+            free = np.linalg.qr(taken, mode="complete")[0][:, taken.shape[1] :]
+            vectors[np.ix_(members, ~known)] = free[:, : k - known.sum()] / np.sqrt(2)
+    return values, vectors
 
 
 def _leading(graph: NeuronGraph, half: _HalfMatrix, k: int, rng: np.random.Generator) -> eigenvectors.Eigenpairs:

@@ -26,7 +26,7 @@ def leading_of_large(graph: NeuronGraph, k: int, rng: np.random.Generator) -> np
 
     Args:
         graph: a chain of layers, or any graph whose edges join even layers to odd ones.
-        k: number of eigenvectors.
+        k: number of eigenvectors, at most the number of vertices in its even and in its odd layers.
         rng: start vectors.
 
     Returns:

@@ -40,7 +40,8 @@ class NeuronGraph(BriefRepr):
         batch_norm: what was done with the network's norms, and constants that multiply its activations,
             ``fold`` or ``ignore``; None if it has none.
         names: of the layers; those of a list of arrays are numbered.
-        parts: of a network that branches, the weights that its edges are made of; a chain has one a pair of layers.
+        parts: of a network that had to be traced, as it branches, the weights that its edges are made of; empty for
+            any other.
 
     Raises:
         GraphError: if edges, live neurons and sizes do not fit each other.
@@ -295,11 +296,12 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
     """Neuron graph of non-negative edge matrices between consecutive layers.
 
     Args:
-        edge_matrices: matrices of shapes (n0, n1), (n1, n2), ...
+        edge_matrices: matrices of shapes (n0, n1), (n1, n2), ..., or kernels, of whose slices the L1 norms are taken,
+            see ``edge_weights``.
 
     Raises:
         GraphError: if a weight is not finite, the shapes do not chain, or no edge is left.
-        InputError: if there is no matrix, or a weight is negative.
+        InputError: if there is no matrix, or a weight of a matrix is negative.
 
     >>> chain_graph([np.ones((4, 3)), np.ones((3, 2))])
     NeuronGraph(sizes=[4, 3, 2], live=9 of 9, edges=18)

@@ -178,12 +178,12 @@ def shuffle_tests(
         null: what shuffles keep, see ``shuffle_matrix``.
         route: see ``spectral_embedding``.
         n_init: k-means starts of every clustering.
-        jobs: worker processes.
+        jobs: worker processes, -1 for one a processor.
         on_shuffle: called with the number of shuffles that are done, now and then.
 
     Raises:
         InputError: if an argument is not of its kind: a count below 1, another null model, no seed.
-        GraphError: if the graph has fewer than k live neurons.
+        GraphError: if the graph, or what a shuffle leaves of it, has fewer than k live neurons.
 
     Where shuffles leave the network as it is, p and z say nothing, and ``moved`` is false.
 
@@ -210,13 +210,13 @@ def shuffle_tests(
     embedding = spectral_embedding(graph, max(ks), route, rng)
     found = clusters_of(graph, embedding, ks, rng, n_init)
     shares = share_between_layers(graph, embedding)
-    each = 1 if jobs == 1 else -(-n_shuffles // (8 * abs(jobs)))
-    parts = [children[i : i + each] for i in range(0, n_shuffles, each)]
     if jobs == 1:
-        found_in_parts = (shuffled_ncuts(graph, ks, null, part, route, n_init) for part in parts)
+        found_in_parts = (shuffled_ncuts(graph, ks, null, [child], route, n_init) for child in children)
     else:
-        from joblib import Parallel, delayed
+        from joblib import Parallel, delayed, effective_n_jobs
 
+        each = -(-n_shuffles // (8 * effective_n_jobs(jobs)))
+        parts = (children[i : i + each] for i in range(0, n_shuffles, each))
         calls = (delayed(shuffled_ncuts)(graph, ks, null, part, route, n_init) for part in parts)
         found_in_parts = Parallel(n_jobs=jobs, return_as="generator")(calls)
     shown = is_large(graph) and on_shuffle is None

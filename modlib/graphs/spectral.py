@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from modlib.checks import array, choice, exponent, generator, instance, labels as whole_labels, real, whole, wholes
 from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
-from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, smaller_side
+from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, most_within_layers, smaller_side
 from modlib.graphs.blocks import leading_of_blocks
 from modlib.graphs.halves import leading_of_halves, leading_within_layers
 from modlib.graphs.kmeans import kmeans_labels
@@ -122,8 +122,8 @@ def spectral_embedding(
         parts, that of the part with more vertices comes first; those of one part have no order.
 
     Raises:
-        GraphError: if the graph has fewer than k vertices or a vertex without an edge, or ``bipartite`` is asked
-            of another graph.
+        GraphError: if the graph has fewer than k vertices or a vertex without an edge, ``bipartite`` is asked of
+            another graph, or ``within-layers`` for more vectors than there is room for beside one a layer.
         InputError: if k or the route is not known, or the matrix is no such matrix.
 
     Source: pruned-modular 2.2 algorithm 1, clusterability 1.2. Chapter: ``clusterability``.
@@ -149,7 +149,18 @@ def spectral_embedding(
             f"the route {route} needs a layered graph with k vertices in its even and in its odd "
             "layers; use route='arpack' for any other graph"
         )
-    if route == "auto" and isinstance(known, NeuronGraph) and is_large(known) and _is_plainly_connected(known):
+    if route == "within-layers" and isinstance(known, NeuronGraph) and (most := most_within_layers(known) + 1) < k:
+        raise GraphError(
+            f"k = {k} arrived for the route within-layers; expected at most {most}: beside one a layer, the even or "
+            f"the odd layers have {most - 1} live neurons; ask for a smaller k, or use route='auto'"
+        )
+    if (
+        route == "auto"
+        and isinstance(known, NeuronGraph)
+        and halves
+        and is_large(known)
+        and _is_plainly_connected(known)
+    ):
         vectors = leading_of_large(known, k, rng)
     else:
         if route == "auto" and halves:

@@ -120,7 +120,8 @@ def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float
         pool = np.flatnonzero(of_layer != UNPLACED)
         for label in np.unique(of_layer[pool]).tolist():
             units = np.flatnonzero(of_layer == label)
-            if at_least <= len(units) <= at_most * len(of_layer):
+            # by the share itself: 0.29 times 100 is less than 29
+            if at_least <= len(units) and len(units) / len(of_layer) <= at_most:
                 found.append(SubCluster(layer, label, units, pool, len(of_layer)))
     if not found:
         raise InputError(

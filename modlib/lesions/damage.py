@@ -19,12 +19,10 @@ import numpy as np
 from modlib.checks import array, flag, generator, instance, items, labels as whole_numbers, mapping, whole
 from modlib.graphs.subclusters import SubCluster
 from modlib.lesions import sparse
-from modlib.lesions.kinds import MIN_DROP
+from modlib.lesions.kinds import ROUNDING, counts
 from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p
-
-ROUNDING = 1e-12  # what the sum of some accuracies may leave where they cancel
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,7 +110,7 @@ class DoubleLesion(BriefRepr):
 
         Source: importance-coherence A.10, pruned-modular 4.2. Chapter: ``dependencies``.
         """
-        return bool(self.delta > self.random.max() and self.delta > MIN_DROP)
+        return bool(self.delta > self.random.max() and counts(self.delta))
 
 
 class Answers(Protocol):

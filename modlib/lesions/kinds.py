@@ -13,9 +13,8 @@ from modlib.checks import array, instance, real
 from modlib.graphs.subclusters import SubCluster
 
 MIN_DROP = 0.01  # an accuracy that drops by more than one percentage point counts
-
-
 MIN_PROPORTION = 0.05  # a sub-cluster with less of its layer is small
+ROUNDING = 1e-12  # what the sum of some accuracies may leave where they cancel
 
 
 class Kind(StrEnum):
@@ -55,7 +54,7 @@ def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
     if len(part.units) == part.width:
         return Kind.COMPLETE
     found = kind_in_first_paper(part, drop, random_drops)
-    if found is Kind.OTHER and drop > MIN_DROP:
+    if found is Kind.OTHER and counts(drop):
         return Kind.DIFFERENT_ONLY
     return Kind.PRUNABLE if found is Kind.OTHER and drop < np.min(random_drops) else found
 
@@ -77,7 +76,12 @@ def kind_in_first_paper(part: SubCluster, drop: float, random_drops: np.ndarray)
         return Kind.SMALL
     if drop <= np.max(random_drops):
         return Kind.OTHER
-    return Kind.IMPORTANT if drop > MIN_DROP else Kind.SIGNIFICANT_ONLY
+    return Kind.IMPORTANT if counts(drop) else Kind.SIGNIFICANT_ONLY
+
+
+def counts(drop: float) -> bool:
+    """Whether accuracy drops by more than ``MIN_DROP``; 0.07 - 0.06, which is more by rounding alone, does not."""
+    return drop > MIN_DROP + ROUNDING
 
 
 def _checked(part: SubCluster, drop: float, random_drops: np.ndarray) -> tuple[SubCluster, float, np.ndarray]:

@@ -62,7 +62,6 @@ class _Forward:
     """The steps of a network, with lesions. Values are those of all steps so far; masks are lesions by layer."""
 
     def __init__(self, network: Network, zero_biases: bool) -> None:
-        self.layers = network.layers
         self.graph = fx.GraphModule(network.module, LayerTracer().trace(network.module))
         self.nodes = list(self.graph.graph.nodes)
         weights = [node for node in self.nodes if node.op == "call_module" and self._layer_of(node)]
@@ -75,13 +74,12 @@ class _Forward:
 
     def feeds_convolution(self, layer: int) -> bool:
         """Whether a convolution is the next layer, and every channel goes there on its own."""
-        between = self.nodes[self.place[layer] : self.place[layer + 1]]
+        between = map(self._kind, self.nodes[self.place[layer] : self.place[layer + 1]])
         following = self._layer_of(self.nodes[self.place[layer + 1]])
         return (
             isinstance(following, torch.nn.Conv2d)
             and following.padding_mode == "zeros"
-            and "softmax" not in self.layers[layer - 1].activation
-            and not any(node.target in ("view", "reshape") for node in between)
+            and not any("softmax" in kind or kind in ("view", "reshape") for kind in between)
         )
 
     def until(self, images: Tensor, layer: int, masks: Mapping[int, Tensor]) -> list[Any]:
@@ -139,6 +137,11 @@ class _Forward:
     def _lesion(self, value: Tensor, layer: int, mask: Tensor) -> Tensor:
         rest = self.rest[layer]
         return torch.where(mask.reshape(rest.shape), rest, value)
+
+    def _kind(self, node: fx.Node) -> str:
+        """Name of the class or the function of a step, in lower case."""
+        called = type(self.graph.get_submodule(str(node.target))) if node.op == "call_module" else node.target
+        return str(getattr(called, "__name__", called)).lower()
 
     def _layer_of(self, node: fx.Node) -> Any:
         module = self.graph.get_submodule(str(node.target))

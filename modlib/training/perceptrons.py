@@ -132,7 +132,7 @@ def train_mlps(
     if images.x_train.ndim != 2:
         raise InputError(f"images of shape {images.x_train.shape} arrived; expected lines of pixels: flatten them")
     split = np.random.default_rng([seed, 0]).permutation(len(images.x_train))
-    n_train = int(len(split) * (1 - settings.validation))
+    n_train = int(round(len(split) * (1 - settings.validation), 9))  # 10 times 1 - 0.9 is less than 1
     if not 0 < n_train < len(split):
         raise InputError(f"{len(split)} training images arrived; with validation = {settings.validation} none is left")
     data = {

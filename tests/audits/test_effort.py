@@ -11,6 +11,7 @@ from modlib.audits import AuditSettings, audit
 from modlib.audits.effort import FEW_DRAWS, FEW_INPUTS, affordable, batches, operations
 from modlib.audits.findings import NotDone
 from modlib.networks import as_network, side_by_side
+from modlib.networks.tracing import trace
 
 SMALL = AuditSettings(ks=(2,), n_shuffles=19, n_starts=2, n_random=39, n_inputs=200, n_networks=29, mask_steps=3)
 counts = st.integers(1, 1000)
@@ -33,6 +34,33 @@ def test_what_is_asked_fits_the_budget_and_is_never_more_than_was_wanted(budget,
 def test_operations_of_a_pass_are_two_a_weight_and_place() -> None:
     model = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3, padding=1), torch.nn.Flatten(), torch.nn.Linear(3 * 25, 4))
     assert operations(as_network(model), np.zeros((7, 2, 5, 5), np.float32)) == 2 * (2 * 3 * 9 * 25 + 75 * 4)
+
+
+class LastState(torch.nn.Module):
+    """What an LSTM of two layers says in the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = torch.nn.LSTM(5, 8, 2, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.lstm(x)[0][:, -1]
+
+
+def test_operations_of_recurrent_layers_are_two_a_weight_and_step() -> None:
+    x = np.zeros((3, 7, 5), np.float32)
+    assert operations(trace(LastState(), x), x) == 2 * 7 * 4 * 8 * (5 + 8 + 8 + 8)
+
+
+def test_a_network_without_a_product_takes_some_operation() -> None:
+    tokens = np.zeros((3, 7), np.int64)
+    assert operations(trace(torch.nn.Sequential(torch.nn.Embedding(9, 4)), tokens), tokens) == 1
+
+
+def test_a_recurrent_network_that_returns_its_state_is_audited() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 7, 5)).astype(np.float32)
+    report = audit(LastState(), x, np.arange(60) % 8, settings=replace(SMALL, n_inputs=60))
+    assert not report["clusterable"].left_out
 
 
 @pytest.mark.parametrize("side", [3, 100, 600])

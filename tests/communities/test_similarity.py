@@ -72,6 +72,16 @@ def test_torch_func_gives_the_definitions(activation, cut):
         assert found[name] == pytest.approx(expected, rel=1e-4, abs=1e-5 * expected.max()), name
 
 
+def test_a_model_in_double_precision_gives_what_its_single_copy_gives():
+    model, (x, y) = perceptron(activation=nn.Tanh), data()
+    layers = ["1", "3"]
+    single = similarities(model, x, y, layers=layers)
+    double = similarities(model.double(), x.astype(np.float64), y, layers=layers)
+    for layer in layers:
+        for name, expected in single[layer].items():
+            assert double[layer][name] == pytest.approx(expected, rel=1e-4, abs=1e-5 * expected.max()), (layer, name)
+
+
 def test_a_name_of_a_layer_means_its_activity_behind_norm_and_activation_whether_asked_for_or_not():
     model, (x, y) = perceptron(), data()
     by_default, asked = similarities(model, x, y), similarities(model, x, y, layers=["0", "2", "3"])

@@ -36,6 +36,17 @@ def test_nearly_equal_eigenvalues_of_copies_are_all_found() -> None:
     np.testing.assert_allclose(values, 1, atol=1e-4)
 
 
+@pytest.mark.parametrize("k", [30, 100, 240])
+def test_as_many_eigenvectors_as_a_block_iteration_has_no_room_for(k: int) -> None:
+    found = graph(60)
+    values, vectors = leading_of_blocks(found, k, np.random.default_rng(0))
+    scale = sp.diags_array(1 / np.sqrt(found.degrees))
+    np.testing.assert_allclose(
+        values, np.linalg.eigvalsh((scale @ found.adjacency @ scale).toarray())[: -k - 1 : -1], atol=1e-9
+    )
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(k), atol=1e-9)
+
+
 def test_in_single_precision_the_eigenpairs_are_nearly_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     found = graph(60)
     exact, vectors = leading_of_blocks(found, 4, np.random.default_rng(0))

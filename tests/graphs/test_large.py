@@ -40,6 +40,13 @@ def test_the_eigenvectors_are_those_of_lapack_to_single_precision(form: type, de
     np.testing.assert_allclose(np.einsum("ij,ij->j", vectors, matrix @ vectors), values, atol=1e-4)
 
 
+@pytest.mark.parametrize("k", [40, 100, 230, 240])
+def test_as_many_eigenvectors_as_a_block_iteration_has_no_room_for(k: int) -> None:
+    graph = wide()  # of 230 vertices a side: of more eigenvectors, not all are pairs of singular vectors
+    embedding = spectral_embedding(graph, k)
+    np.testing.assert_allclose(embedding.T @ (graph.degrees[:, None] * embedding), np.eye(k), atol=1e-3)
+
+
 def test_of_more_layers_than_vectors_the_best_are_found() -> None:
     """A deep chain, whose leading vectors are constant on layers, with four modules that no such vector shows."""
     graph = neuron_graph(planted_weights((40,) * 24, 4, seed=0, outside=0.05)[0])

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -102,10 +103,17 @@ def test_the_numbers_of_a_test_follow_from_its_ncuts(noise: NeuronGraph) -> None
 
 
 def test_the_seed_of_a_shuffle_does_not_depend_on_the_number_of_workers(pruned_noise: NeuronGraph) -> None:
-    one, two = (shuffle_tests(pruned_noise, (2, 4), 10, seed=5, n_init=3, jobs=jobs) for jobs in (1, 2))
-    for first, second in zip(one, two, strict=True):
+    one, *others = (shuffle_tests(pruned_noise, (2, 4), 10, seed=5, n_init=3, jobs=jobs) for jobs in (1, 2, -1))
+    for first, second in zip(2 * one, chain.from_iterable(others), strict=True):
         np.testing.assert_array_equal(first.shuffled, second.shuffled)
         np.testing.assert_array_equal(first.labels, second.labels)
+
+
+def test_all_processors_share_the_shuffles(noise: NeuronGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("joblib.effective_n_jobs", lambda jobs: 3 if jobs == -1 else jobs)
+    done: list[int] = []
+    shuffle_tests(noise, (2,), 30, seed=5, n_init=1, jobs=-1, on_shuffle=done.append)
+    assert done == [*range(2, 31, 2)]  # not 4 at a time, which 8 parts of one process would be
 
 
 def test_the_seed_of_a_shuffle_does_not_depend_on_their_number(noise: NeuronGraph) -> None:

@@ -492,6 +492,29 @@ def test_the_route_within_layers_finds_the_best_vectors_without_a_mean_in_any_la
     np.testing.assert_allclose(projected @ vectors, vectors * values, atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("weights", "k"),
+    [
+        (random_weights((6, 2, 6, 2), 0), 3),
+        ([np.ones((8, 8)), np.ones((8, 8))], 8),  # of rank 1: all but the layers' own directions have the value 0
+        ([np.kron(np.eye(2), np.ones((4, 4)))] * 2, 7),
+    ],
+)
+def test_the_route_within_layers_finds_no_mean_where_few_vectors_have_a_value(
+    weights: list[np.ndarray], k: int
+) -> None:
+    graph = neuron_graph(weights)
+    found = spectral_embedding(graph, k, "within-layers")
+    np.testing.assert_allclose(found.T @ (graph.degrees[:, None] * found), np.eye(k), atol=1e-9)
+    means = np.equal.outer(np.unique(graph.layer), graph.layer) * graph.degrees
+    np.testing.assert_allclose(means @ found[:, 1:], 0, atol=1e-9)
+
+
+def test_the_route_within_layers_says_for_how_many_vectors_there_is_room() -> None:
+    with pytest.raises(GraphError, match="k = 4 arrived for the route within-layers; expected at most 3"):
+        spectral_embedding(neuron_graph(random_weights((6, 2, 6, 2), 0)), 4, "within-layers")
+
+
 def test_the_route_within_layers_takes_sparse_weights_and_parts_that_are_not_joined() -> None:
     weights, truth = planted_weights((16, 12, 12, 8), 4, seed=0, outside=0.0)
     for form in (np.asarray, sp.csr_array):

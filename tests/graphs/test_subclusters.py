@@ -22,6 +22,8 @@ def test_limits():
     assert [part.cluster for part in sub_clusters(labels, at_least=3)] == [1, 2]
     assert [part.cluster for part in sub_clusters(labels, at_most=0.8)] == [0, 1, 2]
     assert [part.cluster for part in sub_clusters(labels, at_least=3, at_most=0.79)] == [1]
+    of_a_hundred = [np.repeat([0, 1], [29, 71])]
+    assert [part.cluster for part in sub_clusters(of_a_hundred, at_most=0.29)] == [0]
 
 
 @given(st.integers(1, 30), st.integers(1, 20), st.integers(0, 2**32 - 1))

@@ -162,6 +162,22 @@ def test_convolutions_by_changes_say_what_whole_passes_say(monkeypatch):
     assert all((a.class_drops == b.class_drops).all() for a, b in zip(by_changes, whole, strict=True))
 
 
+@pytest.mark.parametrize("between", [[nn.Softmax(1)], [nn.Softmax(1), nn.ReLU()]])
+def test_channels_that_a_softmax_joins_do_not_go_on_alone(between, monkeypatch):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(1, 5, 3), *between, nn.Conv2d(5, 6, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3))
+    module(torch.zeros(2, 1, 8, 8))
+    with torch.no_grad():
+        module[0].weight *= 5
+    network, images = as_network(module), np.random.default_rng(5).normal(size=(500, 1, 8, 8)).astype(np.float32)
+    labels = network.answers(images)
+    found = damages(network, images, labels, 1, [[0], [1, 3]])
+    monkeypatch.setattr(lesioned_passes._Forward, "feeds_convolution", lambda self, layer: False)
+    whole = damages(network, images, labels, 1, [[0], [1, 3]])
+    assert all((a.class_drops == b.class_drops).all() for a, b in zip(found, whole, strict=True))
+    assert all(one.drop for one in whole)
+
+
 def test_a_view_in_the_forward_pass():
     class Net(nn.Module):
         def __init__(self):
@@ -280,6 +296,8 @@ def part_of(size: int, width: int = 100) -> SubCluster:
         (5, 0.5, [0.0, 0.1], Kind.IMPORTANT, Kind.IMPORTANT),
         (5, 0.005, [0.0, 0.001], Kind.SIGNIFICANT_ONLY, Kind.SIGNIFICANT_ONLY),
         (5, 0.02, [0.0, 0.02], Kind.OTHER, Kind.DIFFERENT_ONLY),
+        (5, 0.07 - 0.06, [0.0, 0.001], Kind.SIGNIFICANT_ONLY, Kind.SIGNIFICANT_ONLY),
+        (5, 0.07 - 0.06, [0.0, 0.02], Kind.OTHER, Kind.OTHER),
         (5, 0.001, [0.002, 0.003], Kind.OTHER, Kind.PRUNABLE),
         (5, 0.002, [0.002, 0.003], Kind.OTHER, Kind.OTHER),
         (100, 0.9, [0.9, 0.9], Kind.OTHER, Kind.COMPLETE),
@@ -295,7 +313,8 @@ def test_words_of_a_double_lesion():
     assert pair.is_important
     assert pair.p == 0.25
     assert not DoubleLesion(part_of(5), part_of(5), 0.02, np.array([0.0, 0.02])).is_important
-    assert not DoubleLesion(part_of(5), part_of(5), 0.009, np.array([0.0])).is_important
+    for drop in (0.009, 0.01, 0.07 - 0.06, 0.15 - 0.14):  # as floats the third is more than 0.01, the last is less
+        assert not DoubleLesion(part_of(5), part_of(5), drop, np.array([0.0])).is_important
 
 
 @pytest.mark.parametrize(

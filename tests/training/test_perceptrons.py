@@ -142,6 +142,15 @@ def test_bad_settings_are_refused(images):
         train_mlps(few, Settings(), [Regularisation()], seed=0)
 
 
+@pytest.mark.parametrize(("validation", "held_out"), [(0.9, 9), (0.1, 1), (0.25, 3)])
+def test_a_share_of_the_images_is_held_out_whatever_rounding_makes_of_it(images, validation, held_out, monkeypatch):
+    few = Images("digits", images.x_train[:10], images.y_train[:10], images.x_test, images.y_test)
+    counts, tensors = [], perceptrons._tensors
+    monkeypatch.setattr(perceptrons, "_tensors", lambda x, y: (counts.append(len(x)), tensors(x, y))[1])
+    train_mlps(few, Settings(hidden=(4,), max_epochs=1, validation=validation), [Regularisation()], seed=0)
+    assert counts[:2] == [10 - held_out, held_out]
+
+
 def test_training_by_steps_learns_and_follows_from_the_seed():
     x, y = add_or_multiply(only="addition")
     draw = draw_from(torch.tensor(x), torch.tensor(y[:, 0]))  # the last digit of a sum
