@@ -222,7 +222,7 @@ def _range_near_paper(rows: pd.DataFrame, column: Column) -> Sample | None:
     return sample_of(means.max(axis=1) - means.min(axis=1)) if means.shape[1] > 1 else None
 
 
-def _both(name: str, what: str, measure: Callable[[pd.DataFrame, Column], Sample | None]) -> dict[str, Metric]:
+def _both(name: str, what: str, measure: Callable[..., Sample | None]) -> dict[str, Metric]:
     """A finding about s(t, r), as the paper prints it, and about what of it is beyond chance, ``NAME_beyond``."""
     return {
         name: Metric(f"sharing{what}", partial(measure, column=share)),
