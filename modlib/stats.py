@@ -15,7 +15,7 @@ from modlib.errors import InputError
 
 PRINTED = re.compile(r"[01](\.[0-9]+)?")  # how a p-value is printed
 OFF_GRID = 0.02  # of a step of the grid of p-values, by which one may be off its place
-OFF_PRINT = 0.0005 + 1e-9  # by which a p-value with three decimals is off; of a fine grid this is more
+OFF_PRINT = 0.0005 + 1e-9  # by which one with three decimals is off: more, if n is large; any p, from n = 999
 ROUNDING = 1e-9  # two n-cuts of equal partitions differ by rounding; nearer than this, relatively, is a tie
 
 

@@ -74,7 +74,8 @@ def found_box(chapter: str, folder: Path | None = None) -> HTML:
     told = dict.fromkeys(sentences(chapter, folder))  # what is not measured yet is said once
     items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in told)
     sources = "; ".join(_source(name, folder) for name in find_found(chapter)[0])
-    brackets = " In brackets: 90% interval of the mean of n networks." if any("n = " in one for one in told) else ""
+    intervals = any(", n = " in sentence for sentence in told)
+    brackets = " In brackets: a 90% interval of the mean over n networks." if intervals else ""
     return HTML(
         f'<div class="admonition important {AS_IT_IS}"><p class="admonition-title"><strong>What was found</strong></p>'
         f"<ul>{items}</ul><p><small>Computed from stored rows: {sources}.{brackets}</small></p></div>"

@@ -289,7 +289,7 @@ def test_one_network_is_not_told_as_if_it_decided():
 def test_commands_and_questions_may_answer_otherwise():
     asked = questions(True)
     assert found(pd.concat([table(False), asked]))[0].startswith("By commands yes and by questions no: ")
-    assert found(asked)[0].startswith("No: of hard questions, one learned on easy ones answers ")
+    assert found(asked)[0].startswith("No: of hard questions, a mask learned on easy ones answers ")
 
 
 def test_figures_show_what_was_measured():

@@ -178,7 +178,7 @@ def _told_given(pairs: pd.DataFrame, either: pd.DataFrame) -> str | None:
     if pairs.empty:
         return None
     needed, dependent = ~pairs["given"], either["dependent"]
-    answer = "Some need each other" if dependent.mean() < 0.5 else "Most need each other"
+    answer = f"{'Most' if dependent.mean() >= 0.5 else 'Some' if dependent.any() else 'None'} need each other"
     by_k = [f"{share:.0%} at k = {k}" for k, share in dependent.groupby(either["k"]).mean().items()]
     return (
         f"{answer}: take two important sub-clusters in different layers and silence one; in {share_of(needed)} cases "

@@ -59,7 +59,7 @@ def found(rows: pd.DataFrame) -> Sentences:
 
 
 def _below(rows: pd.DataFrame) -> str | None:
-    if rows.empty:
+    if not set(KEPT) <= set(rows["null"]):
         return None
     below = are_below_all_shuffles(rows)
     counts = {null: share_of(below[rows["null"] == null]) for null in KEPT}
@@ -93,7 +93,7 @@ def _explained(rows: pd.DataFrame) -> str | None:
 
 
 def _without_dropout(rows: pd.DataFrame) -> str | None:
-    if rows.empty:
+    if not set(KEPT) <= set(rows["null"]):
         return None
     below, rare = are_below_all_shuffles(rows), rows["p"] <= LEVEL
     number, total = (

@@ -69,9 +69,10 @@ def _tasks(pruned: pd.DataFrame) -> str | None:
     if pruned.empty:
         return None
     below = pruned["distance"] < 0
-    split = "Most are clusterable, not necessarily by parts" if below.mean() > 1 / 2 else "Not more than chance"
+    most = below.mean() > 1 / 2
+    split = "Most are easier to cut than shuffles, not necessarily by parts" if most else "Not more than chance"
     return (
-        f"{split}: {share_of(below)} pruned networks have an n-cut below their shuffles' mean, by "
+        f"{split}: {share_of(below)} pruned n-cuts lie below their shuffles' mean; the difference is "
         f"{listed(_by_task(pruned, 'distance', 2))}."
     )
 
@@ -83,7 +84,7 @@ def _pruning(rows: pd.DataFrame, pruned: pd.DataFrame) -> str | None:
     sources = {source: pruned[pruned["dataset"].str.startswith(f"{name} ")] for name, source in DATASETS.items()}
     parts = {source: sample for source, rows in sources.items() if (sample := difference(rows))}
     of_each = listed([f"{told(sample)} on {source}" for source, sample in parts.items()])
-    told_of = f"; that on images of any two classes, minus that on two of one, is {of_each}" if parts else ""
+    told_of = f"; on images of any classes less on two of one class it is {of_each}" if parts else ""
     return f"Pruning changes this distance from the shuffles by {told(change)}{told_of}."
 
 

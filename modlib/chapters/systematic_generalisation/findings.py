@@ -187,10 +187,10 @@ def _told_gap(by_split: dict[str, pd.DataFrame], hard: pd.DataFrame) -> str | No
         for column in ("", HALF)
     )
     networks = len({network for split, part in by_split.items() for network in part[split].dropna().index})
-    hard = hard.dropna()
+    hard = hard[[EASY, HALF]].dropna()
     cases = {
         "commands": (own, half, networks, "the commands that a split holds out, a mask learned on the others answers"),
-        "questions": (hard[EASY], hard[HALF], len(hard), "hard questions, one learned on easy ones answers"),
+        "questions": (hard[EASY], hard[HALF], len(hard), "hard questions, a mask learned on easy ones answers"),
     }
     answers, told_of = {}, []
     for case, (split, other, n, words) in cases.items():
@@ -198,7 +198,7 @@ def _told_gap(by_split: dict[str, pd.DataFrame], hard: pd.DataFrame) -> str | No
             continue
         answers[case] = "no" if other.mean() - split.mean() > CLEAR else "yes"
         told_of.append(
-            f"of {words} {span(split, '.0%')} right, one learned on a random half {span(other, '.0%')} "
+            f"of {words} {span(split, '.0%')} right, one on a random half {span(other, '.0%')} "
             f"({n} network{'s' * (n > 1)})"
         )
     if not answers:
