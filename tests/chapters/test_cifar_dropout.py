@@ -58,7 +58,7 @@ def test_the_paper_stands_first_and_the_text_follows_what_the_rows_show() -> Non
     assert "0 of 2 networks are below all their shuffles, where the paper has 10 of 10" in told
     assert "All of them are below after one of these changes: twice the epochs, thrice the epochs." in told
     assert "depends on how long they train" in told
-    assert "2.100 (thrice the epochs), is still below the paper's" in told
+    assert "2.100 (thrice the epochs), is below the paper's" in told
 
 
 def test_a_change_that_costs_the_accuracy_explains_nothing() -> None:

@@ -286,7 +286,7 @@ def test_what_is_said_of_weights_and_of_known_modules_follows_the_rows() -> None
     seen = {"two functions in turn": set(NOTIONS) - {"activations"}, "rotated functions": others, IDLE: {"weights"}}
     told = str(found(known(seen))[2])
     assert "8 of 9 notions find two functions" in told
-    assert "rotated: by weights and weights within layers." in told
+    assert "rotated, these miss them: weights and weights within layers." in told
     assert told.endswith("do nothing: weights.")
 
 

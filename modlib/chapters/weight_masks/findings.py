@@ -222,20 +222,23 @@ def _range_near_paper(rows: pd.DataFrame, column: Column) -> Sample | None:
     return sample_of(means.max(axis=1) - means.min(axis=1)) if means.shape[1] > 1 else None
 
 
-def _both(name: str, what: str, measure: Callable[..., Sample | None]) -> dict[str, Metric]:
-    """A finding about s(t, r), as the paper prints it, and about what of it is beyond chance, ``NAME_beyond``."""
-    return {
-        name: Metric(f"sharing{what}", partial(measure, column=share)),
-        f"{name}_beyond": Metric(f"sharing beyond chance{what}", partial(measure, column=over_chance)),
-    }
-
-
 FINDINGS = {
     "weight_ratio_mul_to_add": Metric(
         "weights for multiplication to those for addition", _multiplication_to_addition, no_effect=1
     ),
-    **_both("outer_over_inner", ", first and last layer minus those between", _outer_over_inner),
-    **_both("addition_shares_more", ", addition minus multiplication", _addition_shares_more),
+    "outer_over_inner": Metric(
+        "sharing, first and last layer minus those between", partial(_outer_over_inner, column=share)
+    ),
+    "outer_over_inner_beyond": Metric(
+        "sharing beyond chance, first and last layer minus those between",
+        partial(_outer_over_inner, column=over_chance),
+    ),
+    "addition_shares_more": Metric(
+        "sharing, addition minus multiplication", partial(_addition_shares_more, column=share)
+    ),
+    "addition_shares_more_beyond": Metric(
+        "sharing beyond chance, addition minus multiplication", partial(_addition_shares_more, column=over_chance)
+    ),
     "answers_own": Metric("other operation answered by the mask's own", partial(_answers, answer="own")),
     "answers_neither": Metric("other operation answered by neither", partial(_answers, answer="neither")),
     "shared": Metric("sharing, all layers", _shared),
@@ -245,7 +248,13 @@ FINDINGS = {
         "accuracy lost on pair 2 by the inverse mask of pair 1", partial(_inverse_drop, mask="pair 1")
     ),
     "together_or_apart": Metric("sharing, what one pair at a time adds to that of both, as a share of it", _apart),
-    **_both("shared_io", ", addition and multiplication minus double addition", _shared_io),
+    "shared_io": Metric(
+        "sharing, addition and multiplication minus double addition", partial(_shared_io, column=share)
+    ),
+    "shared_io_beyond": Metric(
+        "sharing beyond chance, addition and multiplication minus double addition",
+        partial(_shared_io, column=over_chance),
+    ),
     "not_reused": Metric(
         "weights that serve one of two pairs only, double addition", partial(_of_one_only, task=TASKS[1])
     ),
@@ -253,7 +262,10 @@ FINDINGS = {
         "weights that serve one of two operations only, addition and multiplication",
         partial(_of_one_only, task=TASKS[0]),
     ),
-    **_both("size_p", ", p of a difference between small and large", _size_p),
+    "size_p": Metric("sharing, p of a difference between small and large", partial(_size_p, column=share)),
+    "size_p_beyond": Metric(
+        "sharing beyond chance, p of a difference between small and large", partial(_size_p, column=over_chance)
+    ),
     "decided": Metric("share of probabilities below 0.1 or above 0.9", _decided),
     "range_accuracy": Metric(
         "range of accuracy over strengths near the paper's", partial(_range_near_paper, column=own_accuracy)
