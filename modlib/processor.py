@@ -25,6 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "asimd", "sve")  # sets with which sums are rounded otherwise
 CHOICES = ("XLA_FLAGS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")  # what makes a library use fewer of them
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")  # where Linux describes them
 LIMIT = "xla_cpu_max_isa"  # the flag of XLA that does
 
 
@@ -116,9 +117,9 @@ def instructions() -> list[str]:
     return [name for name in INSTRUCTIONS if name in flags]
 
 
-def first_cache(caches: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> str:
+def first_cache() -> str:
     """Size of the first-level data cache, such as ``32K``; empty where the system does not say."""
-    for index in caches.glob("index*"):
+    for index in CACHES.glob("index*"):
         try:
             level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
         except OSError:

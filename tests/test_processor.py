@@ -44,14 +44,17 @@ def test_a_network_is_the_same_whatever_kernels_linear_algebra_has() -> None:
     assert there["choices"]["XLA_FLAGS"] == f"--{LIMIT}=AVX2"
 
 
-def test_a_cache_of_which_the_system_says_little_is_passed_over(tmp_path: Path) -> None:
+def test_a_cache_of_which_the_system_says_little_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "CACHES", tmp_path)
     caches = {"index0": {"level": "1", "type": "Data"}, "index1": {"level": "1", "type": "Data", "size": "48K"}}
-    assert first_cache(tmp_path) == ""
+    assert first_cache() == ""
     for name, about in caches.items():
         (tmp_path / name).mkdir()
         for key, text in about.items():
             (tmp_path / name / key).write_text(f"{text}\n")
-        assert first_cache(tmp_path) == about.get("size", "")
+        assert first_cache() == about.get("size", "")
 
 
 @pytest.mark.parametrize(
