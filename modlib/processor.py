@@ -26,6 +26,8 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "asimd", "sve")  # sets with which sums are rounded otherwise
 CHOICES = ("XLA_FLAGS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")  # what makes a library use fewer of them
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")  # where Linux describes them
+# Sums in any order let a compiler use vector instructions; infinity stays a number, as a minimum may begin with it.
+ANY_ORDER = {"reassoc", "nsz", "arcp", "contract"}
 LIMIT = "xla_cpu_max_isa"  # the flag of XLA that does
 
 

@@ -19,16 +19,13 @@ LARGE = 4096  # vertices on the smaller side; the papers' networks have fewer
 ASYMMETRY = 1e-6  # of an adjacency matrix that was computed in single precision
 
 
-def smaller_side(graph: NeuronGraph) -> int:
-    """Number of vertices in the even or in the odd layers, whichever is smaller."""
-    sizes = [len(indices) for indices in graph.live]
+def smaller_side(graph: NeuronGraph, less: int = 0) -> int:
+    """Number of vertices in the even or in the odd layers, whichever is smaller; of every layer some may not count.
+
+    With one less a layer it is how many vectors without a mean in any layer there is room for.
+    """
+    sizes = [max(len(indices) - less, 0) for indices in graph.live]
     return min(sum(sizes[0::2]), sum(sizes[1::2]))
-
-
-def most_within_layers(graph: NeuronGraph) -> int:
-    """How many vectors without a mean in any layer the even or the odd layers have room for, whichever have less."""
-    rooms = [max(len(indices) - 1, 0) for indices in graph.live]
-    return min(sum(rooms[0::2]), sum(rooms[1::2]))
 
 
 def is_large(graph: Graph) -> bool:

@@ -11,13 +11,11 @@ import numpy as np
 
 from modlib.checks import array, generator, whole
 from modlib.graphs.lloyd import MAX_ITERATIONS, best_run
-from modlib.processor import compiled
+from modlib.processor import ANY_ORDER, compiled
 
 TOLERANCE = 1e-4  # of the mean variance of a coordinate, as scikit-learn stops its runs
 BLOCK = 64
-# Sums in any order let the compiler use vector instructions; that no number is infinite, as a minimum at first is, is
-# not among what it may take for granted.
-_loop = compiled(cache=True, nogil=True, fastmath={"reassoc", "nsz", "arcp", "contract"})
+_loop = compiled(cache=True, nogil=True, fastmath=ANY_ORDER)
 
 
 def kmeans_labels(points: np.ndarray, k: int, rng: np.random.Generator, n_init: int = 25) -> np.ndarray:

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from modlib.checks import array, choice, exponent, generator, instance, labels as whole_labels, real, whole, wholes
 from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
-from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, most_within_layers, smaller_side
+from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, smaller_side
 from modlib.graphs.blocks import leading_of_blocks
 from modlib.graphs.halves import leading_of_halves, leading_within_layers
 from modlib.graphs.kmeans import kmeans_labels
@@ -149,7 +149,7 @@ def spectral_embedding(
             f"the route {route} needs a layered graph with k vertices in its even and in its odd "
             "layers; use route='arpack' for any other graph"
         )
-    if route == "within-layers" and isinstance(known, NeuronGraph) and (most := most_within_layers(known) + 1) < k:
+    if route == "within-layers" and isinstance(known, NeuronGraph) and (most := smaller_side(known, less=1) + 1) < k:
         raise GraphError(
             f"k = {k} arrived for the route within-layers; expected at most {most}: beside one a layer, the even or "
             f"the odd layers have {most - 1} live neurons; ask for a smaller k, or use route='auto'"

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modlib.processor import compiled
+from modlib.processor import ANY_ORDER, compiled
 from modlib.training.replay import seeded
 
 LARGEST = 60.0  # size of a logit beyond which its odds are not told apart, and never overflow
 LEVELS = 2**16  # of a uniform number: (k + 1/2) / LEVELS
-# Division without a test for zero, and sums in any order, are what lets the compiler use vector instructions.
-_loop = compiled(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "arcp", "contract"})
+# Division without a test for zero lets the compiler use vector instructions, too.
+_loop = compiled(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 
 
 class Sampler:

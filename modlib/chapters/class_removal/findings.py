@@ -153,7 +153,8 @@ FINDINGS = {
 
 def found(rows: pd.DataFrame) -> Sentences:
     """What a removed class loses and the worst other one, what dropout changes, and how alike two masks are."""
-    return _told_removed(target_and_others(rows), rows), _told_dropout(target_and_others(rows)), _told_stable(rows)
+    lost = target_and_others(rows)
+    return _told_removed(lost, rows), _told_dropout(lost), _told_stable(rows)
 
 
 def _fewer_weights(rows: pd.DataFrame) -> pd.Series:

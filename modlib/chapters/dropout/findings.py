@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from modlib.chapters.rows import by_dataset
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import are_below_all_shuffles, paired
 from modlib.evidence.sentences import Sentences, by_verb, share_of, told, which_way
-from modlib.tables.words import DATASETS
 
 TABLES = ("clusterability", "dropout")  # networks without and with dropout
 K = 4  # clusters
@@ -25,8 +25,8 @@ def _does(rows: pd.DataFrame, column: str) -> str | None:
     Networks with the same number are compared, which share nothing else.
     """
     effects: dict[str, Sample] = {}
-    for name, words in DATASETS.items():
-        dropped, plain = (rows[(rows["dataset"] == name) & (rows["dropout"] == value)] for value in ("yes", "no"))
+    for words, part in by_dataset(rows).items():
+        dropped, plain = (part[part["dropout"] == value] for value in ("yes", "no"))
         if effect := paired(dropped, plain, column, ["seed"]):
             effects[words] = effect
     return by_verb(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from modlib.chapters.rows import by_dataset, with_distance
-from modlib.evidence.criteria import Sample
-from modlib.evidence.digits import signed
+from modlib.chapters.rows import means_by_dataset, with_distance
+from modlib.evidence.criteria import SIGNIFICANT, Sample
 from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of
-from modlib.evidence.sentences import Sentences, listed, share_of, told, which_way
+from modlib.evidence.sentences import Sentences, share_of, told, which_way
 
 TABLES = ("clusterability", "dropout", "topology-shuffles", "null-models")  # of all four null models
-K, LEVEL = 4, 0.05  # clusters; what p is told to be small
+K = 4  # clusters
 NETWORK = ["dataset", "dropout", "seed"]
 KEPT = {"degree": "number of weights", "strength": "number and sum of weights"}
 
@@ -69,15 +68,13 @@ def _below(rows: pd.DataFrame) -> str | None:
         f"Beside shuffles that keep what each neuron has, {answer}: with dropout, {counts['degree']} pruned networks "
         "lie below each shuffle that keeps every neuron's number of weights, "
         f"{counts['strength']} below each that keeps their sum too; n-cut minus mean of the latter is "
-        f"{_by_dataset(rows)}."
+        f"{_from_strength(rows)}."
     )
 
 
-def _by_dataset(rows: pd.DataFrame) -> str:
+def _from_strength(rows: pd.DataFrame) -> str:
     """Mean distance from shuffles that keep number and sum of weights, on each data set."""
-    rows = with_distance(rows[rows["null"] == "strength"])
-    means = {words: part["distance"].mean() for words, part in by_dataset(rows).items()}
-    return listed([f"{signed(mean, '.2f')} on {words}" for words, mean in means.items()])
+    return means_by_dataset(with_distance(rows[rows["null"] == "strength"]), "distance")
 
 
 def _explained(rows: pd.DataFrame) -> str | None:
@@ -95,14 +92,14 @@ def _explained(rows: pd.DataFrame) -> str | None:
 def _without_dropout(rows: pd.DataFrame) -> str | None:
     if not set(KEPT) <= set(rows["null"]):
         return None
-    below, rare = are_below_all_shuffles(rows), rows["p"] <= LEVEL
+    below, rare = are_below_all_shuffles(rows), rows["p"] <= SIGNIFICANT
     number, total = (
         f"{share_of(rare[rows['null'] == null])} ({below[rows['null'] == null].sum()} below all)" for null in KEPT
     )
     return (
-        f"Without dropout, p is at most {LEVEL} for {number} beside shuffles that keep each neuron's number of "
+        f"Without dropout, p is at most {SIGNIFICANT} for {number} beside shuffles that keep each neuron's number of "
         f"weights, for {total} beside those that keep their sum too; n-cut minus mean of the latter is "
-        f"{_by_dataset(rows)}."
+        f"{_from_strength(rows)}."
     )
 
 

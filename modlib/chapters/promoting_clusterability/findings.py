@@ -8,9 +8,8 @@ from __future__ import annotations
 import pandas as pd
 
 from modlib.chapters.promoting_clusterability.experiment import LARGE
-from modlib.chapters.rows import by_dataset
+from modlib.chapters.rows import means_by_dataset
 from modlib.evidence.criteria import Sample
-from modlib.evidence.digits import signed
 from modlib.evidence.metrics import Metric, paired
 from modlib.evidence.sentences import Sentences, listed, told, which_way
 
@@ -74,7 +73,7 @@ def _relative(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
 
 
 def _cost(after: pd.DataFrame, started: pd.DataFrame, start: pd.DataFrame) -> str | None:
-    kept = by_dataset(started[started["stage"] == "pruned"])
+    kept = started[started["stage"] == "pruned"]
     costs = {
         "with the penalty": effect(after, "test_accuracy"),
         "with a start in clusters": effect(start[start["stage"] == "pruned"], "test_accuracy", "initialisation"),
@@ -82,9 +81,9 @@ def _cost(after: pd.DataFrame, started: pd.DataFrame, start: pd.DataFrame) -> st
     told_of = [f"by {told(sample, 4)} {name}" for name, sample in costs.items() if sample]
     if not told_of:
         return None
-    agreed = listed([f"{signed(part['tags_kept'].mean(), '.2f')} on {words}" for words, part in kept.items()])
-    tags = f"; clusters of pruned networks agree with those of the start by {agreed}, where 0 is chance" if kept else ""
-    return f"Test accuracy after pruning changes {listed(told_of)}{tags}."
+    agreed = means_by_dataset(kept, "tags_kept")
+    tags = f"; clusters of pruned networks agree with those of the start by {agreed}, where 0 is chance"
+    return f"Test accuracy after pruning changes {listed(told_of)}{tags if agreed else ''}."
 
 
 FINDINGS = {

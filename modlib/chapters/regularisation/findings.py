@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from modlib.chapters.regularisation.experiment import NEAR_ZERO
-from modlib.chapters.rows import by_dataset, with_distance
+from modlib.chapters.rows import by_dataset, means_by_dataset, with_distance
 from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
 from modlib.evidence.metrics import over_networks, paired
@@ -141,10 +141,9 @@ def _ncut(by_penalty: dict[str, pd.DataFrame], usual: pd.DataFrame) -> str | Non
 def _distance(by_penalty: dict[str, pd.DataFrame]) -> str | None:
     parts = []
     for name, rows in by_penalty.items():
-        kept = by_dataset(with_distance(rows[rows["faint"] == "kept"]))
-        if kept:
-            of_each = [f"{signed(part['distance'].mean(), '.2f')} on {words}" for words, part in kept.items()]
-            parts.append(f"{listed(of_each)} with {name}")
+        kept = with_distance(rows[rows["faint"] == "kept"])
+        if len(kept):
+            parts.append(f"{means_by_dataset(kept, 'distance')} with {name}")
     return f"The n-cut of pruned networks minus that of their shuffles is {'; '.join(parts)}." if parts else None
 
 
