@@ -34,7 +34,7 @@ COVARIANCE, HESSIAN = "normalised covariance", "normalised loss Hessian"  # alik
 
 
 def lesions(
-    subject: Subject, found: Mapping[str, Findings], settings: AuditSettings, seed: int, on_step: OnStep
+    subject: Subject, found: Mapping[str, Findings], settings: AuditSettings, rng: np.random.Generator, on_step: OnStep
 ) -> Findings:
     """What the network loses without each sub-cluster, and without as many random units of the same layer.
 
@@ -48,7 +48,6 @@ def lesions(
     largest = sorted(parts, key=lambda part: -len(part.units))[: effort.items]
     parts = [part for part in parts if part in largest]
     inputs, labels = inputs[: effort.inputs], labels[: effort.inputs]  # they are in random order
-    rng = np.random.default_rng(seed)
     tests: list[LesionTest] = []
     for _, group in groupby(parts, key=attrgetter("layer")):
         tests += lesion_tests(network, inputs, labels, list(group), effort.draws, rng)
@@ -75,7 +74,7 @@ def lesions(
 
 
 def responses(
-    subject: Subject, found: Mapping[str, Findings], settings: AuditSettings, seed: int, on_step: OnStep
+    subject: Subject, found: Mapping[str, Findings], settings: AuditSettings, rng: np.random.Generator, on_step: OnStep
 ) -> Findings:
     """What the units of each sub-cluster respond to: the class, and with images the image; against random units.
 
@@ -90,7 +89,6 @@ def responses(
     parts = [part for part in _sub_clusters(subject, found) if part.layer in activities]
     if not parts:
         raise NotDone("no layer with sub-clusters shows its activity: each lies in a step that computes several")
-    rng = np.random.default_rng(seed)
     lines, drawn = [], []
     for layer, group in groupby(parts, key=attrgetter("layer")):
         of_units = None if images is None else spearman(activities[layer], images.reshape(len(images), -1))
@@ -124,7 +122,7 @@ def responses(
     return Findings((*says, power(rejected.size, settings.n_random)), {"responses": table}, arrays)
 
 
-def similar(subject: Subject, settings: AuditSettings, seed: int, on_step: OnStep) -> Findings:
+def similar(subject: Subject, settings: AuditSettings, rng: np.random.Generator, on_step: OnStep) -> Findings:
     """Whether units fall into communities that see the same or do the same, more than with shuffled weights.
 
     Raises:
@@ -136,7 +134,6 @@ def similar(subject: Subject, settings: AuditSettings, seed: int, on_step: OnSte
         each *= 1 + min(network.layers[0].kernel.shape) + network.layers[-1].kernel.shape[1]
     effort = affordable(settings.most_operations, each, len(inputs), settings.n_networks, 1)
     inputs, labels = inputs[: effort.inputs], None if subject.labels is None else subject.labels[: effort.inputs]
-    rng = np.random.default_rng(seed)
     own = _alike(network, inputs, labels)
     lines, arrays = [], {}
     for layer, measures in own.items():

@@ -112,7 +112,9 @@ def masks(subject: Subject, settings: AuditSettings, seed: int, on_step: OnStep)
     return Findings(says, {"masks": table, "weights kept": _by_layer({"all": all_classes, "for the class": alone})})
 
 
-def agreement(subject: Subject, found: Mapping[str, Findings], settings: AuditSettings, seed: int) -> Findings:
+def agreement(
+    subject: Subject, found: Mapping[str, Findings], settings: AuditSettings, rng: np.random.Generator
+) -> Findings:
     """Where modules by weights and communities by function are the same groups of units.
 
     Raises:
@@ -121,7 +123,6 @@ def agreement(subject: Subject, found: Mapping[str, Findings], settings: AuditSe
     from sklearn.metrics import adjusted_rand_score
 
     network, _ = subject.asked()
-    rng = np.random.default_rng(seed)
     by_weights = subject.hidden(found["modules"].arrays["labels"])
     groups: dict[int, dict[str, np.ndarray]] = {layer: {"weights": w} for layer, w in enumerate(by_weights, start=1)}
     for key, labels in found["similar"].arrays.items():

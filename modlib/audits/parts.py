@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from modlib.audits import figures, function, needs, structure
@@ -24,6 +25,7 @@ class Run:
         subject: the network.
         settings: how thoroughly it is asked.
         seed: decides everything random.
+        rng: the part's own, so that parts draw apart; decided by the seed.
         jobs: worker processes for the shuffles.
         found: what the parts before found, by name.
         on_step: called with the steps done and the steps in all.
@@ -32,6 +34,7 @@ class Run:
     subject: Subject
     settings: AuditSettings
     seed: int
+    rng: np.random.Generator
     jobs: int
     found: Mapping[str, Findings]
     on_step: OnStep
@@ -104,7 +107,7 @@ PARTS = (
     Part(
         "lesions",
         "What does it lose without each module?",
-        lambda run: function.lesions(run.subject, run.found, run.settings, run.seed, run.on_step),
+        lambda run: function.lesions(run.subject, run.found, run.settings, run.rng, run.on_step),
         figures.lesions,
         "A sub-cluster is a module's part of one hidden layer. A lesion sets the weights into its units to zero; "
         "lost is the accuracy that goes. p is how often as many random units of the layer cost as much. Important, "
@@ -117,7 +120,7 @@ PARTS = (
     Part(
         "responses",
         "What does each module respond to?",
-        lambda run: function.responses(run.subject, run.found, run.settings, run.seed, run.on_step),
+        lambda run: function.responses(run.subject, run.found, run.settings, run.rng, run.on_step),
         figures.responses,
         "Answers most to: the class for which the standardised activity of the units is largest, beside random "
         "units of the layer. An image shows the rank correlation of units with every pixel, averaged after signs "
@@ -130,7 +133,7 @@ PARTS = (
     Part(
         "similar",
         "Do units fall into communities by what they see and do?",
-        lambda run: function.similar(run.subject, run.settings, run.seed, run.on_step),
+        lambda run: function.similar(run.subject, run.settings, run.rng, run.on_step),
         figures.similar,
         "Two units are alike upstream if they vary together over the inputs (covariance), and downstream if the "
         "loss curves alike along them (Hessian). Q compares the likeness within communities with what chance would "
@@ -155,7 +158,7 @@ PARTS = (
     Part(
         "agreement",
         "Where do the notions agree?",
-        lambda run: needs.agreement(run.subject, run.found, run.settings, run.seed),
+        lambda run: needs.agreement(run.subject, run.found, run.settings, run.rng),
         figures.none,
         "Agreement is the adjusted Rand index of two groupings of a layer's units: 1 is the same groups, 0 is what "
         "chance gives. p is by permuting the units.",

@@ -81,10 +81,10 @@ def audit(
     key = subject.digest(settings, seed)
     found: dict[str, Findings] = {}
     sections = []
-    for part in PARTS:
+    for part, own in zip(PARTS, np.random.SeedSequence(seed).spawn(len(PARTS)), strict=True):
         report = _reporter(part, progress)
         report(0, 1)
-        run = Run(subject, settings, seed, jobs, found, report)
+        run = Run(subject, settings, seed, np.random.default_rng(own), jobs, found, report)
         try:
             found[part.name], seconds = _kept(part, run, folder, key)
             sections.append(Section(part, subject, found[part.name], "", seconds))

@@ -14,7 +14,8 @@ from sklearn.metrics import adjusted_rand_score
 
 import modlib as ml
 from modlib.audits import QUICK, Audit, AuditSettings, Findings, audit
-from modlib.audits.parts import PARTS
+from modlib.audits.findings import NotDone
+from modlib.audits.parts import PARTS, Run
 from modlib.errors import DataError, GraphError, InputError
 from modlib.files import checkout
 from modlib.graphs import neuron_graph, shuffle_tests, sub_clusters
@@ -172,6 +173,22 @@ def test_a_seed_gives_the_same_report_and_another_one_other_shuffles(tmp_path: P
     other = audit(network, x, y, classes=names, settings=SMALL, seed=1)
     tables = [one["clusterable"].tables["shuffle tests"]["shuffled"].tolist() for one in (again, other)]
     assert tables[0] != tables[1]
+
+
+def test_parts_draw_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn(seed: int) -> list[float]:
+        first: list[float] = []
+
+        def measure(run: Run) -> Findings:
+            first.append(run.rng.random())
+            raise NotDone("its first number is all that is asked")
+
+        monkeypatch.setattr("modlib.audits.run.PARTS", [replace(part, measure=measure, rests_on=()) for part in PARTS])
+        audit(random_weights((4, 4), seed=0), settings=TINY, seed=seed)
+        return first
+
+    assert len({*drawn(0), np.random.default_rng(0).random()}) == len(PARTS) + 1
+    assert drawn(0) == drawn(0) != drawn(1)
 
 
 def test_the_model_and_the_data_are_left_as_they_were() -> None:
