@@ -278,7 +278,8 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
             metrics,
             path.parent / "papers",
             Place(effect["item"], effect.get("row", row), {}) if effect else None,
-            {column for name in tables for column in find_experiment(name).columns},
+            {column for name in tables for column in find_experiment(name).columns}
+            - {column for metric in metrics.values() for column in metric.compares},
         )
         if row
         else dict.fromkeys(metrics, Printed("in words", Sample(math.nan, int(merged.get("networks", 0))))),

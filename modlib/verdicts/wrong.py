@@ -250,7 +250,7 @@ def _tasks(frames: Frames, _: np.random.Generator) -> Frames:
 def _no_class_of_its_own(frames: Frames, _: np.random.Generator) -> Frames:
     """Every class mask confuses as the mask of the whole task does."""
     rows = frames["class-removal"]
-    key = ["study", "dropout", "seed"]
+    key = ["network", "study", "dropout", "seed"]
     control = rows[rows["target"].astype(str) == "control"].set_index(key)["confusion"]
     shown = [control.get(tuple(name), own) for *name, own in rows[[*key, "confusion"]].itertuples(index=False)]
     return {"class-removal": rows.assign(confusion=shown)}

@@ -230,6 +230,7 @@ ARGUMENTS: dict[str, NAMED] = {
     "networks.random_weights": {"widths": some.widths, "seed": seed, "density": share},
     "networks.repeated_lstm": {"inputs": few, "hidden": few, "outputs": few, "steps": few, "rng": rng},
     "networks.side_by_side": {"copies": few, "n": few, "seed": seed},
+    "networks.cifar_resnet": {"depth": words([8, 14, 20, 21]), "rng": rng, "classes": few},
     "networks.simple_cnn": {"rng": rng, "dropout": flag, "classes": few},
     "networks.small_cnn": {"rng": rng, "channels": few, "classes": few, "side": words([4, 8, 6]), "dropout": flag},
     "networks.torch_module": {"model": one_of(linear, some.networks)},
@@ -352,6 +353,7 @@ HUNDREDTH = {  # they train, shuffle, load data, or make a large network
     ),
     *("masks.learn_class_masks", "notions.divided_by_notion"),
     *("networks.greedy", "networks.simple_cnn", "networks.small_cnn", "networks.transformer_encoder_decoder"),
+    "networks.cifar_resnet",
     *("networks.vgg16", "responses.visualise"),
 }
 NAN = {  # where a docstring says so: what has no spread, no length or no weight
