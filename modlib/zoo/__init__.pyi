@@ -49,7 +49,7 @@ from .pruned import (
     turned as turned,
 )
 from .readers import two_readers as two_readers
-from .residual import (
+from .resnets import (
     residual_images as residual_images,
     trained_resnet as trained_resnet,
 )

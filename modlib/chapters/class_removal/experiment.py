@@ -200,7 +200,7 @@ def _simple(cell: Cell) -> _Asked:
 
 def _residual(cell: Cell) -> _Asked:
     from modlib.masks.learning import MaskSettings
-    from modlib.zoo.residual import residual_images, trained_resnet
+    from modlib.zoo.resnets import residual_images, trained_resnet
 
     (plan,) = RESIDUAL_PLANS[cell["profile"]]
     data = residual_images(plan.dataset)

@@ -11,8 +11,8 @@ from modlib.errors import DataError, InputError
 from modlib.files import data_folder
 from modlib.networks.network import answers
 from modlib.networks.residual import cifar_resnet
-from modlib.zoo import residual
-from modlib.zoo.residual import FILES, residual_images, trained_resnet
+from modlib.zoo import resnets
+from modlib.zoo.resnets import FILES, residual_images, trained_resnet
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_images_are_standardised_as_the_networks_saw_them() -> None:
 
 
 def test_without_a_network_the_error_says_where_to_put_the_file(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(residual, "unanswered", lambda addresses: OSError("no route"))
+    monkeypatch.setattr(resnets, "unanswered", lambda addresses: OSError("no route"))
     with pytest.raises(DataError, match=r"resnet20-12fca82f\.th is not in .*resnet_cifar10.*no route"):
         trained_resnet("resnet-20")
     with pytest.raises(InputError, match="did you mean resnet-20"):
@@ -44,7 +44,7 @@ def test_a_file_is_checked_by_the_sum_in_its_name_and_by_what_it_holds(
     torch.save({"state_dict": {f"module.{name}": values for name, values in state.items()}}, kept)
     with pytest.raises(DataError, match="expected 12fca82f: delete it"):
         trained_resnet("resnet-20")
-    monkeypatch.setattr(residual, "check_sum_in_name", lambda path: None)
+    monkeypatch.setattr(resnets, "check_sum_in_name", lambda path: None)
     found = trained_resnet("resnet-20")
     assert all(torch.equal(values.cpu(), state[name]) for name, values in found.state_dict().items())
     assert not found.training
