@@ -37,7 +37,8 @@ def differences(rows: pd.DataFrame) -> dict[tuple[str, int, int], np.ndarray]:
     """
     rows = rows[rows["study"] == REMOVAL].assign(kind=kinds)
     found: dict[tuple[str, int, int], np.ndarray] = {}
-    for (kind, seed), part in rows.groupby(["kind", "seed"]):
+    for kind, seed in rows[["kind", "seed"]].drop_duplicates().itertuples(index=False):
+        part = rows[(rows["kind"] == kind) & (rows["seed"] == seed)]
         of_target = {str(target): matrix(text) for target, text in zip(part["target"], part["confusion"], strict=True)}
         if CONTROL in of_target:
             control = of_target.pop(CONTROL)
@@ -161,8 +162,11 @@ def _same_without_dropout(rows: pd.DataFrame) -> Sample | None:
 def _same_in_residual(rows: pd.DataFrame) -> Sample | None:
     """Share of removed classes whose images go to the same class in a residual network and a small CNN, one a CNN."""
     found = receivers(rows)
-    residual, small = found[RESIDUAL].dropna(), found[[WITHOUT, WITH]].stack().unstack("removed").dropna()
-    return sample_of(small.eq(residual.droplevel("seed")).mean(axis=1)) if len(residual) == len(CLASSES) else None
+    residual = found[RESIDUAL].unstack("seed").dropna(axis=1)
+    small = pd.concat([found[kind].unstack("seed").dropna(axis=1) for kind in (WITHOUT, WITH)], axis=1)
+    if residual.empty or small.empty:
+        return None
+    return sample_of((small.to_numpy() == residual.iloc[:, [0]].to_numpy()).mean(axis=0))
 
 
 def _dropout_helps(rows: pd.DataFrame) -> Sample | None:
@@ -237,7 +241,7 @@ def _told_removed(lost: pd.DataFrame, rows: pd.DataFrame) -> str | None:
     if lost.empty:
         return None
     most = lost["target"] > lost["other"]
-    told = []
+    told: list[str] = []
     for value, words in KINDS.items():
         target, other = 100 * lost.loc[lost["kind"] == value, ["target", "other"]].mean()
         if not np.isnan(target):
