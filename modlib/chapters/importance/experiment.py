@@ -117,7 +117,7 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan("mlp", "fashion_mnist", "yes", 10, 5, 100),  # pruned-modular's table A.18
         Plan("mlp", "fashion_mnist", "yes", 8, 5, 20),  # importance-coherence's table 7
         Plan("mlp", "fashion_mnist", "yes", 4, 1, 20),  # and its figure 6
-        *(Plan("cnn", dataset, "no", 12, 2, 20, (ZERO,)) for dataset in IMAGES),
+        *(Plan("cnn", dataset, "no", k, 2, 20, (ZERO,)) for k in (12, 8, 18) for dataset in IMAGES),
     ),
 }
 
