@@ -194,11 +194,10 @@ def _list_costs(results: Path | None) -> None:
 
 def _stored(results: Path | None) -> list[str]:
     """Names of the tables that a folder holds."""
-    from modlib.chapters import NAMES
-    from modlib.files import results_folder
+    from modlib.chapters import TABLES
 
     folder = results or results_folder()
-    if names := [name for name in NAMES if (folder / f"{name}.csv").exists()]:
+    if names := [name for name in TABLES if (folder / f"{name}.csv").exists()]:
         return names
     raise InputError(
         f"{folder} arrived, which holds no result table; expected a folder with tables such as dropout.csv"
@@ -212,14 +211,14 @@ def check(
     results: Folder = None,
 ) -> None:
     """Check that tables hold just what their runs stored, without training anything."""
-    from modlib.chapters import NAMES, find_experiment
+    from modlib.chapters import TABLES, find_experiment
     from modlib.tables import integrity
 
     if seal and chapter is None:
         raise InputError(
             "--seal arrived without a chapter; expected the one whose table was changed: modlib check NAME --seal"
         )
-    for name in [chapter] if chapter else NAMES:
+    for name in [chapter] if chapter else TABLES:
         experiment = find_experiment(name)
         if seal:
             integrity.seal(experiment, results)
@@ -230,12 +229,12 @@ def check(
 @app.command()
 def tables(results: Folder = None) -> None:
     """List the result tables: how many cells of each profile are measured."""
-    from modlib.chapters import NAMES, find_experiment
+    from modlib.chapters import TABLES, find_experiment
     from modlib.tables import PROFILES, missing_cells
 
     results = _existing(results)
     table = Table("table", *PROFILES)
-    for name in NAMES:
+    for name in TABLES:
         experiment = find_experiment(name)
         counts = []
         for profile in PROFILES:

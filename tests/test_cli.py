@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import modlib
 from modlib import chapters, cli, tables
-from modlib.chapters import NAMES
+from modlib.chapters import TABLES
 from modlib.cli import app, main
 from modlib.errors import InputError
 from modlib.files import results_folder
@@ -94,7 +94,7 @@ def test_verify_all_lists_what_it_would_take(
 
 def test_verify_all_shows_whole_names_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "console", Console(width=80))
-    monkeypatch.setattr(cli, "_stored", lambda results: [*NAMES])
+    monkeypatch.setattr(cli, "_stored", lambda results: [*TABLES])
     monkeypatch.setattr("modlib.chapters.find_experiment", lambda name: None)
     monkeypatch.setattr("modlib.tables.kept_cells", lambda experiment, results: [1] * 100)
     runs = [{"date": "2026-11-20"}]
@@ -103,7 +103,7 @@ def test_verify_all_shows_whole_names_in_80_columns(monkeypatch: pytest.MonkeyPa
     with cli.console.capture() as shown:
         cli._list_costs(None)
     rows = [line.split() for line in shown.get().splitlines()]
-    assert [row[0] for row in rows if row[1:3] == ["1000", "100"]] == list(NAMES)
+    assert [row[0] for row in rows if row[1:3] == ["1000", "100"]] == list(TABLES)
     assert "…" not in shown.get()
 
 
@@ -150,7 +150,7 @@ def test_check_finds_a_changed_digit_that_seal_takes_as_it_is(
 def test_check_looks_at_every_table() -> None:
     done = CliRunner().invoke(app, ["check"])
     assert done.exit_code == 0
-    assert [line.split(":")[0] for line in done.output.splitlines()] == list(chapters.NAMES)
+    assert [line.split(":")[0] for line in done.output.splitlines()] == list(chapters.TABLES)
 
 
 def test_the_version_is_that_of_the_package() -> None:
@@ -185,7 +185,7 @@ def test_an_interrupt_while_the_commands_are_imported_shows_no_traceback() -> No
 def test_tables_lists_every_chapter_with_a_table(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["tables", "--results", str(tmp_path)])
     assert done.exit_code == 0
-    assert all(name in done.output for name in chapters.NAMES)
+    assert all(name in done.output for name in chapters.TABLES)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from toy import TOY
 
-from modlib.chapters import NAMES, find_experiment
+from modlib.chapters import TABLES, find_experiment
 from modlib.errors import InputError, ResultsError, TableMissing
 from modlib.files import results_folder
 from modlib.tables import append_rows, integer, number, numbers, optional, read_accounted, read_table, run, text
@@ -174,7 +174,7 @@ def test_rows_with_other_columns_are_refused(tmp_path: Path) -> None:
         append_rows(TOY, [{"profile": "smoke", "k": 1}], {"id": "x", "seconds": 0}, tmp_path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TABLES)
 def test_a_stored_table_is_what_its_rows_would_be_written_as(name: str) -> None:
     path = results_folder() / f"{name}.csv"
     if not path.exists():

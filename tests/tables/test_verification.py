@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from toy import TOY, measure
 
-from modlib.chapters import NAMES, find_experiment
+from modlib.chapters import TABLES, find_experiment
 from modlib.errors import InputError, ResultsError
 from modlib.files import cache_file, load_cached, results_folder, save_cached
 from modlib.processor import gpu_name
@@ -264,7 +264,7 @@ def test_a_damaged_list_of_kept_networks_is_refused(keeping: Path, text: str) ->
         verify(TRAINED, 1, folder=keeping)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TABLES)
 def test_every_kept_cell_is_in_its_table(name: str) -> None:
     experiment = find_experiment(name)
     for cell in kept_cells(experiment):
