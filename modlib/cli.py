@@ -176,7 +176,7 @@ def _report(name: str, found: Verified) -> bool:
 def _list_costs(results: Path | None) -> None:
     """What measuring all tables again would take, by what their runs took, and since when they stand."""
     from modlib.chapters import find_experiment
-    from modlib.tables import duration, kept_cells, read_provenance, seconds_a_cell
+    from modlib.tables import duration, kept_cells, read_provenance, took
 
     # without lines, so that all names are whole in a terminal of 80 columns
     table = Table(title="to measure again, one core", box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -185,8 +185,8 @@ def _list_costs(results: Path | None) -> None:
     for name in _stored(results):
         provenance, kept = read_provenance(name, results), kept_cells(find_experiment(name), results)
         cells, dates = len(provenance["cells"]), sorted(run["date"] for run in provenance["runs"])
-        seconds = seconds_a_cell(name, "paper", results)
-        times = [] if seconds is None else [duration(seconds), duration(seconds * cells)]
+        count, seconds = took(name, "paper", results) or (0, 0.0)
+        times = [duration(seconds / count), duration(seconds)] if count else []
         table.add_row(name, str(cells), str(len(kept)), dates[0], dates[-1], *times)
     console.print(table)
     console.print("times of one core; a cell of each: modlib verify --all --sample 1")

@@ -99,7 +99,7 @@ def test_verify_all_shows_whole_names_in_80_columns(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("modlib.tables.kept_cells", lambda experiment, results: [1] * 100)
     runs = [{"date": "2026-11-20"}]
     monkeypatch.setattr("modlib.tables.read_provenance", lambda name, results: {"cells": [0] * 1000, "runs": runs})
-    monkeypatch.setattr("modlib.tables.seconds_a_cell", lambda *_: 3500.0)
+    monkeypatch.setattr("modlib.tables.took", lambda *_: (1000, 3.5e6))
     with cli.console.capture() as shown:
         cli._list_costs(None)
     rows = [line.split() for line in shown.get().splitlines()]

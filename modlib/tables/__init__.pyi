@@ -1,6 +1,7 @@
 from .durations import (
     duration as duration,
-    seconds_a_cell as seconds_a_cell,
+    expected as expected,
+    took as took,
 )
 from .experiment import (
     Cell as Cell,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from modlib.errors import InputError, OtherNetwork, TableMissing, nearest
 from modlib.files import empty_cache, results_folder
-from modlib.tables.durations import duration, seconds_a_cell
+from modlib.tables.durations import expected
 from modlib.tables.experiment import Cell, Experiment
 from modlib.tables.integrity import cell_text, read_accounted, read_provenance
 from modlib.tables.provenance import describe_run
@@ -133,9 +133,8 @@ def run(
     if not todo:
         return Done(0, ())
     check_writable(experiment, folder)
-    if not fill and (each := seconds_a_cell(experiment.name, profile, folder)):
-        whole = f", {duration(each * len(todo) / jobs)} in {jobs} process(es)" if dask is None else ""
-        print(f"{len(todo)} cells, by stored runs {duration(each)} each on one core{whole}", file=sys.stderr)
+    if not fill:
+        print(expected(experiment, todo, folder).in_words(None if dask else jobs), file=sys.stderr)
     provenance, rows, stored = describe_run(profile) | ({"fills": fill} if fill else {}), 0, 0
     measured = replace(experiment, measure=experiment.remeasure or experiment.measure) if fill else experiment
     failed: list[Outcome] = []
