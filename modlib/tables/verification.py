@@ -200,19 +200,20 @@ def _kept_networks(folder: Path) -> Iterator[None]:
 
 
 def _differences(experiment: Experiment, table: pd.DataFrame, cell: Cell, measured: Sequence[Row]) -> list[Difference]:
-    stored, name = _of_cell(table, cell), _in_words(cell)
-    wanted = {tuple(str(row[c]) for c in experiment.row_key): row for row in measured}
-    found = {tuple(str(row[c]) for c in experiment.row_key): row for row in stored.to_dict("records")}
+    name, rows = _in_words(cell), _of_cell(table, cell).to_dict("records")
+    stored = {tuple(str(row[c]) for c in experiment.row_key): row for row in rows}
+    again = {tuple(str(row[c]) for c in experiment.row_key): row for row in measured}
     differences = []
-    for key in sorted(wanted.keys() | found.keys()):
-        if key not in wanted or key not in found:
-            differences.append(Difference(name, "/".join(key), key in found or "no row", key in wanted or "no row"))
+    for key in sorted(stored.keys() | again.keys()):
+        if key not in stored or key not in again:
+            there = ["a row" if key in part else "no row" for part in (stored, again)]
+            differences.append(Difference(name, "/".join(key), *there))
             continue
         differences += [
-            Difference(f"{name}, {'/'.join(key)}", column, found[key][column], value)
-            for column, value in wanted[key].items()
-            if not (column in experiment.unmeasured and (value is None or _missing(found[key][column])))
-            and not _agrees(found[key][column], value, experiment.tolerance.get(column, 0.0))
+            Difference(f"{name}, {'/'.join(key)}", column, stored[key][column], value)
+            for column, value in again[key].items()
+            if not (column in experiment.unmeasured and (value is None or _missing(stored[key][column])))
+            and not _agrees(stored[key][column], value, experiment.tolerance.get(column, 0.0))
         ]
     return differences
 
