@@ -7,6 +7,8 @@ from .experiment import (
     Cell as Cell,
     Experiment as Experiment,
     Row as Row,
+    in_turn as in_turn,
+    plan_of as plan_of,
 )
 from .integrity import (
     read_accounted as read_accounted,
@@ -35,6 +37,7 @@ from .schema import (
     Column as Column,
     integer as integer,
     number as number,
+    number_lists as number_lists,
     numbers as numbers,
     optional as optional,
     text as text,

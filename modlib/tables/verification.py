@@ -28,13 +28,13 @@ from modlib.tables.integrity import cell_text, read_provenance
 from modlib.tables.provenance import other_kernels
 from modlib.tables.results import read_table
 from modlib.tables.runner import restricted, stopped_by_signals
+from modlib.tables.schema import INFINITE, number_lists
 from modlib.tables.workers import measure_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KEPT = "networks"  # folder of kept networks beside the tables, and the list of the cells that are measured on them
-INFINITE = 1e9  # what is larger is a ratio over zero, or over what rounding left of it
 ERROR = 0.001  # chance that a draw from the condition is refused, for all values of a cell together
 
 
@@ -282,7 +282,7 @@ def _means(frame: pd.DataFrame, key: Sequence[str], columns: Sequence[str]) -> p
 
     def number(value: Any) -> float:
         if isinstance(value, str):
-            value = float(np.mean(np.array(value.split(), dtype=float))) if value else math.nan
+            value = float(np.mean(number_lists([value]))) if value else math.nan
         return float(value) if value is not None and abs(value) < INFINITE else math.nan
 
     numbers = frame[list(columns)].map(number).astype(float)
@@ -317,7 +317,7 @@ def _agrees(stored: Any, measured: Any, tolerance: float) -> bool:
     if isinstance(measured, str) and not tolerance:
         return str(stored) == measured
     try:  # a list of numbers is stored as text
-        old, new = (np.array(str(value).split(), dtype=float) for value in (stored, measured))
+        old, new = (number_lists([str(value)]) for value in (stored, measured))
     except ValueError:
         return False
     if old.shape != new.shape or np.isinf(tolerance):
