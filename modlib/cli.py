@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from modlib import __version__
-from modlib.errors import InputError, ModlibError
-from modlib.files import checkout, results_folder
+from modlib.errors import CheckoutMissing, InputError, ModlibError
+from modlib.files import build_folder, checkout, results_folder
 
 if TYPE_CHECKING:
     from modlib.tables import Verified
@@ -267,11 +268,17 @@ def scorecard(
 
 @app.command()
 def first(
-    folder: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("_build/first"),
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the figure goes: _build/first of the checkout, or, without one, here.")
+    ] = None,
 ) -> None:
     """A first result, in about two minutes of processor time: train, prune, cluster and test a small network."""
     from modlib.first import first_result
 
+    if folder is None:
+        folder = Path()
+        with suppress(CheckoutMissing):
+            folder = build_folder() / "first"
     first_result(folder, console)
 
 

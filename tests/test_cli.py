@@ -15,7 +15,7 @@ from modlib import chapters, cli, tables
 from modlib.chapters import TABLES
 from modlib.cli import app, main
 from modlib.errors import InputError
-from modlib.files import results_folder
+from modlib.files import checkout, results_folder
 from modlib.networks import side_by_side
 from modlib.tables import read_table
 
@@ -358,3 +358,16 @@ def test_an_audit_that_is_stopped_says_how_to_go_on(mine: Path, monkeypatch: pyt
     done = CliRunner().invoke(app, ["audit", "mine:model"])
     assert done.exit_code == 130
     assert "go on with: modlib audit mine:model" in done.output
+
+
+def test_the_first_figure_lies_in_the_checkout_or_where_the_user_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders, here = [], checkout()
+    monkeypatch.setattr("modlib.first.first_result", lambda folder, console: folders.append(folder))
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(app, ["first"])
+    monkeypatch.setenv("MODLIB_ROOT", str(tmp_path))  # no checkout
+    CliRunner().invoke(app, ["first"])
+    CliRunner().invoke(app, ["first", "--folder", "there"])
+    assert folders == [here / "_build" / "first", Path(), Path("there")]
