@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -229,19 +230,20 @@ def check(
 
 @app.command()
 def tables(results: Folder = None) -> None:
-    """List the result tables: how many cells of each profile are measured."""
+    """List the result tables: how many cells are measured of each profile of which there are any."""
     from modlib.chapters import TABLES, find_experiment
     from modlib.tables import PROFILES, missing_cells
 
     results = _existing(results)
-    table = Table("table", *PROFILES)
-    for name in TABLES:
+    counts: dict[str, dict[str, tuple[int, int]]] = {}  # by profile and table: measured cells, and all
+    for name, profile in product(TABLES, PROFILES):
         experiment = find_experiment(name)
-        counts = []
-        for profile in PROFILES:
-            total = len(experiment.cells(profile))
-            counts.append(f"{total - len(missing_cells(experiment, profile, results))} of {total}")
-        table.add_row(name, *counts)
+        cells, missing = experiment.cells(profile), missing_cells(experiment, profile, results)
+        counts.setdefault(profile, {})[name] = (len(cells) - len(missing), len(cells))
+    shown = [profile for profile, found in counts.items() if any(done for done, _ in found.values())] or PROFILES
+    table = Table("table", *shown)
+    for name in TABLES:
+        table.add_row(name, *(f"{done} of {total}" for done, total in (counts[profile][name] for profile in shown)))
     console.print(table)
 
 

@@ -188,6 +188,18 @@ def test_tables_lists_every_chapter_with_a_table(tmp_path: Path) -> None:
     assert all(name in done.output for name in chapters.TABLES)
 
 
+@pytest.mark.usefixtures("toy_chapter")
+def test_tables_shows_the_profiles_of_which_there_are_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chapters, "TABLES", ("toy",))
+    words = ["tables", "--results", str(tmp_path)]
+    assert all(profile in CliRunner().invoke(app, words).output for profile in tables.PROFILES)  # none has any
+    CliRunner().invoke(app, ["run", "toy", "--grid", "quick", "-p", "seed=1", "--results", str(tmp_path)])
+    shown = CliRunner().invoke(app, words).output
+    assert "quick" in shown
+    assert "4 of 12" in shown
+    assert not any(profile in shown for profile in ("smoke", "paper"))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
