@@ -91,8 +91,8 @@ def kernels() -> dict[str, Any]:
 def device() -> str:
     """Where networks are trained that a GPU makes much faster: ``cuda`` if PyTorch can use one, else ``cpu``.
 
-    To hide a GPU, set ``CUDA_VISIBLE_DEVICES`` to nothing. Chapters: ``convolutional-networks``, ``weight-masks``,
-    ``systematic-generalisation``, ``class-removal``, ``transfer``.
+    To hide a GPU, set ``CUDA_VISIBLE_DEVICES`` to nothing. Chapters: ``convolutional-networks``, ``structured-tasks``,
+    ``do-the-measures-agree``, ``weight-masks``, ``systematic-generalisation``, ``class-removal``, ``transfer``.
     """
     import torch
 
