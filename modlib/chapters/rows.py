@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from modlib.evidence.digits import signed
+from modlib.evidence.sentences import listed
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.graphs.nulls import Null
 from modlib.graphs.shuffles import ShuffleTest, shuffle_tests
 from modlib.graphs.spectral import cluster_for_each_k, ncut
+from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
+from modlib.networks.network import Network
+from modlib.stats import monte_carlo_p
 from modlib.tables import (
     PROFILE,
     SHARE,
@@ -28,23 +33,18 @@ from modlib.tables import (
     rows_in_words,
     text,
 )
+from modlib.tables.schema import INFINITE
+from modlib.tables.words import DATASETS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from modlib.training.recipes import Snapshot
     from modlib.zoo.pruned import Scored
-from modlib.evidence.digits import signed
-from modlib.evidence.sentences import listed
-from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
-from modlib.networks.network import Network
-from modlib.stats import monte_carlo_p
-from modlib.tables.words import DATASETS
 
 CELL_KEY = ("profile", "dataset", "dropout", "seed")
 ROW_KEY = ("stage", "null", "k")
 EPSILON = 1e-8  # what the authors' code adds to every volume
-INFINITE = 1e9  # what an infinite value counts as in a comparison
 # On one kind of machine all is equal; elsewhere, training drifts from the last digits of the weights.
 TOLERANCE = {
     "ncut": 0.002,

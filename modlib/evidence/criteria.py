@@ -1,10 +1,10 @@
-"""Criteria, version 2: when does our number agree with a paper's? Each is a function with a name.
+"""Criteria: when does our number agree with a paper's? Each is a function with a name.
 
 What is compared is an effect: how far a network lies from its shuffles, two conditions from each other, a p-value from
 what chance gives. Margins are shares of the paper's own effect; agreement is shown by equivalence (two one-sided
 tests), never by a difference that was not found. The unit is the network: what varies between networks is not decided
-by one or two of them. Version 1, whose verdicts are in ``book/verdicts-v1.csv``, judged levels by bands of fixed width;
-wrong results passed it. Chapter: ``scorecard``.
+by one or two of them. Verdicts of version 1 are in ``book/verdicts-v1.csv``; the page ``scorecard`` tells what each
+version changed, and why. Chapter: ``scorecard``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from modlib.evidence.digits import LEAST_P, plain
 from modlib.evidence.intervals import Interval, interval_of_difference, interval_of_mean, interval_of_share, power_of_t
 
-VERSION = "2.3"
+VERSION = "2.3"  # its changes are told in book/scorecard.md
 SIGNIFICANT = 0.05
 MARGIN = 0.35  # share of the paper's effect that a difference may reach
 SHARE = 0.25  # by which the share of networks may differ

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from modlib.errors import InputError
 from modlib.tables.schema import Column
@@ -13,6 +13,17 @@ from modlib.tables.words import rows_in_words
 
 Cell: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = dict[str, Any]
+
+
+class Plan(Protocol):
+    """Networks of one kind, as chapters plan them."""
+
+    @property
+    def seeds(self) -> int:
+        """How many of them."""
+
+
+P = TypeVar("P", bound=Plan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,3 +99,19 @@ class Experiment:
     def cell_fields(self, cell: Cell) -> tuple[str, ...]:
         """The fields with which every line of a cell begins."""
         return tuple(self.columns[name].write(cell[name]) for name in self.cell_key)
+
+
+def in_turn(plans: Sequence[P]) -> list[tuple[int, P]]:
+    """Seed and plan of every network: one of every plan, then the next one of each.
+
+    So a table that is not finished has networks of all kinds.
+    """
+    return [
+        (seed, plan) for seed in range(max((p.seeds for p in plans), default=0)) for plan in plans if seed < plan.seeds
+    ]
+
+
+def plan_of(cell: Cell, plans: Sequence[P], names: Sequence[str]) -> P:
+    """The plan that a cell is of: the only one whose attributes of some names are the cell's."""
+    (found,) = (plan for plan in plans if all(str(getattr(plan, name)) == str(cell[name]) for name in names))
+    return found

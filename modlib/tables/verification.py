@@ -28,13 +28,13 @@ from modlib.tables.integrity import cell_text, read_provenance
 from modlib.tables.provenance import other_kernels
 from modlib.tables.results import read_table
 from modlib.tables.runner import restricted, stopped_by_signals
+from modlib.tables.schema import INFINITE, number_lists
 from modlib.tables.workers import measure_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KEPT = "networks"  # folder of kept networks beside the tables, and the list of the cells that are measured on them
-INFINITE = 1e9  # what is larger is a ratio over zero, or over what rounding left of it
 ERROR = 0.001  # chance that a draw from the condition is refused, for all values of a cell together
 
 
@@ -200,19 +200,20 @@ def _kept_networks(folder: Path) -> Iterator[None]:
 
 
 def _differences(experiment: Experiment, table: pd.DataFrame, cell: Cell, measured: Sequence[Row]) -> list[Difference]:
-    stored, name = _of_cell(table, cell), _in_words(cell)
-    wanted = {tuple(str(row[c]) for c in experiment.row_key): row for row in measured}
-    found = {tuple(str(row[c]) for c in experiment.row_key): row for row in stored.to_dict("records")}
+    name, rows = _in_words(cell), _of_cell(table, cell).to_dict("records")
+    stored = {tuple(str(row[c]) for c in experiment.row_key): row for row in rows}
+    again = {tuple(str(row[c]) for c in experiment.row_key): row for row in measured}
     differences = []
-    for key in sorted(wanted.keys() | found.keys()):
-        if key not in wanted or key not in found:
-            differences.append(Difference(name, "/".join(key), key in found or "no row", key in wanted or "no row"))
+    for key in sorted(stored.keys() | again.keys()):
+        if key not in stored or key not in again:
+            there = ["a row" if key in part else "no row" for part in (stored, again)]
+            differences.append(Difference(name, "/".join(key), *there))
             continue
         differences += [
-            Difference(f"{name}, {'/'.join(key)}", column, found[key][column], value)
-            for column, value in wanted[key].items()
-            if not (column in experiment.unmeasured and (value is None or _missing(found[key][column])))
-            and not _agrees(found[key][column], value, experiment.tolerance.get(column, 0.0))
+            Difference(f"{name}, {'/'.join(key)}", column, stored[key][column], value)
+            for column, value in again[key].items()
+            if not (column in experiment.unmeasured and (value is None or _missing(stored[key][column])))
+            and not _agrees(stored[key][column], value, experiment.tolerance.get(column, 0.0))
         ]
     return differences
 
@@ -281,7 +282,7 @@ def _means(frame: pd.DataFrame, key: Sequence[str], columns: Sequence[str]) -> p
 
     def number(value: Any) -> float:
         if isinstance(value, str):
-            value = float(np.mean(np.array(value.split(), dtype=float))) if value else math.nan
+            value = float(np.mean(number_lists([value]))) if value else math.nan
         return float(value) if value is not None and abs(value) < INFINITE else math.nan
 
     numbers = frame[list(columns)].map(number).astype(float)
@@ -316,7 +317,7 @@ def _agrees(stored: Any, measured: Any, tolerance: float) -> bool:
     if isinstance(measured, str) and not tolerance:
         return str(stored) == measured
     try:  # a list of numbers is stored as text
-        old, new = (np.array(str(value).split(), dtype=float) for value in (stored, measured))
+        old, new = (number_lists([str(value)]) for value in (stored, measured))
     except ValueError:
         return False
     if old.shape != new.shape or np.isinf(tolerance):

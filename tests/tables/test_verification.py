@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from toy import TOY, measure
 
-from modlib.chapters import NAMES, find_experiment
+from modlib.chapters import TABLES, find_experiment
 from modlib.errors import InputError, ResultsError
 from modlib.files import cache_file, load_cached, results_folder, save_cached
 from modlib.processor import gpu_name
@@ -116,6 +116,11 @@ def measure_swapped(cell: Cell) -> list[Row]:
     return [{**row, "k": swap[row["k"]]} for row in measure_another(cell)]
 
 
+def measure_more(cell: Cell) -> list[Row]:
+    rows = measure(cell)
+    return [*rows, {**rows[-1], "k": 99}]
+
+
 def measure_fewer(cell: Cell) -> list[Row]:
     return measure(cell)[:1]
 
@@ -177,7 +182,13 @@ def test_the_interval_holds_what_it_says(elsewhere: Path) -> None:
 
 def test_rows_that_are_lost_are_a_difference_on_every_processor(elsewhere: Path) -> None:
     found = verify(replace(TOY, measure=measure_fewer), 1, folder=elsewhere)
-    assert [difference.measured for difference in found.differences] == ["no row"]
+    assert [(difference.stored, difference.measured) for difference in found.differences] == [("a row", "no row")]
+
+
+def test_rows_that_no_table_holds_are_a_difference(elsewhere: Path) -> None:
+    found = verify(replace(TOY, measure=measure_more), 1, folder=elsewhere)
+    (more,) = found.differences
+    assert (more.column, more.stored, more.measured) == ("99", "no row", "a row")
 
 
 def test_a_condition_of_one_network_allows_no_other(elsewhere: Path) -> None:
@@ -264,7 +275,7 @@ def test_a_damaged_list_of_kept_networks_is_refused(keeping: Path, text: str) ->
         verify(TRAINED, 1, folder=keeping)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TABLES)
 def test_every_kept_cell_is_in_its_table(name: str) -> None:
     experiment = find_experiment(name)
     for cell in kept_cells(experiment):

@@ -29,7 +29,7 @@ from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.networks.network import Network, as_network
 from modlib.processor import device
-from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, rows_in_words, text
+from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, in_turn, rows_in_words, text
 
 if TYPE_CHECKING:
     from modlib.zoo.pruned import Scored
@@ -104,9 +104,7 @@ def cells(profile: str) -> list[Cell]:
     return [
         {"profile": profile, **{name: getattr(plan, name) for name in CONDITION}, "seed": seed, "graph": graph}
         for group in groups
-        for seed in range(max((plan.seeds for plan in group), default=0))
-        for plan in group
-        if seed < plan.seeds
+        for seed, plan in in_turn(group)
         for graph in (TEXT, CODE)
     ]
 

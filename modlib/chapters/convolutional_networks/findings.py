@@ -96,8 +96,10 @@ def _drawn(rows: pd.DataFrame) -> str | None:
         for name, of_code, of_text in zip(ncuts.index, ncuts[CODE], ncuts[TEXT], strict=True)
     ]
     most = ridden.groupby("dataset")["seed"].nunique().max()
-    of = "one network each" if most == 1 else f"up to {most} networks each"
-    return f"{told}; and n-cuts with L2 before pruning become {listed(parts)} ({of}), for dead channels cost nothing."
+    counted = "one network each" if most == 1 else f"up to {most} networks each"
+    return (
+        f"{told}; and n-cuts with L2 before pruning become {listed(parts)} ({counted}), for dead channels cost nothing."
+    )
 
 
 def _spread(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:

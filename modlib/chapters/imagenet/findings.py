@@ -14,6 +14,7 @@ from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of
 from modlib.evidence.papers import paper_values
 from modlib.evidence.sentences import Sentences, listed, share_of, span
+from modlib.tables import number_lists
 from modlib.zoo.imagenet import KERNELS, RANDOM, TORCHVISION
 
 DRAWN = {
@@ -49,8 +50,7 @@ def trained(rows: pd.DataFrame) -> pd.DataFrame:
 
 def telling_layers(rows: pd.DataFrame) -> pd.Series:
     """Share of the eigenvectors of every row, but the constant one, that tell layers apart, in [0, 1]."""
-    shares = [[float(share) > MOSTLY for share in str(text).split()] for text in rows["between_layers"]]
-    return pd.Series([sum(told) / len(told) for told in shares], rows.index, dtype=float)
+    return pd.Series((number_lists(rows["between_layers"]) > MOSTLY).mean(axis=1), rows.index, dtype=float)
 
 
 def distance(rows: pd.DataFrame) -> pd.Series:

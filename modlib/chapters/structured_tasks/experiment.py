@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modlib.chapters.rows import ADDED, COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, scored_rows, snapshot_rows
-from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, number, optional, text
+from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, in_turn, number, optional, plan_of, text
 from modlib.zoo.perceptrons import trained_mlp
 
 if TYPE_CHECKING:
@@ -94,19 +94,16 @@ TESTS = {"smoke": Tests((4, 12), 10), "quick": Tests((4, 12), 50), "paper": Test
 
 def cells(profile: str) -> list[Cell]:
     """One network of every plan before the second one of each. CNNs, which take twenty times as long, are last."""
-    plans = PLANS[profile]
     return [
         {"profile": profile, **{name: getattr(plan, name) for name in CONDITION}, "seed": seed}
         for kinds in ((MLP, REGRESSION), (CNN,))
-        for seed in range(max(plan.seeds for plan in plans))
-        for plan in plans
-        if plan.network in kinds and seed < plan.seeds
+        for seed, plan in in_turn([plan for plan in PLANS[profile] if plan.network in kinds])
     ]
 
 
 def measure(cell: Cell) -> list[Row]:
     """Rows of one network: n-cut and shuffle test at k = 4 and 12, before and after pruning; losses of a regression."""
-    (plan,) = (plan for plan in PLANS[cell["profile"]] if all(getattr(plan, name) == cell[name] for name in CONDITION))
+    plan = plan_of(cell, PLANS[cell["profile"]], CONDITION)
     seed, tests = int(cell["seed"]), (TESTS[cell["profile"]],)
     found: list[tuple[list[Row], Mapping[str, float]]]
     if plan.network == MLP:
