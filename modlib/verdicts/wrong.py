@@ -232,7 +232,7 @@ def _families(frames: Frames, _: np.random.Generator) -> Frames:
 
 
 def _sharing_by_chance(frames: Frames, _: np.random.Generator) -> Frames:
-    return {"weight-masks": frames["weight-masks"].assign(shared=frames["weight-masks"]["by_chance"])}
+    return {name: rows.assign(shared=rows["by_chance"]) for name, rows in frames.items()}
 
 
 def _tasks(frames: Frames, _: np.random.Generator) -> Frames:
@@ -269,7 +269,7 @@ def _all_is_shared(frames: Frames, _: np.random.Generator) -> Frames:
 
 
 def _turned(column: str) -> Change:
-    """What the last task or layer shares, the first one does, and so on."""
+    """What the last task or layer shares, and would by chance, the first one does, and so on."""
 
     def change(frames: Frames, _: np.random.Generator) -> Frames:
         rows = frames["transfer"]
@@ -277,8 +277,9 @@ def _turned(column: str) -> Change:
         group = [*find_experiment("transfer").network_key, *({"task", "layer"} - {column})]
         ends = told.groupby(group)[column]
         values = ends.transform("min") + ends.transform("max") - told[column]
-        turned = told.assign(**{column: values})[[*group, column, "shared", "kept"]]
-        return {"transfer": pd.concat([told.drop(columns=["shared", "kept"]).merge(turned), rows.drop(told.index)])}
+        moved = ["shared", "kept", "by_chance"]
+        turned = told.assign(**{column: values})[[*group, column, *moved]]
+        return {"transfer": pd.concat([told.drop(columns=moved).merge(turned), rows.drop(told.index)])}
 
     return change
 
@@ -387,7 +388,10 @@ KINDS = (
     Wrong("dropout and L1 exchanged", UD, _sweeps("dropout", "l1"), about="regulariser"),
     Wrong("dropout and L2 exchanged", UD, _sweeps("dropout", "l2"), about="regulariser"),
     Wrong("upstream and downstream exchanged", UD, _families, about="similarity"),
-    Wrong("masks share what chance would", WM, _sharing_by_chance, no_effect=True, about="sharing"),
+    *(
+        Wrong("masks share what chance would", tables, _sharing_by_chance, no_effect=True, about="sharing")
+        for tables in (WM, TURN)
+    ),
     Wrong("tasks exchanged", WM, _tasks, about="task"),
     Wrong("notions agree as chance would", AGREE, _agreement_by_chance, no_effect=True),
     _exchange("starts exchanged", TURN, "start", _swapped((ALIKE, OLDER)), "start"),
