@@ -125,6 +125,11 @@ class Claim:
         return list(dict.fromkeys(name for m in self.criteria for name in (findings()[m].needs or (m,))))
 
     @property
+    def in_words(self) -> bool:
+        """Whether it is compared with words of the paper, and not with a number that it prints."""
+        return all(criterion in IN_WORDS for criterion in self.criteria.values())
+
+    @property
     def what(self) -> str:
         """The networks that it is about, in words."""
         return find_experiment(self.tables[0]).describe(self.rows)

@@ -3,13 +3,14 @@
 from collections import Counter
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import adjusted_rand_score
 
-from modlib.chapters.convolutional_networks import experiment
+from modlib.chapters.convolutional_networks import experiment, figures
 from modlib.chapters.convolutional_networks.experiment import (
     CODE,
     CONDITION,
@@ -244,6 +245,19 @@ def test_graphs_are_compared_with_what_the_paper_prints() -> None:
     assert "moves shuffles of pruned networks by +0.23 in the median" in told
     assert "n-cuts with L2 before pruning become 8.0 and not 10.9 on MNIST" in told
     assert "after pruning; by the graph of the authors' code in 4 of 4 before" in str(found(rows)[0])
+
+
+@pytest.mark.parametrize(("dataset", "network"), [("cifar10", "vgg"), ("mnist", "small")])
+def test_the_figure_of_a_stage_has_a_point_a_network_of_vgg_too(dataset: str, network: str) -> None:
+    parts = [
+        table(8.0, "pruned", dataset, network, n).assign(dropout=d, z=-3.0, k=12) for n, d in ((4, "no"), (3, "yes"))
+    ]
+    figure = figures.of_stage(with_condition(pd.concat(parts)), "pruned")
+    (ax,) = figure.axes
+    assert [len(points.get_offsets()) for points in ax.collections] == [4, 3]
+    np.testing.assert_allclose(ax.collections[1].get_offsets(), [[8.0, -3], [8.01, -3], [8.02, -3]])
+    assert figure.get_suptitle() == "after pruning"
+    plt.close(figure)
 
 
 def test_every_condition_of_the_grid_has_a_name() -> None:
