@@ -10,19 +10,17 @@ import pytest
 import torch
 from sklearn.metrics import adjusted_rand_score
 
-from modlib.chapters.convolutional_networks import experiment, figures
+from modlib.chapters.convolutional_networks import experiment
 from modlib.chapters.convolutional_networks.experiment import (
-    CODE,
     CONDITION,
     EXPERIMENT,
-    TEXT,
     cells,
-    coded_edges,
     measure,
     without_batch_norm,
 )
-from modlib.chapters.convolutional_networks.findings import NAMES, beside_the_paper, found, with_condition
-from modlib.chapters.rows import ROW_KEY, TOLERANCE, scored_rows
+from modlib.chapters.convolutional_networks.findings import NAMES, STAGES, beside_the_paper, found, with_condition
+from modlib.chapters.figures import absolute_and_relative
+from modlib.chapters.rows import CODE, ROW_KEY, TEXT, TOLERANCE, coded_edges, rows_of_graph, scored_rows
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.shuffles import shuffle_test
@@ -172,7 +170,7 @@ def test_dead_channels_are_free_by_the_code_and_cost_one_by_definition() -> None
             weight *= 1e-30 * torch.exp(4 * torch.randn(weight.shape, generator=generator))
     scored = Scored("unpruned", as_network(module), {})
     tests = (experiment.Tests((12,), 2),)
-    (text,), (code,) = (experiment.rows_of_graph(scored, tests, 0, graph) for graph in (TEXT, CODE))
+    (text,), (code,) = (rows_of_graph(scored, tests, 0, graph) for graph in (TEXT, CODE))
     assert text["ncut"] > 10
     assert code["ncut"] < text["ncut"] - 0.8
     again = scored_rows(scored, tests, 0, neuron_graph(coded_edges(scored.network)))  # the code's graph, defined n-cut
@@ -252,7 +250,7 @@ def test_the_figure_of_a_stage_has_a_point_a_network_of_vgg_too(dataset: str, ne
     parts = [
         table(8.0, "pruned", dataset, network, n).assign(dropout=d, z=-3.0, k=12) for n, d in ((4, "no"), (3, "yes"))
     ]
-    figure = figures.of_stage(with_condition(pd.concat(parts)), "pruned")
+    figure = absolute_and_relative(with_condition(pd.concat(parts)), 12, STAGES["pruned"])
     (ax,) = figure.axes
     assert [len(points.get_offsets()) for points in ax.collections] == [4, 3]
     np.testing.assert_allclose(ax.collections[1].get_offsets(), [[8.0, -3], [8.01, -3], [8.02, -3]])

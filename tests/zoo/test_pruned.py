@@ -96,7 +96,7 @@ def test_a_large_cnn_is_trained_and_pruned(tmp_path: Path, monkeypatch: pytest.M
     recipe = PrunedRecipe(epochs=1, pruning_epochs=5, batch_size=8)  # ten steps with pruning: one update of the masks
     unpruned, end = pruned_vgg(True, "l2", 0, recipe)
     kernels, left = ([layer.kernel for layer in scored.network.layers] for scored in (unpruned, end))
-    assert [kernel.shape[-1] for kernel in kernels] == [64, 64, 128, 128, 256, 256, 256, *[512] * 7, 10]
+    assert [kernel.shape[-1] for kernel in kernels] == [64, 64, 128, 128, 256, 256, 256, *[512] * 8, 10]
     assert all(np.count_nonzero(kernel) == kernel.size for kernel in kernels)
     shares = [np.count_nonzero(kernel) / kernel.size for kernel in left]
     assert shares == pytest.approx([0.1] * len(shares), abs=0.01)

@@ -17,29 +17,29 @@ import numpy as np
 
 from modlib.chapters.rows import (
     ADDED,
+    CODE,
     COLUMNS as NCUT_COLUMNS,
-    EPSILON,
     ROW_KEY,
+    TEXT,
     TOLERANCE,
     Tests,
+    coded_edges,
     initial_rows,
-    scored_rows,
+    rows_of_graph,
 )
 from modlib.errors import InputError
-from modlib.graphs.neurons import neuron_graph
 from modlib.networks.network import Network, as_network
 from modlib.processor import device
 from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, rows_in_words, text
 
 if TYPE_CHECKING:
-    from modlib.zoo.pruned import Scored
+    pass
 
 CONDITION = ("network", "dataset", "dropout", "penalty")
 SMALL, VGG = "small", "vgg"
 UNTRAINED = "initialisation"
 FOLDED, LEFT_OUT, NO_NORM = "folded", "left out", "none"  # what a row's graph does with batch normalisation
 K = 12
-TEXT, CODE = "text", "code"
 FULL, SHORT = "full", "short"  # schedules; of a short one no claim is decided
 CELL_KEY = ("profile", *CONDITION, "seed", "graph", "schedule")
 COLUMNS = {
@@ -153,36 +153,9 @@ def measure(cell: Cell) -> list[Row]:
     return _vgg_rows(settings, tests, seed, graph, cell["schedule"])
 
 
-def coded_edges(network: Network) -> list[np.ndarray]:
-    """Edges between channels as the authors' code has them: of a slice K the norm ``numpy.linalg.norm(K, 1)``.
-
-    That is the largest sum of the sizes of a column's entries, where the text says the sum of all.
-
-    Returns:
-        A matrix (in, out) for every convolution but the first.
-
-    Source: the authors' code, beside clusterability 1.1. Chapter: ``convolutional-networks``.
-    """
-    return [np.linalg.norm(np.abs(kernel), 1, axis=(0, 1)) for kernel in network.graph_weights()]
-
-
 def without_batch_norm(network: Network) -> Network:
     """A network whose graph is that of its bare weights; what it computes is left as it is."""
     return replace(network, layers=tuple(replace(layer, batch_norm=None) for layer in network.layers))
-
-
-def rows_of_graph(scored: Scored, tests: tuple[Tests, ...], seed: int, graph: str) -> list[Row]:
-    """Rows of a network with convolutions at one stage, by one of its graphs; see ``modlib.chapters.rows.scored_rows``.
-
-    Args:
-        scored: the network.
-        tests: which tests.
-        seed: of the network.
-        graph: ``text``; or ``code``, that of ``coded_edges``, whose n-cut has a little added to every volume.
-    """
-    if graph == TEXT:
-        return scored_rows(scored, tests, seed)
-    return scored_rows(scored, tests, seed, neuron_graph(coded_edges(scored.network)), EPSILON)
 
 
 def _vgg_rows(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from modlib.chapters.convolutional_networks.experiment import CODE, FOLDED, FULL, SMALL, TEXT, UNTRAINED
-from modlib.chapters.rows import with_distance
+from modlib.chapters.convolutional_networks.experiment import FOLDED, FULL, SMALL, UNTRAINED
+from modlib.chapters.rows import CODE, TEXT, with_distance
 from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
 from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of

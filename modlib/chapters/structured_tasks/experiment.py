@@ -12,8 +12,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from modlib.chapters.convolutional_networks.experiment import CODE, TEXT, rows_of_graph
-from modlib.chapters.rows import ADDED, COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, scored_rows, snapshot_rows
+from modlib.chapters.rows import (
+    ADDED,
+    CODE,
+    COLUMNS as NCUT_COLUMNS,
+    ROW_KEY,
+    TEXT,
+    TOLERANCE,
+    Tests,
+    rows_of_graph,
+    scored_rows,
+    snapshot_rows,
+)
 from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, number, optional, rows_in_words, text
 from modlib.zoo.perceptrons import trained_mlp
 

@@ -8,8 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.convolutional_networks.experiment import CODE
-from modlib.chapters.rows import with_distance
+from modlib.chapters.rows import CODE, with_distance
 from modlib.chapters.structured_tasks.experiment import CNN
 from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
