@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 CELL_KEY = ("profile", "dataset", "dropout", "seed")
 ROW_KEY = ("stage", "null", "k")
+TEXT, CODE = "text", "code"  # graphs of channels: as the text has them, as the authors' code has them
 EPSILON = 1e-8  # what the authors' code adds to every volume
 # On one kind of machine all is equal; elsewhere, training drifts from the last digits of the weights.
 TOLERANCE = {
@@ -177,6 +178,33 @@ def scored_rows(
     accuracy = {name.removesuffix(ending): value for name, value in scored.scores.items() if name.endswith(ending)}
     graph = neuron_graph(scored.network) if graph is None else graph
     return graph_rows(graph, scored.stage, kernels, accuracy, plan, seed, epsilon)
+
+
+def rows_of_graph(scored: Scored, tests: Sequence[Tests], seed: int, graph: str) -> list[Row]:
+    """Rows of a network with convolutions at one stage, by one of its graphs; see ``scored_rows``.
+
+    Args:
+        scored: the network.
+        tests: which tests.
+        seed: of the network.
+        graph: ``text``; or ``code``, that of ``coded_edges``, whose n-cut has a little added to every volume.
+    """
+    if graph == TEXT:
+        return scored_rows(scored, tests, seed)
+    return scored_rows(scored, tests, seed, neuron_graph(coded_edges(scored.network)), EPSILON)
+
+
+def coded_edges(network: Network) -> list[np.ndarray]:
+    """Edges between channels as the authors' code has them: of a slice K the norm ``numpy.linalg.norm(K, 1)``.
+
+    That is the largest sum of the sizes of a column's entries, where the text says the sum of all.
+
+    Returns:
+        A matrix (in, out) for every convolution but the first.
+
+    Source: the authors' code, beside clusterability 1.1. Chapter: ``convolutional-networks``.
+    """
+    return [np.linalg.norm(np.abs(kernel), 1, axis=(0, 1)) for kernel in network.graph_weights()]
 
 
 def initial_rows(kernels: list[np.ndarray], ks: Sequence[int], seed: int) -> list[Row]:
