@@ -77,7 +77,7 @@ def _pooled(rows: pd.DataFrame) -> Sample | None:
 def _effect(rows: pd.DataFrame) -> Sample | None:
     pairs = _of_null(rows, False).merge(_of_null(rows, True), on=list(NETWORK_KEY), suffixes=("", "_nonzero"))
     texts = zip(pairs["shuffled"], pairs["shuffled_nonzero"], strict=True)
-    effects = [cohens_d(*number_lists(both)) for both in texts]
+    effects = [cohens_d(*(number_lists([text])[0] for text in both)) for both in texts]
     return over_networks(effects) if effects else None
 
 

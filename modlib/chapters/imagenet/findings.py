@@ -52,7 +52,8 @@ def trained(rows: pd.DataFrame) -> pd.DataFrame:
 
 def telling_layers(rows: pd.DataFrame) -> pd.Series:
     """Share of the eigenvectors of every row, but the constant one, that tell layers apart, in [0, 1]."""
-    return pd.Series((number_lists(rows["between_layers"]) > MOSTLY).mean(axis=1), rows.index, dtype=float)
+    shares = [(number_lists([text]) > MOSTLY).mean() for text in rows["between_layers"]]
+    return pd.Series(shares, rows.index, dtype=float)
 
 
 def beside_shuffles(rows: pd.DataFrame) -> pd.DataFrame:

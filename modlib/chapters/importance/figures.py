@@ -133,4 +133,4 @@ def _large(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _worst(rows: pd.DataFrame) -> pd.Series:
     """What each sub-cluster costs the class that it costs most."""
-    return pd.Series(number_lists(rows["class_drops"]).max(axis=1), rows.index)
+    return pd.Series([number_lists([text]).max() for text in rows["class_drops"]], rows.index, dtype=float)
