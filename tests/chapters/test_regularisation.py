@@ -175,7 +175,12 @@ def test_what_faint_weights_do_is_taken_within_a_network() -> None:
 
 
 def test_the_effect_of_a_penalty_is_taken_between_networks_of_one_seed_without_dead_weights() -> None:
-    assert effect(table().query("stage == 'pruned'"), usual(8.0), "ncut").values == (1, 2, 3)  # type: ignore[union-attr]
+    rows = table().query("stage == 'pruned'")
+    dying = rows.assign(ncut=rows["ncut"].where(rows["faint"] != "kept", 11.0))
+    for one in (rows, dying):
+        changes = effect(one, usual(8.0), "ncut")
+        assert changes is not None
+        assert changes.values == (1, 2, 3)
     assert effect(table(), usual(8.0).head(0), "ncut") is None
 
 

@@ -69,7 +69,7 @@ def wanted(paper: str) -> pd.DataFrame:
     )  # captions hold settings
     if paper.endswith("-released"):  # more than the paper prints of its networks
         in_tables &= values["metric"].isin(list(FINDINGS))
-    in_text = values["item"].isin(TEXT[paper]) & values["metric"].isin(list(FINDINGS))
+    in_text = values["item"].isin(TEXT[paper]) & values["metric"].isin(list(findings()))
     untrained = (
         values["row"].str.endswith("random-init")
         & values["metric"].str.startswith("ncut")

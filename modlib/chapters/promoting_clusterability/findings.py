@@ -45,7 +45,9 @@ def penalty_beside_released(rows: pd.DataFrame) -> str:
         return "Not measured yet."
     released = paper_values("clusterability-released")
     released = released[released["row"] == "mnist-7x7|eigenvalue-regulariser|pruned"].set_index("metric")
-    share, sd = float(released.loc["prop_sig", "value"]), float(released.loc["dist_ncut", "sd"])
+    share, sd = (
+        float(str(released.loc[name, column])) for name, column in (("prop_sig", "value"), ("dist_ncut", "sd"))
+    )
     below = are_below_all_shuffles(ours)
     told_of = (
         f"With the penalty, {share_of(below)} pruned networks of ours ({below.mean():.2f}) lie below all their "

@@ -157,10 +157,10 @@ def beside_printed(rows: pd.DataFrame, usual: pd.DataFrame) -> pd.DataFrame:
     places = {"clusterability": (tables, row), "clusterability-released": ("released-mlp", names + row)}
     for column, (paper, metric) in THEIRS.items():
         values = paper_values(paper)
-        values = values[values["metric"] == metric].set_index(["item", "row"])["value"]
+        theirs = values[values["metric"] == metric].set_index(["item", "row"])["value"]
         item, of_row = places[paper]
         at = pd.MultiIndex.from_frame(pd.DataFrame({"item": item, "row": of_row}))
-        means[column] -= values.reindex(at).astype(float).to_numpy()
+        means[column] -= theirs.reindex(at).astype(float).to_numpy()
     return means
 
 
