@@ -24,6 +24,7 @@ from test_examples import public_functions
 
 from modlib.data.composites import KINDS
 from modlib.errors import ModlibError
+from modlib.graphs import NULLS
 from modlib.masks import MaskSettings
 from modlib.networks import BatchNorm, Layer, Trace, lstm_encoder_decoder, trace
 from modlib.responses import ImageSettings
@@ -37,7 +38,7 @@ rng, seed, few, flag, share = some.generators, some.seeds, some.few, some.flags,
 special = words(some.SPECIAL)
 inputs = some.numbers(5, 4)
 classes = some.numbers(5, whole=3)
-nulls, routes = words(["layer", "layer-nonzero"]), words(["auto", "bipartite", "arpack", "amg"])
+nulls, routes = words(NULLS), words(["auto", "bipartite", "arpack", "amg"])
 ks, counts = lists(few, 1, 2), whole(1, 3)
 test = {"graph": some.graphs, "n_shuffles": counts, "seed": seed, "null": nulls, "route": routes, "n_init": counts}
 lesion = {"network": some.networks, "images": inputs, "labels": classes, "zero_biases": flag}
