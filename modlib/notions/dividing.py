@@ -30,7 +30,7 @@ from modlib.lesions.profiles import lesion_profiles
 from modlib.masks.learning import MaskSettings
 from modlib.masks.membership import learn_class_masks, mask_membership
 from modlib.networks.network import Network
-from modlib.notions.names import NOTIONS
+from modlib.notions.names import BY_Q, NOTIONS
 from modlib.reprs import BriefRepr
 from modlib.responses.activations import hidden_activities
 from modlib.responses.channels import channel_measures, n_convolutions
@@ -43,7 +43,6 @@ SIMILARITIES = {
     "Jacobians": "output sensitivity",
     "downstream": "loss Hessian",
 }  # the four plain measures of upstream-downstream, which are normalised
-BY_Q = ("upstream", "downstream")  # communities; the others are cut
 MASKS = MaskSettings(steps=200, learning_rate=0.05)  # few steps, with a rate that is as much larger
 LEAST = 1e-5  # share of the largest spread of a profile below which it has no shape
 

@@ -1,7 +1,8 @@
 """Chapter ``do-the-measures-agree``: its grid, its rows, what is said of them, and its figures."""
 
+import re
 from dataclasses import replace
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,23 @@ from modlib.chapters.do_the_measures_agree import experiment, figures
 from modlib.chapters.do_the_measures_agree.experiment import CASES, CNN, FUNCTIONS, IDLE, KNOWN, SMALL, STAGES
 from modlib.chapters.do_the_measures_agree.findings import (
     FINDINGS,
+    FUNCTIONAL,
     TABLES,
+    by_condition,
     by_layer,
     finds,
     found,
     found_by,
+    gain_in_words,
     is_small,
+    layers_of,
     modularities,
     of_activity,
+    of_less_reliable,
     of_small,
     rank_correlations,
     started_once,
+    weights_beside_function_in_words,
 )
 from modlib.communities import agreement
 from modlib.communities.certainty import SweepPoint
@@ -47,17 +54,19 @@ def made(itself: float = 0.8, function: float = 0.4, weights: float = 0.2, untra
                 level = untrained if stage == "untrained" else level + 0.01 * seed
                 lines.append(
                     {"stage": stage, "seed": seed, "first": first, "second": second, "similarity": level + 0.1}
+                    | {"mutual_information": level + 0.05}
                 )
-    rows = pd.DataFrame(lines).assign(**COMMON, by_chance=0.1, q=0.3, mutual_information=0.2)
+    rows = pd.DataFrame(lines).assign(**COMMON, by_chance=0.1, q=0.3)
     return rows.assign(q=rows["q"].where(rows["first"] == rows["second"]))
 
 
 def known(seen: dict[str, set[str]], n: int = 3) -> pd.DataFrame:
-    """Rows of networks with known modules, of which each case is seen by some notions."""
+    """Rows of networks with known modules, of which each case is seen by some notions, in all layers."""
     cases = {(case, IDLE if case == IDLE else FUNCTIONS): notions for case, notions in seen.items()}
     return pd.DataFrame(
         {
             **COMMON,
+            "layer": layer,
             "dataset": case,
             "dropout": "no",
             "stage": KNOWN,
@@ -71,6 +80,7 @@ def known(seen: dict[str, set[str]], n: int = 3) -> pd.DataFrame:
         for (case, second), notions in cases.items()
         for notion in NOTIONS
         for seed in range(n)
+        for layer in (1, 2, 3)
     )
 
 
@@ -205,6 +215,8 @@ def test_small_networks_are_told_apart_and_do_not_change_what_is_found_in_others
     assert is_small(both).sum() == sum(map(len, small))
     assert found(both) == found(large)
     table = of_small(both).set_index("networks")
+    assert table["mutual information: two"].tolist() == pytest.approx([0.16, 0.36, 0.26])
+    assert table["mutual information: itself"].tolist() == pytest.approx([0.86] * 3)
     assert table["two notions"].str[:4].to_dict() == {
         "MNIST 64-64, no dropout": "0.11",
         "MNIST 64-64, dropout": "0.31",
@@ -260,7 +272,7 @@ def test_the_statements_measure_what_they_say() -> None:
     ("levels", "answer"),
     [
         ({"function": 0.7, "weights": 0.7}, "Largely: "),
-        ({"function": 0.1, "weights": 0.1}, "Only a little: "),
+        ({"function": 0.1, "weights": 0.1}, "Only a little on average: "),
         ({"function": -0.03, "weights": -0.03}, "No: "),
         ({"function": 0.02, "weights": 0.02, "n": 2}, "Not clearly: "),
     ],
@@ -269,25 +281,115 @@ def test_the_answer_follows_the_rows(levels: dict[str, Any], answer: str) -> Non
     assert str(found(made(**levels))[0]).startswith(answer)
 
 
+def both(**levels: float) -> pd.DataFrame:
+    """Rows of networks with dropout, and the same without, whose notions agree half as far."""
+    plain = {name: level / 2 for name, level in ({"function": 0.4, "weights": 0.2, "itself": 0.8} | levels).items()}
+    return pd.concat([made(**levels), made(**plain).assign(dropout="no")], ignore_index=True)
+
+
+def test_the_answer_is_told_by_dropout_and_without_weights_beside_weights() -> None:
+    rows = both()
+    alone = rows["first"].isin(NOTIONS[:2]) & rows["second"].isin(NOTIONS[:2])
+    told = str(found(rows)[0])
+    assert told == str(found(rows.assign(similarity=rows["similarity"].where(~alone, 0.9)))[0])
+    assert told == str(found(rows.assign(mutual_information=rows["mutual_information"].where(~alone, 0.9)))[0])
+    pairs = len(FUNCTIONAL) * (len(FUNCTIONAL) - 1) / 2
+    mean = (2 * len(FUNCTIONAL) * 0.2 + pairs * 0.4) / (2 * len(FUNCTIONAL) + pairs)
+    assert f"of {mean + 0.06:.2f} (" in told
+    assert f" with dropout and {mean / 2 + 0.06:.2f} (" in told
+    assert "0.86 and 0.46 with itself" in told
+    assert told.endswith(f"{mean + 0.01:.2f} and {mean / 2 + 0.01:.2f}, against 0.81 and 0.41.")
+    assert str(found(made())[0]).count("n = ") == 1  # of the one condition that is there
+
+
+def test_conditions_and_what_dropout_adds_are_told_apart() -> None:
+    rows = pd.concat([both(), both(function=0.6).assign(dataset="fashion_mnist")])
+    table = by_condition(rows).set_index("networks")
+    assert table.loc["MNIST, dropout", "equally many: two"] == pytest.approx(0.41)
+    assert table.loc["MNIST, no dropout", "equally many: two"] == pytest.approx(0.21)
+    assert table.loc["Fashion-MNIST, dropout", "equally many: itself"] == pytest.approx(0.81)
+    assert (table["n"] == 3).all()
+    apart = table["mutual information: two"] - table["beyond chance: two"]
+    assert apart.tolist() == pytest.approx([0.05] * 4)
+    added = {"Fashion-MNIST": (14 * 0.1 + 21 * 0.3) / 35, "MNIST": (14 * 0.1 + 21 * 0.2) / 35}
+    each = " and ".join(f"{gain:.3f} ({gain:.3f} to {gain:.3f}, n = 3) on {name}" for name, gain in added.items())
+    told = gain_in_words(rows)
+    assert told.endswith(f"seed by seed: by similarity beyond chance {each}; by mutual information {each}.")
+
+
+def test_what_function_has_more_than_weights_is_told_by_both_measures() -> None:
+    rows = both()
+    of_weights = rows["first"].isin(NOTIONS[:2]) & (rows["first"] != rows["second"])
+    rows["mutual_information"] += 0.3 * of_weights
+    told = weights_beside_function_in_words(rows)
+    assert "by similarity beyond chance 0.200 (" in told
+    assert "by mutual information \N{MINUS SIGN}0.100 (" in told
+
+
+def test_pairs_are_measured_by_the_less_reliable_of_the_two() -> None:
+    rows = both()
+    of_lesions = (rows["first"] == "lesions") & (rows["second"] == "lesions")
+    rows.loc[of_lesions & (rows["dropout"] == "yes"), ["similarity", "mutual_information"]] -= 0.2
+    table = of_less_reliable(rows).set_index(["dropout", "notions"])
+    assert len(table) == 2 * 21
+    assert table.loc[("yes", "images and masks"), "share"] == pytest.approx(0.46 / 0.86)
+    assert table.loc[("yes", "images and lesions"), "share"] == pytest.approx(0.46 / 0.66)
+    assert table.loc[("no", "images and lesions"), "share"] == pytest.approx(0.26 / 0.46)
+    assert table.loc[("yes", "images and lesions"), "by similarity"].startswith(f"{0.41 / 0.61:.2f} (")
+    unequal = table["by similarity"] == ""
+    assert {name for _, name in table.index[~unequal]} == {
+        f"{a} and {b}" for a, b in combinations(("activations", "images", "Jacobians", "lesions", "masks"), 2)
+    }
+    assert "21 with dropout and 21 without agree at least half as well" in str(found(rows)[1])
+    fewer = rows.assign(mutual_information=rows["mutual_information"].where(rows["first"] == rows["second"], 0.1))
+    assert "Of 21 pairs of notions of what units do, 0 with dropout and 0 without" in str(found(fewer)[1])
+
+
+def test_the_interval_of_a_share_is_that_of_a_ratio_of_means() -> None:
+    """Against a bootstrap over networks."""
+    rng = np.random.default_rng(0)
+    draws = rng.multivariate_normal([0.3, 0.6], [[0.002, 0.001], [0.001, 0.004]], size=40)
+    rows = pd.concat(
+        [
+            part.assign(seed=seed, mutual_information=np.where(part["first"] == part["second"], own, pair))
+            for seed, (pair, own) in enumerate(draws)
+            for part in [made(n=1)[lambda rows: rows["stage"] == "pruned"]]
+        ]
+    )
+    (told,) = of_less_reliable(rows)["in words"].unique()
+    taken = rng.integers(len(draws), size=(4000, len(draws)))
+    low, high = np.quantile(np.divide(*draws[taken].mean(axis=1).T), (0.05, 0.95))
+    found_low, found_high = (float(end) for end in re.findall(r"0\.\d\d", told)[1:])
+    assert found_low == pytest.approx(low, abs=0.011)
+    assert found_high == pytest.approx(high, abs=0.011)
+
+
 def test_what_is_said_of_weights_and_of_known_modules_follows_the_rows() -> None:
     assert found(made().iloc[:0]) == (None, None, None)
-    plain = made(weights=0.5).assign(dropout="no")
-    _, weights, nothing = found(pd.concat([made(), plain]))
-    assert "by 0.21 " in str(weights)
-    assert "by 0.51 " in str(weights)
+    _, weights, nothing = found(pd.concat([made(), made(weights=0.5).assign(dropout="no")]))
+    assert "mutual information of 0.26 (" in str(weights)
+    assert "and 0.56 (" in str(weights)
     assert nothing is None
     pairs = made()
-    ends = {("images", "lesions"): 0.1, ("weights", "masks"): -0.1, ("weights", "weights within layers"): 0.5}
-    for (first, second), more in ends.items():
-        pairs.loc[(pairs["first"] == first) & (pairs["second"] == second), "similarity"] += more
-    assert "most alike are images and lesions (0.51)" in str(found(pairs)[1])
-    assert "least alike weights and masks (0.11)" in str(found(pairs)[1])
+    pairs.loc[(pairs["first"] == "images") & (pairs["second"] == "lesions"), "mutual_information"] += 0.1
+    assert "most images and lesions (65%)" in str(found(pairs)[1])
     others = set(NOTIONS) - {"weights", "weights within layers"}
-    seen = {"two functions in turn": set(NOTIONS) - {"activations"}, "rotated functions": others, IDLE: {"weights"}}
-    told = str(found(known(seen))[2])
+    sees = {"two functions in turn": set(NOTIONS) - {"activations"}, IDLE: {"weights"}}
+    told = str(found(known(sees | {"rotated functions": others - {"activations"}}))[2])
     assert "8 of 9 notions find two functions" in told
-    assert "rotated, these miss them: weights and weights within layers." in told
+    # not activations, which miss what is not rotated as well
+    assert "rotated, of these miss them: weights and weights within layers." in told
     assert told.endswith("do nothing: weights.")
+
+
+def test_a_notion_that_is_led_astray_in_one_layer_is_so() -> None:
+    rows = known({IDLE: {"weights"}})
+    first = (rows["first"] == "upstream") & (rows["layer"] == 1)
+    rows["mutual_information"] += 0.6 * first
+    assert found_by(finds(rows, IDLE, IDLE)) == ["weights"]
+    assert layers_of(rows, IDLE, IDLE) == {"weights": ["1", "2", "3"], "upstream": ["1"]}
+    seen = {"two functions in turn": set(NOTIONS), "rotated functions": set(NOTIONS)}
+    assert str(found(pd.concat([known(seen), rows]))[2]).endswith("do nothing: weights and upstream (layer 1).")
 
 
 def test_a_notion_finds_what_all_of_its_interval_says() -> None:
@@ -369,11 +471,18 @@ def test_conditions_that_differ_in_two_notions_make_no_correlation_within_them()
 
 
 def test_the_matrix_is_symmetric_and_has_every_notion() -> None:
-    figure = figures.notion_matrices({"a": made()[lambda rows: rows["stage"] == "pruned"], "b": made(n=1)})
-    assert [ax.get_title() for ax in figure.axes] == ["a", "b"]
-    shown = figure.axes[0].images[0].get_array()
-    assert np.allclose(shown, shown.T)
-    assert shown[0, 0] == pytest.approx(0.81)
+    shown = {"a": made()[lambda rows: rows["stage"] == "pruned"], "b": made(n=1)}
+    figure = figures.notion_matrices(shown)
+    titles = [f"{name}: {words}" for name in shown for words in ("beyond chance", "mutual information")]
+    assert [ax.get_title() for ax in figure.axes] == titles
+    beyond, information = (ax.images[0].get_array() for ax in figure.axes[:2])
+    assert np.allclose(beyond, beyond.T)
+    assert beyond[0, 0] == pytest.approx(0.81)
+    assert np.allclose(information, beyond + 0.05)
+    pruned = {"a": shown["a"]}
+    mean = (14 * 0.2 + 21 * 0.4) / 35
+    told = f"none. a: {mean + 0.01:.2f} (0.81) beyond chance and {mean + 0.06:.2f} (0.86) mutual information."
+    assert figures.matrices_in_words(pruned).endswith(told)
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == list(NOTIONS)
     assert len(figures.what_is_found(pd.DataFrame({"a": [0.5, -0.1]}, index=["x", "y"]).T).axes[0].texts) == 2
     plt.close("all")

@@ -16,34 +16,40 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.optimize import linear_sum_assignment
 
-from modlib.chapters.do_the_measures_agree.findings import FOUND, beyond_chance
+from modlib.chapters.do_the_measures_agree.findings import BEYOND, FOUND, INFORMATION, beyond_chance, on_images
 from modlib.communities.certainty import SweepPoint
 from modlib.evidence.sentences import listed
 from modlib.notions.names import NOTIONS
 from modlib.plots import MARKERS, PALETTE
 
+MEASURES = {BEYOND: "beyond chance", INFORMATION: "mutual information"}  # of agreement, as titles have them
 ROOT = 0.5  # small numbers are told apart as well
 LIGHT = 0.6  # share of the scale above which a field is light
 
 
 def notion_matrices(shown: Mapping[str, pd.DataFrame]) -> Figure:
-    """Matrices of notions: how far pairs agree beyond permuted labels, on the diagonal each with itself.
+    """Matrices of notions: how far pairs agree, on the diagonal each with itself when it is asked again.
 
-    Two lie beside each other, so that the numbers in their fields can be read.
+    A line shows the same networks twice: similarity beyond permuted labels, whose most depends on how many modules the
+    two make, and beside it mutual information.
 
     Args:
         shown: rows of ``do-the-measures-agree`` by title; a field is the mean over their networks and layers.
     """
-    lines = -(-len(shown) // 2)
     figure, axes = plt.subplots(
-        lines, 2, figsize=(7.6, 3.2 * lines + 1.1), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        len(shown),
+        len(MEASURES),
+        figsize=(7.6, 3.2 * len(shown) + 1.1),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
-    for ax in axes.flat[len(shown) :]:
-        ax.remove()
-    for ax, (title, rows) in zip(axes.flat, shown.items(), strict=False):
-        _matrix(ax, _agreement(rows), ROOT)
-        ax.tick_params(labelbottom=True)
-        ax.set_title(title, fontsize="small")
+    for line, (title, rows) in zip(axes, shown.items(), strict=True):
+        for ax, (value, words) in zip(line, MEASURES.items(), strict=True):
+            _matrix(ax, _agreement(rows, value), ROOT)
+            ax.tick_params(labelbottom=True)
+            ax.set_title(f"{title}: {words}", fontsize="small")
     return figure
 
 
@@ -69,17 +75,26 @@ def found_in_words(table: pd.DataFrame) -> str:
 
 
 def matrices_in_words(shown: Mapping[str, pd.DataFrame]) -> str:
-    """How far two notions agree, and one with itself, in each matrix of ``notion_matrices``.
+    """How far two notions agree, and one with itself, in each line of ``notion_matrices``.
+
+    Clusters of weights beside themselves and each other are left out: they see no images.
 
     Args:
         shown: rows of ``do-the-measures-agree`` by title.
     """
     told = []
     for title, rows in shown.items():
-        matrix = _agreement(rows).to_numpy(float)
-        own = np.eye(len(matrix), dtype=bool)
-        told.append(f"{title} by {np.nanmean(matrix[~own]):.2f} (itself {np.nanmean(matrix[own]):.2f})")
-    return f"On average a notion agrees with another one, and with itself on other images: {'; '.join(told)}."
+        seen = on_images(rows)
+        own = (seen["first"] == seen["second"]).to_numpy()
+        each = []
+        for value, words in MEASURES.items():
+            two, one = (_value(seen, value)[those].mean() for those in (~own, own))
+            each.append(f"{two:.2f} ({one:.2f}) {words}")
+        told.append(f"{title}: {listed(each)}")
+    return (
+        "Means of two notions, in brackets those of one with itself on other images, without weights beside weights, "
+        f"which see none. {'; '.join(told)}."
+    )
 
 
 def colourings(divided: Mapping[str, Sequence[np.ndarray]], by: str) -> Figure:
@@ -139,9 +154,13 @@ def sweeps_in_words(found: Mapping[str, Sequence[SweepPoint]]) -> str:
     return f"Found again most surely are {listed(each)} modules."
 
 
-def _agreement(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean agreement beyond chance of every pair of notions, both halves of the matrix."""
-    half = beyond_chance(rows).groupby([rows["first"], rows["second"]]).mean().unstack()
+def _value(rows: pd.DataFrame, value: str) -> pd.Series:
+    return beyond_chance(rows) if value == BEYOND else rows[value]
+
+
+def _agreement(rows: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Mean agreement of every pair of notions, both halves of the matrix."""
+    half = _value(rows, value).groupby([rows["first"], rows["second"]]).mean().unstack()
     named = [notion for notion in NOTIONS if notion in half.index]
     half = half.reindex(index=named, columns=named)
     return half.fillna(half.T)

@@ -1,26 +1,40 @@
 """Whether notions of a module find the same modules. Chapter: ``do-the-measures-agree``.
 
-What is compared is the element-centric similarity of two divisions of a layer less its mean over permuted labels.
+What is compared is the element-centric similarity of two divisions of a layer less its mean over permuted labels, which
+falls short of 1 where they have different numbers of modules; and mutual information, which does so less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import combinations
 from typing import TypeVar
 
 import pandas as pd
 
-from modlib.chapters.do_the_measures_agree.experiment import CNN, FUNCTIONS, IDLE, KNOWN, SMALL, STAGES, WEIGHTS, K
+from modlib.chapters.do_the_measures_agree.experiment import (
+    CASES,
+    CNN,
+    FUNCTIONS,
+    IDLE,
+    KNOWN,
+    SMALL,
+    STAGES,
+    WEIGHTS,
+    K,
+)
 from modlib.evidence.criteria import Sample
 from modlib.evidence.intervals import interval_of_mean, interval_of_rank_correlation
 from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, told
-from modlib.notions.names import NOTIONS
+from modlib.notions.names import EQUALLY_MANY, NOTIONS, OF_WEIGHTS
 from modlib.tables.words import rows_in_words
 
 Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 TABLES = ("do-the-measures-agree", "clusterability", "dropout", "importance")
-FUNCTIONAL = NOTIONS[2:]  # notions of what units do
+FUNCTIONAL = tuple(notion for notion in NOTIONS if notion not in OF_WEIGHTS)  # notions of what units do
+DROPOUT = {"yes": "with dropout", "no": "without"}
+BEYOND, INFORMATION = "beyond", "mutual_information"  # two measures of agreement
 NETWORK = ["dataset", "dropout", "seed"]
 FOUND = 0.25  # mutual information with what is known above which a notion finds it: the whole 90% interval
 HALF = 0.5
@@ -33,9 +47,9 @@ def beyond_chance(rows: pd.DataFrame) -> pd.Series:
     return rows["similarity"] - rows["by_chance"]
 
 
-def _by_network(rows: pd.DataFrame) -> pd.Series:
-    """Mean agreement beyond chance over layers and pairs, one number a network and stage."""
-    return rows.assign(beyond=beyond_chance(rows)).groupby([*NETWORK, "stage"])["beyond"].mean()
+def _by_network(rows: pd.DataFrame, value: str) -> pd.Series:
+    """Mean agreement over layers and pairs, one number a network and stage: ``BEYOND`` chance, or ``INFORMATION``."""
+    return rows.assign(**{BEYOND: beyond_chance(rows)}).groupby([*NETWORK, "stage"])[value].mean()
 
 
 def started_once(rows: pd.DataFrame) -> pd.DataFrame:
@@ -51,25 +65,143 @@ def is_small(rows: pd.DataFrame) -> pd.Series:
     return rows["dataset"].str.endswith((*(kind for kind, _ in SMALL), CNN))
 
 
-def itself(rows: pd.DataFrame) -> pd.Series:
-    """How far notions agree with themselves on other images, one number a network and stage."""
-    return _by_network(rows[rows["first"] == rows["second"]])
+def on_images(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows without those of weights alone: beside themselves, for they see no images, and two cuts of one graph."""
+    return rows[~(rows["first"].isin(OF_WEIGHTS) & rows["second"].isin(OF_WEIGHTS))]
 
 
-def of_function(rows: pd.DataFrame) -> pd.Series:
+def with_equally_many(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of pairs of notions that make the same number of modules in every layer, each beside itself as well."""
+    return rows[rows["first"].isin(EQUALLY_MANY) & rows["second"].isin(EQUALLY_MANY)]
+
+
+def itself(rows: pd.DataFrame, value: str = BEYOND) -> pd.Series:
+    """How far notions agree with themselves when they are asked again, one number a network and stage."""
+    return _by_network(rows[rows["first"] == rows["second"]], value)
+
+
+def of_function(rows: pd.DataFrame, value: str = BEYOND) -> pd.Series:
     """How far two different notions of what units do agree, one number a network and stage."""
     both = rows["first"].isin(FUNCTIONAL) & rows["second"].isin(FUNCTIONAL)
-    return _by_network(rows[both & (rows["first"] != rows["second"])])
+    return _by_network(rows[both & (rows["first"] != rows["second"])], value)
 
 
-def of_weights(rows: pd.DataFrame) -> pd.Series:
+def of_weights(rows: pd.DataFrame, value: str = BEYOND) -> pd.Series:
     """How far clusters of weights agree with notions of what units do, one number a network and stage."""
-    return _by_network(rows[(rows["first"] == WEIGHTS) & rows["second"].isin(FUNCTIONAL)])
+    return _by_network(rows[(rows["first"] == WEIGHTS) & rows["second"].isin(FUNCTIONAL)], value)
 
 
-def between(rows: pd.DataFrame) -> pd.Series:
+def between(rows: pd.DataFrame, value: str = BEYOND) -> pd.Series:
     """How far any two different notions agree, one number a network and stage."""
-    return _by_network(rows[(rows["first"] != rows["second"]) & rows["second"].isin(NOTIONS)])
+    return _by_network(rows[(rows["first"] != rows["second"]) & rows["second"].isin(NOTIONS)], value)
+
+
+def by_condition(rows: pd.DataFrame) -> pd.DataFrame:
+    """How far two notions agree in pruned networks, and one with itself on other images, by images and dropout.
+
+    Args:
+        rows: of ``do-the-measures-agree``, of trained networks.
+
+    Returns:
+        A line a condition: ``networks`` and ``n``; agreement of two notions and of one with itself beyond permuted
+        labels; both of the notions that make ``equally many`` modules; and both by mutual information.
+    """
+    seen = on_images(rows[rows["stage"] == "pruned"])
+    lines = []
+    for (dataset, dropout), part in seen.groupby(["dataset", "dropout"]):
+        line = {
+            "networks": rows_in_words({"dataset": str(dataset), "dropout": str(dropout)}),
+            "n": part["seed"].nunique(),
+        }
+        for name, those, value in (
+            ("beyond chance", part, BEYOND),
+            ("equally many", with_equally_many(part), BEYOND),
+            ("mutual information", part, INFORMATION),
+        ):
+            line[f"{name}: two"], line[f"{name}: itself"] = (
+                measure(those, value).mean() for measure in (between, itself)
+            )
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def gained_by_dropout(rows: pd.DataFrame, value: str = BEYOND) -> pd.Series:
+    """How far two notions agree in pruned networks with dropout less the same without, by data set and seed."""
+    values = _of_stage(between(on_images(rows), value), "pruned").unstack("dropout")
+    return values["yes"] - values["no"]
+
+
+def gain_in_words(rows: pd.DataFrame) -> str:
+    """By how much more two notions agree with dropout, on each data set and by either measure.
+
+    Args:
+        rows: of ``do-the-measures-agree``, of trained networks with dropout and without.
+    """
+    each = _by_measure(lambda value: gained_by_dropout(rows, value))
+    return f"What dropout adds to the agreement of two notions, seed by seed: {each}."
+
+
+def weights_beside_function_in_words(rows: pd.DataFrame) -> str:
+    """How much more two notions of what units do agree than clusters of weights with either, with dropout.
+
+    Args:
+        rows: of ``do-the-measures-agree``, of trained networks with dropout.
+    """
+    rows = rows[rows["dropout"] == "yes"]
+    each = _by_measure(lambda value: _of_stage(_function_less_weights(rows, value), "pruned"))
+    return f"Agreement of two notions of what units do minus that of clusters of weights with them: {each}."
+
+
+def _by_measure(difference: Callable[[str], pd.Series]) -> str:
+    """A difference on each data set, by both measures of agreement, in words."""
+    each = []
+    for value, words in ((BEYOND, "similarity beyond chance"), (INFORMATION, "mutual information")):
+        means = {
+            rows_in_words({"dataset": str(dataset)}): sample_of(values)
+            for dataset, values in difference(value).groupby("dataset")
+        }
+        each.append(f"by {words} {listed([f'{told(sample, 3)} on {name}' for name, sample in means.items()])}")
+    return "; ".join(each)
+
+
+def of_less_reliable(rows: pd.DataFrame) -> pd.DataFrame:
+    """What share two notions of what units do have of the agreement that the less reliable has with itself.
+
+    Agreement is that of pruned networks, the mean over layers.
+
+    Args:
+        rows: of ``do-the-measures-agree``, of trained networks.
+
+    Returns:
+        A line a pair, with dropout and without: ``dropout``, ``notions``, and the ``share`` of mutual information, a
+        mean over networks; the same ``in words``, with its 90% interval; and, in words, the share ``by similarity``
+        beyond chance, empty where notions make different numbers of modules.
+    """
+    pruned = rows[rows["stage"] == "pruned"]
+    pruned = pruned.assign(**{BEYOND: beyond_chance(pruned)})
+    by_pair = pruned.pivot_table(index=NETWORK, columns=["first", "second"], values=[INFORMATION, BEYOND])
+    lines = []
+    for dropout, part in by_pair.groupby("dropout"):
+        for pair in combinations(FUNCTIONAL, 2):
+            share = _share_of_less_reliable(part, INFORMATION, pair)
+            if share is not None:
+                alike = _share_of_less_reliable(part, BEYOND, pair) if set(pair) <= set(EQUALLY_MANY) else None
+                line = {"dropout": dropout, "notions": listed(pair), "share": share.mean, "in words": told(share)}
+                lines.append(line | {"by similarity": told(alike) if alike else ""})
+    return pd.DataFrame(lines, columns=["dropout", "notions", "share", "in words", "by similarity"])
+
+
+def _share_of_less_reliable(by_pair: pd.DataFrame, value: str, pair: tuple[str, str]) -> Sample | None:
+    """A ratio of two means over networks; what each network adds to it is linearised, for the interval."""
+    columns = [(value, *pair), *((value, notion, notion) for notion in pair)]
+    if not {*columns} <= {*by_pair}:
+        return None
+    both, *own = (by_pair[column] for column in columns)
+    least = min(own, key=lambda values: float(values.mean()))
+    if not least.mean() > 0:
+        return None
+    ratio = both.mean() / least.mean()
+    return sample_of(ratio + (both - ratio * least) / least.mean())
 
 
 def of_activity(rows: pd.DataFrame) -> pd.DataFrame:
@@ -83,6 +215,7 @@ def of_activity(rows: pd.DataFrame) -> pd.DataFrame:
         those of like activity, means over networks with their 90% intervals; and ``by activity``, the part of the first
         that the second takes away.
     """
+    rows = on_images(rows)
     rows = rows[(rows["first"] != rows["second"]) & rows["second"].isin(NOTIONS) & rows["by_matched_chance"].notna()]
     rows = rows.assign(beyond=beyond_chance(rows), matched=rows["similarity"] - rows["by_matched_chance"])
     means = started_once(rows).groupby([*NETWORK, "stage"])[["beyond", "matched"]].mean()
@@ -109,18 +242,23 @@ def of_small(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns ``networks``, which they are; ``n``; agreement beyond permuted labels of ``two notions``, of ``one with
-        itself``, and of ``weights and function``, means over networks with their 90% intervals.
+        itself`` on other images, and of ``weights and function``, means over networks with their 90% intervals; and the
+        first two by mutual information.
     """
     lines = []
-    for (dataset, dropout, stage), part in rows[is_small(rows)].groupby(["dataset", "dropout", "stage"]):
+    for (dataset, dropout, stage), part in on_images(rows[is_small(rows)]).groupby(["dataset", "dropout", "stage"]):
         means = [sample_of(measure(part)) for measure in (between, itself, of_weights)]
+        information = {
+            f"mutual information: {name}": measure(part, INFORMATION).mean()
+            for name, measure in (("two", between), ("itself", itself))
+        }
         settings = {"dataset": str(dataset), "dropout": str(dropout)}
         if str(dataset).endswith(CNN):  # one start for both, and only they are pruned
             name = rows_in_words({**settings, "stage": str(stage)}, untold=["dropout"] * (stage == "untrained"))
         else:
             name = "untrained" if stage == "untrained" else rows_in_words(settings)
         columns = dict(zip(("two notions", "one with itself", "weights and function"), map(told, means), strict=True))
-        lines.append({"networks": name, "n": part["seed"].nunique(), **columns})
+        lines.append({"networks": name, "n": part["seed"].nunique(), **columns, **information})
     return pd.DataFrame(lines)
 
 
@@ -142,8 +280,8 @@ def _trained_less_untrained(
     return difference
 
 
-def _function_less_weights(rows: pd.DataFrame) -> pd.Series:
-    return of_function(rows) - of_weights(rows)
+def _function_less_weights(rows: pd.DataFrame, value: str = BEYOND) -> pd.Series:
+    return of_function(rows, value) - of_weights(rows, value)
 
 
 def _share_of_itself(rows: pd.DataFrame) -> pd.Series:
@@ -187,6 +325,21 @@ def finds(rows: pd.DataFrame, case: str, known: str = FUNCTIONS) -> dict[str, Sa
 def found_by(samples: dict[str, Sample]) -> list[str]:
     """Notions of which the whole 90% interval lies above ``FOUND``."""
     return [notion for notion, sample in samples.items() if interval_of_mean(sample.values)[0] > FOUND]
+
+
+def layers_of(rows: pd.DataFrame, case: str, known: str) -> dict[str, list[str]]:
+    """Layers of a case in which notions find what is known, by notion: a mean over layers may hide one of them.
+
+    Args:
+        rows: of ``do-the-measures-agree``.
+        case: one of ``experiment.CASES``.
+        known: see ``finds``.
+    """
+    where: dict[str, list[str]] = {}
+    for layer in CASES[case].layers:
+        for notion in found_by(finds(rows[rows["layer"] == layer], case, known)):
+            where.setdefault(notion, []).append(str(layer))
+    return {notion: where[notion] for notion in NOTIONS if notion in where}
 
 
 def by_layer(rows: pd.DataFrame, first: str) -> pd.DataFrame:
@@ -282,35 +435,52 @@ def found(rows: pd.DataFrame) -> Sentences:
     return _answer(started_once(trained)), _weights(trained), _known(own)
 
 
+def _by_dropout(rows: pd.DataFrame, measure: Callable[..., pd.Series], value: str) -> dict[str, Sample]:
+    """Agreement in pruned networks, by whether they have dropout, in words; a condition without rows is left out."""
+    parts = {words: rows[rows["dropout"] == dropout] for dropout, words in DROPOUT.items()}
+    samples = {words: sample_of(_of_stage(measure(part, value), "pruned")) for words, part in parts.items()}
+    return {words: sample for words, sample in samples.items() if sample is not None}
+
+
+def _means(samples: Mapping[str, Sample]) -> str:
+    return listed([f"{sample.mean:.2f}" for sample in samples.values()])
+
+
+def _each(samples: Mapping[str, Sample]) -> str:
+    return listed([f"{told(sample)} {words}" for words, sample in samples.items()])
+
+
 def _answer(rows: pd.DataFrame) -> str | None:
-    two, one = (sample_of(_of_stage(measure(rows), "pruned")) for measure in (between, itself))
-    if two is None or one is None:
+    rows = on_images(rows)
+    two, one = (_by_dropout(rows, measure, INFORMATION) for measure in (between, itself))
+    more, most = (_by_dropout(rows, measure, BEYOND) for measure in (between, itself))
+    if not two or two.keys() != one.keys():
         return None
-    untrained = sample_of(_of_stage(between(rows), "untrained"))
-    low, high = interval_of_mean(two.values)
-    if low > 0:
-        answer = "Largely" if two.mean >= HALF * one.mean else "Only a little"
+    intervals = [interval_of_mean(sample.values) for sample in more.values()]
+    if all(low > 0 for low, _ in intervals):
+        largely = all(two[words].mean >= HALF * one[words].mean for words in two)
+        answer = "Largely" if largely else "Only a little on average"
     else:
-        answer = "No" if high < NEGLIGIBLE else "Not clearly"
+        answer = "No" if all(high < NEGLIGIBLE for _, high in intervals) else "Not clearly"
     return (
-        f"{answer}: in a layer of a pruned network two notions agree by {told(two)} more than permuted labels would, "
-        f"where one notion, asked again with other images, agrees with itself by {told(one)}; in untrained networks "
-        f"two notions agree by {told(untrained)}."
+        f"{answer}: in layers of pruned networks two notions share mutual information of {_each(two)}; one notion, on "
+        f"other images, {_means(one)} with itself (1 if equal). Similarity beyond permuted labels: {_means(more)}, "
+        f"against {_means(most)}."
     )
 
 
 def _weights(rows: pd.DataFrame) -> str | None:
-    dropped, plain = (_of_stage(of_weights(rows[rows["dropout"] == value]), "pruned") for value in ("yes", "no"))
-    same = (rows["first"] == rows["second"]) | (rows["second"] == NOTIONS[1])  # or both are of weights
-    pruned = rows[(rows["stage"] == "pruned") & (rows["first"] != NOTIONS[1]) & ~same]
-    if pruned.empty:
+    shares, of_both = of_less_reliable(rows), _by_dropout(rows, of_weights, INFORMATION)
+    if shares.empty or not of_both:
         return None
-    pairs = beyond_chance(pruned).groupby([pruned["first"], pruned["second"]]).mean().sort_values()
-    least, most = (f"{a} and {b} ({value:.2f})" for (a, b), value in ((i, pairs[i]) for i in pairs.index[[0, -1]]))
+    enough = (shares["share"] >= HALF).groupby(shares["dropout"]).sum()
+    counts = [f"{enough[dropout]} {words}" for dropout, words in DROPOUT.items() if dropout in enough]
+    means = shares.groupby("notions")["share"].mean()
+    best = str(means.idxmax())
     return (
-        f"Clusters of weights agree with what units do by {told(sample_of(dropped))} with dropout and by "
-        f"{told(sample_of(plain))} without; of two notions, one of what units do, most alike are {most}, least alike "
-        f"{least}."
+        f"Of {len(means)} pairs of notions of what units do, {listed(counts)} agree at "
+        f"least half as well as the less reliable with itself, most {best} ({means[best]:.0%}). With them, "
+        f"clusters of weights share mutual information of {_each(of_both)}."
     )
 
 
@@ -319,13 +489,17 @@ def _known(rows: pd.DataFrame) -> str | None:
     idle = finds(rows, "idle weights", IDLE)
     if not (apart and rotated and idle):
         return None
-    seen, surely, misled = found_by(apart), found_by(rotated), found_by(idle)
-    blind = [notion for notion, sample in rotated.items() if sample.mean <= FOUND]
-    unsure = [notion for notion in rotated if notion not in (*surely, *blind)]
+    seen, surely = found_by(apart), found_by(rotated)
+    blind = [notion for notion in seen if rotated[notion].mean <= FOUND]  # others miss them unrotated as well
+    unsure = [notion for notion in seen if notion not in (*surely, *blind)]
     partly = f"; not in all networks: by {listed(unsure)}" if unsure else ""
+    misled = [
+        notion if len(layers) == len(CASES["idle weights"].layers) else f"{notion} (layer {listed(layers)})"
+        for notion, layers in layers_of(rows, "idle weights", IDLE).items()
+    ]
     return (
         f"Where modules are known, {len(seen)} of {len(apart)} notions find two functions that share no weights "
-        f"(mutual information above {FOUND:g}). Once hidden layers are rotated, these miss them: "
+        f"(mutual information above {FOUND:g}). Once hidden layers are rotated, of these miss them: "
         f"{listed(blind) or 'none'}{partly}. Led astray by strong weights that do nothing: "
         f"{listed(misled) or 'none of them'}."
     )
