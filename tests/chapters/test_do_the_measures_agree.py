@@ -19,11 +19,13 @@ from modlib.chapters.do_the_measures_agree.findings import (
     TABLES,
     by_condition,
     by_layer,
+    by_null,
     finds,
     found,
     found_by,
     gain_in_words,
     is_small,
+    joined_in_words,
     layers_of,
     modularities,
     of_activity,
@@ -32,6 +34,7 @@ from modlib.chapters.do_the_measures_agree.findings import (
     rank_correlations,
     started_once,
     weights_beside_function_in_words,
+    within_by_null,
 )
 from modlib.communities import agreement
 from modlib.communities.certainty import SweepPoint
@@ -408,34 +411,78 @@ def test_layers_are_compared_with_both_nulls() -> None:
     assert table.loc["masks", "minus untrained ones"].startswith("0.26 (")
 
 
+def ranked(n: int = 8) -> pd.DataFrame:
+    """Rows of n networks of all tables, of which the first are the most modular by every notion, n-cut and overlap."""
+    own = made(n=n)
+    own["q"] = own["q"].where(own["q"].isna(), -own["seed"] / 10)
+    own["mask_overlap"] = (own["seed"] / 10).where((own["first"] == "masks") & (own["second"] == "masks"))
+    key = {"profile": "paper", "dataset": "mnist", "dropout": "yes"}
+    tables = {
+        "layer": "dropout",
+        "layer-nonzero": "topology-shuffles",
+        "degree": "null-models",
+        "strength": "null-models",
+    }
+    cuts = pd.DataFrame(
+        {**key, "table": table, "stage": stage, "null": null, "k": k, "seed": seed, "z": float(seed) * sign}
+        for null, table in tables.items()
+        for k in (4, experiment.K)
+        for seed in range(n)
+        for stage, sign in (("pruned", 1 if k == 4 or null != "degree" else -1), ("unpruned", 0))
+    )
+    kinds = pd.DataFrame(
+        {**key, "table": "importance", "network": network, "measure": measure, "k": k, "biases": biases, "seed": seed}
+        | {"kind": "important" if (cluster < seed) == (biases == "zero") else "other"}
+        for seed in range(n)
+        for cluster in range(n)
+        for network, measure, k, biases in (
+            ("mlp", "accuracy-change", 8, "zero"),
+            ("mlp", "accuracy-change", 8, "kept"),
+            ("cnn", "accuracy-change", 12, "zero"),
+        )
+    )
+    images = pd.DataFrame(
+        {**key, "table": "coherence", "network": network, "measure": measure, "k": 12, "seed": seed} | {"p_ties_for": p}
+        for seed in range(n - 4)
+        for network, measure, p in (
+            ("mlp", "visualization-score", seed / 10),
+            ("mlp untrained", "visualization-score", 0.5),
+            ("mlp", "softmax-entropy", 1 - seed / 10),
+        )
+    )
+    return pd.concat([own, cuts, kinds, images], ignore_index=True)
+
+
 def test_ranks_over_networks_are_those_of_how_modular_each_is_by_every_notion() -> None:
-    rng = np.random.default_rng(0)
-    own = made(n=8)
-    own["q"] = own["q"].where(own["q"].isna(), own["seed"] / 10)
-    key = {"profile": "paper", "dataset": "mnist", "dropout": "yes", "k": experiment.K}
-    cut = pd.DataFrame(
-        {**key, "table": "dropout", "stage": "pruned", "null": "layer", "seed": seed, "z": -float(seed)}
-        for seed in range(8)
-    )
-    lesions = pd.DataFrame(
-        {
-            **key,
-            "table": "importance",
-            "network": "mlp",
-            "measure": "accuracy-change",
-            "seed": seed,
-            "kind": "important" if rng.random() < 0.5 else "other",
-        }
-        for seed in range(4)
-        for _ in range(5)
-    )
-    table = modularities(pd.concat([own, cut, lesions], ignore_index=True))
-    assert table["n-cut"].tolist() == list(range(8))
-    assert table["importance"].notna().sum() == 4
+    table = modularities(ranked())
+    assert table["n-cut, layer, k = 12"].tolist() == [-float(seed) for seed in range(8)]
+    assert table["n-cut, degree, k = 12"].tolist() == list(range(8))
+    assert table["importance"].tolist() == pytest.approx([seed / 8 for seed in range(8)])
+    assert table["coherence"].dropna().tolist() == pytest.approx([1, 0.9, 0.8, 0.7])
     lines = rank_correlations(table).set_index("notion")
-    assert "importance" not in lines.index  # of too few networks
+    assert "coherence" not in lines.index  # of too few networks
     assert lines.loc["masks", "rho"] == pytest.approx(1)
+    assert lines.loc["importance", "rho"] == pytest.approx(-1)
+    assert lines.loc["overlap of masks", "rho"] == pytest.approx(-1)
     assert (lines["networks"] == 8).all()
+
+
+def test_every_null_model_is_set_beside_every_kind_of_modularity() -> None:
+    table = modularities(ranked())
+    numbers = within_by_null(table)
+    assert set(numbers["notion"]) == {"Q of all notions", "importance", "overlap of masks"}
+    within = numbers.set_index(["null", "k", "notion"])["within"].sort_index()
+    assert len(within) == 7 * 3
+    assert within[("degree", 12, "Q of all notions")] == pytest.approx(-1)
+    assert within.drop(("degree", 12)).xs("Q of all notions", level="notion").tolist() == pytest.approx([1] * 6)
+    told = by_null(numbers).set_index(["null", "k"])
+    assert told.loc[("layer-nonzero", 4), "overlap of masks"].startswith("\N{MINUS SIGN}1.00 (")
+    assert told.loc[("strength", 12), "importance"].endswith("n = 8)")
+    words = joined_in_words(table, numbers)
+    assert words.startswith("21 of 21 intervals leave out 0")
+    assert words.endswith("Coherence: 4 of MNIST, dropout. Overlap of masks: 8 of MNIST, dropout.")
+    unmeasured = modularities(ranked().drop(columns="mask_overlap"))
+    assert joined_in_words(unmeasured, numbers).endswith("Overlap of masks: none yet.")
 
 
 def test_untrained_networks_that_start_from_the_same_weights_count_once() -> None:
@@ -459,15 +506,15 @@ def test_conditions_that_differ_in_two_notions_make_no_correlation_within_them()
         for dropout, level in (("yes", 10.0), ("no", 0.0))
         for seed, (a, b) in enumerate(rng.normal(size=(30, 2)))
     ]
-    (line,) = rank_correlations(pd.DataFrame(both)).to_dict("records")
+    (line,) = rank_correlations(pd.DataFrame(both), "n-cut").to_dict("records")
     assert line["low"] > 0.6
     assert line["within_low"] < 0 < line["within_high"]
     alike = pd.DataFrame(both).assign(upstream=lambda rows: -rows["n-cut"] + 100 * (rows["dropout"] == "yes"))
-    (line,) = rank_correlations(alike).to_dict("records")
+    (line,) = rank_correlations(alike, "n-cut").to_dict("records")
     assert line["low"] > 0
     assert line["within"] == pytest.approx(-1)
     few = pd.DataFrame(both).query("seed < 3")
-    assert rank_correlations(few)["within"].isna().all()
+    assert rank_correlations(few, "n-cut")["within"].isna().all()
 
 
 def test_the_matrix_is_symmetric_and_has_every_notion() -> None:

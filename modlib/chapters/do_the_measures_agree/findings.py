@@ -6,12 +6,13 @@ falls short of 1 where they have different numbers of modules; and mutual inform
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import TypeVar
 
 import pandas as pd
 
+from modlib.chapters.coherence.experiment import SCORE
 from modlib.chapters.do_the_measures_agree.experiment import (
     CASES,
     CNN,
@@ -23,7 +24,9 @@ from modlib.chapters.do_the_measures_agree.experiment import (
     WEIGHTS,
     K,
 )
+from modlib.chapters.importance.experiment import DROP, ZERO
 from modlib.evidence.criteria import Sample
+from modlib.evidence.digits import signed
 from modlib.evidence.intervals import interval_of_mean, interval_of_rank_correlation
 from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, told
@@ -31,7 +34,8 @@ from modlib.notions.names import EQUALLY_MANY, NOTIONS, OF_WEIGHTS
 from modlib.tables.words import rows_in_words
 
 Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
-TABLES = ("do-the-measures-agree", "clusterability", "dropout", "importance")
+TABLES = ("do-the-measures-agree",)
+NCUTS = ("clusterability", "dropout", "topology-shuffles", "null-models")  # tables with tests of the same networks
 FUNCTIONAL = tuple(notion for notion in NOTIONS if notion not in OF_WEIGHTS)  # notions of what units do
 DROPOUT = {"yes": "with dropout", "no": "without"}
 BEYOND, INFORMATION = "beyond", "mutual_information"  # two measures of agreement
@@ -40,6 +44,16 @@ FOUND = 0.25  # mutual information with what is known above which a notion finds
 HALF = 0.5
 NEGLIGIBLE = 0.05  # agreement beyond chance below which there is none to speak of
 FEWEST = 5  # networks of which a rank correlation is told
+LESIONED_K = 8  # clusters of which networks with dropout are lesioned as well
+CUTS = {
+    f"n-cut, {null}, k = {k}": (null, k)
+    for k, nulls in ((4, ("layer", "layer-nonzero", "degree", "strength")), (K, ("layer", "degree", "strength")))
+    for null in nulls
+}  # null models and numbers of clusters that are stored
+MAIN_CUT = f"n-cut, layer, k = {K}"
+ALL_Q, OVERLAP = "Q of all notions", "overlap of masks"
+KINDS = (ALL_Q, "importance", "coherence", OVERLAP)
+OTHERS = (*FUNCTIONAL, *KINDS[1:])
 
 
 def beyond_chance(rows: pd.DataFrame) -> pd.Series:
@@ -371,26 +385,36 @@ def modularities(rows: pd.DataFrame) -> pd.DataFrame:
     """How modular each pruned network is by every notion, a line a network.
 
     Args:
-        rows: of ``TABLES``.
+        rows: of ``do-the-measures-agree``, of ``NCUTS``, ``importance`` and ``coherence``.
 
     Returns:
-        Columns of ``NETWORK``; ``n-cut``, its Z against layer shuffles, turned round, so that larger is more modular;
-        ``importance``, the share of its sub-clusters that are important; and Q by every notion of what units do.
+        Columns of ``NETWORK``; of ``CUTS``, Z of its n-cut against a null model, turned round, so that larger is more
+        modular; Q by every notion of what units do, and ``ALL_Q``, the mean of the ranks of these; ``importance``, the
+        share of its sub-clusters that are important; ``coherence``, how rarely random units respond as alike as those
+        of a sub-cluster do, its mean; and ``OVERLAP`` of the masks of two classes. NaN where it is not measured.
     """
     rows = rows[rows["profile"] == "paper"]
     own = rows[(rows["table"] == TABLES[0]) & (rows["stage"] == "pruned") & (rows["first"] == rows["second"])]
     own = own[~is_small(own)]
     found = own[own["first"].isin(FUNCTIONAL)].pivot_table(index=NETWORK, columns="first", values="q")
-    cut = rows[rows["table"].isin(TABLES[1:3]) & (rows["stage"] == "pruned") & (rows["null"] == "layer")]
-    found = found.join(-cut[cut["k"] == K].groupby(NETWORK)["z"].mean().rename("n-cut"), how="left")
-    lesions = rows[(rows["table"] == TABLES[3]) & (rows["network"] == "mlp") & (rows["k"] == K)]
-    lesions = lesions[lesions["measure"] == "accuracy-change"]
-    important = (lesions["kind"] == "important").groupby([lesions[name] for name in NETWORK]).mean()
-    return found.join(important.rename("importance"), how="left").reset_index()
+    found[ALL_Q] = found.rank().mean(axis=1)
+    cuts = rows[rows["table"].isin(NCUTS) & (rows["stage"] == "pruned")]
+    mlp = rows[rows["network"] == "mlp"]  # pruned, as all that these chapters cluster
+    lesions = mlp[(mlp["measure"] == DROP) & (mlp["k"] == LESIONED_K) & (mlp["biases"] == ZERO)]
+    alike = mlp[(mlp["measure"] == SCORE) & (mlp["k"] == K)]
+    for name, values in (
+        *((name, -cuts.loc[(cuts["null"] == null) & (cuts["k"] == k), "z"]) for name, (null, k) in CUTS.items()),
+        ("importance", (lesions["kind"] == "important").astype(float)),
+        ("coherence", 1 - alike["p_ties_for"]),
+        (OVERLAP, own.get("mask_overlap", pd.Series(dtype=float))),
+    ):
+        of_network = values.groupby([rows.loc[values.index, column] for column in NETWORK]).mean()
+        found = found.join(of_network.rename(name), how="left")
+    return found.reset_index()
 
 
-def rank_correlations(table: pd.DataFrame, column: str = "n-cut") -> pd.DataFrame:
-    """Spearman's correlation of one notion's modularity with that of every other over networks, with 90% intervals.
+def rank_correlations(table: pd.DataFrame, column: str = MAIN_CUT, others: Sequence[str] = OTHERS) -> pd.DataFrame:
+    """Spearman's correlation of one notion's modularity with that of others over networks, with 90% intervals.
 
     Over all networks, and within conditions: networks of one data set, with dropout or without, are ranked among
     themselves, and the distances from the middle rank correlated. Conditions that differ in both notions make the
@@ -399,21 +423,75 @@ def rank_correlations(table: pd.DataFrame, column: str = "n-cut") -> pd.DataFram
     Args:
         table: see ``modularities``.
         column: the notion.
+        others: some of its other columns.
 
     Returns:
         A line for every other notion of which ``FEWEST`` networks or more are known: ``notion``, ``networks``, ``rho``,
-        ``low`` and ``high``, and ``within``, ``within_low`` and ``within_high``, NaN if no condition has so many.
+        ``low`` and ``high``, and ``within``, ``within_low`` and ``within_high``, NaN if no condition has so many, with
+        ``networks within``.
     """
     lines = []
-    for other in [name for name in table if name not in (*NETWORK, column)]:
+    for other in [name for name in others if name in table]:
         both = table[[*NETWORK, column, other]].dropna()
         if len(both) >= FEWEST and both[other].nunique() > 1:
             rho = both[column].corr(both[other], method="spearman")
             low, high = interval_of_rank_correlation(rho, len(both))
             line = {"notion": other, "networks": len(both), "rho": rho, "low": low, "high": high}
-            lines.append(line | _within_conditions(both, column, str(other)))
-    names = ["notion", "networks", "rho", "low", "high", "within", "within_low", "within_high"]
+            lines.append(line | _within_conditions(both, column, other))
+    names = ["notion", "networks", "rho", "low", "high", "within", "within_low", "within_high", "networks within"]
     return pd.DataFrame(lines, columns=names)
+
+
+def within_by_null(table: pd.DataFrame) -> pd.DataFrame:
+    """Rank correlations within conditions of Z against every null model with other kinds of modularity.
+
+    Args:
+        table: see ``modularities``.
+
+    Returns:
+        Columns ``null`` and ``k``, and those of ``rank_correlations`` with each of ``KINDS``.
+    """
+    parts = [
+        rank_correlations(table, name, KINDS).dropna(subset="within").assign(null=null, k=k)
+        for name, (null, k) in CUTS.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def by_null(found: pd.DataFrame) -> pd.DataFrame:
+    """The same in words, a line a null model and number of clusters: correlation, 90% interval, and networks.
+
+    Args:
+        found: see ``within_by_null``.
+    """
+    lines: dict[tuple[str, int], dict[str, str]] = {}
+    for line in found.to_dict("records"):
+        rho, low, high = (signed(line[name], ".2f") for name in ("within", "within_low", "within_high"))
+        words = f"{rho} ({low} to {high}, n = {line['networks within']:.0f})"
+        lines.setdefault((line["null"], line["k"]), {})[line["notion"]] = words
+    return pd.DataFrame([{"null": null, "k": k, **words} for (null, k), words in lines.items()])
+
+
+def joined_in_words(table: pd.DataFrame, found: pd.DataFrame) -> str:
+    """How many of these correlations are none by chance, and of which networks each kind is known.
+
+    Args:
+        table: see ``modularities``.
+        found: see ``within_by_null``.
+    """
+    apart = int(((found["within_low"] > 0) | (found["within_high"] < 0)).sum())
+    networks = []
+    for kind in KINDS[1:]:
+        known = table[table[kind].notna()].groupby(NETWORK[:2]).size().reset_index(name="n")
+        each = [
+            f"{line['n']} of {rows_in_words({name: str(line[name]) for name in NETWORK[:2]})}"
+            for line in known.to_dict("records")
+        ]
+        networks.append(f"{kind[0].upper()}{kind[1:]}: {'; '.join(each) or 'none yet'}.")
+    return (
+        f"{apart} of {len(found)} intervals leave out 0; by chance alone a tenth of them would. Known of "
+        f"networks: {' '.join(networks)}"
+    )
 
 
 def _within_conditions(table: pd.DataFrame, column: str, other: str) -> dict[str, float]:
@@ -425,7 +503,8 @@ def _within_conditions(table: pd.DataFrame, column: str, other: str) -> dict[str
     if n < FEWEST or (ranks == 0).all(axis=0).any():
         return {}
     rho = ranks[column].corr(ranks[other])
-    return dict(zip(("within", "within_low", "within_high"), (rho, *interval_of_rank_correlation(rho, n)), strict=True))
+    low, high = interval_of_rank_correlation(rho, n)
+    return {"within": rho, "within_low": low, "within_high": high, "networks within": len(large)}
 
 
 def found(rows: pd.DataFrame) -> Sentences:
