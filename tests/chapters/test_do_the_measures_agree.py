@@ -481,7 +481,7 @@ def test_every_null_model_is_set_beside_every_kind_of_modularity() -> None:
     words = joined_in_words(table, numbers)
     assert words.startswith("21 of 21 intervals leave out 0")
     assert words.endswith("Coherence: 4 of MNIST, dropout. Overlap of masks: 8 of MNIST, dropout.")
-    unmeasured = modularities(ranked().drop(columns="mask_overlap"))
+    unmeasured = modularities(ranked().assign(mask_overlap=np.nan))
     assert joined_in_words(unmeasured, numbers).endswith("Overlap of masks: none yet.")
 
 

@@ -406,7 +406,7 @@ def modularities(rows: pd.DataFrame) -> pd.DataFrame:
         *((name, -cuts.loc[(cuts["null"] == null) & (cuts["k"] == k), "z"]) for name, (null, k) in CUTS.items()),
         ("importance", (lesions["kind"] == "important").astype(float)),
         ("coherence", 1 - alike["p_ties_for"]),
-        (OVERLAP, own.get("mask_overlap", pd.Series(dtype=float))),
+        (OVERLAP, own["mask_overlap"]),
     ):
         of_network = values.groupby([rows.loc[values.index, column] for column in NETWORK]).mean()
         found = found.join(of_network.rename(name), how="left")
