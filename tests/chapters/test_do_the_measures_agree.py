@@ -550,6 +550,29 @@ def test_equal_divisions_have_equal_shades_whatever_the_names_of_their_modules()
     plt.close("all")
 
 
+def test_a_network_is_drawn_once_for_a_notion_of_each_paper_with_its_strongest_weights() -> None:
+    kernels = list(random_weights((5, 4, 4, 3), 0))
+    kernels[0][2, 3], kernels[2][1, 0] = -50.0, 50.0
+    labels = {notion: [np.array([1, 0, 1, -1]), np.array([0, 0, 1, 1])] for notion in figures.ALIKE}
+    labels["masks"] = [np.array([0, 1, 0, -1]), np.array([0, 1, 0, 1])]
+    figure = figures.drawn(kernels, labels, by="weights")
+    assert [ax.get_title(loc="left").partition(":")[0] for ax in figure.axes] == list(figures.ALIKE)
+    for ax in figure.axes:
+        lines, *layers = ax.collections
+        assert [len(dots.get_offsets()) for dots in layers] == [5, 4, 4, 3]
+        drawn = {tuple(np.round(line.ravel(), 3)) for line in lines.get_segments()}
+        assert len(drawn) == 10 + 8 + 8
+        (to,) = [dots[3, 0] for dots in [layers[1].get_offsets()]]
+        assert (0.5, 0.0, round(float(to), 3), 1.0) in drawn
+    first = figure.axes[0].collections[2].get_offsets()[:, 0]
+    assert first.argsort().tolist() == [3, 1, 0, 2]  # in the order of weights, in every drawing
+    of_weights, of_masks = (figure.axes[place].collections[2].get_facecolors() for place in (0, 4))
+    assert np.allclose(of_weights, of_masks)  # equal divisions under other names
+    assert np.allclose(of_masks[3], 1)
+    assert not np.allclose(of_weights[0], of_weights[1])
+    plt.close("all")
+
+
 def test_a_sweep_is_a_line_a_search_over_the_numbers_of_modules() -> None:
     points = [SweepPoint(k, float(k), 0.9 if k == 4 else 0.6, 0.4) for k in range(2, 7)]
     (ax,) = figures.sweeps({"cut": points, "Leiden": points[:2]}).axes
