@@ -17,6 +17,8 @@ from modlib.chapters.do_the_measures_agree.findings import (
     FINDINGS,
     FUNCTIONAL,
     TABLES,
+    as_nested,
+    as_with_itself,
     by_condition,
     by_layer,
     by_null,
@@ -28,6 +30,7 @@ from modlib.chapters.do_the_measures_agree.findings import (
     joined_in_words,
     layers_of,
     modularities,
+    nested_in_words,
     of_activity,
     of_less_reliable,
     of_small,
@@ -365,6 +368,41 @@ def test_the_interval_of_a_share_is_that_of_a_ratio_of_means() -> None:
     found_low, found_high = (float(end) for end in re.findall(r"0\.\d\d", told)[1:])
     assert found_low == pytest.approx(low, abs=0.011)
     assert found_high == pytest.approx(high, abs=0.011)
+
+
+def of_divisions(divisions: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Rows of one layer in which every pair agrees as some divisions do."""
+    found = {pair: agreement(*map(divisions.get, pair)) for pair in combinations_with_replacement(divisions, 2)}
+    return pd.DataFrame(
+        {**COMMON, "stage": "pruned", "seed": 0, "first": first, "second": second, "units": float(one.units)}
+        | {name: getattr(one, name) for name in ("similarity", "by_chance", "mutual_information")}
+        for (first, second), one in found.items()
+    )
+
+
+def test_nested_divisions_agree_as_rows_that_are_made_so() -> None:
+    fine = np.arange(240) % 12
+    true = of_divisions({"images": fine, "lesions": (fine + 1) % 12, "upstream": fine % 4, "downstream": fine % 2})
+    same = true["first"] == true["second"]
+    unknown = as_nested(true.assign(similarity=true["similarity"].where(same, 0.0)))
+    assert unknown["similarity"].to_numpy() == pytest.approx(true["similarity"].to_numpy(), abs=0.02)
+    noisy = true.assign(similarity=true["by_chance"] + (true["similarity"] - true["by_chance"]) / 2)
+    made_so = as_nested(noisy.assign(similarity=noisy["similarity"].where(same, 0.0)))
+    assert made_so["similarity"].to_numpy() == pytest.approx(noisy["similarity"].to_numpy(), abs=0.02)
+    told = nested_in_words(pd.concat([true, noisy.assign(seed=1)]))
+    assert re.fullmatch(r".*: (0\.\d\d) as measured and \1 if nested on MNIST\.", told)
+
+
+def test_rows_in_which_two_agree_as_one_with_itself() -> None:
+    rows = as_with_itself(both())
+    beyond = rows["similarity"] - rows["by_chance"]
+    own = rows["first"] == rows["second"]
+    assert beyond[~own].groupby([rows["stage"], rows["dropout"], rows["seed"]]).nunique().eq(1).all()
+    assert beyond[~own].mean() == pytest.approx(beyond[own].mean())
+    assert FINDINGS["half_of_itself"].measure(rows).mean == pytest.approx(0.5)
+    cases = known({IDLE: {"weights"}})
+    pd.testing.assert_frame_equal(as_with_itself(cases), cases)
+    pd.testing.assert_frame_equal(as_nested(cases), cases)
 
 
 def test_what_is_said_of_weights_and_of_known_modules_follows_the_rows() -> None:

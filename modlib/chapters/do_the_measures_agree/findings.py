@@ -15,6 +15,7 @@ import pandas as pd
 from modlib.chapters.coherence.experiment import SCORE
 from modlib.chapters.do_the_measures_agree.experiment import (
     CASES,
+    CELL_KEY,
     CNN,
     FUNCTIONS,
     IDLE,
@@ -108,6 +109,79 @@ def of_weights(rows: pd.DataFrame, value: str = BEYOND) -> pd.Series:
 def between(rows: pd.DataFrame, value: str = BEYOND) -> pd.Series:
     """How far any two different notions agree, one number a network and stage."""
     return _by_network(rows[(rows["first"] != rows["second"]) & rows["second"].isin(NOTIONS)], value)
+
+
+def as_with_itself(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in which two notions agree as well as the less reliable of them agrees with itself.
+
+    Args:
+        rows: of ``do-the-measures-agree``; those of networks with known modules stay as they are.
+    """
+    rows = rows.reset_index(drop=True)
+    sides = _beside_themselves(rows)
+    two = sides[0].index
+    rows.loc[two, "similarity"] = rows.loc[two, "by_chance"] + _less(sides, BEYOND)
+    rows.loc[two, INFORMATION] = _less(sides, INFORMATION)
+    return rows
+
+
+def as_nested(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in which two notions agree, but that one divides more finely: all else between them is their noise.
+
+    S of two such divisions is the ratio of their numbers of modules, k. These are not stored; but permuted labels of k
+    equal modules of n units have E[S] = (1 + (k - 1)^2 / n) / k, nearly. What is beyond chance is taken to suffer from
+    noise as what the less reliable of the two has with itself does. Mutual information stays as it is.
+
+    Args:
+        rows: of ``do-the-measures-agree``; those of networks with known modules stay as they are.
+    """
+    rows = rows.reset_index(drop=True)
+    sides = _beside_themselves(rows)
+    two = sides[0].index
+    for side in sides:
+        half = 1 + side["units"] * side["by_chance"] / 2
+        side["k"] = half - (half**2 - 1 - side["units"]).clip(lower=0) ** 0.5
+        side["sure"] = side[BEYOND] / (1 - side["by_chance"])
+    fewer, by_chance = _less(sides, "k"), rows.loc[two, "by_chance"]
+    ratio = fewer / (sides[0]["k"] + sides[1]["k"] - fewer)
+    rows.loc[two, "similarity"] = by_chance + (ratio - by_chance).clip(lower=0) * _less(sides, "sure")
+    return rows
+
+
+def _beside_themselves(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """For every row of two notions, what the first has with itself in the same layer, and what the second has."""
+    key = [*CELL_KEY, "layer"]
+    own = rows[rows["first"] == rows["second"]].set_index([*key, "first"])
+    own = own.assign(**{BEYOND: beyond_chance(own)})[["units", "by_chance", BEYOND, INFORMATION]]
+    two = rows[(rows["first"] != rows["second"]) & rows["second"].isin(NOTIONS)]
+    first, second = (
+        own.reindex(pd.MultiIndex.from_frame(two[[*key, side]])).set_axis(two.index) for side in ("first", "second")
+    )
+    return first, second
+
+
+def _less(sides: tuple[pd.DataFrame, pd.DataFrame], column: str) -> pd.Series:
+    first, second = (side[column] for side in sides)
+    return first.where(first < second, second)
+
+
+def nested_in_words(rows: pd.DataFrame) -> str:
+    """What share of the agreement of one notion with itself two have, and would have if their divisions were nested.
+
+    Args:
+        rows: of ``do-the-measures-agree``, of trained networks with dropout.
+    """
+    rows = rows[(rows["dropout"] == "yes") & (rows["stage"] == "pruned")]
+    shares = {
+        words: (between(of) / itself(of)).groupby("dataset").mean()
+        for words, of in (("as measured", rows), ("if nested", as_nested(rows)))
+    }
+    each = [
+        f"{listed([f'{value:.2f} {words}' for words, values in shares.items() for value in [values[dataset]]])} on "
+        f"{rows_in_words({'dataset': str(dataset)})}"
+        for dataset in shares["as measured"].index
+    ]
+    return f"Agreement of two notions over that of one with itself, with dropout: {'; '.join(each)}."
 
 
 def by_condition(rows: pd.DataFrame) -> pd.DataFrame:
