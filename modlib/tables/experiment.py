@@ -38,6 +38,9 @@ class Experiment:
         cell_key: columns that identify a cell, the first ones of the table.
         row_key: columns that identify a row within its cell.
         tolerance: for every measured column, the absolute difference that ``verify`` allows.
+        of_means: columns of which a search decides single values, and the difference that ``verify`` allows between the
+            means over a cell's rows, where a row may differ by its tolerance. On the kernels of the run a search ends
+            where it ended, and rows must be equal.
         full: columns that hold a number of steps, and the paper's number; a row with fewer is reduced.
         columns: what every column may hold, in the order of the table.
         network_key: columns that identify a network within a profile; empty for a simulation.
@@ -63,6 +66,7 @@ class Experiment:
     columns: Mapping[str, Column] = field(kw_only=True)
     network_key: tuple[str, ...] = field(default=(), kw_only=True)
     parts: tuple[str, ...] = field(default=(), kw_only=True)
+    of_means: Mapping[str, float] = field(default_factory=dict, kw_only=True)
     added: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     describe: Callable[[Mapping[str, str]], str] = field(default=rows_in_words, kw_only=True)
     remeasure: Callable[[Cell], list[Row]] | None = field(default=None, kw_only=True)
@@ -72,6 +76,7 @@ class Experiment:
             *self.cell_key,
             *self.row_key,
             *self.tolerance,
+            *self.of_means,
             *self.full,
             *self.network_key,
             *self.parts,

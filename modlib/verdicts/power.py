@@ -65,6 +65,7 @@ def tried(
             (claim, before)
             for claim, before in reproduced
             if set(claim.tables) & set(kind.tables) and kind.about not in claim.whatever
+            if not kind.only or set(kind.only) & set(claim.criteria)
         ]
         for seed in seeds if kind.drawn else seeds[:1]:
             wrong = kind.change(frames, np.random.default_rng(seed))

@@ -15,6 +15,7 @@ import pandas as pd
 
 from modlib.chapters import find_experiment
 from modlib.chapters.coherence.experiment import SCORE, VARIANCE
+from modlib.chapters.do_the_measures_agree.findings import as_nested, as_with_itself
 from modlib.chapters.importance.experiment import DROP, RANGE
 from modlib.chapters.systematic_generalisation.experiment import DIRECT, MASK
 from modlib.chapters.systematic_generalisation.findings import OUTPUT
@@ -35,6 +36,7 @@ NCUTS = ("clusterability", "dropout", "random-datasets", "topology-shuffles", *N
 REGULARISED, STRUCTURED = ("regularisation",), ("structured-tasks",)
 CONVOLUTIONAL, PROMOTED, IMAGENET = ("convolutional-networks",), ("promoting-clusterability",), ("imagenet",)
 ALONE = (REGULARISED, STRUCTURED, CONVOLUTIONAL, PROMOTED)  # n-cuts of networks of their own
+ALIKE_AS_ONE = ("half_of_itself",)  # what is untrue where two notions find the same
 KEEP_DEGREES = ("degree", "strength")  # null models of one of these tables
 RANDOM = ("unlearnable", "memorisation", "kilo-epoch")
 SUB_CLUSTERS = ("importance", "coherence")
@@ -58,6 +60,7 @@ class Wrong:
         no_effect: whether it takes effects away.
         drawn: whether what it makes wrong is drawn at random.
         level: whether it changes levels only, of which a claim in words says nothing.
+        only: metrics of which claims are wrong now; empty for all.
         about: what a claim must be about to be wrong now, one of ``modlib.verdicts.claims.WHATEVER``; empty for all.
     """
 
@@ -68,6 +71,7 @@ class Wrong:
     no_effect: bool = False
     drawn: bool = False
     level: bool = False
+    only: tuple[str, ...] = ()
     about: str = ""
 
 
@@ -262,6 +266,13 @@ def _agreement_by_chance(frames: Frames, _: np.random.Generator) -> Frames:
     return {name: rows.assign(similarity=rows["by_chance"], mutual_information=0.0) for name in frames}
 
 
+def _agreement(made: Callable[[pd.DataFrame], pd.DataFrame]) -> Change:
+    def change(frames: Frames, _: np.random.Generator) -> Frames:
+        return {name: made(rows) for name, rows in frames.items()}
+
+    return change
+
+
 def _all_is_shared(frames: Frames, _: np.random.Generator) -> Frames:
     """Tasks keep nothing but what earlier ones use."""
     rows = frames["transfer"]
@@ -394,6 +405,8 @@ KINDS = (
     ),
     Wrong("tasks exchanged", WM, _tasks, about="task"),
     Wrong("notions agree as chance would", AGREE, _agreement_by_chance, no_effect=True),
+    Wrong("two notions agree as one with itself", AGREE, _agreement(as_with_itself), only=ALIKE_AS_ONE),
+    Wrong("one notion divides more finely than another", AGREE, _agreement(as_nested), only=ALIKE_AS_ONE),
     _exchange("starts exchanged", TURN, "start", _swapped((ALIKE, OLDER)), "start"),
     Wrong("tasks share all that they keep", TURN, _all_is_shared),
     Wrong("tasks in the opposite order", TURN, _turned("task")),

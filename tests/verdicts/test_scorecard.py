@@ -153,6 +153,21 @@ def test_where_notions_agree_by_chance_no_statement_that_they_agree_holds(judged
     assert (found["verdict"] == "not reproduced").all()
 
 
+def test_where_two_notions_agree_as_one_with_itself_they_do_not_agree_less_than_half_as_well(judged):
+    kind = next(kind for kind in wrong.KINDS if kind.name == "two notions agree as one with itself")
+    found = power.tried(judged, [kind])
+    assert set(found["claim"]) == {"own-statement-9-mnist", "own-statement-9-fashion"}
+    assert (found["verdict"] == "not reproduced").all()
+
+
+def test_divisions_that_are_only_nested_pass_statement_9(judged):
+    """Its similarity has a lower ceiling between divisions with different numbers of modules, which the page says."""
+    kind = next(kind for kind in wrong.KINDS if kind.name == "one notion divides more finely than another")
+    found = power.tried(judged, [kind])
+    assert set(found["claim"]) == {"own-statement-9-mnist", "own-statement-9-fashion"}
+    assert (found["verdict"] == "reproduced").all()
+
+
 def test_a_claim_in_words_says_nothing_of_a_level(judged):
     found = {claim.id: claim for claim, _ in judged}
     kind = next(kind for kind in wrong.KINDS if kind.level)
