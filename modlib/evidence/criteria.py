@@ -205,6 +205,11 @@ def below_a_tenth(ours: Sample, theirs: Sample) -> Judgement:
     return _within(ours, -0.1, 0.1)
 
 
+def above_a_tenth(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "fails" or "much lower": the 90% interval of the mean difference of shares lies above 0.1."""
+    return _within(ours, 0.1, math.inf)
+
+
 def significant(ours: Sample, theirs: Sample) -> Judgement:
     """The paper says "differ": p is below 0.05; where each network has a p, the 90% interval of z is above 1.645.
 
@@ -271,6 +276,7 @@ _OF_WORDS = (
     below_three,
     below_a_quarter,
     below_a_tenth,
+    above_a_tenth,
     significant,
     not_significant,
     nearly_always,
@@ -356,7 +362,8 @@ def _within(ours: Sample, least: float, most: float) -> Judgement:
     if ours.n < FEWEST:
         return _too_few(ours)
     low, high = interval_of_mean(ours.values)
-    why = f"90% interval {plain(low)} to {plain(high)}, limits {plain(least)} and {plain(most)}"
+    limits = f"limits {plain(least)} and {plain(most)}" if math.isfinite(most) else f"limit {plain(least)}"
+    why = f"90% interval {plain(low)} to {plain(high)}, {limits}"
     if least <= low and high <= most:
         return Grade.REPRODUCED, why
     return (Grade.NOT_REPRODUCED if high < least or low > most else Grade.INCONCLUSIVE), why

@@ -58,6 +58,7 @@ ILLEGIBLE = "the number is illegible in our copy of the paper"  # why is in the 
 OTHERWISE = {
     ("network", "fnn 800-800-800-800"): "another width",
     ("network", "fnn 200-200-64"): "another width",
+    ("network", "transformer 64"): "another width",
     ("dataset", "cifar10"): "JPEG copy of CIFAR-10",
     ("weights", "kernels"): "other weights, not exact",
     ("weights", "torchvision"): "weights of another training",

@@ -19,7 +19,7 @@ from modlib.chapters.do_the_measures_agree.findings import as_nested, as_with_it
 from modlib.chapters.importance.experiment import DROP, RANGE
 from modlib.chapters.systematic_generalisation.experiment import DIRECT, MASK
 from modlib.chapters.systematic_generalisation.findings import OUTPUT
-from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, SYSTEMATIC
+from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, SYSTEMATIC
 from modlib.chapters.transfer.experiment import ALIKE, OLDER
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, UPSTREAM
 from modlib.data.arithmetic import TASKS
@@ -412,8 +412,10 @@ KINDS = (
     Wrong("tasks in the opposite order", TURN, _turned("task")),
     Wrong("layers in the opposite order", TURN, _turned("layer"), about="layer"),
     Wrong("masks for a split and for all exchanged", SCAN, _knowledge(MASK, "masked", CONTROL), about="mask"),
+    Wrong("masks for a split and for a half exchanged", SCAN, _knowledge(MASK, "masked", HALF), about="mask"),
     Wrong("masks and networks trained directly exchanged", SCAN, _knowledge(DIRECT, "whole"), about="training"),
     Wrong("masks for the easy and for all exchanged", SCAN, _knowledge(MASK, "masked", CONTROL, HARD), about="mask"),
+    Wrong("masks for the easy and for a half exchanged", SCAN, _knowledge(MASK, "masked", HALF, HARD), about="mask"),
     Wrong("actions exchanged", SCAN, _actions),
     _exchange("layers exchanged", SCAN, "parameter", _swapped((OUTPUT, RECURRENT))),
     _exchange("networks exchanged", SCAN, "network", _rotated(("lstm", "transformer", "lstm 200")), "network"),

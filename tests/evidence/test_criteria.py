@@ -180,10 +180,11 @@ def test_more_is_shown_by_a_t_test_and_refuted_by_an_interval_below_a_small_effe
         ("below-three", -2.0, 4.0),
         ("below-a-quarter", 0.1, 0.5),
         ("below-a-tenth", 0.0, 0.3),
+        ("above-a-tenth", 0.3, 0.05),
         ("between-zero-and-one", 0.5, -0.5),
     ],
 )
-def test_no_difference_is_an_interval_within_limits(name, inside, outside):
+def test_no_difference_and_a_clear_one_are_intervals_within_limits(name, inside, outside):
     assert grade(name, around(inside, 0.05)) is YES
     assert grade(name, around(outside, 0.05)) is NO
     assert grade(name, around(inside, 10)) is CANNOT_TELL

@@ -46,7 +46,7 @@ N_CLAIMS = {
         text-3.1:2 figure-1:3 figure-11:3 figure-12:3 figure-10:3 figure-13:3 figure-2:3 figure-14:1 text-3.2:3
         finding-1:3 finding-27:1 figure-7:3 figure-8:1 text-c.7.1:1 figure-6:2 text-c.2:2 figure-19:2 figure-20:1
         text-c.7.2:2 text-b.1:1 figure-3:4 figure-15:1 text-3.3:1
-        figure-4:8 text-4:1 figure-16:2 finding-28:1 finding-16:5
+        figure-4:8 text-4:1 figure-16:2 finding-28:1 finding-16:7
     """,
     "importance-coherence": """
         table-4:2 table-5:2 finding-21:1 finding-22:1 table-1:12 table-3:8 finding-4:1 finding-5:1 finding-6:1
@@ -56,7 +56,7 @@ N_CLAIMS = {
     """,
     "ours": """
         statement-1:3 statement-2:3 statement-3:3 statement-4:3 statement-5:2 statement-6:2 statement-7:2 statement-8:2
-        statement-9:2 statement-10:2 statement-11:1 statement-12:1 statement-13:1
+        statement-9:2 statement-10:2 statement-11:1 statement-12:1 statement-13:1 statement-14:2
     """,
 }  # of every table, figure and section
 
