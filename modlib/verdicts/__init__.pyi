@@ -3,7 +3,7 @@ from .found import (
     found_box as found_box,
     sentences as sentences,
 )
-from .outcomes import became_of as became_of
+from .outcomes import became_of as became_of, measured as measured
 from .stored import (
     paper_rows as paper_rows,
     rests_on as rests_on,

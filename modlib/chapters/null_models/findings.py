@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
-from modlib.chapters.rows import means_by_dataset, with_distance
+from modlib.chapters.rows import by_dataset, means_by_dataset
 from modlib.evidence.criteria import SIGNIFICANT, Sample
 from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of
-from modlib.evidence.sentences import Sentences, share_of, told, which_way
+from modlib.evidence.sentences import Sentences, listed, share_of
 
 TABLES = ("clusterability", "dropout", "topology-shuffles", "null-models")  # of all four null models
-K = 4  # clusters
+K = 4  # clusters of pruned-modular, and of the statements
+KS = (K, 12)  # and those of clusterability
 NETWORK = ["dataset", "dropout", "seed"]
 KEPT = {"degree": "number of weights", "strength": "number and sum of weights"}
 
@@ -47,59 +50,95 @@ def _explained_less_half(rows: pd.DataFrame) -> Sample | None:
     return sample_of(shares - 0.5) if len(shares) else None
 
 
+def is_rare(rows: pd.DataFrame) -> pd.Series:
+    """Whether shuffles hardly ever reach the n-cut of a network, for every row: p is 0.05 at most."""
+    return rows["p"] <= SIGNIFICANT
+
+
+COUNTED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    f"p of {SIGNIFICANT} at most": is_rare,
+    "n-cut below each shuffle": are_below_all_shuffles,
+}
+
+
+def counts(rows: pd.DataFrame) -> pd.DataFrame:
+    """How many networks lie below their shuffles, in words, by stage, number of clusters and dropout.
+
+    Args:
+        rows: of ``TABLES``; the null models of which there are all of ``KS`` are told.
+
+    Returns:
+        A line for either statistic of ``COUNTED``, named in ``networks with``, and a column a null model: how many
+        networks, and in brackets how many on each data set.
+    """
+    rows = rows[rows["null"].isin(("layer", *KEPT)) & rows["k"].isin(KS)]
+    lines = []
+    for statistic, holds in COUNTED.items():
+        for (stage, k, dropout), part in rows.groupby(["stage", "k", "dropout"]):
+            line = {"networks with": statistic, "stage": stage, "clusters": k, "dropout": dropout}
+            for null, of_null in part.groupby("null"):
+                each = [str(int(holds(on).sum())) for on in by_dataset(of_null).values()]
+                line[str(null)] = f"{share_of(holds(of_null))} ({', '.join(each)})"
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
 def found(rows: pd.DataFrame) -> Sentences:
     """Whether networks lie below shuffles that keep what neurons have, how much that explains, and without dropout."""
-    rows = rows[(rows["stage"] == "pruned") & (rows["k"] == K)]
+    rows = rows[(rows["stage"] == "pruned") & rows["k"].isin(KS)]
     own = rows[rows["table"] == TABLES[-1]]
     dropped, plain = (own[own["dropout"] == value] for value in ("yes", "no"))
     networks = own[NETWORK].drop_duplicates()
-    same = rows.merge(networks[networks["dropout"] == "yes"], on=NETWORK)
-    return _below(dropped), _explained(same), _without_dropout(plain)
+    same = rows[rows["k"] == K].merge(networks[networks["dropout"] == "yes"], on=NETWORK)
+    return _with_dropout(dropped), _explained(same), _without_dropout(plain)
 
 
-def _below(rows: pd.DataFrame) -> str | None:
-    if not set(KEPT) <= set(rows["null"]):
+def _with_dropout(rows: pd.DataFrame) -> str | None:
+    rare = _rare(rows)
+    if not rare:
         return None
-    below = are_below_all_shuffles(rows)
-    counts = {null: share_of(below[rows["null"] == null]) for null in KEPT}
-    distance = _distance("strength").measure(rows)
-    answer = which_way(distance, "clusters remain", "there are no clusters", "clusters are not sure")
-    return (
-        f"Beside shuffles that keep what each neuron has, {answer}: with dropout, {counts['degree']} pruned networks "
-        "lie below each shuffle that keeps every neuron's number of weights, "
-        f"{counts['strength']} below each that keeps their sum too; n-cut minus mean of the latter is "
-        f"{_from_strength(rows)}."
-    )
-
-
-def _from_strength(rows: pd.DataFrame) -> str:
-    """Mean distance from shuffles that keep number and sum of weights, on each data set."""
-    return means_by_dataset(with_distance(rows[rows["null"] == "strength"]), "distance")
-
-
-def _explained(rows: pd.DataFrame) -> str | None:
-    shares = {null: sample_of(explained(rows, null)) for null in ("layer-nonzero", "degree", "strength")}
-    if shares["degree"] is None:
-        return None
-    places, degree, strength = (told(shares[null]) for null in shares)
-    harder = which_way(shares["degree"], "harder to cut than", "easier to cut than", "about as hard to cut as")
-    return (
-        f"Shuffles that keep those numbers are {harder} layer shuffles: of the gap down to the networks they explain a "
-        f"share of {degree}, those that keep sums as well {strength}, and those that keep every zero {places}."
-    )
+    remain = is_rare(rows).groupby([rows["null"], rows["k"]]).mean() > 0.5
+    answer = "Clusters remain" if remain.all() else "Clusters remain in part" if remain.any() else "No clusters remain"
+    return f"{answer} beside shuffles that keep what neurons have. With dropout {rare}."
 
 
 def _without_dropout(rows: pd.DataFrame) -> str | None:
-    if not set(KEPT) <= set(rows["null"]):
-        return None
-    below, rare = are_below_all_shuffles(rows), rows["p"] <= SIGNIFICANT
-    number, total = (
-        f"{share_of(rare[rows['null'] == null])} ({below[rows['null'] == null].sum()} below all)" for null in KEPT
-    )
+    rare = _rare(rows, each=True)
+    return rare and f"Without dropout {rare}."
+
+
+def _rare(rows: pd.DataFrame, each: bool = False) -> str | None:
+    """For how many networks p is small, beside either null model; None if one is missing.
+
+    Args:
+        rows: of pruned networks.
+        each: whether the first null model, at most clusters, is told by data set.
+    """
+    told = []
+    for null in KEPT:
+        of_null = rows[rows["null"] == null]
+        by_k = [f"{share_of(is_rare(part))} at {k}" for k, part in of_null.groupby("k")]
+        if not by_k:
+            return None
+        most = by_dataset(of_null[of_null["k"] == of_null["k"].max()]) if each and not told else {}
+        on = ", ".join(f"{words} {share_of(is_rare(part))}" for words, part in most.items())
+        told.append(f"{listed(by_k)} clusters{f' ({on})' if on else ''}")
+    number, total = told
     return (
-        f"Without dropout, p is at most {SIGNIFICANT} for {number} beside shuffles that keep each neuron's number of "
-        f"weights, for {total} beside those that keep their sum too; n-cut minus mean of the latter is "
-        f"{_from_strength(rows)}."
+        f"p is at most {SIGNIFICANT} for {number} if each neuron keeps its number of weights, "
+        f"for {total} if also their sum"
+    )
+
+
+def _explained(rows: pd.DataFrame) -> str | None:
+    degree, strength = (explained(rows, null).rename("share").reset_index() for null in KEPT)
+    if degree.empty or strength.empty:
+        return None
+    most = degree.groupby("dataset")["share"].mean().max()
+    return (
+        f"{'Less than half' if most < 0.5 else 'Half or more'} of the gap up to layer shuffles, with dropout and {K} "
+        f"clusters, is due to each neuron's number of weights: {means_by_dataset(degree, 'share')}, with their sum "
+        f"{means_by_dataset(strength, 'share')}; below 0 these shuffles are harder to cut."
     )
 
 
