@@ -43,8 +43,8 @@ N_CLAIMS = {
         figure-S7:1 text-4.1:1
     """,
     "weight-masks": """
-        text-3.1:2 figure-1:3 figure-11:3 figure-12:3 figure-10:3 figure-13:3 figure-2:3 figure-14:1 text-3.2:3
-        finding-1:3 finding-27:1 figure-7:3 figure-8:1 text-c.7.1:1 figure-6:2 text-c.2:2 figure-19:2 figure-20:1
+        text-3.1:3 figure-1:4 figure-11:4 figure-12:4 figure-10:4 figure-13:4 figure-2:4 figure-14:1 text-3.2:4
+        finding-1:4 finding-27:2 figure-7:4 figure-8:1 text-c.7.1:1 figure-6:2 text-c.2:2 figure-19:2 figure-20:1
         text-c.7.2:2 text-b.1:1 figure-3:3 figure-15:1 text-3.3:1
         figure-4:8 text-4:1 figure-16:2 finding-28:1 finding-16:5
     """,
