@@ -43,13 +43,13 @@ N_CLAIMS = {
         figure-S7:1 text-4.1:1
     """,
     "weight-masks": """
-        text-3.1:2 figure-1:3 figure-11:3 figure-12:3 figure-10:3 figure-13:3 figure-2:3 figure-14:1 text-3.2:3
-        finding-1:3 finding-27:1 figure-7:3 figure-8:1 text-c.7.1:1 figure-6:2 text-c.2:2 figure-19:2 figure-20:1
-        text-c.7.2:2 text-b.1:1 figure-3:4 figure-15:1 text-3.3:1
+        text-3.1:3 figure-1:4 figure-11:4 figure-12:4 figure-10:4 figure-13:4 figure-2:4 figure-14:1 text-3.2:4
+        finding-1:4 finding-27:2 figure-7:4 figure-8:1 text-c.7.1:1 figure-6:2 text-c.2:2 figure-19:2 figure-20:2
+        text-c.7.2:2 finding-22:1 finding-23:1 text-b.1:1 figure-3:4 figure-15:1 text-3.3:1
         figure-4:8 text-4:1 figure-16:2 finding-28:1 finding-16:7
     """,
     "importance-coherence": """
-        table-4:2 table-5:2 finding-21:1 finding-22:1 table-1:12 table-3:8 finding-4:1 finding-5:1 finding-6:1
+        table-4:2 table-5:2 finding-21:1 finding-22:1 table-1:12 table-3:16 finding-4:1 finding-5:1 finding-6:1
         finding-11:1 finding-17:1 table-9:2 finding-20:1 table-7:1 figure-9:1 table-6:4 finding-1:1 finding-2:3
         finding-3:4 finding-9:3 finding-12:2 finding-13:2 finding-14:1 finding-15:1 text-a.2:6 finding-16:3
         finding-18:1 finding-19:2
