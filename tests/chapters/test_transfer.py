@@ -43,6 +43,7 @@ from modlib.chapters.transfer.findings import (
 from modlib.errors import InputError
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
 from modlib.tables.schema import records_of
+from modlib.verdicts import claims
 
 # --- the grid
 
@@ -379,3 +380,14 @@ def test_claims_that_right_rows_reproduce_are_not_reproduced_by_wrong_ones(monke
     rows = pd.concat([table(True).assign(steps=10_000), table(True)], ignore_index=True)
     wrongly = wrongly_accepted(EXPERIMENT.name, rows, monkeypatch)
     assert wrongly.empty, wrongly.to_string()
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_blind_masks_reproduce_only_that_little_is_shared(drawn: bool):
+    rows = pd.concat([blind(drawn).assign(steps=10_000), blind(drawn)], ignore_index=True)
+    tables = {EXPERIMENT.name: rows}.__getitem__
+    known = [claim for claim in claims.load() if claim.tables == (EXPERIMENT.name,)]
+    assert len(known) == 6
+    judged = {claim.id: claims.verdict_on(claim, claims.rows_of(claim, tables)).verdict for claim in known}
+    reproduced = {name for name, verdict in judged.items() if verdict is Grade.REPRODUCED}
+    assert reproduced == {"wm-figure-3-free", "wm-text-3.3-unique"}
