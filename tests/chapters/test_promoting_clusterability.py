@@ -122,7 +122,7 @@ def test_what_was_found_turns_with_the_rows() -> None:
         assert f"with the penalty are {chance} clusterable than without" in str(relative)
     assert "by 4.00 (4.00 to 4.00, n = 3) beyond what normalised neurons do alone" in str(penalty)
     assert "with a start in clusters it changes by 10.00" in str(penalty)
-    assert str(cost).endswith("agree with those of the start by 0.81 on MNIST, where 0 is chance.")
+    assert str(cost).endswith("agree with the start's by 0.81 on MNIST, where 0 is chance.")
     as_text = table({"initialisation": 1.0}, kept=0.1)
     assert found(both(pd.concat([higher, as_text]), usual))[2] == cost, "one start a data set, that of the code"
     elsewhere = both(pd.concat([higher, as_text.assign(dataset="cifar10")]), usual)

@@ -117,7 +117,7 @@ def _cost(after: pd.DataFrame, start: pd.DataFrame, other: pd.DataFrame) -> str 
         return None
     agreed = means_by_dataset(start[start["method"] == AS_CODE], "tags_kept")
     apart = means_by_dataset(other, "tags_kept")
-    tags = f"; clusters then agree with those of the start by {agreed}"
+    tags = f"; clusters agree with the start's by {agreed}"
     tags += f", if outputs have none by {apart}" if apart else ""
     return f"Test accuracy after pruning changes {listed(told_of)}{f'{tags}, where 0 is chance' if agreed else ''}."
 
