@@ -150,6 +150,9 @@ ARGUMENTS: dict[str, NAMED] = {
         "first": some.partitions, "second": some.partitions, "groups": one_of(just(None), some.partitions)
     },
     "communities.matched_groups": {"levels": some.numbers(8), "size": few},
+    "communities.permuted_labels": {
+        "labels": some.partitions, "rng": rng, "groups": one_of(just(None), some.partitions)
+    },
     "communities.consensus": {"partitions": lists(some.numbers(4, whole=3), 1, 4)},
     "communities.similarity_by_chance": {
         "first": some.partitions, "second": some.partitions, "groups": one_of(just(None), some.partitions)
