@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # What is said of statements of our own, which nobody printed.
 STATED = {Grade.REPRODUCED: "hold", Grade.PARTLY: "hold in part", Grade.NOT_REPRODUCED: "do not hold"}
 
+# What a cell says of networks that are as they start.
+UNTRAINED = {("dataset", "initialisation"), ("weights", "random"), ("sweep", "untrained"), ("stage", "untrained")}
+
 
 def became_of(paper: str, folder: Path | None = None) -> Markdown:
     """What became of a paper's claims, for a page of book/: how many of each verdict, and which are (not) reproduced.
@@ -57,7 +60,7 @@ def became_of(paper: str, folder: Path | None = None) -> Markdown:
 
 
 def measured(*chapters: str, folder: Path | None = None) -> Markdown:
-    """How much of what some chapters plan is measured, for a page of book/.
+    """How much of what some chapters plan is measured, for a page of book/; untrained networks, which are quick, aside.
 
     Args:
         chapters: such as ``regularisation``.
@@ -72,13 +75,14 @@ def measured(*chapters: str, folder: Path | None = None) -> Markdown:
     whole, part = [], []
     for chapter in chapters:
         experiment, link = find_experiment(chapter), f"{{doc}}`/notebooks/{chapter}`"
-        planned, missing = len(experiment.cells(PROFILE)), len(missing_cells(experiment, PROFILE, folder))
+        cells = (experiment.cells(PROFILE), missing_cells(experiment, PROFILE, folder))
+        planned, missing = (sum(not UNTRAINED & cell.items() for cell in some) for some in cells)
         if missing:
             part.append(f"{planned - missing} of {planned} measurements of {link}")
         else:
             whole.append(link)
     told = [*([f"all that is planned of {listed(whole)}"] if whole else []), *part]
-    return Markdown(f"**Measured so far:** {'; '.join(told)}.")
+    return Markdown(f"**Measured so far, untrained networks aside:** {'; '.join(told)}.")
 
 
 def _by_statement(found: list[tuple[Claim, Grade]], wanted: Grade) -> list[str]:

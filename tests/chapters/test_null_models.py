@@ -125,7 +125,7 @@ def test_networks_are_counted_by_stage_k_and_data_set() -> None:
     ]
     table = counts(pd.concat(parts)).set_index(["networks with", "stage", "clusters", "dropout"])
     small, below = table.index.get_level_values(0).unique()
-    assert list(table.columns) == ["degree", "layer", "strength"]
+    assert list(table.columns) == ["layer", "degree", "strength"]
     assert len(table) == 2 * 3
     for null in table:
         told = table[null]

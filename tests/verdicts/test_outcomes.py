@@ -60,12 +60,20 @@ def test_how_much_is_measured_is_told(tmp_path) -> None:
         shutil.copy(checkout() / "results" / f"dropout{suffix}", tmp_path)
     planned = {name: len(find_experiment(name).cells("paper")) for name in ("regularisation", "null-models")}
     assert measured("dropout", *planned, folder=tmp_path).data == (
-        "**Measured so far:** all that is planned of {doc}`/notebooks/dropout`; "
+        "**Measured so far, untrained networks aside:** all that is planned of {doc}`/notebooks/dropout`; "
         f"0 of {planned['regularisation']} measurements of {{doc}}`/notebooks/regularisation`; "
         f"0 of {planned['null-models']} measurements of {{doc}}`/notebooks/null-models`."
     )
+    cells = find_experiment("convolutional-networks").cells("paper")
+    trained = sum(cell["dataset"] != "initialisation" for cell in cells)
+    assert 0 < trained < len(cells)
+    told = measured("convolutional-networks", folder=tmp_path).data
+    assert f":** 0 of {trained} measurements of" in told
     both = "{doc}`/notebooks/dropout` and {doc}`/notebooks/null-models`"
-    assert measured("dropout", "null-models").data == f"**Measured so far:** all that is planned of {both}."
+    assert (
+        measured("dropout", "null-models").data
+        == f"**Measured so far, untrained networks aside:** all that is planned of {both}."
+    )
 
 
 def test_a_paper_that_nobody_knows_is_refused() -> None:

@@ -71,14 +71,16 @@ def counts(rows: pd.DataFrame) -> pd.DataFrame:
         A line for either statistic of ``COUNTED``, named in ``networks with``, and a column a null model: how many
         networks, and in brackets how many on each data set.
     """
-    rows = rows[rows["null"].isin(("layer", *KEPT)) & rows["k"].isin(KS)]
+    nulls = ("layer", *KEPT)
+    rows = rows[rows["null"].isin(nulls) & rows["k"].isin(KS)]
     lines = []
     for statistic, holds in COUNTED.items():
         for (stage, k, dropout), part in rows.groupby(["stage", "k", "dropout"]):
             line = {"networks with": statistic, "stage": stage, "clusters": k, "dropout": dropout}
-            for null, of_null in part.groupby("null"):
+            for null in nulls:
+                of_null = part[part["null"] == null]
                 each = [str(int(holds(on).sum())) for on in by_dataset(of_null).values()]
-                line[str(null)] = f"{share_of(holds(of_null))} ({', '.join(each)})"
+                line[null] = f"{share_of(holds(of_null)) or '–'} ({', '.join(each)})"
             lines.append(line)
     return pd.DataFrame(lines)
 
@@ -114,7 +116,7 @@ def _rare(rows: pd.DataFrame, each: bool = False) -> str | None:
         rows: of pruned networks.
         each: whether the first null model, at most clusters, is told by data set.
     """
-    told = []
+    told: list[str] = []
     for null in KEPT:
         of_null = rows[rows["null"] == null]
         by_k = [f"{share_of(is_rare(part))} at {k}" for k, part in of_null.groupby("k")]
