@@ -15,10 +15,18 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.class_removal.findings import target_and_others
+from modlib.chapters.class_removal.findings import WITH, WITHOUT, target_and_others
 from modlib.chapters.coherence.findings import K as K_OF_IMAGES, log_ratio
 from modlib.chapters.do_the_measures_agree.experiment import KNOWN
-from modlib.chapters.do_the_measures_agree.findings import HALF, between, is_small, itself, started_once
+from modlib.chapters.do_the_measures_agree.findings import (
+    HALF,
+    INFORMATION,
+    between,
+    is_small,
+    itself,
+    on_images,
+    started_once,
+)
 from modlib.chapters.importance.experiment import DROP, ZERO
 from modlib.chapters.importance.findings import K as K_OF_LESIONS
 from modlib.chapters.null_models.findings import KS
@@ -263,10 +271,10 @@ def masks(rows: pd.DataFrame, removed: pd.DataFrame) -> Told | None:
     two_random, one_random = (_one(rows, "random", ("network", "seed"), task=task) for task in TASKS[:2])
     more = (one.groupby("network").mean() - two.groupby("network").mean()).dropna() > 0
     fewest = int(two.groupby("network").size().min())
-    lost = 100 * target_and_others(removed).groupby(["dropout", "seed"])["target"].mean().unstack("dropout")
-    lost = lost.reindex(columns=["no", "yes"])
-    changed = sample_of(lost["yes"] - lost["no"])
-    costs = f"a removed class loses {lost['no'].mean():.0f} to {lost['yes'].mean():.0f} points of accuracy"
+    lost = 100 * target_and_others(removed).groupby(["kind", "seed"])["target"].mean().unstack("kind")
+    lost = lost.reindex(columns=[WITHOUT, WITH]).dropna()
+    changed = sample_of(lost[WITH] - lost[WITHOUT])
+    costs = f"a removed class loses {lost[WITHOUT].mean():.0f} to {lost[WITH].mean():.0f} points of accuracy"
     return Told(
         answer=_answer(float(more.mean())),
         found=f"in {share_of(more)} kinds of network what one operation needs for other numbers is more alike than "
@@ -283,11 +291,13 @@ def masks(rows: pd.DataFrame, removed: pd.DataFrame) -> Told | None:
 def agree(rows: pd.DataFrame) -> Told | None:
     """Whether two notions divide the units of a layer alike, beside one notion that is asked again.
 
+    By mutual information, whose largest value depends little on how many groups either makes.
+
     Args:
         rows: of ``do-the-measures-agree``.
     """
-    rows = started_once(rows[(rows["stage"] != KNOWN) & ~is_small(rows)])
-    two, one = (measure(rows).rename("by").reset_index() for measure in (between, itself))
+    rows = on_images(started_once(rows[(rows["stage"] != KNOWN) & ~is_small(rows)]))
+    two, one = (measure(rows, INFORMATION).rename("by").reset_index() for measure in (between, itself))
     network = (*SAME, "dropout")
     pruned, again = (_one(part, "by", network, stage="pruned") for part in (two, one))
     unpruned, untrained = (_one(two, "by", network, stage=stage) for stage in ("unpruned", "untrained"))
@@ -297,10 +307,10 @@ def agree(rows: pd.DataFrame) -> Told | None:
     largely = bool(pruned.mean() >= HALF * again.mean())
     return Told(
         answer="Largely" if largely else "Only a little",
-        found=f"in a layer of a pruned perceptron two notions agree by {pruned.mean():.2f}, one notion with itself, "
-        f"asked again with other images, by {again.mean():.2f} ({len(pruned)} networks)",
-        beyond=f"groups at random agree by 0, the same groups by 1; two notions in {len(untrained)} untrained networks "
-        f"by {untrained.mean():.2f}",
+        found=f"in a layer of a pruned perceptron two notions share mutual information of {pruned.mean():.2f}, one "
+        f"notion with itself, asked again with other images, {again.mean():.2f} ({len(pruned)} networks)",
+        beyond=f"groups at random share 0, the same groups 1; two notions in {len(untrained)} untrained networks "
+        f"{untrained.mean():.2f}",
         raised=_raised(
             _moved("learning", untrained, pruned),
             _moved("dropout", plain, dropped),
