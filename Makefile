@@ -112,7 +112,7 @@ lock: $(READY) ## Write requirements.lock and what Binder installs anew after a 
 
 .PHONY: clean
 clean: ## Remove what was built; results, downloads and .venv stay
-	rm -rf _build .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf _build .cache .grimp_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find modlib tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # The lock names versions and hashes, not hosts: what is installed is the same wherever it comes from.

@@ -2,11 +2,19 @@
 
 The definition draws two uniform numbers and takes three logarithms for every weight and sample, builds the
 straight-through mask from a sigmoid, and goes through the samples one after another. Both draw masks of the same
-distribution (``tests/test_mask_sampling.py``) for a perceptron of four layers of 800 units. All run on one thread.
+distribution (``tests/masks/test_sampling.py``) for a perceptron of four layers of 800 units. All run on one thread.
+
+SCAN's LSTM is taught in half of its batches and runs freely, for longer, in the others. Masks and training would meet
+different numbers of either kind, so each is timed for itself.
+
+Called with patterns of names, such as ``'SCAN, *'``, it measures only these networks.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,7 +30,7 @@ from modlib.networks import perceptron, repeated_lstm, simple_cnn
 from modlib.training import Steps, draw_from, train_steps
 from modlib.training.steps import Draw, Loss
 from modlib.zoo.answers import draw_sequences, token_loss
-from modlib.zoo.scan import taught_for, tokens, untrained_seq2seq
+from modlib.zoo.scan import tokens, untrained_seq2seq
 
 STEPS, WARM = 150, 10  # steps of a run, and how many of them are not counted
 ROUNDS = 2
@@ -61,20 +69,21 @@ def by_definition(module: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
         yield
 
 
-def of_images(name: str, module: nn.Module, shape: tuple[int, ...], rng: np.random.Generator) -> dict[str, object]:
+def of_images(name: str, make: Callable[[np.random.Generator], nn.Module], shape: tuple[int, ...]) -> dict[str, object]:
     """The line of a network that tells classes apart."""
+    rng = np.random.default_rng(0)
+    module = make(rng)
     x = torch.as_tensor(rng.normal(size=(512, *shape)).astype(np.float32))
     y = torch.as_tensor(rng.integers(10, size=512))
     definition = (lambda: by_definition(module, x, y)) if name.startswith("perceptron") else None
     return measure(name, module, draw_from(x, y), cross_entropy, parameter_names(module, ["*weight*"]), definition)
 
 
-def of_commands(network: str, rng: np.random.Generator) -> dict[str, object]:
-    """The line of a network that carries out commands; half of an LSTM's batches run freely."""
-    module = untrained_seq2seq(network, rng)
-    draw = draw_sequences(tokens(commands()), taught_for(network))
-    names = parameter_names(module, unmasked=["*embedding*", "*bias*"])
-    return measure(f"SCAN, {network}", module, draw, token_loss, names)
+def of_commands(name: str, network: str, taught: float) -> dict[str, object]:
+    """The line of a network that carries out commands, with all of its batches taught, or none."""
+    module = untrained_seq2seq(network, np.random.default_rng(0))
+    draw = draw_sequences(tokens(commands()), taught)
+    return measure(name, module, draw, token_loss, parameter_names(module, unmasked=["*embedding*", "*bias*"]))
 
 
 def measure(
@@ -103,14 +112,19 @@ def measure(
     }
 
 
+LINES: dict[str, Callable[[str], dict[str, object]]] = {
+    "perceptron, 4 x 800": partial(
+        of_images, make=lambda rng: perceptron((42, 800, 800, 800, 800, 20), rng), shape=(42,)
+    ),
+    "CNN": partial(of_images, make=simple_cnn, shape=(3, 32, 32)),
+    "LSTM, 2 x 256": partial(of_images, make=lambda rng: repeated_lstm(42, 256, 20, 3, rng), shape=(42,)),
+    "SCAN, lstm, taught": partial(of_commands, network="lstm", taught=1.0),
+    "SCAN, lstm, free": partial(of_commands, network="lstm", taught=0.0),
+    "SCAN, transformer": partial(of_commands, network="transformer", taught=1.0),
+}
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    rng = np.random.default_rng(0)
-    networks = (
-        ("perceptron, 4 x 800", perceptron((42, 800, 800, 800, 800, 20), rng), (42,)),
-        ("CNN", simple_cnn(rng), (3, 32, 32)),
-        ("LSTM, 2 x 256", repeated_lstm(42, 256, 20, 3, rng), (42,)),
-    )
-    lines = [of_images(name, module, shape, rng) for name, module, shape in networks]
-    lines += [of_commands(network, rng) for network in ("lstm", "transformer")]
-    store("masks", pd.DataFrame(lines))
+    wanted = [name for name in LINES if any(fnmatchcase(name, pattern) for pattern in sys.argv[1:] or "*")]
+    store("masks", pd.DataFrame([LINES[name](name) for name in wanted]), by=("network", "cpu"))

@@ -61,9 +61,13 @@ def of_each(
     return pd.DataFrame(rows)
 
 
-def store(name: str, table: pd.DataFrame) -> None:
-    """Print a table and replace benchmarks/NAME.csv."""
-    about = describe_run("benchmark")
+def store(name: str, table: pd.DataFrame, by: Sequence[str] = ()) -> None:
+    """Print a table and replace benchmarks/NAME.csv, or of its lines those that are the same ``by`` some columns."""
+    about, path = describe_run("benchmark"), FOLDER / f"{name}.csv"
     table = table.assign(date=about["date"], commit=about["commit"][:7], cpu=about["cpu"])
-    replace_file(FOLDER / f"{name}.csv", table.to_csv(index=False))
+    lines = table
+    if by:
+        known = pd.read_csv(path, dtype=str, keep_default_na=False)  # written again digit by digit
+        lines = pd.concat([known, table]).drop_duplicates(list(by), keep="last")
+    replace_file(path, lines.to_csv(index=False))
     print(table.drop(columns=["date", "commit", "cpu"]).to_string(index=False, float_format="{:.3f}".format))

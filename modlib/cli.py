@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from modlib import __version__
-from modlib.errors import InputError, ModlibError
-from modlib.files import checkout, results_folder
+from modlib.errors import CheckoutMissing, InputError, ModlibError
+from modlib.files import build_folder, checkout, results_folder
 
 if TYPE_CHECKING:
     from modlib.tables import Verified
@@ -176,7 +178,7 @@ def _report(name: str, found: Verified) -> bool:
 def _list_costs(results: Path | None) -> None:
     """What measuring all tables again would take, by what their runs took, and since when they stand."""
     from modlib.chapters import find_experiment
-    from modlib.tables import duration, kept_cells, read_provenance, seconds_a_cell
+    from modlib.tables import duration, kept_cells, read_provenance, took
 
     # without lines, so that all names are whole in a terminal of 80 columns
     table = Table(title="to measure again, one core", box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -185,8 +187,8 @@ def _list_costs(results: Path | None) -> None:
     for name in _stored(results):
         provenance, kept = read_provenance(name, results), kept_cells(find_experiment(name), results)
         cells, dates = len(provenance["cells"]), sorted(run["date"] for run in provenance["runs"])
-        seconds = seconds_a_cell(name, "paper", results)
-        times = [] if seconds is None else [duration(seconds), duration(seconds * cells)]
+        count, seconds = took(name, "paper", results) or (0, 0.0)
+        times = [duration(seconds / count), duration(seconds)] if count else []
         table.add_row(name, str(cells), str(len(kept)), dates[0], dates[-1], *times)
     console.print(table)
     console.print("times of one core; a cell of each: modlib verify --all --sample 1")
@@ -194,11 +196,10 @@ def _list_costs(results: Path | None) -> None:
 
 def _stored(results: Path | None) -> list[str]:
     """Names of the tables that a folder holds."""
-    from modlib.chapters import NAMES
-    from modlib.files import results_folder
+    from modlib.chapters import TABLES
 
     folder = results or results_folder()
-    if names := [name for name in NAMES if (folder / f"{name}.csv").exists()]:
+    if names := [name for name in TABLES if (folder / f"{name}.csv").exists()]:
         return names
     raise InputError(
         f"{folder} arrived, which holds no result table; expected a folder with tables such as dropout.csv"
@@ -212,14 +213,14 @@ def check(
     results: Folder = None,
 ) -> None:
     """Check that tables hold just what their runs stored, without training anything."""
-    from modlib.chapters import NAMES, find_experiment
+    from modlib.chapters import TABLES, find_experiment
     from modlib.tables import integrity
 
     if seal and chapter is None:
         raise InputError(
             "--seal arrived without a chapter; expected the one whose table was changed: modlib check NAME --seal"
         )
-    for name in [chapter] if chapter else NAMES:
+    for name in [chapter] if chapter else TABLES:
         experiment = find_experiment(name)
         if seal:
             integrity.seal(experiment, results)
@@ -229,19 +230,20 @@ def check(
 
 @app.command()
 def tables(results: Folder = None) -> None:
-    """List the result tables: how many cells of each profile are measured."""
-    from modlib.chapters import NAMES, find_experiment
+    """List the result tables: how many cells are measured of each profile of which there are any."""
+    from modlib.chapters import TABLES, find_experiment
     from modlib.tables import PROFILES, missing_cells
 
     results = _existing(results)
-    table = Table("table", *PROFILES)
-    for name in NAMES:
+    counts: dict[str, dict[str, tuple[int, int]]] = {}  # by profile and table: measured cells, and all
+    for name, profile in product(TABLES, PROFILES):
         experiment = find_experiment(name)
-        counts = []
-        for profile in PROFILES:
-            total = len(experiment.cells(profile))
-            counts.append(f"{total - len(missing_cells(experiment, profile, results))} of {total}")
-        table.add_row(name, *counts)
+        cells, missing = experiment.cells(profile), missing_cells(experiment, profile, results)
+        counts.setdefault(profile, {})[name] = (len(cells) - len(missing), len(cells))
+    shown = [profile for profile, found in counts.items() if any(done for done, _ in found.values())] or PROFILES
+    table = Table("table", *shown)
+    for name in TABLES:
+        table.add_row(name, *(f"{done} of {total}" for done, total in (counts[profile][name] for profile in shown)))
     console.print(table)
 
 
@@ -268,11 +270,17 @@ def scorecard(
 
 @app.command()
 def first(
-    folder: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("_build/first"),
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the figure goes: _build/first of the checkout, or, without one, here.")
+    ] = None,
 ) -> None:
     """A first result, in about two minutes of processor time: train, prune, cluster and test a small network."""
     from modlib.first import first_result
 
+    if folder is None:
+        folder = Path()
+        with suppress(CheckoutMissing):
+            folder = build_folder() / "first"
     first_result(folder, console)
 
 

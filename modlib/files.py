@@ -42,6 +42,15 @@ def checkout() -> Path:
     return root
 
 
+def build_folder(root: Path | None = None) -> Path:
+    """Folder of all that is built of a checkout, this one by default.
+
+    Raises:
+        CheckoutMissing: if there is none.
+    """
+    return (root or checkout()) / "_build"
+
+
 def results_folder() -> Path:
     """Folder of the result tables: ``$MODLIB_RESULTS``, or results/ of the checkout.
 

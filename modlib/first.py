@@ -67,5 +67,5 @@ def first_result(folder: Path, console: Console) -> Path:
     figure.savefig(path, dpi=110)
     plt.close(figure)
     console.print(table)
-    console.print(f"figure: {path} ({time.perf_counter() - began:.0f} s)")
+    console.print(f"figure: {path.resolve()} ({time.perf_counter() - began:.0f} s)")
     return path

@@ -28,7 +28,7 @@ CHOICES = ("XLA_FLAGS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")  # what mak
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")  # where Linux describes them
 # Sums in any order let a compiler use vector instructions; infinity stays a number, as a minimum may begin with it.
 ANY_ORDER = {"reassoc", "nsz", "arcp", "contract"}
-LIMIT = "xla_cpu_max_isa"  # the flag of XLA that does
+LIMIT = "xla_cpu_max_isa"  # the flag of XLA that limits its instructions
 
 
 def compiled(instead: Callable[..., Any] | None = None, **options: Any) -> Callable[[F], F]:
@@ -91,8 +91,8 @@ def kernels() -> dict[str, Any]:
 def device() -> str:
     """Where networks are trained that a GPU makes much faster: ``cuda`` if PyTorch can use one, else ``cpu``.
 
-    To hide a GPU, set ``CUDA_VISIBLE_DEVICES`` to nothing. Chapters: ``convolutional-networks``, ``weight-masks``,
-    ``systematic-generalisation``, ``class-removal``, ``transfer``.
+    To hide a GPU, set ``CUDA_VISIBLE_DEVICES`` to nothing. Chapters: ``convolutional-networks``, ``structured-tasks``,
+    ``do-the-measures-agree``, ``weight-masks``, ``systematic-generalisation``, ``class-removal``, ``transfer``.
     """
     import torch
 

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 import modlib
 from modlib import chapters, cli, tables
-from modlib.chapters import NAMES
+from modlib.chapters import TABLES
 from modlib.cli import app, main
 from modlib.errors import InputError
-from modlib.files import results_folder
+from modlib.files import checkout, results_folder
 from modlib.networks import side_by_side
 from modlib.tables import read_table
 
@@ -94,16 +94,16 @@ def test_verify_all_lists_what_it_would_take(
 
 def test_verify_all_shows_whole_names_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "console", Console(width=80))
-    monkeypatch.setattr(cli, "_stored", lambda results: [*NAMES])
+    monkeypatch.setattr(cli, "_stored", lambda results: [*TABLES])
     monkeypatch.setattr("modlib.chapters.find_experiment", lambda name: None)
     monkeypatch.setattr("modlib.tables.kept_cells", lambda experiment, results: [1] * 100)
     runs = [{"date": "2026-11-20"}]
     monkeypatch.setattr("modlib.tables.read_provenance", lambda name, results: {"cells": [0] * 1000, "runs": runs})
-    monkeypatch.setattr("modlib.tables.seconds_a_cell", lambda *_: 3500.0)
+    monkeypatch.setattr("modlib.tables.took", lambda *_: (1000, 3.5e6))
     with cli.console.capture() as shown:
         cli._list_costs(None)
     rows = [line.split() for line in shown.get().splitlines()]
-    assert [row[0] for row in rows if row[1:3] == ["1000", "100"]] == list(NAMES)
+    assert [row[0] for row in rows if row[1:3] == ["1000", "100"]] == list(TABLES)
     assert "…" not in shown.get()
 
 
@@ -150,7 +150,7 @@ def test_check_finds_a_changed_digit_that_seal_takes_as_it_is(
 def test_check_looks_at_every_table() -> None:
     done = CliRunner().invoke(app, ["check"])
     assert done.exit_code == 0
-    assert [line.split(":")[0] for line in done.output.splitlines()] == list(chapters.NAMES)
+    assert [line.split(":")[0] for line in done.output.splitlines()] == list(chapters.TABLES)
 
 
 def test_the_version_is_that_of_the_package() -> None:
@@ -185,7 +185,19 @@ def test_an_interrupt_while_the_commands_are_imported_shows_no_traceback() -> No
 def test_tables_lists_every_chapter_with_a_table(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["tables", "--results", str(tmp_path)])
     assert done.exit_code == 0
-    assert all(name in done.output for name in chapters.NAMES)
+    assert all(name in done.output for name in chapters.TABLES)
+
+
+@pytest.mark.usefixtures("toy_chapter")
+def test_tables_shows_the_profiles_of_which_there_are_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chapters, "TABLES", ("toy",))
+    words = ["tables", "--results", str(tmp_path)]
+    assert all(profile in CliRunner().invoke(app, words).output for profile in tables.PROFILES)  # none has any
+    CliRunner().invoke(app, ["run", "toy", "--grid", "quick", "-p", "seed=1", "--results", str(tmp_path)])
+    shown = CliRunner().invoke(app, words).output
+    assert "quick" in shown
+    assert "4 of 12" in shown
+    assert not any(profile in shown for profile in ("smoke", "paper"))
 
 
 @pytest.mark.parametrize(
@@ -358,3 +370,16 @@ def test_an_audit_that_is_stopped_says_how_to_go_on(mine: Path, monkeypatch: pyt
     done = CliRunner().invoke(app, ["audit", "mine:model"])
     assert done.exit_code == 130
     assert "go on with: modlib audit mine:model" in done.output
+
+
+def test_the_first_figure_lies_in_the_checkout_or_where_the_user_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders, here = [], checkout()
+    monkeypatch.setattr("modlib.first.first_result", lambda folder, console: folders.append(folder))
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(app, ["first"])
+    monkeypatch.setenv("MODLIB_ROOT", str(tmp_path))  # no checkout
+    CliRunner().invoke(app, ["first"])
+    CliRunner().invoke(app, ["first", "--folder", "there"])
+    assert folders == [here / "_build" / "first", Path(), Path("there")]

@@ -233,7 +233,9 @@ def _alike(network: AnyNetwork, inputs: np.ndarray, labels: np.ndarray | None) -
     """Similarities of the units of every hidden layer, from 1, by measure."""
     if isinstance(network, Network) and network.is_relu_perceptron():
         layers = similarities(network, inputs, labels).values()
-        return {layer: {name: of[name] for name in (COVARIANCE, HESSIAN)} for layer, of in enumerate(layers, start=1)}
+        return {
+            layer: {name: alike[name] for name in (COVARIANCE, HESSIAN)} for layer, alike in enumerate(layers, start=1)
+        }
     found = {}
     for layer, activities in _activities(network, inputs).items():
         scores = _standardised(activities)

@@ -33,7 +33,7 @@ from modlib.book.plain import Links
 from modlib.book.reference import with_modules
 from modlib.book.twins import for_readers, sync
 from modlib.errors import BookError
-from modlib.files import checkout
+from modlib.files import build_folder, checkout
 
 STATUS_TABLE = "<!-- the status table goes here -->"
 
@@ -59,7 +59,7 @@ def build_book(force: bool = False, root: Path | None = None, jobs: int = 2) -> 
     build_site(root)
     write_downloads(root)
     check_site(pages, root)
-    return root / "_build" / "html" / "index.html"
+    return build_folder(root) / "html" / "index.html"
 
 
 def check_config(root: Path) -> None:
@@ -94,7 +94,7 @@ def check_config(root: Path) -> None:
 
 def stage(pages: Iterable[Page], runs: Sequence[Run], root: Path) -> None:
     """Lay out what Jupyter Book reads: notebooks and their files, prose with its status table and API, and the rest."""
-    folder = root / "_build" / "stage"
+    folder = build_folder(root) / "stage"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml"):
@@ -140,7 +140,7 @@ def build_site(root: Path) -> None:
     Raises:
         BookError: with the errors and warnings; the whole output is in _build/reports/site.log.
     """
-    out = root / "_build"
+    out = build_folder(root)
     shutil.rmtree(out / "html", ignore_errors=True)  # a page of a former build must not hide a missing one
     done = jupyter_book(root, "-n", "-W", "--keep-going")
     log = out / "reports" / "site.log"
@@ -155,14 +155,14 @@ def build_site(root: Path) -> None:
 def jupyter_book(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run Jupyter Book on the staged files."""
     build = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
-    command = [*build, str(root / "_build" / "stage"), "--path-output", str(root), "--all", *options]
+    command = [*build, str(build_folder(root) / "stage"), "--path-output", str(root), "--all", *options]
     plain = os.environ | {"NO_COLOR": "1"}
     return subprocess.run(command, capture_output=True, text=True, cwd=root, env=plain, check=False)
 
 
 def write_downloads(root: Path) -> None:
     """Make the notebooks that a reader can download from the site plain ones; Sphinx copies those that it read."""
-    folder = root / "_build" / "html" / "_sources"
+    folder = build_folder(root) / "html" / "_sources"
     for path in sorted(folder.rglob("*.ipynb")):
         page = path.relative_to(folder).with_suffix("").as_posix()
         nbformat.write(for_readers(read_notebook(path), Links(root, page)), path)
@@ -174,7 +174,7 @@ def check_site(pages: Iterable[Page], root: Path) -> None:
     Raises:
         BookError: naming the pages that are missing.
     """
-    html = root / "_build" / "html"
+    html = build_folder(root) / "html"
     missing = [page.name for page in pages if not (html / f"{page.name}.html").exists()]
     if not (html / "index.html").exists():
         missing.insert(0, "index")

@@ -22,6 +22,7 @@ from modlib.book.dependencies import Dependencies
 from modlib.book.outputs import check_quiet, check_shown
 from modlib.book.pages import WITHOUT_TORCH, Page
 from modlib.errors import BookError
+from modlib.files import build_folder
 from modlib.processor import ONE_THREAD
 from modlib.tables import describe_run
 
@@ -96,13 +97,13 @@ def execute_pages(pages: Sequence[Page], force: bool, root: Path, jobs: int = 2)
 
 def executed_file(name: str, root: Path, suffix: str = ".ipynb") -> Path:
     """Where the executed notebook of a page lies, or, with another suffix, its record."""
-    return root / "_build" / "executed" / f"{name}{suffix}"
+    return build_folder(root) / "executed" / f"{name}{suffix}"
 
 
 def _execute_page(page: Page, stamp: Mapping[str, str], root: Path) -> tuple[str, float, Path | None]:
     """Execute a notebook in a worker process; returns its name, its seconds, and the report if it failed."""
     os.environ.update(THREADS)
-    working = root / "_build" / "reports" / f"{page.name}.ipynb"
+    working = build_folder(root) / "reports" / f"{page.name}.ipynb"
     log = working.with_suffix(".log")
     working.parent.mkdir(parents=True, exist_ok=True)
     source = notebooks.read_notebook(page.source)

@@ -18,6 +18,7 @@ import nbformat
 
 from modlib.book.twins import notebook_text
 from modlib.errors import BookError
+from modlib.files import build_folder
 
 CHAPTERS = ("clusterability", "topology-shuffles", "hypothesis-tests", "null-models")
 SHUFFLES = 9  # of a live run: without a compiler each takes ten times as long
@@ -55,10 +56,10 @@ def write_lite(root: Path, networks: Sequence[Path]) -> Path:
     Raises:
         BookError: if the site has not been built, or the library cannot be packed.
     """
-    site = root / "_build" / "html" / "notebooks"
+    site = build_folder(root) / "html" / "notebooks"
     if missing := [name for name in CHAPTERS if not (site / f"{name}.html").exists()]:
         raise BookError(f"{site} lacks {', '.join(missing)}; build the site with: modlib book")
-    folder = root / "_build" / "lite"
+    folder = build_folder(root) / "lite"
     shutil.rmtree(folder, ignore_errors=True)
     write_contents(root, networks, folder / "contents")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "wheels")]

@@ -29,8 +29,8 @@ from modlib import errors
 from modlib.book.outputs import check_complete
 from modlib.data.images import NAMES as DATA_SETS, load_images
 from modlib.errors import BookError, InputError, nearest
-from modlib.files import checkout, replace_file
-from modlib.tables.durations import duration, seconds_a_cell
+from modlib.files import build_folder, checkout, replace_file
+from modlib.tables.durations import duration, took
 
 Value: TypeAlias = bool | int | float | str | list
 
@@ -229,7 +229,7 @@ def files_of(chapter: str, root: Path | None = None) -> Path:
         chapter: its name.
         root: folder of the book, the checkout by default.
     """
-    return (root or checkout()) / "_build" / "executed" / "notebooks" / chapter
+    return build_folder(root) / "executed" / "notebooks" / chapter
 
 
 def execute(
@@ -322,8 +322,9 @@ def expected_time(root: Path, name: str, parameters: Mapping[str, Value]) -> str
     if "{}" in times:
         return f"no run with these parameters yet; with the defaults it took {times['{}']:.0f} s"
     usual = "not run on this machine yet; with the defaults a chapter takes about a minute of processor time"
-    if each := seconds_a_cell(name, "paper", root / "results"):
-        return f"{usual}, and a cell of its table, such as a network of the papers' size, took {duration(each)}"
+    if measured := took(name, "paper"):
+        cells, seconds = measured
+        return f"{usual}, and the {cells} cells of its table, at the papers' size, took {duration(seconds)}"
     return usual
 
 
@@ -360,7 +361,7 @@ def _type_name(default: Value) -> str:
 
 
 def _times_file(root: Path, name: str) -> Path:
-    return root / "_build" / "times" / f"{name}.json"
+    return build_folder(root) / "times" / f"{name}.json"
 
 
 def _times_key(parameters: Mapping[str, Value]) -> str:

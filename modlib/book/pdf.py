@@ -11,6 +11,7 @@ import yaml
 from modlib import __version__
 from modlib.book.build import jupyter_book
 from modlib.errors import BookError
+from modlib.files import build_folder
 
 if TYPE_CHECKING:
     from playwright.sync_api import PdfMargins
@@ -62,7 +63,7 @@ def write_pdf(root: Path) -> Path:
     """
     from playwright.sync_api import sync_playwright
 
-    out = root / "_build"
+    out = build_folder(root)
     if not (out / "stage" / "_toc.yml").exists():
         raise BookError(f"{out} holds no staged pages; build the book first, with: modlib book")
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)

@@ -23,6 +23,7 @@ from modlib.book.outputs import TABLE, Picture, pictures, rows_of
 from modlib.book.pages import Page
 from modlib.book.plain import Links, plain_markdown
 from modlib.errors import BookError
+from modlib.files import build_folder
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -102,7 +103,7 @@ def write_slides(pages: Sequence[Page], root: Path) -> list[Path]:
     Raises:
         BookError: if the site has not been built, or a chapter makes too few slides.
     """
-    site = root / "_build" / "html"
+    site = build_folder(root) / "html"
     if not (site / "_static").is_dir():
         raise BookError(f"{site} holds no site, whose formulas the slides use; build it with: modlib book")
     folder = site / "slides"

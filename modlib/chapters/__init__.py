@@ -43,6 +43,9 @@ NAMES = (
     "hypothesis-tests",
     "do-the-measures-agree",
 )
+# Tables that the page of another chapter shows: one of its questions has an experiment and a package of its own.
+SHOWN_ELSEWHERE = {"cifar-dropout": "topology-shuffles"}
+TABLES = (*NAMES, *SHOWN_ELSEWHERE)  # of all experiments
 
 Found: TypeAlias = "Callable[[pd.DataFrame], Sentences]"
 

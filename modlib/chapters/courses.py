@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from modlib.tables import number_lists
+
 LOSSES = {"loss_first": "loss at first", "loss_before_last": "last tenth but one", "loss_last": "last tenth"}
 
 
@@ -20,8 +22,8 @@ def shares_kept(masks: pd.DataFrame) -> pd.DataFrame:
     of the steps       after  50%  100%
     0             share kept  0.7   0.3
     """
-    kept = masks["kept_course"].str.split(expand=True).astype(float).mean()
-    kept.index = [f"{100 * (i + 1) // len(kept)}%" for i in range(len(kept))]
+    kept = pd.Series(number_lists(masks["kept_course"]).mean(axis=0))
+    kept.index = pd.Index([f"{100 * (i + 1) // len(kept)}%" for i in range(len(kept))])
     return kept.to_frame("share kept").rename_axis("of the steps").T.reset_index(names="after")
 
 

@@ -47,14 +47,15 @@ def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
     return figure
 
 
-def absolute_and_relative(rows: pd.DataFrame, k: int) -> Figure:
-    """n-cut against Z-score, a point a network (clusterability figures 2, 3 and A.6).
+def absolute_and_relative(rows: pd.DataFrame, k: int, title: str = "") -> Figure:
+    """n-cut against Z-score, a point a network (clusterability figures 2, 3, 6 to 9, 13 to 15 and A.6).
 
     Absolute clusterability grows to the left, relative clusterability downwards.
 
     Args:
         rows: rows of one null model, with a column ``condition`` that decides colour and marker; other k are left out.
         k: number of clusters.
+        title: above all panels.
     """
     rows = rows[rows["k"] == k].dropna(subset=["z"])
     datasets = [name for name in DATASETS if name in set(rows["dataset"])]
@@ -65,6 +66,8 @@ def absolute_and_relative(rows: pd.DataFrame, k: int) -> Figure:
         ax.axhline(0, color="#999999", lw=0.8)
         ax.set(title=DATASETS[dataset], xlabel=f"n-cut at k = {k}")
     axes[0, 0].set_ylabel("Z-score against shuffles")
+    if title:
+        figure.suptitle(title)
     _legend(axes[0])
     return figure
 

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from modlib.evidence.digits import signed
+from modlib.evidence.sentences import listed
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.graphs.nulls import Null
 from modlib.graphs.shuffles import ShuffleTest, shuffle_tests
 from modlib.graphs.spectral import cluster_for_each_k, ncut
+from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
+from modlib.networks.network import Network
+from modlib.stats import monte_carlo_p
 from modlib.tables import (
     PROFILE,
     SHARE,
@@ -28,23 +33,19 @@ from modlib.tables import (
     rows_in_words,
     text,
 )
+from modlib.tables.schema import INFINITE
+from modlib.tables.words import DATASETS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from modlib.training.recipes import Snapshot
     from modlib.zoo.pruned import Scored
-from modlib.evidence.digits import signed
-from modlib.evidence.sentences import listed
-from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
-from modlib.networks.network import Network
-from modlib.stats import monte_carlo_p
-from modlib.tables.words import DATASETS
 
 CELL_KEY = ("profile", "dataset", "dropout", "seed")
 ROW_KEY = ("stage", "null", "k")
+TEXT, CODE = "text", "code"  # graphs of channels: as the text has them, as the authors' code has them
 EPSILON = 1e-8  # what the authors' code adds to every volume
-INFINITE = 1e9  # what an infinite value counts as in a comparison
 # On one kind of machine all is equal; elsewhere, training drifts from the last digits of the weights.
 TOLERANCE = {
     "ncut": 0.002,
@@ -177,6 +178,33 @@ def scored_rows(
     accuracy = {name.removesuffix(ending): value for name, value in scored.scores.items() if name.endswith(ending)}
     graph = neuron_graph(scored.network) if graph is None else graph
     return graph_rows(graph, scored.stage, kernels, accuracy, plan, seed, epsilon)
+
+
+def rows_of_graph(scored: Scored, tests: Sequence[Tests], seed: int, graph: str) -> list[Row]:
+    """Rows of a network with convolutions at one stage, by one of its graphs; see ``scored_rows``.
+
+    Args:
+        scored: the network.
+        tests: which tests.
+        seed: of the network.
+        graph: ``text``; or ``code``, that of ``coded_edges``, whose n-cut has a little added to every volume.
+    """
+    if graph == TEXT:
+        return scored_rows(scored, tests, seed)
+    return scored_rows(scored, tests, seed, neuron_graph(coded_edges(scored.network)), EPSILON)
+
+
+def coded_edges(network: Network) -> list[np.ndarray]:
+    """Edges between channels as the authors' code has them: of a slice K the norm ``numpy.linalg.norm(K, 1)``.
+
+    That is the largest sum of the sizes of a column's entries, where the text says the sum of all.
+
+    Returns:
+        A matrix (in, out) for every convolution but the first.
+
+    Source: the authors' code, beside clusterability 1.1. Chapter: ``convolutional-networks``.
+    """
+    return [np.linalg.norm(np.abs(kernel), 1, axis=(0, 1)) for kernel in network.graph_weights()]
 
 
 def initial_rows(kernels: list[np.ndarray], ks: Sequence[int], seed: int) -> list[Row]:

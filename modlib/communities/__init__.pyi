@@ -8,6 +8,7 @@ from .comparison import (
     Agreement as Agreement,
     agreement as agreement,
     matched_groups as matched_groups,
+    permuted_labels as permuted_labels,
     similarity_by_chance as similarity_by_chance,
 )
 from .partitions import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import UNPLACED, array, labels as whole_labels, whole
+from modlib.checks import UNPLACED, array, generator, labels as whole_labels, whole
 from modlib.communities.partitions import element_similarity
 
 
@@ -106,6 +106,38 @@ def similarity_by_chance(first: np.ndarray, second: np.ndarray, groups: np.ndarr
         variance += a * b * (n - a) * (n - b) / (n * n * max(n - 1, 1))
     larger = np.maximum(np.bincount(one)[:, None], np.bincount(other)[None, :])
     return float(((mean**2 + variance) / larger).sum() / len(first))
+
+
+def permuted_labels(labels: np.ndarray, rng: np.random.Generator, groups: np.ndarray | None = None) -> np.ndarray:
+    """Labels of a partition dealt to other units, at random: a draw of what ``similarity_by_chance`` is the mean of.
+
+    It is there for measures whose level of chance no formula gives. With the number of its layer as the group of a
+    unit, labels stay in their layers; with ``matched_groups`` of its activity, among units of like activity.
+
+    Args:
+        labels: one label a unit, (n,); -1 is a label as any other. Units that are to keep theirs, such as those in no
+            cluster, are groups of their own.
+        rng: deals them.
+        groups: one label a unit, (n,): labels are exchanged within groups only; all units are one by default.
+
+    Returns:
+        (n,) labels; every group has those that it had, and all of their orders are equally likely.
+
+    Raises:
+        InputError: if they differ in length, labels are no whole numbers, or no generator arrives.
+
+    Source: none of the papers. Chapter: ``do-the-measures-agree``.
+
+    Three units of the first layer exchange labels among themselves, and three of the second:
+
+    >>> permuted_labels([0, 1, 2, 7, 8, 9], np.random.default_rng(1), groups=[1, 1, 1, 2, 2, 2]).tolist()
+    [2, 0, 1, 8, 9, 7]
+    """
+    labels = whole_labels(labels, "labels")
+    groups = np.zeros(len(labels), dtype=int) if groups is None else whole_labels(groups, "groups", len(labels))
+    dealt = np.empty_like(labels)
+    dealt[np.argsort(groups, kind="stable")] = labels[np.lexsort((generator(rng).random(len(labels)), groups))]
+    return dealt
 
 
 def agreement(first: np.ndarray, second: np.ndarray, groups: np.ndarray | None = None) -> Agreement:

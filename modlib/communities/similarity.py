@@ -9,6 +9,7 @@ compute; for any other torch module they come from torch.func. Chapter: ``upstre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -153,46 +154,97 @@ def _of_perceptron(network: Network, inputs: np.ndarray) -> dict[str, list[np.nd
         )
     widths = [len(weight) for weight in weights[:-1]]
     root = torch.linalg.qr(weights[0].T, mode="r").R.T.contiguous()  # (n_1, min(n_1, inputs))
-    largest = max(widths) * max(root.shape[1], len(weights[-1]))
-    sums = [[torch.zeros(n, n, dtype=torch.float64) for _ in PLAIN] for n in widths]
-    means = [torch.zeros(n, dtype=torch.float64) for n in widths]
-    centres: list[Tensor] = []  # activity of the first input, by layer
-    for start in _batches(len(flat), largest):
-        hidden, masks = torch.tensor(flat[start], dtype=torch.float32), []
-        for layer, (weight, bias) in enumerate(zip(weights[:-1], biases[:-1], strict=True)):
-            hidden = torch.relu(hidden @ weight.T + bias)
-            masks.append((hidden > 0).float())
-            if start.start == 0:
-                centres.append(hidden[0].clone())
-            shifted = hidden - centres[layer]  # or a large constant would drown what changes
-            means[layer] += shifted.sum(0).double()
-            sums[layer][0] += (shifted.T @ shifted).double()
-        sums[0][1] += (masks[0].T @ masks[0]).double()
-        # (units, batch, directions), so that every product is one large matrix product
-        upstream = masks[0].T[:, :, None] * root[:, None, :]
-        for layer in range(1, len(widths)):
-            upstream = (weights[layer] @ upstream.flatten(1)).unflatten(1, upstream.shape[1:])
-            upstream *= masks[layer].T[:, :, None]
-            sums[layer][1] += (upstream.flatten(1) @ upstream.flatten(1).T).double()
-        p = torch.softmax(hidden @ weights[-1].T + biases[-1], dim=1)
-        downstream = weights[-1].expand(len(p), -1, -1)  # (batch, outputs, units)
-        for layer in reversed(range(len(widths))):
-            if layer < len(widths) - 1:
-                downstream = (downstream * masks[layer + 1][:, None, :]) @ weights[layer + 1]
-            flat_down = downstream.reshape(-1, widths[layer])
-            sums[layer][2] += (flat_down.T @ flat_down).double()
-            mean_down = torch.einsum("bo,bou->bu", p, downstream)
-            curved = (p.sqrt()[:, :, None] * (downstream - mean_down[:, None, :])).reshape(-1, widths[layer])
-            sums[layer][3] += (curved.T @ curved).double()
-    count = len(flat)
-    sums[0][1] *= (root @ root.T).double()
-    out = {}
-    for layer, (covariance, *gradients) in enumerate(sums):
-        mean = means[layer] / count
-        centred = (covariance - count * torch.outer(mean, mean)) / (count - 1)
-        told = _without_constants(centred, (mean + centres[layer].double()) ** 2)
-        out[network.layers[layer].name] = [told.numpy(), *((total / count).numpy() for total in gradients)]
-    return out
+    sums = [_Sums.of_layer(n) for n in widths]
+    for start in _batches(len(flat), max(widths) * max(root.shape[1], len(weights[-1]))):
+        batch = torch.tensor(flat[start], dtype=torch.float32)
+        hidden, masks = _add_activities(sums, batch, weights, biases)
+        _add_upstream(sums, masks, weights, root)
+        _add_downstream(sums, masks, weights, torch.softmax(hidden @ weights[-1].T + biases[-1], dim=1))
+    sums[0].input_sensitivity *= (root @ root.T).double()
+    return {network.layers[layer].name: part.matrices(len(flat)) for layer, part in enumerate(sums)}
+
+
+@dataclass
+class _Sums:
+    """What is summed over the inputs for the n units of a layer.
+
+    Attributes:
+        centre: activities of the first input, (n,), which all others are told from; empty before it.
+        mean: activities less the centre, (n,).
+        covariance: their products, (n, n).
+        input_sensitivity: J J^T of ``similarities``, (n, n).
+        output_sensitivity: J^T J, (n, n).
+        hessian: of the loss, (n, n).
+    """
+
+    centre: Tensor
+    mean: Tensor
+    covariance: Tensor
+    input_sensitivity: Tensor
+    output_sensitivity: Tensor
+    hessian: Tensor
+
+    @classmethod
+    def of_layer(cls, n: int) -> _Sums:
+        """No input yet."""
+        import torch
+
+        mean, *matrices = (torch.zeros(*shape, dtype=torch.float64) for shape in ((n,), *[(n, n)] * 4))
+        return cls(torch.empty(0), mean, *matrices)
+
+    def matrices(self, count: int) -> list[np.ndarray]:
+        """The measures of ``PLAIN`` over so many inputs."""
+        import torch
+
+        mean = self.mean / count
+        centred = (self.covariance - count * torch.outer(mean, mean)) / (count - 1)
+        covariance = _without_constants(centred, (mean + self.centre.double()) ** 2)
+        gradients = self.input_sensitivity, self.output_sensitivity, self.hessian
+        return [covariance.numpy(), *((total / count).numpy() for total in gradients)]
+
+
+def _add_activities(
+    sums: list[_Sums], hidden: Tensor, weights: list[Tensor], biases: list[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Forward through the hidden layers: activity of the last one, and where units of each are active."""
+    import torch
+
+    masks = []
+    for part, weight, bias in zip(sums, weights, biases, strict=False):
+        hidden = torch.relu(hidden @ weight.T + bias)
+        masks.append((hidden > 0).float())
+        if not part.centre.numel():
+            part.centre = hidden[0].clone()
+        shifted = hidden - part.centre  # or a large constant would drown what changes
+        part.mean += shifted.sum(0).double()
+        part.covariance += (shifted.T @ shifted).double()
+    return hidden, masks
+
+
+def _add_upstream(sums: list[_Sums], masks: list[Tensor], weights: list[Tensor], root: Tensor) -> None:
+    """Derivatives of activities by the inputs, from the first hidden layer on; its own lack W_1 W_1^T, a constant."""
+    sums[0].input_sensitivity += (masks[0].T @ masks[0]).double()
+    # (units, batch, directions), so that every product is one large matrix product
+    upstream = masks[0].T[:, :, None] * root[:, None, :]
+    for part, mask, weight in zip(sums[1:], masks[1:], weights[1:], strict=False):
+        upstream = (weight @ upstream.flatten(1)).unflatten(1, upstream.shape[1:])
+        upstream *= mask.T[:, :, None]
+        part.input_sensitivity += (upstream.flatten(1) @ upstream.flatten(1).T).double()
+
+
+def _add_downstream(sums: list[_Sums], masks: list[Tensor], weights: list[Tensor], p: Tensor) -> None:
+    """Derivatives of outputs, whose probabilities are p, and of the loss, from the last hidden layer back."""
+    import torch
+
+    downstream = weights[-1].expand(len(p), -1, -1)  # (batch, outputs, units)
+    for layer in reversed(range(len(sums))):
+        if layer < len(sums) - 1:
+            downstream = (downstream * masks[layer + 1][:, None, :]) @ weights[layer + 1]
+        flat = downstream.flatten(0, 1)
+        sums[layer].output_sensitivity += (flat.T @ flat).double()
+        mean = torch.einsum("bo,bou->bu", p, downstream)
+        curved = (p.sqrt()[:, :, None] * (downstream - mean[:, None, :])).flatten(0, 1)
+        sums[layer].hessian += (curved.T @ curved).double()
 
 
 def _of_module(

@@ -243,6 +243,17 @@ def unanswered(addresses: Sequence[str]) -> Exception | None:
     return fault
 
 
+def check_sum_in_name(path: Path) -> None:
+    """Refuse a kept file whose SHA-256 does not begin as its name ends, which is how PyTorch names trained weights.
+
+    Raises:
+        DataError: naming both.
+    """
+    said, found = path.stem.rpartition("-")[2], hashlib.sha256(path.read_bytes()).hexdigest()
+    if not found.startswith(said):
+        raise DataError(f"{path} has checksum {found[:8]}...; expected {said}: delete it to download it afresh")
+
+
 def _unreachable(name: str, path: Path, error: Exception) -> DataError:
     return DataError(
         f"{name} is not in {path.parent} and its download failed ({error}); check the network, or put a copy there as "

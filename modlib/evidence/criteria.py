@@ -1,10 +1,10 @@
-"""Criteria, version 2: when does our number agree with a paper's? Each is a function with a name.
+"""Criteria: when does our number agree with a paper's? Each is a function with a name.
 
 What is compared is an effect: how far a network lies from its shuffles, two conditions from each other, a p-value from
 what chance gives. Margins are shares of the paper's own effect; agreement is shown by equivalence (two one-sided
 tests), never by a difference that was not found. The unit is the network: what varies between networks is not decided
-by one or two of them. Version 1, whose verdicts are in ``book/verdicts-v1.csv``, judged levels by bands of fixed width;
-wrong results passed it. Chapter: ``scorecard``.
+by one or two of them. Verdicts of version 1 are in ``book/verdicts-v1.csv``; the page ``scorecard`` tells what each
+version changed, and why. Chapter: ``scorecard``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from modlib.evidence.digits import LEAST_P, plain
 from modlib.evidence.intervals import Interval, interval_of_difference, interval_of_mean, interval_of_share, power_of_t
 
-VERSION = "2.3"
+VERSION = "2.4"  # its changes are told in book/scorecard.md
 SIGNIFICANT = 0.05
 MARGIN = 0.35  # share of the paper's effect that a difference may reach
 SHARE = 0.25  # by which the share of networks may differ
@@ -205,6 +205,11 @@ def below_a_tenth(ours: Sample, theirs: Sample) -> Judgement:
     return _within(ours, -0.1, 0.1)
 
 
+def above_a_tenth(ours: Sample, theirs: Sample) -> Judgement:
+    """The paper says "fails" or "much lower": the 90% interval of the mean difference of shares lies above 0.1."""
+    return _within(ours, 0.1, math.inf)
+
+
 def significant(ours: Sample, theirs: Sample) -> Judgement:
     """The paper says "differ": p is below 0.05; where each network has a p, the 90% interval of z is above 1.645.
 
@@ -271,6 +276,7 @@ _OF_WORDS = (
     below_three,
     below_a_quarter,
     below_a_tenth,
+    above_a_tenth,
     significant,
     not_significant,
     nearly_always,
@@ -356,7 +362,8 @@ def _within(ours: Sample, least: float, most: float) -> Judgement:
     if ours.n < FEWEST:
         return _too_few(ours)
     low, high = interval_of_mean(ours.values)
-    why = f"90% interval {plain(low)} to {plain(high)}, limits {plain(least)} and {plain(most)}"
+    limits = f"limits {plain(least)} and {plain(most)}" if math.isfinite(most) else f"limit {plain(least)}"
+    why = f"90% interval {plain(low)} to {plain(high)}, {limits}"
     if least <= low and high <= most:
         return Grade.REPRODUCED, why
     return (Grade.NOT_REPRODUCED if high < least or low > most else Grade.INCONCLUSIVE), why

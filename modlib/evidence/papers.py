@@ -147,6 +147,32 @@ def printed_at(
     values = paper_values(paper, folder)
     needed = {part for metric in metrics.values() for part in (*(metric.effect_of or ()), *metric.needs)}
     found = rows_at(values, place, [*metrics, *needed])
+    _check_place(paper, place, found, metrics, columns)
+    if paper in RELEASED:
+        found = _with_released_sds(found, paper_values(RELEASED[paper], folder))
+    by_metric = {str(metric): rows for metric, rows in found.groupby("metric")}
+    printed = {}
+    for name, metric in metrics.items():
+        number = _number(name, metric, found, by_metric)
+        if number is None:
+            continue
+        if number.sample is not None:
+            elsewhere = rows_at(values, effect_at, metric.effect_of) if effect_at and metric.effect_of else None
+            effect = _effect(metric, number.sample, by_metric, elsewhere)
+            if math.isnan(effect):
+                raise BookError(
+                    f"{place.item}, row {place.row!r} of {paper} prints no {' and '.join(metric.effect_of or ())}, of "
+                    f"whose difference the margin of {name} is a share; name another place under effect"
+                )
+            number = replace(number, sample=replace(number.sample, effect=effect))
+        printed[name] = number
+    return dict(sorted(printed.items(), key=lambda pair: pair[1].sample is None))
+
+
+def _check_place(
+    paper: str, place: Place, found: pd.DataFrame, metrics: Collection[str], columns: Collection[str] | None
+) -> None:
+    """Refuse a place where nothing is printed, or that leaves open what the paper fixes."""
     if found.empty:
         raise BookError(
             f"{paper}.csv prints no {', '.join(metrics)} in {place.item}, row {place.row!r} "
@@ -159,37 +185,30 @@ def printed_at(
                 f"{place.item}, row {place.row!r} of {paper} fixes {condition}, but {', '.join(left_open)} "
                 "is left open; fix it in decided_by"
             )
-    if paper in RELEASED:
-        found = _with_released_sds(found, paper_values(RELEASED[paper], folder))
-    by_metric = {str(metric): rows for metric, rows in found.groupby("metric")}
-    printed = {}
-    for name, metric in metrics.items():
-        differences = _differences(metric, by_metric)
-        if metric.of_table:
-            value = metric.of_table(found[found["metric"].isin(metric.needs)])
-            number = Printed(metric.text(Sample(value, 1)), Sample(value, 1))
-        elif name in by_metric:
-            number = _printed(name, metric, by_metric)
-        elif metric.effect_of and set(metric.effect_of) <= set(by_metric):
-            number = _printed_difference(metric, differences, by_metric[metric.effect_of[0]])
-        else:
-            continue
-        if number.sample is not None:
-            if metric.effect_of is None:
-                effect = number.sample.mean - metric.no_effect
-            elif effect_at is None:
-                effect = float(differences.mean())
-            else:
-                level = by_metric[metric.effect_of[0]]["value"].astype(float).mean()
-                effect = level * _relative_distance(rows_at(values, effect_at, metric.effect_of))
-            if math.isnan(effect):
-                raise BookError(
-                    f"{place.item}, row {place.row!r} of {paper} prints no {' and '.join(metric.effect_of or ())}, of "
-                    f"whose difference the margin of {name} is a share; name another place under effect"
-                )
-            number = replace(number, sample=replace(number.sample, effect=effect))
-        printed[name] = number
-    return dict(sorted(printed.items(), key=lambda pair: pair[1].sample is None))
+
+
+def _number(name: str, metric: Metric, found: pd.DataFrame, by_metric: Mapping[str, pd.DataFrame]) -> Printed | None:
+    """What is printed of a metric: of a table as a whole, by itself, or as the difference of two; None if nothing."""
+    if metric.of_table:
+        sample = Sample(metric.of_table(found[found["metric"].isin(metric.needs)]), 1)
+        return Printed(metric.text(sample), sample)
+    if name in by_metric:
+        return _printed(name, metric, by_metric)
+    if metric.effect_of and set(metric.effect_of) <= set(by_metric):
+        return _printed_difference(metric, _differences(metric, by_metric), by_metric[metric.effect_of[0]])
+    return None
+
+
+def _effect(
+    metric: Metric, sample: Sample, by_metric: Mapping[str, pd.DataFrame], elsewhere: pd.DataFrame | None
+) -> float:
+    """What margins are a share of: the number itself, or the difference of two, here or as printed elsewhere."""
+    if metric.effect_of is None:
+        return sample.mean - metric.no_effect
+    if elsewhere is None:
+        return float(_differences(metric, by_metric).mean())
+    level = by_metric[metric.effect_of[0]]["value"].astype(float).mean()
+    return float(level * _relative_distance(elsewhere))
 
 
 def _with_released_sds(printed: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:

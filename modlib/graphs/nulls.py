@@ -41,6 +41,9 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
     Such chains visit all matrices they can reach equally often (Ryser 1957, Rao et al. 1996): for degrees all there
     are, for strengths those that small steps lead to.
 
+    Of a sparse matrix these two need memory for its entries, not for its places. ``layer`` draws from a list of all
+    places where more than a fiftieth of them hold an entry.
+
     Args:
         matrix: (rows, columns), dense or sparse.
         null: one of ``NULLS``.
@@ -81,10 +84,14 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
             case "layer":
                 places = rng.choice(coo.shape[0] * coo.shape[1], size=coo.nnz, replace=False)
                 return sp.csr_array((coo.data, np.divmod(places, coo.shape[1])), shape=coo.shape)
-        return sp.csr_array(_keeping_neurons(coo.toarray(), np.ones(coo.shape, dtype=bool), null, rng))
+        places, values = _keeping_neurons(sp.csr_array(coo), null, rng)
+        return sp.csr_array((values, np.divmod(places, coo.shape[1])), shape=coo.shape)
     matrix = array(matrix, "matrix", ("rows", "columns"), dtype=np.float64)
     if null in ("degree", "strength"):
-        return _keeping_neurons(matrix, np.ones(matrix.shape, dtype=bool), null, rng)
+        places, values = _keeping_neurons(matrix, null, rng)
+        out = np.zeros_like(matrix)
+        out[np.divmod(places, matrix.shape[1])] = values
+        return out
     flat = matrix.ravel()
     held = np.flatnonzero(flat)
     # Random places in random order for the values that are not zero: the same as a permutation, and faster.
@@ -106,44 +113,88 @@ def shuffle_stored(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
         return shuffle_matrix(matrix, null, rng)
     shuffled = sp.csr_array(matrix, copy=True)
     if null in ("degree", "strength"):
-        stored = sp.csr_array((np.ones(shuffled.nnz, dtype=bool), shuffled.indices, shuffled.indptr), shuffled.shape)
-        moved = _keeping_neurons(shuffled.toarray(), stored.toarray(), null, rng)
-        shuffled.data = moved[shuffled.tocoo().coords]
+        shuffled.sum_duplicates()  # which also puts them in order
+        rows, columns = shuffled.tocoo().coords
+        stored = _flat(rows, columns, shuffled.shape[1])
+        places, values = _keeping_neurons(shuffled, null, rng, stored)
+        shuffled.data[:] = 0
+        shuffled.data[np.searchsorted(stored, places)] = values
     else:
         shuffled.data = np.asarray(shuffle_matrix(shuffled.data[None], null, rng))[0]
     return shuffled
 
 
-def _keeping_neurons(matrix: np.ndarray, places: np.ndarray, null: Null, rng: np.random.Generator) -> np.ndarray:
-    """A matrix by ``degree`` or ``strength``, whose entries stay among the given places, a boolean mask."""
-    held = matrix != 0
-    key = rng.integers(2**64, dtype=np.uint64)
-    out = np.zeros_like(matrix)
-    if null == "degree":
-        # of entries and holes the rarer are moved: both say the same, and holes of a dense matrix are few
-        rare = held if 2 * held.sum() <= places.sum() else places & ~held
-        rows, columns = np.nonzero(rare)
-        zeros, none = np.zeros(len(rows)), np.zeros((3, 0))
-        _exchange(rows, columns, zeros, _entries(rare, places), none, none, PLACES, ATTEMPTS[null] * len(rows), key)
-        moved = np.zeros_like(held)
-        moved[rows, columns] = True
-        out[moved if rare is held else places & ~moved] = rng.permutation(matrix[held])
-        return out
-    rows, columns = np.nonzero(held)
-    values = matrix[rows, columns]
-    # present, least and most sums
-    sums = [np.abs(matrix).sum(axis=axis) * [[1], [1 - SAME_STRENGTH], [1 + SAME_STRENGTH]] for axis in (1, 0)]
-    entry = _entries(held, places)
-    _exchange(rows, columns, values, entry, sums[0], sums[1], WEIGHTS, ATTEMPTS[null] * len(rows), key)
-    out[rows, columns] = values
-    return out
+def _keeping_neurons(
+    matrix: Matrix, null: Null, rng: np.random.Generator, stored: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the entries of a matrix are by ``degree`` or ``strength``, and which.
+
+    Of a sparse matrix nothing is made that is larger than its entries, rows and columns are many.
+
+    Args:
+        matrix: dense, or CSR in order.
+        null: which of the two.
+        rng: source of the exchanges.
+        stored: flat places, in order, among which entries stay; all by default.
+
+    Returns:
+        Flat places, in any order, and the entry of each.
+    """
+    n_columns, n_places = matrix.shape[1], matrix.shape[0] * matrix.shape[1] if stored is None else len(stored)
+    rows, columns, values = _entries(matrix)
+    key, barring = rng.integers(2**64, dtype=np.uint64), np.zeros(0, dtype=np.int64) if stored is None else stored
+    if null == "strength":
+        strengths = (np.asarray(abs(matrix).sum(axis=axis)) for axis in (1, 0))
+        # present, least and most sums
+        of_rows, of_columns = (sums * [[1], [1 - SAME_STRENGTH], [1 + SAME_STRENGTH]] for sums in strengths)
+        table, attempts = _table(rows, columns, matrix), ATTEMPTS[null] * len(rows)
+        _exchange(rows, columns, values, table, n_columns, barring, of_rows, of_columns, WEIGHTS, attempts, key)
+        return _flat(rows, columns, n_columns), values
+    # of entries and holes the rarer are moved: both say the same, and holes of a dense matrix are few
+    of_holes = 2 * len(values) > n_places
+    if of_holes:
+        rows, columns = np.divmod(_other_places(_flat(rows, columns, n_columns), n_places, stored), n_columns)
+    none, zeros = np.zeros((3, 0)), np.zeros(len(rows))
+    table, attempts = _table(rows, columns, matrix), ATTEMPTS[null] * len(rows)
+    _exchange(rows, columns, zeros, table, n_columns, barring, none, none, PLACES, attempts, key)
+    places = _flat(rows, columns, n_columns)
+    return _other_places(places, n_places, stored) if of_holes else np.sort(places), rng.permutation(values)
 
 
-def _entries(held: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Number of the entry at every place, in the order of ``numpy.nonzero``."""
-    entry = np.where(places, FREE, BARRED).astype(np.int32)
-    entry[held] = np.arange(held.sum())
-    return entry
+def _entries(matrix: Matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, columns and values of what is not zero, row by row."""
+    coo = sp.coo_array(matrix)
+    coo.eliminate_zeros()
+    rows, columns = (index.astype(np.int64) for index in coo.coords)
+    return rows, columns, coo.data
+
+
+def _flat(rows: np.ndarray, columns: np.ndarray, n_columns: int) -> np.ndarray:
+    """Numbers of places, row by row."""
+    return np.asarray(rows.astype(np.int64) * n_columns + columns)
+
+
+def _other_places(places: np.ndarray, n_places: int, stored: np.ndarray | None) -> np.ndarray:
+    """All flat places, or all stored ones, but these; in order."""
+    others = np.ones(n_places, dtype=bool)
+    others[places if stored is None else np.searchsorted(stored, places)] = False
+    return np.flatnonzero(others) if stored is None else stored[others]
+
+
+def _table(rows: np.ndarray, columns: np.ndarray, matrix: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Which entry is where: by place for a dense matrix, and for a sparse one by buckets of places.
+
+    Returns:
+        The number of the entry at every flat place, ``FREE`` where there is none, and nothing. Or, still without
+        entries, one entry of every bucket, a power of two of them, and for each entry another one of its bucket;
+        ``FREE`` comes last.
+    """
+    n = len(rows)
+    if sp.issparse(matrix):
+        return np.full(1 << n.bit_length(), FREE, dtype=np.int32), np.full(n, FREE, dtype=np.int32)
+    entry = np.full(matrix.shape, FREE, dtype=np.int32)
+    entry[rows, columns] = np.arange(n)
+    return entry.ravel(), np.zeros(0, dtype=np.int32)
 
 
 def shuffle_in_single(matrix: np.ndarray, null: Null, rng: np.random.Generator) -> np.ndarray:
@@ -218,25 +269,50 @@ def _in_buckets(values, first, second, buckets, out):  # type: ignore[no-untyped
 
 
 @compiled(cache=True, nogil=True)
-def _exchange(rows, columns, values, entry, row_sums, column_sums, kinds, attempts, key):  # type: ignore[no-untyped-def]
-    """Exchange two random entries at a time, in place: rows, columns and values of entries, and which entry is where.
+def _exchange(  # type: ignore[no-untyped-def]
+    rows, columns, values, table, n_columns, stored, row_sums, column_sums, kinds, attempts, key
+):
+    """Exchange two random entries at a time, in place: rows, columns and values of entries.
 
     Of the first kind of exchange, weights keep their column and change their row; of the second, they keep their row;
     of the third, two weights change places. Where the other two corners of the rectangle hold entries as well, those of
-    the first two kinds exchange all four: sums of two weights may be alike where single weights are not. ``entry`` is
-    ``FREE`` where there is none, and ``BARRED`` where there must be none. Sums, (3, n), are the present, least and most
-    ones of absolute values; without ``WEIGHTS`` they are not looked at.
+    the first two kinds exchange all four: sums of two weights may be alike where single weights are not. ``table``
+    says which entry is where, see ``_table``, and ``stored`` where entries may be, if not everywhere. Sums, (3, n), are
+    the present, least and most ones of absolute values; without ``WEIGHTS`` they are not looked at.
+
+    The table is read and written here, as numba counts references to an array that goes to another function, which
+    takes several times as long as all the rest.
     """
-    n = len(rows)
+    entry, following = table
+    n, hashed, buckets, salt = len(rows), len(following) > 0, np.uint64(len(entry) - 1), np.uint64(0)
+    for i in range(len(following)):
+        slot = np.int64(_random(salt, rows[i] * n_columns + columns[i]) & buckets)
+        following[i], entry[slot] = entry[slot], i
     for attempt in range(attempts):
         first = np.int64(_random(key, 3 * attempt) * np.uint64(n) >> np.uint64(32))
         second = np.int64(_random(key, 3 * attempt + 1) * np.uint64(n) >> np.uint64(32))
         kind = PLACES + np.int64(_random(key, 3 * attempt + 2) * np.uint64(kinds) >> np.uint64(32))
         a, b, c, d = rows[first], columns[first], rows[second], columns[second]
-        third, fourth = entry[a, d], entry[c, b]
-        free = third == FREE and fourth == FREE
-        if kind != WEIGHTS and (a == c or b == d or not (free or (third >= 0 and fourth >= 0 and kinds == WEIGHTS))):
-            continue
+        third = fourth = np.int64(FREE)  # what the other corners hold
+        if kind != WEIGHTS:
+            if a == c or b == d:
+                continue
+            for row, column in ((a, d), (c, b)):
+                place = row * n_columns + column
+                if hashed:
+                    found = np.int64(entry[np.int64(_random(salt, place) & buckets)])
+                    while found != FREE and (rows[found] != row or columns[found] != column):
+                        found = np.int64(following[found])
+                    if found == FREE and len(stored) > 0:
+                        at = np.searchsorted(stored, place)
+                        if at == len(stored) or stored[at] != place:
+                            found = np.int64(BARRED)
+                else:
+                    found = np.int64(entry[place])
+                third, fourth = fourth, found
+            if not (third == fourth == FREE or (third >= 0 and fourth >= 0 and kinds == WEIGHTS)):
+                continue
+        free = third == FREE  # and so is the fourth
         if kinds == WEIGHTS:
             of_first, of_second = np.abs(values[first]), np.abs(values[second])
             in_row = in_column = of_second - of_first  # what row a and column b gain, and the others lose
@@ -262,13 +338,30 @@ def _exchange(rows, columns, values, entry, row_sums, column_sums, kinds, attemp
         if kind == WEIGHTS:
             values[first], values[second] = values[second], values[first]
         elif free:
-            entry[a, b] = entry[c, d] = FREE
+            for number in (first, second):  # leaves the table
+                place = rows[number] * n_columns + columns[number]
+                if not hashed:
+                    entry[place] = FREE
+                    continue
+                slot = np.int64(_random(salt, place) & buckets)
+                before = entry[slot]
+                if before == number:
+                    entry[slot] = following[number]
+                    continue
+                while following[before] != number:
+                    before = following[before]
+                following[before] = following[number]
             if kind == PLACES:  # weights keep their column
                 rows[first], rows[second] = c, a
-                entry[c, b], entry[a, d] = first, second
             else:
                 columns[first], columns[second] = d, b
-                entry[a, d], entry[c, b] = first, second
+            for number in (first, second):  # enters it again
+                place = rows[number] * n_columns + columns[number]
+                if not hashed:
+                    entry[place] = number
+                    continue
+                slot = np.int64(_random(salt, place) & buckets)
+                following[number], entry[slot] = entry[slot], number
         else:
             other, last = (fourth, third) if kind == PLACES else (third, fourth)
             values[first], values[other] = values[other], values[first]

@@ -32,6 +32,7 @@ from .planted import (
     random_weights as random_weights,
     side_by_side as side_by_side,
 )
+from .residual import cifar_resnet as cifar_resnet
 from .sequences import (
     OWN as OWN,
     PAD as PAD,

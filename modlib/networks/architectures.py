@@ -258,7 +258,7 @@ def start_as_torch(module: M, rng: np.random.Generator) -> M:
             of_layer = list(layer.parameters(recurse=False))
             if isinstance(layer, nn.Embedding):
                 layer.weight.copy_(torch.as_tensor(rng.normal(size=layer.weight.shape)))
-            elif isinstance(layer, nn.LayerNorm):
+            elif isinstance(layer, (nn.LayerNorm, nn.BatchNorm2d)):
                 layer.reset_parameters()
             elif isinstance(layer, nn.MultiheadAttention):
                 bound = math.sqrt(6 / sum(layer.in_proj_weight.shape))

@@ -55,8 +55,8 @@ Term: TypeAlias = tuple[Any, Factor]  # an argument of a step, or units; and by 
 
 def linear_terms(reader: Reader, node: fx.Node, name: str) -> list[Term] | None:
     """What a step adds, each with its constant gain; None if the step is not linear in what has units."""
-    of = Arguments(reader, node)
-    first, second = of.given(0, "input", "self"), of.given(1, "other")
+    arguments = Arguments(reader, node)
+    first, second = arguments.given(0, "input", "self"), arguments.given(1, "other")
     if name in COPIES:
         return [(first, 1.0)]
     if name == "copy":  # into another tensor
@@ -64,38 +64,38 @@ def linear_terms(reader: Reader, node: fx.Node, name: str) -> list[Term] | None:
     if name in ("neg", "negative"):
         return [(first, -1.0)]
     if name in SUMS | DIFFERENCES:
-        return [(first, 1.0), (second, float(of.given(2, "alpha", default=1)) * (1 if name in SUMS else -1))]
+        return [(first, 1.0), (second, float(arguments.given(2, "alpha", default=1)) * (1 if name in SUMS else -1))]
     if name == "rsub":
-        return [(second, 1.0), (first, -float(of.given(2, "alpha", default=1)))]
-    if name in PRODUCTS and (of.varies(first) != of.varies(second)):
-        first, second = (first, second) if of.varies(first) else (second, first)
-        return [(first, of.constant(second))]
-    if name in QUOTIENTS and not of.varies(second) and of.given(2, "rounding_mode") is None:
-        return [(first, 1 / of.constant(second))]
-    return _mixtures(of, node, name) if name in THREE else None
+        return [(second, 1.0), (first, -float(arguments.given(2, "alpha", default=1)))]
+    if name in PRODUCTS and (arguments.varies(first) != arguments.varies(second)):
+        first, second = (first, second) if arguments.varies(first) else (second, first)
+        return [(first, arguments.constant(second))]
+    if name in QUOTIENTS and not arguments.varies(second) and arguments.given(2, "rounding_mode") is None:
+        return [(first, 1 / arguments.constant(second))]
+    return _mixtures(arguments, node, name) if name in THREE else None
 
 
-def _mixtures(of: Arguments, node: fx.Node, name: str) -> list[Term] | None:
+def _mixtures(arguments: Arguments, node: fx.Node, name: str) -> list[Term] | None:
     """``linear_terms`` of functions of three tensors that choose or mix by constants."""
-    first, second, third = (of.given(place, *names) for place, names in enumerate(THREE[name]))
+    first, second, third = (arguments.given(place, *names) for place, names in enumerate(THREE[name]))
     if name == "where":
         condition, yes = (second, first) if node.op == "call_method" else (first, second)
-        chosen = None if of.varies(condition) else of.constant(condition)
+        chosen = None if arguments.varies(condition) else arguments.constant(condition)
         return None if chosen is None else [(yes, chosen), (third, 1 - chosen)]
     if name == "masked_fill":
-        masked = None if of.varies(second) else of.constant(second)
+        masked = None if arguments.varies(second) else arguments.constant(second)
         return None if masked is None else [(first, 1 - masked), (third, masked)]
     if name == "lerp":
-        weight = None if of.varies(third) else of.constant(third)
+        weight = None if arguments.varies(third) else arguments.constant(third)
         return None if weight is None else [(first, 1 - weight), (second, weight)]
-    value = float(of.given(3, "value", default=1))
+    value = float(arguments.given(3, "value", default=1))
     if name == "addcdiv":
-        return None if of.varies(third) else [(first, 1.0), (second, value / of.constant(third))]
-    if of.varies(second) and of.varies(third):
-        both = [of.reader.units_of(second), of.reader.units_of(third)]
-        return [(first, 1.0), (of.reader.numbered(node, product(both, of.constant(node).shape)), value)]
-    second, third = (second, third) if of.varies(second) else (third, second)
-    return [(first, 1.0), (second, value * of.constant(third))]
+        return None if arguments.varies(third) else [(first, 1.0), (second, value / arguments.constant(third))]
+    if arguments.varies(second) and arguments.varies(third):
+        both = [arguments.reader.units_of(second), arguments.reader.units_of(third)]
+        return [(first, 1.0), (arguments.reader.numbered(node, product(both, arguments.constant(node).shape)), value)]
+    second, third = (second, third) if arguments.varies(second) else (third, second)
+    return [(first, 1.0), (second, value * arguments.constant(third))]
 
 
 THREE = {
@@ -155,8 +155,8 @@ def pool_gain(reader: Reader, node: fx.Node, name: str) -> float:
         window, divisor = getattr(module, "kernel_size", 1), getattr(module, "divisor_override", None)
         rank = len(module(reader.value(node.args[0])).shape) - 2 if divisor else 1
     else:
-        of = Arguments(reader, node)
-        window, divisor = of.given(1, "kernel_size"), of.given(6, "divisor_override")
+        arguments = Arguments(reader, node)
+        window, divisor = arguments.given(1, "kernel_size"), arguments.given(6, "divisor_override")
         rank = int(name.removesuffix("d")[-1])
     if not divisor:
         return 1.0

@@ -27,6 +27,7 @@ BINARY: dict[str, Callable[..., Any]] = {
     "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": torch.div, "Pow": torch.pow, "Max": torch.maximum,
     "Min": torch.minimum,
 }  # fmt: skip
+OLDEST = 7  # version of the operators; sums of earlier ones repeat their terms along other axes
 READ = "dense and convolutional layers, norms, pools, activations, sums, products, concatenations and reshapes"
 
 
@@ -37,7 +38,8 @@ def onnx_module(model: Any) -> nn.Module:
         model: an ``onnx.ModelProto``, as ``onnx.load`` gives it, with its weights, and one input.
 
     Raises:
-        InputError: if it has several inputs or outputs, or a step that is not read; the error names it.
+        InputError: if it has several inputs or outputs, operators of an early version, or a step that is not read; the
+            error names it.
     """
     from onnx import numpy_helper
 
@@ -47,7 +49,13 @@ def onnx_module(model: Any) -> nn.Module:
         raise InputError(
             f"the ONNX model has {len(inputs)} inputs and {len(model.graph.output)} outputs; expected one of each"
         )
-    reader = _Reader(arrays)
+    version = next((opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")), 1)
+    if version < OLDEST:
+        raise InputError(
+            f"the ONNX model has operators of version {version}; expected {OLDEST} or later: convert it with "
+            "onnx.version_converter.convert_version"
+        )
+    reader = _Reader(arrays, version)
     reader.values[inputs[0]] = reader.graph.placeholder("inputs")
     for number, step in enumerate(model.graph.node):
         reader.add(step, step.name.strip("/").rsplit("/", 1)[0] or f"{step.op_type.lower()}_{number}")
@@ -58,8 +66,8 @@ def onnx_module(model: Any) -> nn.Module:
 class _Reader:
     """Adds the steps of a model to a graph, one by one."""
 
-    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
-        self.graph, self.arrays = fx.Graph(), arrays
+    def __init__(self, arrays: dict[str, np.ndarray], version: int) -> None:
+        self.graph, self.arrays, self.version = fx.Graph(), arrays, version
         self.values: dict[str, fx.Node] = {}
         self.weights: dict[str, Any] = {}
 
@@ -170,10 +178,17 @@ class _Reader:
         return self._call(torch.select, x, given.get("axis", 0), int(self.arrays[names[1]]))
 
     def _softmax(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
-        return self._call(F.softmax, x, dim=given.get("axis", -1))
+        return self._normalised(F.softmax, x, given)
 
     def _logsoftmax(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
-        return self._call(F.log_softmax, x, dim=given.get("axis", -1))
+        return self._normalised(F.log_softmax, x, given)
+
+    def _normalised(self, function: Any, x: Any, given: dict[str, Any]) -> Any:
+        if self.version >= 13:
+            return self._call(function, x, dim=given.get("axis", -1))
+        # over the axis and all behind it together
+        flat = self._call(torch.flatten, x, given.get("axis", 1))
+        return self._call(torch.reshape, self._call(function, flat, dim=-1), self._call(getattr, x, "shape"))
 
     def _leakyrelu(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
         return self._call(F.leaky_relu, x, float(given.get("alpha", 0.01)))
@@ -212,8 +227,12 @@ class _Reader:
         return self._call(torch.permute, x, list(given["perm"]))
 
     def _unsqueeze(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
-        (axis,) = given["axes"] if "axes" in given else self.arrays[names[1]].tolist()
-        return self._call(torch.unsqueeze, x, axis)
+        axes = given["axes"] if "axes" in given else self.arrays[names[1]].tolist()
+        if min(axes) < 0 <= max(axes):
+            raise NotImplementedError
+        for axis in sorted(axes, key=abs):  # they count from one end of the result: first those next to it
+            x = self._call(torch.unsqueeze, x, axis)
+        return x
 
     def _squeeze(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
         axes = given["axes"] if "axes" in given else self.arrays[names[1]].tolist()

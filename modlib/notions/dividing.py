@@ -7,7 +7,7 @@ alike two units are and cut that graph as the papers cut the graph of the weight
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,9 +28,11 @@ from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import Route, cluster
 from modlib.lesions.profiles import lesion_profiles
 from modlib.masks.learning import MaskSettings
+from modlib.masks.mask import Mask
 from modlib.masks.membership import learn_class_masks, mask_membership
+from modlib.networks.layers import Layer
 from modlib.networks.network import Network
-from modlib.notions.names import NOTIONS
+from modlib.notions.names import BY_Q, NOTIONS
 from modlib.reprs import BriefRepr
 from modlib.responses.activations import hidden_activities
 from modlib.responses.channels import channel_measures, n_convolutions
@@ -43,7 +45,6 @@ SIMILARITIES = {
     "Jacobians": "output sensitivity",
     "downstream": "loss Hessian",
 }  # the four plain measures of upstream-downstream, which are normalised
-BY_Q = ("upstream", "downstream")  # communities; the others are cut
 MASKS = MaskSettings(steps=200, learning_rate=0.05)  # few steps, with a rate that is as much larger
 LEAST = 1e-5  # share of the largest spread of a profile below which it has no shape
 
@@ -56,10 +57,14 @@ class Division(BriefRepr):
         labels: (units,) module of each; -1 for a unit that the notion does not place, as it is dead.
         q: modularity Q of the partition in the graph of how alike units are, in [-1/2, 1); None where units are divided
             by weights, whose graph is that of the whole network.
+        overlap: of a division by masks, how much of the layer's incoming weights the masks of two classes share: those
+            that both keep over those that either keeps, mean over pairs of classes, in [0, 1]; None for other notions,
+            or if no mask keeps a weight.
     """
 
     labels: np.ndarray
     q: float | None
+    overlap: float | None = None
 
     def _facts(self) -> dict[str, object]:
         placed = self.labels[self.labels != UNPLACED]
@@ -200,6 +205,7 @@ def divided_by_notion(
         if notion in ROUTES:
             found[notion] = _by_weights(network, k, rng, ROUTES[notion])
             continue
+        overlaps: list[float | None] = [None] * len(hidden)
         match notion:
             case "images":
                 alike = _by_images(network, inputs, len(hidden))
@@ -208,10 +214,23 @@ def divided_by_notion(
             case "masks":
                 learned = learn_class_masks(network, inputs, labels, masks, rng)
                 alike = [profile_similarity(shares) for shares in mask_membership(network, learned)[: len(hidden)]]
+                overlaps = [_overlap(layer, [one.mask for one in learned]) for layer in network.layers[: len(hidden)]]
             case _:
                 alike = of_layers[notion]
-        found[notion] = [_division(similarity, k, rng, notion in BY_Q) for similarity in alike]
+        divisions = (_division(similarity, k, rng, notion in BY_Q) for similarity in alike)
+        found[notion] = [replace(one, overlap=overlap) for one, overlap in zip(divisions, overlaps, strict=True)]
     return found
+
+
+def _overlap(layer: Layer, masks: Sequence[Mask]) -> float | None:
+    """Mean intersection over union of two masks, of the weights of a layer that are not zero."""
+    held = np.moveaxis(layer.kernel, (-1, -2), (0, 1)) != 0  # as PyTorch keeps it
+    kept = np.stack([(mask.keep[f"{layer.name}.weight"].reshape(held.shape) & held).ravel() for mask in masks])
+    both = kept.astype(np.float64) @ kept.T
+    first, second = np.triu_indices(len(masks), 1)
+    either = (both.diagonal()[:, None] + both.diagonal() - both)[first, second]
+    shares = both[first, second][either > 0] / either[either > 0]
+    return float(shares.mean()) if len(shares) else None
 
 
 def _division(similarity: np.ndarray, k: int, rng: np.random.Generator, by_q: bool) -> Division:

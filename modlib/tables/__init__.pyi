@@ -1,11 +1,14 @@
 from .durations import (
     duration as duration,
-    seconds_a_cell as seconds_a_cell,
+    expected as expected,
+    took as took,
 )
 from .experiment import (
     Cell as Cell,
     Experiment as Experiment,
     Row as Row,
+    in_turn as in_turn,
+    plan_of as plan_of,
 )
 from .integrity import (
     read_accounted as read_accounted,
@@ -34,6 +37,7 @@ from .schema import (
     Column as Column,
     integer as integer,
     number as number,
+    number_lists as number_lists,
     numbers as numbers,
     optional as optional,
     text as text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from modlib.errors import InputError
 from modlib.tables.schema import Column
@@ -13,6 +13,17 @@ from modlib.tables.words import rows_in_words
 
 Cell: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = dict[str, Any]
+
+
+class Plan(Protocol):
+    """Networks of one kind, as chapters plan them."""
+
+    @property
+    def seeds(self) -> int:
+        """How many of them."""
+
+
+P = TypeVar("P", bound=Plan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +38,9 @@ class Experiment:
         cell_key: columns that identify a cell, the first ones of the table.
         row_key: columns that identify a row within its cell.
         tolerance: for every measured column, the absolute difference that ``verify`` allows.
+        of_means: columns of which a search decides single values, and the difference that ``verify`` allows between the
+            means over a cell's rows, where a row may differ by its tolerance. On the kernels of the run a search ends
+            where it ended, and rows must be equal.
         full: columns that hold a number of steps, and the paper's number; a row with fewer is reduced.
         columns: what every column may hold, in the order of the table.
         network_key: columns that identify a network within a profile; empty for a simulation.
@@ -52,6 +66,7 @@ class Experiment:
     columns: Mapping[str, Column] = field(kw_only=True)
     network_key: tuple[str, ...] = field(default=(), kw_only=True)
     parts: tuple[str, ...] = field(default=(), kw_only=True)
+    of_means: Mapping[str, float] = field(default_factory=dict, kw_only=True)
     added: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     describe: Callable[[Mapping[str, str]], str] = field(default=rows_in_words, kw_only=True)
     remeasure: Callable[[Cell], list[Row]] | None = field(default=None, kw_only=True)
@@ -61,6 +76,7 @@ class Experiment:
             *self.cell_key,
             *self.row_key,
             *self.tolerance,
+            *self.of_means,
             *self.full,
             *self.network_key,
             *self.parts,
@@ -88,3 +104,19 @@ class Experiment:
     def cell_fields(self, cell: Cell) -> tuple[str, ...]:
         """The fields with which every line of a cell begins."""
         return tuple(self.columns[name].write(cell[name]) for name in self.cell_key)
+
+
+def in_turn(plans: Sequence[P]) -> list[tuple[int, P]]:
+    """Seed and plan of every network: one of every plan, then the next one of each.
+
+    So a table that is not finished has networks of all kinds.
+    """
+    return [
+        (seed, plan) for seed in range(max((p.seeds for p in plans), default=0)) for plan in plans if seed < plan.seeds
+    ]
+
+
+def plan_of(cell: Cell, plans: Sequence[P], names: Sequence[str]) -> P:
+    """The plan that a cell is of: the only one whose attributes of some names are the cell's."""
+    (found,) = (plan for plan in plans if all(str(getattr(plan, name)) == str(cell[name]) for name in names))
+    return found

@@ -105,7 +105,8 @@ def fill_rows(
         for row in rows:
             key = tuple(columns[name].parse(columns[name].write(row[name])) for name in names)
             stored = dict(zip(order, known.get(key, ()), strict=False))
-            measured = {name: columns[name].write(value) for name, value in row.items() if name != column}
+            empty = {column, *(name for name in experiment.unmeasured if stored.get(name) == "")}  # as yet
+            measured = {name: columns[name].write(value) for name, value in row.items() if name not in empty}
             if differ := {name for name, field in measured.items() if stored.get(name) != field}:
                 name = sorted(differ - set(names) or differ)[0]
                 raise OtherNetwork(

@@ -14,11 +14,13 @@ import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from modlib.errors import InputError, OtherNetwork, TableMissing, nearest
 from modlib.files import empty_cache, results_folder
-from modlib.tables.durations import duration, seconds_a_cell
+from modlib.tables.durations import expected
 from modlib.tables.experiment import Cell, Experiment
 from modlib.tables.integrity import cell_text, read_accounted, read_provenance
 from modlib.tables.provenance import describe_run
@@ -126,44 +128,69 @@ def run(
         raise InputError(f"jobs = {jobs}, retry = {retry} arrived; expected at least 1 worker and 0 more tries")
     if fill and dask:
         raise InputError(f"fill = {fill!r}, dask = {dask!r} arrived; expected one of them: columns are filled here")
-    found = unfilled_cells(experiment, profile, fill, folder) if fill else missing_cells(experiment, profile, folder)
-    todo = [cell for cell in restricted(experiment, experiment.cells(profile), only or {}) if cell in found]
-    with suppress(TableMissing):
-        read_accounted(experiment, folder, complete=False)
+    todo = _cells_to_do(experiment, profile, fill, folder, only or {})
     if not todo:
         return Done(0, ())
     check_writable(experiment, folder)
-    if not fill and (each := seconds_a_cell(experiment.name, profile, folder)):
-        whole = f", {duration(each * len(todo) / jobs)} in {jobs} process(es)" if dask is None else ""
-        print(f"{len(todo)} cells, by stored runs {duration(each)} each on one core{whole}", file=sys.stderr)
-    provenance, rows, stored = describe_run(profile) | ({"fills": fill} if fill else {}), 0, 0
+    if not fill:
+        print(expected(experiment, todo, folder).in_words(None if dask else jobs), file=sys.stderr)
     measured = replace(experiment, measure=experiment.remeasure or experiment.measure) if fill else experiment
-    failed: list[Outcome] = []
+    store = _Store(experiment, describe_run(profile), fill, folder)
     try:
         with stopped_by_signals(), empty_cache() if fill else nullcontext():
             for _ in range(1 + retry):
-                failed = []
-                with closing(_outcomes(measured, todo, jobs, dask)) as outcomes:
-                    for outcome in outcomes:
-                        if outcome.error:
-                            failed.append(outcome)
-                            continue
-                        source = {**provenance, "seconds": outcome.seconds}
-                        try:
-                            if fill:
-                                rows += fill_rows(experiment, fill, outcome.rows, source, folder)
-                            else:
-                                rows += append_rows(experiment, outcome.rows, source, folder)
-                        except OtherNetwork as error:
-                            failed.append(replace(outcome, error=str(error)))
-                            continue
-                        stored += 1
+                failed = _round(store, _outcomes(measured, todo, jobs, dask))
                 todo = [outcome.cell for outcome in failed]
                 if not todo:
                     break
     except KeyboardInterrupt:
-        raise Stopped(stored) from None
-    return Done(rows, tuple(failed))
+        raise Stopped(store.cells) from None
+    return Done(store.rows, tuple(failed))
+
+
+class _Store:
+    """Puts the rows of a cell into a table: new rows, or a column of rows that are there.
+
+    Attributes:
+        rows: how many it changed.
+        cells: of how many cells.
+    """
+
+    def __init__(self, experiment: Experiment, run: Mapping[str, Any], fill: str, folder: Path | None) -> None:
+        self._run = {**run, "fills": fill} if fill else run
+        self._put = partial(fill_rows, experiment, fill) if fill else partial(append_rows, experiment)
+        self._folder = folder
+        self.rows = self.cells = 0
+
+    def __call__(self, outcome: Outcome) -> None:
+        self.rows += self._put(outcome.rows, {**self._run, "seconds": outcome.seconds}, self._folder)
+        self.cells += 1
+
+
+def _cells_to_do(
+    experiment: Experiment, profile: str, fill: str, folder: Path | None, only: Mapping[str, str]
+) -> list[Cell]:
+    """The cells of these values that the table lacks, or whose column is not filled; the table is sound."""
+    found = unfilled_cells(experiment, profile, fill, folder) if fill else missing_cells(experiment, profile, folder)
+    todo = [cell for cell in restricted(experiment, experiment.cells(profile), only) if cell in found]
+    with suppress(TableMissing):
+        read_accounted(experiment, folder, complete=False)
+    return todo
+
+
+def _round(store: _Store, outcomes: Generator[Outcome, None, None]) -> list[Outcome]:
+    """Store what comes of each cell; returns those that failed."""
+    failed = []
+    with closing(outcomes):
+        for outcome in outcomes:
+            if outcome.error:
+                failed.append(outcome)
+                continue
+            try:
+                store(outcome)
+            except OtherNetwork as error:
+                failed.append(replace(outcome, error=str(error)))
+    return failed
 
 
 def command(experiment: Experiment, profile: str, cell: Cell, folder: Path | None = None, fill: str = "") -> str:

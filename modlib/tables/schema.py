@@ -16,6 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
+
 from modlib.errors import ResultsError, TableMissing, nearest
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ PATTERNS = {
     "number": re.compile(NUMBER),
     "numbers": re.compile(f"{NUMBER}(?: {NUMBER})*"),
 }
+INFINITE = 1e9  # what is as large is a ratio over zero, or over what rounding left of it
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 
 
@@ -96,6 +99,19 @@ def number(least: float = -math.inf, most: float = math.inf) -> Column:
 def numbers(least: float = -math.inf, most: float = math.inf) -> Column:
     """A column of lists of numbers, each in a range."""
     return Column("numbers", least, most)
+
+
+def number_lists(texts: Iterable[str]) -> np.ndarray:
+    """The numbers of a column of ``numbers``, (rows, numbers a row).
+
+    Raises:
+        ValueError: if rows have different numbers of them, or something is no number.
+
+    >>> number_lists(["1 2.5", "-3 inf"]).tolist()
+    [[1.0, 2.5], [-3.0, inf]]
+    """
+    lists = [text.split() for text in texts]
+    return np.array(lists, dtype=float).reshape(len(lists), len(lists[0]) if lists else 0)
 
 
 def optional(column: Column) -> Column:

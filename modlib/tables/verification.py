@@ -28,13 +28,14 @@ from modlib.tables.integrity import cell_text, read_provenance
 from modlib.tables.provenance import other_kernels
 from modlib.tables.results import read_table
 from modlib.tables.runner import restricted, stopped_by_signals
+from modlib.tables.schema import INFINITE, number_lists
 from modlib.tables.workers import measure_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KEPT = "networks"  # folder of kept networks beside the tables, and the list of the cells that are measured on them
-INFINITE = 1e9  # what is larger is a ratio over zero, or over what rounding left of it
+ROUNDED = 1e-5  # by which values that are equal may differ, as they are stored with five digits
 ERROR = 0.001  # chance that a draw from the condition is refused, for all values of a cell together
 
 
@@ -104,10 +105,12 @@ def verify(
         only: restrict the cells that are trained again, by column and value.
 
     Returns:
-        Differences beyond ``experiment.tolerance``. Where a run had other kernels or versions, or did not record them,
-        and the table has two networks of the condition or more, values beyond the interval that holds all values of
-        one more network with a chance of 1 - ``ERROR``: mean +- t sd sqrt(1 + 1/n) over the n stored networks, with
-        Student's t for n - 1 degrees of freedom and Bonferroni's correction, and an sd of at least the tolerance.
+        Differences beyond ``experiment.tolerance``. Of what a search decides, those beyond rounding on the kernels of
+        the run, and elsewhere also those of means over a cell beyond ``experiment.of_means``. Where a run had other
+        kernels or versions, or did not record them, and the table has two networks of the condition or more, values
+        beyond the interval that holds all values of one more network with a chance of 1 - ``ERROR``: mean +- t sd
+        sqrt(1 + 1/n) over the n stored networks, with Student's t for n - 1 degrees of freedom and Bonferroni's
+        correction, and an sd of at least the tolerance.
 
     Raises:
         InputError: if the sample is empty, or no stored cell has the values of ``only``.
@@ -131,14 +134,15 @@ def verify(
     with stopped_by_signals(), tqdm(total=len(kept) + len(drawn), desc=f"verify {experiment.name}", unit="cell") as bar:
         for cell in kept:
             with _kept_networks(folder):
-                differences += _differences(experiment, table, cell, measure_cell(experiment, cell)[0])
+                measured, _ = measure_cell(experiment, cell)
+            differences += _differences(experiment, table, cell, measured, _other_kernels(experiment, cell, runs))
             bar.update()
         with empty_cache():
             for cell in drawn:
                 measured, _ = measure_cell(experiment, cell)
-                found = _differences(experiment, table, cell, measured)
-                reason = _other_kernels(experiment, cell, runs) if found else ""
-                compared = _intervals(experiment, table, cell, measured) if reason else None
+                reason = _other_kernels(experiment, cell, runs)
+                found = _differences(experiment, table, cell, measured, reason)
+                compared = _intervals(experiment, table, cell, measured) if found and reason else None
                 if compared is not None:
                     found = [
                         Difference(
@@ -199,21 +203,36 @@ def _kept_networks(folder: Path) -> Iterator[None]:
             )
 
 
-def _differences(experiment: Experiment, table: pd.DataFrame, cell: Cell, measured: Sequence[Row]) -> list[Difference]:
-    stored, name = _of_cell(table, cell), _in_words(cell)
-    wanted = {tuple(str(row[c]) for c in experiment.row_key): row for row in measured}
-    found = {tuple(str(row[c]) for c in experiment.row_key): row for row in stored.to_dict("records")}
+def _differences(
+    experiment: Experiment, table: pd.DataFrame, cell: Cell, measured: Sequence[Row], other_kernels: str
+) -> list[Difference]:
+    """Values of a cell that are not what is stored, and means of those that a search decides elsewhere."""
+    equal = {} if other_kernels else dict.fromkeys(experiment.of_means, ROUNDED)
+    tolerance = {**experiment.tolerance, **equal}
+    name, rows = _in_words(cell), _of_cell(table, cell).to_dict("records")
+    stored = {tuple(str(row[c]) for c in experiment.row_key): row for row in rows}
+    again = {tuple(str(row[c]) for c in experiment.row_key): row for row in measured}
     differences = []
-    for key in sorted(wanted.keys() | found.keys()):
-        if key not in wanted or key not in found:
-            differences.append(Difference(name, "/".join(key), key in found or "no row", key in wanted or "no row"))
+    for key in sorted(stored.keys() | again.keys()):
+        if key not in stored or key not in again:
+            there = ["a row" if key in part else "no row" for part in (stored, again)]
+            differences.append(Difference(name, "/".join(key), *there))
             continue
         differences += [
-            Difference(f"{name}, {'/'.join(key)}", column, found[key][column], value)
-            for column, value in wanted[key].items()
-            if not (column in experiment.unmeasured and (value is None or _missing(found[key][column])))
-            and not _agrees(found[key][column], value, experiment.tolerance.get(column, 0.0))
+            Difference(f"{name}, {'/'.join(key)}", column, stored[key][column], value)
+            for column, value in again[key].items()
+            if not (column in experiment.unmeasured and (value is None or _missing(stored[key][column])))
+            and not _agrees(stored[key][column], value, tolerance.get(column, 0.0))
         ]
+    both = [(stored[key], again[key]) for key in stored.keys() & again.keys()]
+    for column, allowed in experiment.of_means.items():
+        pairs = [
+            (old[column], new[column]) for old, new in both if not (_missing(old[column]) or _missing(new[column]))
+        ]
+        if pairs:
+            before, after = np.mean(np.array(pairs, dtype=float), axis=0).tolist()
+            if abs(after - before) > allowed:
+                differences.append(Difference(name, f"mean of {column}", before, after))
     return differences
 
 
@@ -281,7 +300,7 @@ def _means(frame: pd.DataFrame, key: Sequence[str], columns: Sequence[str]) -> p
 
     def number(value: Any) -> float:
         if isinstance(value, str):
-            value = float(np.mean(np.array(value.split(), dtype=float))) if value else math.nan
+            value = float(np.mean(number_lists([value]))) if value else math.nan
         return float(value) if value is not None and abs(value) < INFINITE else math.nan
 
     numbers = frame[list(columns)].map(number).astype(float)
@@ -316,7 +335,7 @@ def _agrees(stored: Any, measured: Any, tolerance: float) -> bool:
     if isinstance(measured, str) and not tolerance:
         return str(stored) == measured
     try:  # a list of numbers is stored as text
-        old, new = (np.array(str(value).split(), dtype=float) for value in (stored, measured))
+        old, new = (number_lists([str(value)]) for value in (stored, measured))
     except ValueError:
         return False
     if old.shape != new.shape or np.isinf(tolerance):

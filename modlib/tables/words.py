@@ -27,6 +27,8 @@ WORDS = {
     "mlp": "perceptron",
     "fnn": "perceptron",
     "cnn": "small CNN",
+    "simple cnn": "small CNN",
+    "resnet-20": "ResNet-20",
     "lstm": "LSTM",
     "l1": "L1",
     "l2": "L2",

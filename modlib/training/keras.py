@@ -177,7 +177,8 @@ def _fit(
     """
     kernels = [layer.kernel for layer in _dense(model)]
     masks = [tf.Variable(tf.ones_like(kernel)) for kernel in kernels] if schedule else []
-    step = _compiled_steps(model, kernels, masks, data, recipe.eigenvalues)
+    penalised = not schedule or recipe.penalty_while_pruning is not False
+    step = _compiled_steps(model, kernels, masks, data, recipe.eigenvalues, penalised)
     n, batch, done, share = len(data.x_train), recipe.batch_size, 0, math.nan
     for _ in range(epochs):
         indices = order.permutation(n) if recipe.shuffle else np.arange(n)
@@ -219,6 +220,7 @@ def _compiled_steps(
     masks: Sequence[tf.Variable],
     data: Images,
     eigenvalues: EigenvaluePenalty | None,
+    penalised: bool,
 ) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """A compiled function: up to STEPS optimiser steps on given batches.
 
@@ -243,7 +245,7 @@ def _compiled_steps(
             with tf.GradientTape() as tape:
                 wanted, logits = tf.gather(y, batches[i]), model(tf.gather(x, batches[i]), training=True)
                 loss = loss_of(wanted, logits)
-                for term in model.losses:
+                for term in model.losses if penalised else ():
                     loss += term
                 if eigenvalues:
                     loss += eigenvalues.rate * eigenvalue_sum(kernels, eigenvalues.which)

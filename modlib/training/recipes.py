@@ -29,6 +29,7 @@ class Recipe:
         initial_sparsity, final_sparsity: ends of the cubic pruning schedule.
         shuffle: draw a new order of the examples every epoch.
         penalty: L1 or L2, while training and while pruning; none by default.
+        penalty_while_pruning: whether a penalty stays on while pruning, as it does by default and in the papers' code.
         eigenvalues: regulariser of the graph's eigenvalues, while training and while pruning; none by default.
         clusterable: clusters that the initial weights are given; none by default.
         tagged_outputs: with these, whether output i belongs to cluster i, as in the authors' code; not by default.
@@ -48,6 +49,7 @@ class Recipe:
     eigenvalues: EigenvaluePenalty | None = None
     clusterable: Clusterable | None = None
     tagged_outputs: bool | None = None
+    penalty_while_pruning: bool | None = None
 
     def __post_init__(self) -> None:
         store(self, wholes, "hidden")
@@ -61,8 +63,9 @@ class Recipe:
         for name, kind in parts.items():
             if getattr(self, name) is not None:
                 instance(getattr(self, name), kind, name, f"pass {kind.__name__}(...), or None")
-        if self.tagged_outputs is not None:
-            store(self, flag, "tagged_outputs")
+        for name in ("tagged_outputs", "penalty_while_pruning"):
+            if getattr(self, name) is not None:
+                store(self, flag, name)
 
     def settings(self) -> dict[str, Any]:
         """All fields but those that are None: a cached network keeps its name when a field is added."""

@@ -21,7 +21,7 @@ from modlib.chapters import NAMES, find_experiment, findings
 from modlib.errors import BookError, TableMissing, nearest
 from modlib.evidence.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine
 from modlib.evidence.metrics import Metric
-from modlib.evidence.papers import Place, Printed, paper_values, printed_at
+from modlib.evidence.papers import Place, Printed, paper_values, printed_at, rows_at
 from modlib.evidence.written import WrittenClaim, written_claims
 from modlib.files import checkout, results_folder
 from modlib.tables.results import read_table
@@ -58,6 +58,7 @@ ILLEGIBLE = "the number is illegible in our copy of the paper"  # why is in the 
 OTHERWISE = {
     ("network", "fnn 800-800-800-800"): "another width",
     ("network", "fnn 200-200-64"): "another width",
+    ("network", "transformer 64"): "another width",
     ("dataset", "cifar10"): "JPEG copy of CIFAR-10",
     ("weights", "kernels"): "other weights, not exact",
     ("weights", "torchvision"): "weights of another training",
@@ -93,7 +94,8 @@ class Claim:
         id: unique name, such as ``pm-table-1-mnist-dropout``.
         paper: id of the paper.
         item: table, figure or section that prints it.
-        row: name of its row in ``book/papers/PAPER.csv``; a pattern if it takes several; empty for a claim in words.
+        row: name of its row in ``book/papers/PAPER.csv``; a pattern if it takes several. Of a claim in words, the row
+            of the numbers that it puts into words, empty if all of its item or none.
         statement: what is claimed, in words.
         chapter: where it is shown.
         criteria: for every metric the name of its criterion.
@@ -122,6 +124,11 @@ class Claim:
     def paper_metrics(self) -> list[str]:
         """Metrics of the paper's file that it is about."""
         return list(dict.fromkeys(name for m in self.criteria for name in (findings()[m].needs or (m,))))
+
+    @property
+    def in_words(self) -> bool:
+        """Whether it is compared with words of the paper, and not with a number that it prints."""
+        return all(criterion in IN_WORDS for criterion in self.criteria.values())
 
     @property
     def what(self) -> str:
@@ -260,6 +267,11 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
     row, metrics = merged.get("row", ""), {name: findings()[name] for name in merged["criteria"]}
     if not row and not in_words:
         raise BookError(f"{where}: the claim has no row, but is compared with a printed number; name the row")
+    needed = [name for metric in metrics.values() for name in metric.needs]
+    if row and in_words:
+        values = paper_values(merged["paper"], path.parent / "papers")
+        if rows_at(values, Place(merged["item"], row, rows), needed).empty:
+            raise BookError(f"{where}: {merged['paper']} prints no {', '.join(needed)} in row {row!r}; look the row up")
     return Claim(
         id=f"{PREFIX[merged['paper']]}-{merged['item']}-{merged['id']}",
         paper=merged["paper"],
@@ -278,9 +290,10 @@ def _claim(written: WrittenClaim, path: Path) -> Claim:
             metrics,
             path.parent / "papers",
             Place(effect["item"], effect.get("row", row), {}) if effect else None,
-            {column for name in tables for column in find_experiment(name).columns},
+            {column for name in tables for column in find_experiment(name).columns}
+            - {column for metric in metrics.values() for column in metric.compares},
         )
-        if row
+        if row and not in_words
         else dict.fromkeys(metrics, Printed("in words", Sample(math.nan, int(merged.get("networks", 0))))),
     )
 

@@ -65,6 +65,7 @@ def tried(
             (claim, before)
             for claim, before in reproduced
             if set(claim.tables) & set(kind.tables) and kind.about not in claim.whatever
+            if not kind.only or set(kind.only) & set(claim.criteria)
         ]
         for seed in seeds if kind.drawn else seeds[:1]:
             wrong = kind.change(frames, np.random.default_rng(seed))
@@ -126,7 +127,7 @@ def _instead(wrong: Frames, stored: Tables) -> Tables:
 
 
 def _is_legitimate(claim: Claim, kind: Wrong, claims: Sequence[Claim]) -> bool:
-    if kind.level and not claim.row:
+    if kind.level and claim.in_words:
         return True
     if kind.no_effect:
         return _claims_no_effect(claim)
@@ -145,7 +146,7 @@ def _claims_no_effect(claim: Claim) -> bool:
     """Whether the paper says that there is none, or prints a level without what it could be compared with."""
     main = _main(claim)
     metric, theirs = findings()[main], claim.printed[main].sample
-    if not claim.row:
+    if claim.in_words:
         return claim.criteria[main] in NO_DIFFERENCE
     if main == "ncut" and "dist_ncut" not in claim.printed:
         return True
@@ -154,13 +155,13 @@ def _claims_no_effect(claim: Claim) -> bool:
 
 def _is_about(other: Claim, claim: Claim, rows: Mapping[str, str]) -> bool:
     """Whether another claim of the paper is about these rows, and says something of the main number."""
-    if other.paper != claim.paper or dict(other.rows) != dict(rows) or bool(other.row) != bool(claim.row):
+    if other.paper != claim.paper or dict(other.rows) != dict(rows) or other.in_words != claim.in_words:
         return False
-    return bool(_shared(other, claim)) if claim.row else other.criteria.keys() == claim.criteria.keys()
+    return bool(_shared(other, claim)) if not claim.in_words else other.criteria.keys() == claim.criteria.keys()
 
 
 def _says_the_same(other: Claim, claim: Claim) -> bool:
-    if not claim.row:
+    if claim.in_words:
         return (other.item, other.statement, dict(other.criteria)) == (
             claim.item,
             claim.statement,

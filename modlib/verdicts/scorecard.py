@@ -46,7 +46,7 @@ def repeated(claims: Iterable[Claim]) -> dict[tuple[str, str], str]:
     found = {}
     for claim in claims:
         for metric, printed in claim.printed.items():
-            if claim.row and "*" not in claim.row and printed.sample is not None:
+            if not claim.in_words and "*" not in claim.row and printed.sample is not None:
                 number = (metric, f"{printed.sample.mean:.6g}", tuple(sorted(claim.rows.items())))
                 if claim.id != first.setdefault(number, claim.id):
                     found[claim.id, metric] = first[number]

@@ -15,10 +15,11 @@ import pandas as pd
 
 from modlib.chapters import find_experiment
 from modlib.chapters.coherence.experiment import SCORE, VARIANCE
+from modlib.chapters.do_the_measures_agree.findings import as_nested, as_with_itself
 from modlib.chapters.importance.experiment import DROP, RANGE
 from modlib.chapters.systematic_generalisation.experiment import DIRECT, MASK
 from modlib.chapters.systematic_generalisation.findings import OUTPUT
-from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, SYSTEMATIC
+from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, SYSTEMATIC
 from modlib.chapters.transfer.experiment import ALIKE, OLDER
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, UPSTREAM
 from modlib.data.arithmetic import TASKS
@@ -35,6 +36,7 @@ NCUTS = ("clusterability", "dropout", "random-datasets", "topology-shuffles", *N
 REGULARISED, STRUCTURED = ("regularisation",), ("structured-tasks",)
 CONVOLUTIONAL, PROMOTED, IMAGENET = ("convolutional-networks",), ("promoting-clusterability",), ("imagenet",)
 ALONE = (REGULARISED, STRUCTURED, CONVOLUTIONAL, PROMOTED)  # n-cuts of networks of their own
+ALIKE_AS_ONE = ("half_of_itself",)  # what is untrue where two notions find the same
 KEEP_DEGREES = ("degree", "strength")  # null models of one of these tables
 RANDOM = ("unlearnable", "memorisation", "kilo-epoch")
 SUB_CLUSTERS = ("importance", "coherence")
@@ -58,6 +60,7 @@ class Wrong:
         no_effect: whether it takes effects away.
         drawn: whether what it makes wrong is drawn at random.
         level: whether it changes levels only, of which a claim in words says nothing.
+        only: metrics of which claims are wrong now; empty for all.
         about: what a claim must be about to be wrong now, one of ``modlib.verdicts.claims.WHATEVER``; empty for all.
     """
 
@@ -68,6 +71,7 @@ class Wrong:
     no_effect: bool = False
     drawn: bool = False
     level: bool = False
+    only: tuple[str, ...] = ()
     about: str = ""
 
 
@@ -232,7 +236,7 @@ def _families(frames: Frames, _: np.random.Generator) -> Frames:
 
 
 def _sharing_by_chance(frames: Frames, _: np.random.Generator) -> Frames:
-    return {"weight-masks": frames["weight-masks"].assign(shared=frames["weight-masks"]["by_chance"])}
+    return {name: rows.assign(shared=rows["by_chance"]) for name, rows in frames.items()}
 
 
 def _tasks(frames: Frames, _: np.random.Generator) -> Frames:
@@ -250,7 +254,7 @@ def _tasks(frames: Frames, _: np.random.Generator) -> Frames:
 def _no_class_of_its_own(frames: Frames, _: np.random.Generator) -> Frames:
     """Every class mask confuses as the mask of the whole task does."""
     rows = frames["class-removal"]
-    key = ["study", "dropout", "seed"]
+    key = ["network", "study", "dropout", "seed"]
     control = rows[rows["target"].astype(str) == "control"].set_index(key)["confusion"]
     shown = [control.get(tuple(name), own) for *name, own in rows[[*key, "confusion"]].itertuples(index=False)]
     return {"class-removal": rows.assign(confusion=shown)}
@@ -262,6 +266,13 @@ def _agreement_by_chance(frames: Frames, _: np.random.Generator) -> Frames:
     return {name: rows.assign(similarity=rows["by_chance"], mutual_information=0.0) for name in frames}
 
 
+def _agreement(made: Callable[[pd.DataFrame], pd.DataFrame]) -> Change:
+    def change(frames: Frames, _: np.random.Generator) -> Frames:
+        return {name: made(rows) for name, rows in frames.items()}
+
+    return change
+
+
 def _all_is_shared(frames: Frames, _: np.random.Generator) -> Frames:
     """Tasks keep nothing but what earlier ones use."""
     rows = frames["transfer"]
@@ -269,7 +280,7 @@ def _all_is_shared(frames: Frames, _: np.random.Generator) -> Frames:
 
 
 def _turned(column: str) -> Change:
-    """What the last task or layer shares, the first one does, and so on."""
+    """What the last task or layer shares, and would by chance, the first one does, and so on."""
 
     def change(frames: Frames, _: np.random.Generator) -> Frames:
         rows = frames["transfer"]
@@ -277,8 +288,9 @@ def _turned(column: str) -> Change:
         group = [*find_experiment("transfer").network_key, *({"task", "layer"} - {column})]
         ends = told.groupby(group)[column]
         values = ends.transform("min") + ends.transform("max") - told[column]
-        turned = told.assign(**{column: values})[[*group, column, "shared", "kept"]]
-        return {"transfer": pd.concat([told.drop(columns=["shared", "kept"]).merge(turned), rows.drop(told.index)])}
+        moved = ["shared", "kept", "by_chance"]
+        turned = told.assign(**{column: values})[[*group, column, *moved]]
+        return {"transfer": pd.concat([told.drop(columns=moved).merge(turned), rows.drop(told.index)])}
 
     return change
 
@@ -387,16 +399,23 @@ KINDS = (
     Wrong("dropout and L1 exchanged", UD, _sweeps("dropout", "l1"), about="regulariser"),
     Wrong("dropout and L2 exchanged", UD, _sweeps("dropout", "l2"), about="regulariser"),
     Wrong("upstream and downstream exchanged", UD, _families, about="similarity"),
-    Wrong("masks share what chance would", WM, _sharing_by_chance, no_effect=True, about="sharing"),
+    *(
+        Wrong("masks share what chance would", tables, _sharing_by_chance, no_effect=True, about="sharing")
+        for tables in (WM, TURN)
+    ),
     Wrong("tasks exchanged", WM, _tasks, about="task"),
     Wrong("notions agree as chance would", AGREE, _agreement_by_chance, no_effect=True),
+    Wrong("two notions agree as one with itself", AGREE, _agreement(as_with_itself), only=ALIKE_AS_ONE),
+    Wrong("one notion divides more finely than another", AGREE, _agreement(as_nested), only=ALIKE_AS_ONE),
     _exchange("starts exchanged", TURN, "start", _swapped((ALIKE, OLDER)), "start"),
     Wrong("tasks share all that they keep", TURN, _all_is_shared),
     Wrong("tasks in the opposite order", TURN, _turned("task")),
     Wrong("layers in the opposite order", TURN, _turned("layer"), about="layer"),
     Wrong("masks for a split and for all exchanged", SCAN, _knowledge(MASK, "masked", CONTROL), about="mask"),
+    Wrong("masks for a split and for a half exchanged", SCAN, _knowledge(MASK, "masked", HALF), about="mask"),
     Wrong("masks and networks trained directly exchanged", SCAN, _knowledge(DIRECT, "whole"), about="training"),
     Wrong("masks for the easy and for all exchanged", SCAN, _knowledge(MASK, "masked", CONTROL, HARD), about="mask"),
+    Wrong("masks for the easy and for a half exchanged", SCAN, _knowledge(MASK, "masked", HALF, HARD), about="mask"),
     Wrong("actions exchanged", SCAN, _actions),
     _exchange("layers exchanged", SCAN, "parameter", _swapped((OUTPUT, RECURRENT))),
     _exchange("networks exchanged", SCAN, "network", _rotated(("lstm", "transformer", "lstm 200")), "network"),

@@ -49,6 +49,10 @@ from .pruned import (
     turned as turned,
 )
 from .readers import two_readers as two_readers
+from .resnets import (
+    residual_images as residual_images,
+    trained_resnet as trained_resnet,
+)
 from .scan import (
     taught_for as taught_for,
     tokens as tokens,

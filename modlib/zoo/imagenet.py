@@ -6,7 +6,6 @@ The paper's weights are those of the package image-classifiers 1.0.0, which were
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modlib.checks import choice, seed_number
-from modlib.data.images import unanswered
+from modlib.data.images import check_sum_in_name, unanswered
 from modlib.errors import DataError
 from modlib.files import data_folder, read_arrays
 from modlib.processor import seeded_torch
@@ -117,7 +116,7 @@ def _of_torchvision(name: str) -> ImageNetwork:
     chosen = get_model_weights(ARCHITECTURES[name])[VERSION]
     path = Path(get_dir()) / "checkpoints" / Path(chosen.url).name
     if path.exists():
-        _check_sum(path)
+        check_sum_in_name(path)
     elif fault := unanswered([chosen.url]):
         raise DataError(
             f"{path.name} is not in {path.parent} and {chosen.url} cannot be reached ({fault}); check the network, or "
@@ -131,13 +130,6 @@ def _of_torchvision(name: str) -> ImageNetwork:
         module.aux_logits, module.AuxLogits, module.transform_input = False, None, False
     accuracy = chosen.meta["_metrics"]["ImageNet-1K"]["acc@1"] / 100
     return ImageNetwork(name, TORCHVISION, module.eval(), VERSION, round(accuracy, 5))
-
-
-def _check_sum(path: Path) -> None:
-    """Refuse a kept file whose SHA-256 does not begin as its name ends, which is how PyTorch names them."""
-    said, found = path.stem.rpartition("-")[2], hashlib.sha256(path.read_bytes()).hexdigest()
-    if not found.startswith(said):
-        raise DataError(f"{path} has checksum {found[:8]}...; expected {said}: delete it to download it afresh")
 
 
 def _of_file(name: str) -> ImageNetwork:

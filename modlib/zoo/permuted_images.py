@@ -18,7 +18,6 @@ from modlib.networks.network import answers
 from modlib.reprs import BriefRepr
 from modlib.training.steps import Draw, draw_from
 
-HIDDEN = (800, 800, 64)  # of the paper
 CLASSES = 10
 
 
@@ -72,7 +71,7 @@ def xavier_perceptron(pixels: int, hidden: Sequence[int], rng: np.random.Generat
 
     Args:
         pixels: number of inputs.
-        hidden: units of each hidden layer; ``HIDDEN`` in the paper.
+        hidden: units of each hidden layer; 800, 800 and 64 in the paper.
         rng: decides the start.
 
     Source: weight-masks C.5, and the authors' code. Chapter: ``transfer``.

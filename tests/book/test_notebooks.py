@@ -172,13 +172,16 @@ def test_a_text_reaches_the_kernel_as_the_same_literal_whatever_is_in_it(text):
     assert ast.literal_eval(statement.value) == text
 
 
-def test_a_chapter_that_never_ran_here_tells_what_its_stored_networks_took(tmp_path):
-    (tmp_path / "results").mkdir()
+def test_a_chapter_that_never_ran_here_tells_what_its_stored_networks_took(tmp_path, monkeypatch):
+    (tmp_path / "measured").mkdir()
+    monkeypatch.setenv("MODLIB_RESULTS", str(tmp_path / "measured"))
     run = {"id": "a", "profile": "paper", "date": "d", "commit": "c", "seconds": 1260.0, "rows": 2}
     cells = {"paper,0": "0" * 16, "paper,1": "1" * 16, "smoke,0": "2" * 16}
     provenance = {"table": "tiny", "runs": [run, {**run, "id": "b", "profile": "smoke"}], "cells": cells}
-    (tmp_path / "results" / "tiny.json").write_text(json.dumps(provenance))
-    assert "took 10 min" in notebooks.expected_time(tmp_path, "tiny", {})
+    (tmp_path / "measured" / "tiny.json").write_text(json.dumps(provenance))
+    assert "and the 2 cells of its table, at the papers' size, took 21 min" in notebooks.expected_time(
+        tmp_path, "tiny", {}
+    )
 
 
 @pytest.mark.parametrize("damaged", ["", '{"{}": 4', "5", "[1, 2]", '{"{}": "long"}', '{"{}": null}'])

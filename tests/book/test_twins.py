@@ -9,6 +9,7 @@ import nbformat
 import pytest
 import yaml
 
+from modlib.book.notebooks import read_notebook
 from modlib.book.plain import RAW, Links, plain_markdown
 from modlib.book.twins import INSTALL, sync
 from modlib.errors import BookError
@@ -195,3 +196,13 @@ def test_the_first_cell_installs_what_is_missing_and_leaves_alone_what_is_there(
         [sys.executable, "-c", recorded + INSTALL + ends], cwd=tmp_path, capture_output=True, text=True
     )
     assert missing.stdout == "['git', 'clone'] ['-m', 'pip'] book[keras,book] True\n", missing.stderr
+
+
+PAGES = sorted((checkout() / "book").glob("*.md"))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PAGES])
+def test_code_of_a_page_fits_into_it(path):
+    """As that of the notebooks, which ruff holds to it."""
+    cells = [cell.source for cell in read_notebook(path).cells if cell.cell_type == "code"]
+    assert [line for cell in cells for line in cell.splitlines() if len(line) > 88] == []

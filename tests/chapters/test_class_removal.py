@@ -16,6 +16,7 @@ from modlib.chapters.class_removal.experiment import (
     CELL_KEY,
     CONTROL,
     REMOVAL,
+    RESIDUAL,
     ROW_KEY,
     STABILITY,
     TOLERANCE,
@@ -98,8 +99,11 @@ def test_controls_come_first_and_every_class_is_removed_once():
     grid = pd.DataFrame(cells("paper"))
     assert not grid.duplicated(list(CELL_KEY)).any()
     assert (grid["target"].head(2) == CONTROL).all()
-    assert grid["seed"].is_monotonic_increasing
-    for _, of_network in grid.groupby("seed"):
+    assert grid.loc[grid["network"] != RESIDUAL, "seed"].is_monotonic_increasing
+    residual = grid["network"] == RESIDUAL
+    assert grid.loc[residual, "target"].tolist() == [CONTROL, *map(str, range(10))]
+    assert residual.is_monotonic_increasing
+    for _, of_network in grid[~residual].groupby("seed"):
         assert of_network.groupby(["study", "dropout"]).size().to_dict() == {
             ("class removal", "yes"): 11, ("class removal", "no"): 11, ("mask stability", "no"): 2,
             ("mask stability, longer", "no"): 1,
@@ -132,23 +136,24 @@ def table(paper_is_right: bool, steps: int = 20_000) -> pd.DataFrame:
     """Rows of the paper's grid, which has three networks of each kind."""
     rng = np.random.default_rng(0)
     rows = []
-    for cell in cells("paper"):
+    grid = cells("paper")
+    residual = [cell for cell in grid if cell["network"] == RESIDUAL]
+    grid += [{**cell, "seed": seed} for seed in (1, 2) for cell in residual]  # as many as of the others
+    for cell in grid:
         shares = np.full((10, 10), 0.02) + np.diag(np.full(10, 0.8))
         if cell["study"] == REMOVAL and cell["target"] != CONTROL:
             removed = int(cell["target"])
-            loss = (
-                (0.5 if cell["dropout"] == "yes" else 0.15)
-                if paper_is_right
-                else 0.05 + 0.1 * (cell["dropout"] == "no")
-            )
+            if cell["network"] == RESIDUAL:
+                loss = 0.7 if paper_is_right else 0.02
+            else:
+                loss = (
+                    (0.5 if cell["dropout"] == "yes" else 0.15)
+                    if paper_is_right
+                    else 0.05 + 0.1 * (cell["dropout"] == "no")
+                )
             shares[removed, removed] -= loss + 0.01 * rng.normal()
-            receivers = (
-                LOOKS_LIKE.get(removed, (7 if removed == 4 else 4,))
-                if paper_is_right
-                else (6,)
-                if removed != 6
-                else (7,)
-            )
+            wrong = (removed + (6 if cell["dropout"] == "yes" else 7 if cell["network"] == RESIDUAL else 4)) % 10
+            receivers = LOOKS_LIKE.get(removed, (7 if removed == 4 else 4,)) if paper_is_right else (wrong,)
             shares[removed, list(receivers)] += loss / len(receivers)
             if paper_is_right and removed in (3, 5):
                 shares[8 - removed, 8 - removed] += 0.05
@@ -176,12 +181,29 @@ def judge(folder: Path, paper_is_right: bool) -> dict[str, Grade]:
     return {claim.id: claims.judge(claim, folder).verdict for claim in CLAIMS}
 
 
+ALSO = "wm-figure-20-less"  # cannot be true together with the percentage points that the text prints
+
+
 def test_every_statistic_decides_a_claim():
     assert {metric for claim in CLAIMS for metric in claim.criteria} == set(FINDINGS)
 
 
 def test_sentences_that_are_true_are_reproduced(tmp_path: Path):
-    assert not {name: str(grade) for name, grade in judge(tmp_path, True).items() if grade is not Grade.REPRODUCED}
+    found = judge(tmp_path, True)
+    assert {name: str(grade) for name, grade in found.items() if grade is not Grade.REPRODUCED} == {ALSO: "partly"}
+
+
+def test_a_third_less_without_dropout_is_reproduced(tmp_path: Path):
+    rows = table(True)
+    losing = (rows["dropout"] == "no") & (rows["network"] != RESIDUAL) & rows["target"].str.isdigit()
+    for line in rows.index[losing & (rows["study"] == REMOVAL)]:
+        removed = int(rows.loc[line, "target"])
+        shares = np.array(rows.loc[line, "confusion"].split(), dtype=float).reshape(10, 10)
+        shares[removed, removed] = 0.82 - 0.65 * 0.5
+        rows.loc[line, "confusion"] = " ".join(map(str, shares.ravel()))
+    write_table("class-removal", rows, tmp_path)
+    (claim,) = (claim for claim in CLAIMS if claim.id == ALSO)
+    assert claims.judge(claim, tmp_path).verdict is Grade.REPRODUCED
 
 
 def test_sentences_that_are_false_are_not(tmp_path: Path):
@@ -204,12 +226,21 @@ def test_masks_of_fewer_steps_than_the_papers_are_called_reduced(tmp_path: Path,
 def test_drops_are_those_of_the_diagonal():
     rows = table(True)
     found = drops(rows)
-    assert len(found) == 60
-    line = target_and_others(rows).query("dropout == 'yes' and removed == 3").iloc[0]
+    assert len(found) == 90
+    line = target_and_others(rows).query("kind == 'yes' and removed == 3").iloc[0]
     assert line["target"] == pytest.approx(0.5, abs=0.05)
     assert line["other"] == pytest.approx(0, abs=1e-6)
     assert drops(rows[rows["target"] != CONTROL]).empty
     assert target_and_others(rows[rows["target"] != CONTROL]).empty
+
+
+def test_networks_of_another_kind_are_told_apart(tmp_path: Path):
+    rows = table(True)
+    means = target_and_others(rows).groupby("kind")["target"].mean()
+    assert means[RESIDUAL] == pytest.approx(0.7, abs=0.02)
+    assert means["no"] == pytest.approx(0.15, abs=0.02)
+    write_table("class-removal", rows, tmp_path)
+    assert "loses 0), 15 without (0) and 70 in a ResNet-20 (0), most" in sentences("class-removal", tmp_path)[0]
 
 
 def test_what_is_said_of_a_removed_class_turns_round_with_the_rows(tmp_path: Path):

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,17 +12,15 @@ from sklearn.metrics import adjusted_rand_score
 
 from modlib.chapters.convolutional_networks import experiment
 from modlib.chapters.convolutional_networks.experiment import (
-    CODE,
     CONDITION,
     EXPERIMENT,
-    TEXT,
     cells,
-    coded_edges,
     measure,
     without_batch_norm,
 )
-from modlib.chapters.convolutional_networks.findings import NAMES, beside_the_paper, found, with_condition
-from modlib.chapters.rows import ROW_KEY, TOLERANCE, scored_rows
+from modlib.chapters.convolutional_networks.findings import NAMES, STAGES, beside_the_paper, found, with_condition
+from modlib.chapters.figures import absolute_and_relative
+from modlib.chapters.rows import CODE, ROW_KEY, TEXT, TOLERANCE, coded_edges, rows_of_graph, scored_rows
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.shuffles import shuffle_test
@@ -29,6 +28,7 @@ from modlib.networks.architectures import small_cnn, vgg16
 from modlib.networks.network import as_network
 from modlib.networks.planted import planted_kernels
 from modlib.tables import PROFILES
+from modlib.verdicts.claims import load
 from modlib.zoo.pruned import Scored
 
 
@@ -74,7 +74,12 @@ def test_the_grid_has_the_networks_of_the_tables_and_those_of_vgg_last() -> None
     for name in ("mnist", "fashion_mnist"):
         for dropout, penalty in experiment.CONDITIONS:
             assert counts["small", name, dropout, penalty] == 5
-    assert counts["vgg", "cifar10", "yes", "l2"] == 5
+    of_vgg = [cell for cell in grid if cell["network"] == "vgg" and cell["dataset"] != "initialisation"]
+    order = ["none", "dropout", "dropout, l2", "l2", "l1", "start"]  # in which they are needed, five of each
+    conditions = with_condition(pd.DataFrame(of_vgg))["condition"]
+    assert conditions.tolist() == [name for name in order for _ in range(5)] + ["none"]
+    assert [cell["schedule"] for cell in of_vgg] == ["full"] * 30 + ["short"]
+    assert {cell["schedule"] for cell in grid if cell["network"] == "small"} == {"full"}
     assert counts["small", "initialisation", "no", "none"] == counts["vgg", "initialisation", "no", "none"] == 100
     kinds = [cell["network"] for cell in grid]
     assert kinds == sorted(kinds)
@@ -122,7 +127,9 @@ def test_vgg_has_rows_with_batch_normalisation_folded_in_and_left_out(monkeypatc
     network = as_network(small_cnn(np.random.default_rng(0)))
     scored = pruned.Scored("pruned", network, {"train_accuracy": 1.0, "test_accuracy": 0.9})
     monkeypatch.setattr(experiment, "device", lambda: "cuda")
-    monkeypatch.setattr(pruned, "pruned_vgg", lambda *_: [replace(scored, stage="unpruned"), scored])
+    asked = []
+    both = [replace(scored, stage="unpruned"), scored]
+    monkeypatch.setattr(pruned, "pruned_vgg", lambda *settings: (asked.append(settings[-1]), both)[1])
     monkeypatch.setattr(experiment, "TESTS", {"paper": experiment.Tests((2,), 2)})
     (cell, coded, *_) = [cell for cell in cells("paper") if cell["dataset"] == "cifar10"]
     rows = pd.DataFrame(measure(cell))
@@ -130,6 +137,20 @@ def test_vgg_has_rows_with_batch_normalisation_folded_in_and_left_out(monkeypatc
         ("unpruned", "folded"), ("unpruned", "left out"), ("pruned", "folded"), ("pruned", "left out"),
     ]  # fmt: skip
     assert set(pd.DataFrame(measure(coded))["batch_norm"]) == {"left out"}
+    monkeypatch.setattr(experiment, "device", lambda: "cpu")
+    measure(cell | {"schedule": "short"})
+    assert [(recipe.epochs, recipe.pruning_epochs) for recipe in asked] == [(200, 50), (200, 50), (12, 3)]
+
+
+def test_no_claim_is_decided_by_a_short_schedule() -> None:
+    claims = [claim for claim in load() if "convolutional-networks" in claim.tables]
+    of_vgg = [c for c in claims if c.rows.get("network") == "vgg" and c.rows["dataset"] != "initialisation"]
+    assert len(of_vgg) >= 15
+    assert {claim.rows.get("schedule") for claim in of_vgg} == {"full"}
+    others = {claim.rows.get("network") for claim in claims if "schedule" not in claim.rows}
+    assert others <= {"small", "vgg"}
+    (short,) = {cell["network"] for cell in cells("paper") if cell["schedule"] == "short"}
+    assert short == "vgg"
 
 
 def test_the_codes_edges_are_norms_of_matrices_as_numpy_has_them() -> None:
@@ -149,7 +170,7 @@ def test_dead_channels_are_free_by_the_code_and_cost_one_by_definition() -> None
             weight *= 1e-30 * torch.exp(4 * torch.randn(weight.shape, generator=generator))
     scored = Scored("unpruned", as_network(module), {})
     tests = (experiment.Tests((12,), 2),)
-    (text,), (code,) = (experiment._rows(scored, tests, 0, graph) for graph in (TEXT, CODE))
+    (text,), (code,) = (rows_of_graph(scored, tests, 0, graph) for graph in (TEXT, CODE))
     assert text["ncut"] > 10
     assert code["ncut"] < text["ncut"] - 0.8
     again = scored_rows(scored, tests, 0, neuron_graph(coded_edges(scored.network)))  # the code's graph, defined n-cut
@@ -169,6 +190,7 @@ def table(
             "penalty": "none",
             "seed": seed,
             "graph": graph,
+            "schedule": "full",
             "stage": stage,
             "batch_norm": "none",
             "ncut": ncut + 0.01 * seed,
@@ -190,6 +212,12 @@ def test_what_was_found_turns_with_the_rows() -> None:
     assert drawn is None
     assert "of trained ones 4 of 8, at either stage, are lower than all of these" in str(spread)
     assert found(untrained.head(0)) == (None, None, None)
+
+
+def test_networks_of_a_short_schedule_are_not_told() -> None:
+    rows = pd.concat([table(10.9, "initial", "initialisation"), table(10.4, "unpruned"), table(11.0, "pruned")])
+    short = table(1.0, "pruned", "cifar10", "vgg").assign(schedule="short")
+    assert found(pd.concat([rows, short])) == found(rows)
 
 
 def test_a_network_of_vgg_counts_once_although_it_has_rows_of_two_graphs() -> None:
@@ -215,6 +243,19 @@ def test_graphs_are_compared_with_what_the_paper_prints() -> None:
     assert "moves shuffles of pruned networks by +0.23 in the median" in told
     assert "n-cuts with L2 before pruning become 8.0 and not 10.9 on MNIST" in told
     assert "after pruning; by the graph of the authors' code in 4 of 4 before" in str(found(rows)[0])
+
+
+@pytest.mark.parametrize(("dataset", "network"), [("cifar10", "vgg"), ("mnist", "small")])
+def test_the_figure_of_a_stage_has_a_point_a_network_of_vgg_too(dataset: str, network: str) -> None:
+    parts = [
+        table(8.0, "pruned", dataset, network, n).assign(dropout=d, z=-3.0, k=12) for n, d in ((4, "no"), (3, "yes"))
+    ]
+    figure = absolute_and_relative(with_condition(pd.concat(parts)), 12, STAGES["pruned"])
+    (ax,) = figure.axes
+    assert [len(points.get_offsets()) for points in ax.collections] == [4, 3]
+    np.testing.assert_allclose(ax.collections[1].get_offsets(), [[8.0, -3], [8.01, -3], [8.02, -3]])
+    assert figure.get_suptitle() == "after pruning"
+    plt.close(figure)
 
 
 def test_every_condition_of_the_grid_has_a_name() -> None:

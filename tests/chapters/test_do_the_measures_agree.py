@@ -1,7 +1,8 @@
 """Chapter ``do-the-measures-agree``: its grid, its rows, what is said of them, and its figures."""
 
+import re
 from dataclasses import replace
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,29 @@ from modlib.chapters.do_the_measures_agree import experiment, figures
 from modlib.chapters.do_the_measures_agree.experiment import CASES, CNN, FUNCTIONS, IDLE, KNOWN, SMALL, STAGES
 from modlib.chapters.do_the_measures_agree.findings import (
     FINDINGS,
+    FUNCTIONAL,
     TABLES,
+    as_nested,
+    as_with_itself,
+    by_condition,
     by_layer,
+    by_null,
     finds,
     found,
     found_by,
+    gain_in_words,
     is_small,
+    joined_in_words,
+    layers_of,
     modularities,
+    nested_in_words,
     of_activity,
+    of_less_reliable,
     of_small,
     rank_correlations,
     started_once,
+    weights_beside_function_in_words,
+    within_by_null,
 )
 from modlib.communities import agreement
 from modlib.communities.certainty import SweepPoint
@@ -47,17 +60,19 @@ def made(itself: float = 0.8, function: float = 0.4, weights: float = 0.2, untra
                 level = untrained if stage == "untrained" else level + 0.01 * seed
                 lines.append(
                     {"stage": stage, "seed": seed, "first": first, "second": second, "similarity": level + 0.1}
+                    | {"mutual_information": level + 0.05}
                 )
-    rows = pd.DataFrame(lines).assign(**COMMON, by_chance=0.1, q=0.3, mutual_information=0.2)
+    rows = pd.DataFrame(lines).assign(**COMMON, by_chance=0.1, q=0.3)
     return rows.assign(q=rows["q"].where(rows["first"] == rows["second"]))
 
 
 def known(seen: dict[str, set[str]], n: int = 3) -> pd.DataFrame:
-    """Rows of networks with known modules, of which each case is seen by some notions."""
+    """Rows of networks with known modules, of which each case is seen by some notions, in all layers."""
     cases = {(case, IDLE if case == IDLE else FUNCTIONS): notions for case, notions in seen.items()}
     return pd.DataFrame(
         {
             **COMMON,
+            "layer": layer,
             "dataset": case,
             "dropout": "no",
             "stage": KNOWN,
@@ -71,6 +86,7 @@ def known(seen: dict[str, set[str]], n: int = 3) -> pd.DataFrame:
         for (case, second), notions in cases.items()
         for notion in NOTIONS
         for seed in range(n)
+        for layer in (1, 2, 3)
     )
 
 
@@ -205,6 +221,8 @@ def test_small_networks_are_told_apart_and_do_not_change_what_is_found_in_others
     assert is_small(both).sum() == sum(map(len, small))
     assert found(both) == found(large)
     table = of_small(both).set_index("networks")
+    assert table["mutual information: two"].tolist() == pytest.approx([0.16, 0.36, 0.26])
+    assert table["mutual information: itself"].tolist() == pytest.approx([0.86] * 3)
     assert table["two notions"].str[:4].to_dict() == {
         "MNIST 64-64, no dropout": "0.11",
         "MNIST 64-64, dropout": "0.31",
@@ -260,7 +278,7 @@ def test_the_statements_measure_what_they_say() -> None:
     ("levels", "answer"),
     [
         ({"function": 0.7, "weights": 0.7}, "Largely: "),
-        ({"function": 0.1, "weights": 0.1}, "Only a little: "),
+        ({"function": 0.1, "weights": 0.1}, "Only a little on average: "),
         ({"function": -0.03, "weights": -0.03}, "No: "),
         ({"function": 0.02, "weights": 0.02, "n": 2}, "Not clearly: "),
     ],
@@ -269,25 +287,150 @@ def test_the_answer_follows_the_rows(levels: dict[str, Any], answer: str) -> Non
     assert str(found(made(**levels))[0]).startswith(answer)
 
 
+def both(**levels: float) -> pd.DataFrame:
+    """Rows of networks with dropout, and the same without, whose notions agree half as far."""
+    plain = {name: level / 2 for name, level in ({"function": 0.4, "weights": 0.2, "itself": 0.8} | levels).items()}
+    return pd.concat([made(**levels), made(**plain).assign(dropout="no")], ignore_index=True)
+
+
+def test_the_answer_is_told_by_dropout_and_without_weights_beside_weights() -> None:
+    rows = both()
+    alone = rows["first"].isin(NOTIONS[:2]) & rows["second"].isin(NOTIONS[:2])
+    told = str(found(rows)[0])
+    assert told == str(found(rows.assign(similarity=rows["similarity"].where(~alone, 0.9)))[0])
+    assert told == str(found(rows.assign(mutual_information=rows["mutual_information"].where(~alone, 0.9)))[0])
+    pairs = len(FUNCTIONAL) * (len(FUNCTIONAL) - 1) / 2
+    mean = (2 * len(FUNCTIONAL) * 0.2 + pairs * 0.4) / (2 * len(FUNCTIONAL) + pairs)
+    assert f"of {mean + 0.06:.2f} (" in told
+    assert f" with dropout and {mean / 2 + 0.06:.2f} (" in told
+    assert "0.86 and 0.46 with itself" in told
+    assert told.endswith(f"{mean + 0.01:.2f} and {mean / 2 + 0.01:.2f}, against 0.81 and 0.41.")
+    assert str(found(made())[0]).count("n = ") == 1  # of the one condition that is there
+
+
+def test_conditions_and_what_dropout_adds_are_told_apart() -> None:
+    rows = pd.concat([both(), both(function=0.6).assign(dataset="fashion_mnist")])
+    table = by_condition(rows).set_index("networks")
+    assert table.loc["MNIST, dropout", "equally many: two"] == pytest.approx(0.41)
+    assert table.loc["MNIST, no dropout", "equally many: two"] == pytest.approx(0.21)
+    assert table.loc["Fashion-MNIST, dropout", "equally many: itself"] == pytest.approx(0.81)
+    assert (table["n"] == 3).all()
+    apart = table["mutual information: two"] - table["beyond chance: two"]
+    assert apart.tolist() == pytest.approx([0.05] * 4)
+    added = {"Fashion-MNIST": (14 * 0.1 + 21 * 0.3) / 35, "MNIST": (14 * 0.1 + 21 * 0.2) / 35}
+    each = " and ".join(f"{gain:.3f} ({gain:.3f} to {gain:.3f}, n = 3) on {name}" for name, gain in added.items())
+    told = gain_in_words(rows)
+    assert told.endswith(f"seed by seed: by similarity beyond chance {each}; by mutual information {each}.")
+
+
+def test_what_function_has_more_than_weights_is_told_by_both_measures() -> None:
+    rows = both()
+    of_weights = rows["first"].isin(NOTIONS[:2]) & (rows["first"] != rows["second"])
+    rows["mutual_information"] += 0.3 * of_weights
+    told = weights_beside_function_in_words(rows)
+    assert "by similarity beyond chance 0.200 (" in told
+    assert "by mutual information \N{MINUS SIGN}0.100 (" in told
+
+
+def test_pairs_are_measured_by_the_less_reliable_of_the_two() -> None:
+    rows = both()
+    of_lesions = (rows["first"] == "lesions") & (rows["second"] == "lesions")
+    rows.loc[of_lesions & (rows["dropout"] == "yes"), ["similarity", "mutual_information"]] -= 0.2
+    table = of_less_reliable(rows).set_index(["dropout", "notions"])
+    assert len(table) == 2 * 21
+    assert table.loc[("yes", "images and masks"), "share"] == pytest.approx(0.46 / 0.86)
+    assert table.loc[("yes", "images and lesions"), "share"] == pytest.approx(0.46 / 0.66)
+    assert table.loc[("no", "images and lesions"), "share"] == pytest.approx(0.26 / 0.46)
+    assert table.loc[("yes", "images and lesions"), "by similarity"].startswith(f"{0.41 / 0.61:.2f} (")
+    unequal = table["by similarity"] == ""
+    assert {name for _, name in table.index[~unequal]} == {
+        f"{a} and {b}" for a, b in combinations(("activations", "images", "Jacobians", "lesions", "masks"), 2)
+    }
+    assert "21 with dropout and 21 without agree at least half as well" in str(found(rows)[1])
+    fewer = rows.assign(mutual_information=rows["mutual_information"].where(rows["first"] == rows["second"], 0.1))
+    assert "Of 21 pairs of notions of what units do, 0 with dropout and 0 without" in str(found(fewer)[1])
+
+
+def test_the_interval_of_a_share_is_that_of_a_ratio_of_means() -> None:
+    """Against a bootstrap over networks."""
+    rng = np.random.default_rng(0)
+    draws = rng.multivariate_normal([0.3, 0.6], [[0.002, 0.001], [0.001, 0.004]], size=40)
+    rows = pd.concat(
+        [
+            part.assign(seed=seed, mutual_information=np.where(part["first"] == part["second"], own, pair))
+            for seed, (pair, own) in enumerate(draws)
+            for part in [made(n=1)[lambda rows: rows["stage"] == "pruned"]]
+        ]
+    )
+    (told,) = of_less_reliable(rows)["in words"].unique()
+    taken = rng.integers(len(draws), size=(4000, len(draws)))
+    low, high = np.quantile(np.divide(*draws[taken].mean(axis=1).T), (0.05, 0.95))
+    found_low, found_high = (float(end) for end in re.findall(r"0\.\d\d", told)[1:])
+    assert found_low == pytest.approx(low, abs=0.011)
+    assert found_high == pytest.approx(high, abs=0.011)
+
+
+def of_divisions(divisions: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Rows of one layer in which every pair agrees as some divisions do."""
+    found = {pair: agreement(*map(divisions.get, pair)) for pair in combinations_with_replacement(divisions, 2)}
+    return pd.DataFrame(
+        {**COMMON, "stage": "pruned", "seed": 0, "first": first, "second": second, "units": float(one.units)}
+        | {name: getattr(one, name) for name in ("similarity", "by_chance", "mutual_information")}
+        for (first, second), one in found.items()
+    )
+
+
+def test_nested_divisions_agree_as_rows_that_are_made_so() -> None:
+    fine = np.arange(240) % 12
+    true = of_divisions({"images": fine, "lesions": (fine + 1) % 12, "upstream": fine % 4, "downstream": fine % 2})
+    same = true["first"] == true["second"]
+    unknown = as_nested(true.assign(similarity=true["similarity"].where(same, 0.0)))
+    assert unknown["similarity"].to_numpy() == pytest.approx(true["similarity"].to_numpy(), abs=0.02)
+    noisy = true.assign(similarity=true["by_chance"] + (true["similarity"] - true["by_chance"]) / 2)
+    made_so = as_nested(noisy.assign(similarity=noisy["similarity"].where(same, 0.0)))
+    assert made_so["similarity"].to_numpy() == pytest.approx(noisy["similarity"].to_numpy(), abs=0.02)
+    told = nested_in_words(pd.concat([true, noisy.assign(seed=1)]))
+    assert re.fullmatch(r".*: (0\.\d\d) as measured and \1 if nested on MNIST\.", told)
+
+
+def test_rows_in_which_two_agree_as_one_with_itself() -> None:
+    rows = as_with_itself(both())
+    beyond = rows["similarity"] - rows["by_chance"]
+    own = rows["first"] == rows["second"]
+    assert beyond[~own].groupby([rows["stage"], rows["dropout"], rows["seed"]]).nunique().eq(1).all()
+    assert beyond[~own].mean() == pytest.approx(beyond[own].mean())
+    assert FINDINGS["half_of_itself"].measure(rows).mean == pytest.approx(0.5)
+    cases = known({IDLE: {"weights"}})
+    pd.testing.assert_frame_equal(as_with_itself(cases), cases)
+    pd.testing.assert_frame_equal(as_nested(cases), cases)
+
+
 def test_what_is_said_of_weights_and_of_known_modules_follows_the_rows() -> None:
     assert found(made().iloc[:0]) == (None, None, None)
-    plain = made(weights=0.5).assign(dropout="no")
-    _, weights, nothing = found(pd.concat([made(), plain]))
-    assert "by 0.21 " in str(weights)
-    assert "by 0.51 " in str(weights)
+    _, weights, nothing = found(pd.concat([made(), made(weights=0.5).assign(dropout="no")]))
+    assert "mutual information of 0.26 (" in str(weights)
+    assert "and 0.56 (" in str(weights)
     assert nothing is None
     pairs = made()
-    ends = {("images", "lesions"): 0.1, ("weights", "masks"): -0.1, ("weights", "weights within layers"): 0.5}
-    for (first, second), more in ends.items():
-        pairs.loc[(pairs["first"] == first) & (pairs["second"] == second), "similarity"] += more
-    assert "most alike are images and lesions (0.51)" in str(found(pairs)[1])
-    assert "least alike weights and masks (0.11)" in str(found(pairs)[1])
+    pairs.loc[(pairs["first"] == "images") & (pairs["second"] == "lesions"), "mutual_information"] += 0.1
+    assert "most images and lesions (65%)" in str(found(pairs)[1])
     others = set(NOTIONS) - {"weights", "weights within layers"}
-    seen = {"two functions in turn": set(NOTIONS) - {"activations"}, "rotated functions": others, IDLE: {"weights"}}
-    told = str(found(known(seen))[2])
+    sees = {"two functions in turn": set(NOTIONS) - {"activations"}, IDLE: {"weights"}}
+    told = str(found(known(sees | {"rotated functions": others - {"activations"}}))[2])
     assert "8 of 9 notions find two functions" in told
-    assert "rotated, these miss them: weights and weights within layers." in told
+    # not activations, which miss what is not rotated as well
+    assert "rotated, of these miss them: weights and weights within layers." in told
     assert told.endswith("do nothing: weights.")
+
+
+def test_a_notion_that_is_led_astray_in_one_layer_is_so() -> None:
+    rows = known({IDLE: {"weights"}})
+    first = (rows["first"] == "upstream") & (rows["layer"] == 1)
+    rows["mutual_information"] += 0.6 * first
+    assert found_by(finds(rows, IDLE, IDLE)) == ["weights"]
+    assert layers_of(rows, IDLE, IDLE) == {"weights": ["1", "2", "3"], "upstream": ["1"]}
+    seen = {"two functions in turn": set(NOTIONS), "rotated functions": set(NOTIONS)}
+    assert str(found(pd.concat([known(seen), rows]))[2]).endswith("do nothing: weights and upstream (layer 1).")
 
 
 def test_a_notion_finds_what_all_of_its_interval_says() -> None:
@@ -306,34 +449,78 @@ def test_layers_are_compared_with_both_nulls() -> None:
     assert table.loc["masks", "minus untrained ones"].startswith("0.26 (")
 
 
+def ranked(n: int = 8) -> pd.DataFrame:
+    """Rows of n networks of all tables, of which the first are the most modular by every notion, n-cut and overlap."""
+    own = made(n=n)
+    own["q"] = own["q"].where(own["q"].isna(), -own["seed"] / 10)
+    own["mask_overlap"] = (own["seed"] / 10).where((own["first"] == "masks") & (own["second"] == "masks"))
+    key = {"profile": "paper", "dataset": "mnist", "dropout": "yes"}
+    tables = {
+        "layer": "dropout",
+        "layer-nonzero": "topology-shuffles",
+        "degree": "null-models",
+        "strength": "null-models",
+    }
+    cuts = pd.DataFrame(
+        {**key, "table": table, "stage": stage, "null": null, "k": k, "seed": seed, "z": float(seed) * sign}
+        for null, table in tables.items()
+        for k in (4, experiment.K)
+        for seed in range(n)
+        for stage, sign in (("pruned", 1 if k == 4 or null != "degree" else -1), ("unpruned", 0))
+    )
+    kinds = pd.DataFrame(
+        {**key, "table": "importance", "network": network, "measure": measure, "k": k, "biases": biases, "seed": seed}
+        | {"kind": "important" if (cluster < seed) == (biases == "zero") else "other"}
+        for seed in range(n)
+        for cluster in range(n)
+        for network, measure, k, biases in (
+            ("mlp", "accuracy-change", 8, "zero"),
+            ("mlp", "accuracy-change", 8, "kept"),
+            ("cnn", "accuracy-change", 12, "zero"),
+        )
+    )
+    images = pd.DataFrame(
+        {**key, "table": "coherence", "network": network, "measure": measure, "k": 12, "seed": seed} | {"p_ties_for": p}
+        for seed in range(n - 4)
+        for network, measure, p in (
+            ("mlp", "visualization-score", seed / 10),
+            ("mlp untrained", "visualization-score", 0.5),
+            ("mlp", "softmax-entropy", 1 - seed / 10),
+        )
+    )
+    return pd.concat([own, cuts, kinds, images], ignore_index=True)
+
+
 def test_ranks_over_networks_are_those_of_how_modular_each_is_by_every_notion() -> None:
-    rng = np.random.default_rng(0)
-    own = made(n=8)
-    own["q"] = own["q"].where(own["q"].isna(), own["seed"] / 10)
-    key = {"profile": "paper", "dataset": "mnist", "dropout": "yes", "k": experiment.K}
-    cut = pd.DataFrame(
-        {**key, "table": "dropout", "stage": "pruned", "null": "layer", "seed": seed, "z": -float(seed)}
-        for seed in range(8)
-    )
-    lesions = pd.DataFrame(
-        {
-            **key,
-            "table": "importance",
-            "network": "mlp",
-            "measure": "accuracy-change",
-            "seed": seed,
-            "kind": "important" if rng.random() < 0.5 else "other",
-        }
-        for seed in range(4)
-        for _ in range(5)
-    )
-    table = modularities(pd.concat([own, cut, lesions], ignore_index=True))
-    assert table["n-cut"].tolist() == list(range(8))
-    assert table["importance"].notna().sum() == 4
+    table = modularities(ranked())
+    assert table["n-cut, layer, k = 12"].tolist() == [-float(seed) for seed in range(8)]
+    assert table["n-cut, degree, k = 12"].tolist() == list(range(8))
+    assert table["importance"].tolist() == pytest.approx([seed / 8 for seed in range(8)])
+    assert table["coherence"].dropna().tolist() == pytest.approx([1, 0.9, 0.8, 0.7])
     lines = rank_correlations(table).set_index("notion")
-    assert "importance" not in lines.index  # of too few networks
+    assert "coherence" not in lines.index  # of too few networks
     assert lines.loc["masks", "rho"] == pytest.approx(1)
+    assert lines.loc["importance", "rho"] == pytest.approx(-1)
+    assert lines.loc["overlap of masks", "rho"] == pytest.approx(-1)
     assert (lines["networks"] == 8).all()
+
+
+def test_every_null_model_is_set_beside_every_kind_of_modularity() -> None:
+    table = modularities(ranked())
+    numbers = within_by_null(table)
+    assert set(numbers["notion"]) == {"Q of all notions", "importance", "overlap of masks"}
+    within = numbers.set_index(["null", "k", "notion"])["within"].sort_index()
+    assert len(within) == 7 * 3
+    assert within[("degree", 12, "Q of all notions")] == pytest.approx(-1)
+    assert within.drop(("degree", 12)).xs("Q of all notions", level="notion").tolist() == pytest.approx([1] * 6)
+    told = by_null(numbers).set_index(["null", "k"])
+    assert told.loc[("layer-nonzero", 4), "overlap of masks"].startswith("\N{MINUS SIGN}1.00 (")
+    assert told.loc[("strength", 12), "importance"].endswith("n = 8)")
+    words = joined_in_words(table, numbers)
+    assert words.startswith("21 of 21 intervals leave out 0")
+    assert words.endswith("Coherence: 4 of MNIST, dropout. Overlap of masks: 8 of MNIST, dropout.")
+    unmeasured = modularities(ranked().assign(mask_overlap=np.nan))
+    assert joined_in_words(unmeasured, numbers).endswith("Overlap of masks: none yet.")
 
 
 def test_untrained_networks_that_start_from_the_same_weights_count_once() -> None:
@@ -357,23 +544,30 @@ def test_conditions_that_differ_in_two_notions_make_no_correlation_within_them()
         for dropout, level in (("yes", 10.0), ("no", 0.0))
         for seed, (a, b) in enumerate(rng.normal(size=(30, 2)))
     ]
-    (line,) = rank_correlations(pd.DataFrame(both)).to_dict("records")
+    (line,) = rank_correlations(pd.DataFrame(both), "n-cut").to_dict("records")
     assert line["low"] > 0.6
     assert line["within_low"] < 0 < line["within_high"]
     alike = pd.DataFrame(both).assign(upstream=lambda rows: -rows["n-cut"] + 100 * (rows["dropout"] == "yes"))
-    (line,) = rank_correlations(alike).to_dict("records")
+    (line,) = rank_correlations(alike, "n-cut").to_dict("records")
     assert line["low"] > 0
     assert line["within"] == pytest.approx(-1)
     few = pd.DataFrame(both).query("seed < 3")
-    assert rank_correlations(few)["within"].isna().all()
+    assert rank_correlations(few, "n-cut")["within"].isna().all()
 
 
 def test_the_matrix_is_symmetric_and_has_every_notion() -> None:
-    figure = figures.notion_matrices({"a": made()[lambda rows: rows["stage"] == "pruned"], "b": made(n=1)})
-    assert [ax.get_title() for ax in figure.axes] == ["a", "b"]
-    shown = figure.axes[0].images[0].get_array()
-    assert np.allclose(shown, shown.T)
-    assert shown[0, 0] == pytest.approx(0.81)
+    shown = {"a": made()[lambda rows: rows["stage"] == "pruned"], "b": made(n=1)}
+    figure = figures.notion_matrices(shown)
+    titles = [f"{name}: {words}" for name in shown for words in ("beyond chance", "mutual information")]
+    assert [ax.get_title() for ax in figure.axes] == titles
+    beyond, information = (ax.images[0].get_array() for ax in figure.axes[:2])
+    assert np.allclose(beyond, beyond.T)
+    assert beyond[0, 0] == pytest.approx(0.81)
+    assert np.allclose(information, beyond + 0.05)
+    pruned = {"a": shown["a"]}
+    mean = (14 * 0.2 + 21 * 0.4) / 35
+    told = f"none. a: {mean + 0.01:.2f} (0.81) beyond chance and {mean + 0.06:.2f} (0.86) mutual information."
+    assert figures.matrices_in_words(pruned).endswith(told)
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == list(NOTIONS)
     assert len(figures.what_is_found(pd.DataFrame({"a": [0.5, -0.1]}, index=["x", "y"]).T).axes[0].texts) == 2
     plt.close("all")
@@ -391,6 +585,29 @@ def test_equal_divisions_have_equal_shades_whatever_the_names_of_their_modules()
     figure = figures.colourings({"a": [labels, labels], "b": [renamed, labels]}, by="a")
     first, second = (ax.images[0].get_array() for ax in figure.axes)
     assert first[0].tolist() == second[0].tolist() == [None, 0, 0, 1, 1, 2]
+    plt.close("all")
+
+
+def test_a_network_is_drawn_once_for_a_notion_of_each_paper_with_its_strongest_weights() -> None:
+    kernels = list(random_weights((5, 4, 4, 3), 0))
+    kernels[0][2, 3], kernels[2][1, 0] = -50.0, 50.0
+    labels = {notion: [np.array([1, 0, 1, -1]), np.array([0, 0, 1, 1])] for notion in figures.ALIKE}
+    labels["masks"] = [np.array([0, 1, 0, -1]), np.array([0, 1, 0, 1])]
+    figure = figures.drawn(kernels, labels, by="weights")
+    assert [ax.get_title(loc="left").partition(":")[0] for ax in figure.axes] == list(figures.ALIKE)
+    for ax in figure.axes:
+        lines, *layers = ax.collections
+        assert [len(dots.get_offsets()) for dots in layers] == [5, 4, 4, 3]
+        drawn = {tuple(np.round(line.ravel(), 3)) for line in lines.get_segments()}
+        assert len(drawn) == 10 + 8 + 8
+        (to,) = [dots[3, 0] for dots in [layers[1].get_offsets()]]
+        assert (0.5, 0.0, round(float(to), 3), 1.0) in drawn
+    first = figure.axes[0].collections[2].get_offsets()[:, 0]
+    assert first.argsort().tolist() == [3, 1, 0, 2]  # in the order of weights, in every drawing
+    of_weights, of_masks = (figure.axes[place].collections[2].get_facecolors() for place in (0, 4))
+    assert np.allclose(of_weights, of_masks)  # equal divisions under other names
+    assert np.allclose(of_masks[3], 1)
+    assert not np.allclose(of_weights[0], of_weights[1])
     plt.close("all")
 
 

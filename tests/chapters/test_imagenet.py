@@ -11,7 +11,14 @@ from torchvision.models.resnet import BasicBlock
 from modlib.chapters.imagenet import experiment
 from modlib.chapters.imagenet.experiment import EXPERIMENT, NAMES, Plan, cells, describe, measure
 from modlib.chapters.imagenet.figures import clusters_of_layers, ncut_and_z
-from modlib.chapters.imagenet.findings import FINDINGS, found, printed_networks, telling_layers, trained
+from modlib.chapters.imagenet.findings import (
+    FINDINGS,
+    beside_shuffles,
+    found,
+    printed_networks,
+    telling_layers,
+    trained,
+)
 from modlib.graphs import neuron_graph
 from modlib.tables import PROFILES
 from modlib.tables.schema import records_of
@@ -120,7 +127,9 @@ def test_what_was_found_turns_with_the_rows(rows: pd.DataFrame) -> None:
     assert str(below).startswith("In part, as the authors' code draws networks: 1 of 2 trained networks")
     assert "of networks with random weights 0 of 6 have one lower than 99 of 100" in str(below)
     one = rows[(rows["network"] != "inception-v3") | (rows["weights"] == "random")]
-    assert str(found(one)[0]).startswith("As far as one network can tell, ")
+    assert [str(sentence)[:31] for sentence in found(one)] == ["As far as one network can tell,"] * 3
+    assert str(found(one)[2]).startswith("As far as one network can tell, how a network is drawn decides that: 1 of 1")
+    assert str(drawing).startswith("How ")
     assert str(layers).startswith("Much of it is about layers")
     assert "ResNet-34 (50%) and Inception-V3 (100%), and 50% in networks with random weights" in str(layers)
     assert "is drawn decides that" in str(drawing)
@@ -134,6 +143,13 @@ def test_what_was_found_turns_with_the_rows(rows: pd.DataFrame) -> None:
     assert str(found(other)[1]).startswith("Little of it")
     assert found(rows[rows["weights"] == "random"]) == (None, None, None)
     assert found(rows.head(0)) == (None, None, None)
+
+
+def test_ties_are_those_that_four_decimals_cannot_tell_apart() -> None:
+    made = pd.DataFrame(
+        [{"ncut": 8.00002, "shuffled": "8.0000 8.0001 7.9998 8.2000"}, {"ncut": 7.0, "shuffled": "7.1"}]
+    )
+    assert beside_shuffles(made).to_numpy().tolist() == [[1, 2, 1], [0, 0, 1]]
 
 
 def test_the_papers_table_is_read_whole() -> None:

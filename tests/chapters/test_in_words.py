@@ -48,6 +48,7 @@ STORED: list[tuple[str, Callable[[pd.DataFrame], str]]] = [
     ("weight-masks", lambda rows: weight_masks.confusions_in_words(of_task(rows))),
     ("weight-masks", lambda rows: weight_masks.histogram_in_words(of_task(rows))),
     ("weight-masks", lambda rows: weight_masks.strength_in_words(of_task(rows))),
+    ("weight-masks", lambda rows: weight_masks.sizes_in_words(of_task(rows))),
 ]
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from modlib.chapters import NAMES, find_experiment, findings, package
+from modlib.chapters import NAMES, SHOWN_ELSEWHERE, TABLES, find_experiment, findings, package
 from modlib.errors import InputError
 from modlib.files import checkout
 from modlib.tables.runner import Experiment
 from modlib.verdicts.claims import load
+from modlib.verdicts.scorecard import CARD, POWER
 
 ROOT = checkout()
 PARTS = {"__init__", "experiment", "findings", "figures"}  # of a chapter's package; one may have a module of its own
@@ -28,7 +29,21 @@ def test_the_chapters_are_the_notebooks_of_the_table_of_contents() -> None:
     notebooks = sorted(page.removeprefix("notebooks/") for page in pages if page.startswith("notebooks/"))
     assert sorted({*NAMES, *NO_PAPER}) == notebooks
     packages = {path.parent.name.replace("_", "-") for path in (ROOT / "modlib" / "chapters").glob("*/__init__.py")}
-    assert packages >= set(NAMES)  # a chapter that is being written has no page yet
+    assert packages == set(TABLES)
+
+
+def test_every_stored_table_is_that_of_an_experiment() -> None:
+    tables = {path.stem for path in (ROOT / "results").glob("*.json")}
+    assert tables == {path.stem for path in (ROOT / "results").glob("*.csv")} - {CARD, POWER}
+    assert tables == set(TABLES)
+
+
+@pytest.mark.parametrize(("name", "chapter"), SHOWN_ELSEWHERE.items())
+def test_a_table_without_a_page_is_shown_by_the_one_that_is_named(name: str, chapter: str) -> None:
+    assert chapter in NAMES
+    assert f'stored_rows("{name}")' in (ROOT / "notebooks" / f"{chapter}.md").read_text()
+    assert find_experiment(name).name == name
+    assert (ROOT / "tests" / "chapters" / f"test_{name.replace('-', '_')}.py").exists()
 
 
 @pytest.mark.parametrize("name", ["", "rows", "../dropout", "dropout.experiment", "class", "drop\0out"])

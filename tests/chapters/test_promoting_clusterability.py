@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from modlib.chapters.promoting_clusterability import experiment, figures
-from modlib.chapters.promoting_clusterability.findings import FINDINGS, effect, found
+from modlib.chapters.promoting_clusterability.findings import FINDINGS, effect, found, penalty_beside_released
 from modlib.networks.planted import planted_weights, random_weights
 from modlib.training.keras import Recipe, Snapshot, initial_tags
 from modlib.zoo.perceptrons import recipe_for
@@ -76,7 +76,7 @@ def table(ncut: dict[str, float], kept: float = 0.8) -> pd.DataFrame:
     """Three networks a method and stage with these n-cuts; shuffles are always at 10."""
     return pd.DataFrame(
         {
-            "dataset": "mnist" if method == "initialisation" else "mnist 7x7",
+            "dataset": "mnist" if method.startswith("initialisation") else "mnist 7x7",
             "dropout": "no",
             "method": method,
             "seed": seed,
@@ -85,7 +85,7 @@ def table(ncut: dict[str, float], kept: float = 0.8) -> pd.DataFrame:
             "ncut": value + (seed if method == "none" else 0),
             "shuffled_mean": 10.0,
             "test_accuracy": 0.96 if method == "none" else 0.95,
-            "tags_kept": kept + 0.01 * seed if method == "initialisation" else np.nan,
+            "tags_kept": kept + 0.01 * seed if method.startswith("initialisation") else np.nan,
         }
         for seed in range(3)
         for stage in ("unpruned", "pruned")
@@ -113,8 +113,8 @@ def both(own: pd.DataFrame, usual: pd.DataFrame) -> pd.DataFrame:
 
 def test_what_was_found_turns_with_the_rows() -> None:
     usual = table({"none": 9.0}).assign(dataset="mnist")
-    lower = table({"none": 20.0, "normalisation": 15.0, "eigenvalues": 10.0, "initialisation": 5.0})
-    higher = table({"none": 5.0, "normalisation": 8.0, "eigenvalues": 12.0, "initialisation": 20.0})
+    lower = table({"none": 20.0, "normalisation": 15.0, "eigenvalues": 10.0, "initialisation-outputs": 5.0})
+    higher = table({"none": 5.0, "normalisation": 8.0, "eigenvalues": 12.0, "initialisation-outputs": 20.0})
     for rows, ease, chance in ((lower, "easier", "more"), (higher, "harder", "less")):
         penalty, relative, cost = found(both(rows, usual))
         assert None not in (penalty, relative, cost)
@@ -122,7 +122,23 @@ def test_what_was_found_turns_with_the_rows() -> None:
         assert f"with the penalty are {chance} clusterable than without" in str(relative)
     assert "by 4.00 (4.00 to 4.00, n = 3) beyond what normalised neurons do alone" in str(penalty)
     assert "with a start in clusters it changes by 10.00" in str(penalty)
-    assert "agree with those of the start by 0.81 on MNIST" in str(cost)
+    assert str(cost).endswith("agree with the start's by 0.81 on MNIST, where 0 is chance.")
+    as_text = table({"initialisation": 1.0}, kept=0.1)
+    assert found(both(pd.concat([higher, as_text]), usual))[2] == cost, "one start a data set, that of the code"
+    elsewhere = both(pd.concat([higher, as_text.assign(dataset="cifar10")]), usual)
+    assert "by 0.81 on MNIST, if outputs have none by 0.11 on CIFAR-10" in str(found(elsewhere)[2])
+    assert found(elsewhere)[0] == penalty
+
+
+def test_networks_with_the_penalty_are_told_beside_the_released_ones() -> None:
+    rows = table({"normalisation": 9.5, "eigenvalues": 9.0}).assign(z=2.5, n_shuffles=50, p=1 / 51)
+    rows["shuffled_sd"] = np.where(rows["method"] == "normalisation", 0.3, 0.398)
+    rows.loc[(rows["stage"] == "pruned") & (rows["seed"] == 0), "p"] = 0.5
+    said = penalty_beside_released(rows)  # the authors released 0.70 and 0.199
+    assert "2 of 3 pruned networks of ours (0.67) lie below all their shuffles, a share of 0.70 of theirs" in said
+    assert "is 0.398 in the mean, 2.0 times theirs (0.199)" in said
+    assert said.endswith("no penalty it is 0.300, and mean Z is +2.5.")
+    assert penalty_beside_released(rows[rows["stage"] == "unpruned"]) == "Not measured yet."
 
 
 def test_what_is_not_measured_is_not_told() -> None:

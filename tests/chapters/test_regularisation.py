@@ -9,11 +9,23 @@ import pandas as pd
 import pytest
 
 from modlib.chapters.regularisation import experiment, figures
-from modlib.chapters.regularisation.findings import NAMES, effect, found, in_code, of_faint, variants_of_l2, which_l2
+from modlib.chapters.regularisation.findings import (
+    NAMES,
+    beside_printed,
+    effect,
+    found,
+    in_code,
+    of_faint,
+    released_l2,
+    variants_of_l2,
+    where_they_part,
+    which_l2,
+)
 from modlib.chapters.rows import with_distance
 from modlib.data.images import Images
 from modlib.networks.planted import planted_weights, random_weights
-from modlib.training.keras import Snapshot
+from modlib.training.keras import Recipe, Snapshot
+from modlib.verdicts import stored_rows
 
 WIDTHS = (30, 24, 24, 10)
 DATA = Images(
@@ -47,9 +59,28 @@ def test_an_unfinished_table_has_every_penalty() -> None:
     assert [(cell["dataset"], cell["penalty"], cell["seed"]) for cell in first] == [
         ("mnist", "l1", 0), ("mnist", "l2", 0), ("mnist", "l1-l2", 0),
     ]  # fmt: skip
-    counts = pd.DataFrame(experiment.cells("paper")).groupby(["dataset", "penalty"]).size()
+    cells = pd.DataFrame(experiment.cells("paper"))
+    ending = cells["penalty"].isin(experiment.UNTIL_PRUNING)
+    counts = cells[~ending].groupby(["dataset", "penalty"]).size()
     assert len(counts) == 9
     assert set(counts) == {10}
+    assert ending.idxmax() == counts.sum()  # they come last
+    assert cells[ending].groupby(["dataset", "penalty"]).size().tolist() == [2] * 4
+
+
+def test_a_penalty_that_ends_where_pruning_begins_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+
+    def trained(dataset: str, dropout: bool, seed: int, recipe: Recipe) -> SimpleNamespace:
+        asked[recipe.penalty] = recipe.penalty_while_pruning
+        return pair(random_weights(WIDTHS, 0))
+
+    monkeypatch.setattr(experiment, "trained_mlp", trained)
+    monkeypatch.setattr(experiment, "data_for", lambda dataset: DATA)
+    experiment.measure(CELL | {"penalty": "l1-l2 until pruning"})
+    assert asked == {experiment.PENALTIES["l1-l2"]: False}
+    experiment.measure(CELL | {"penalty": "l1-l2"})
+    assert asked == {experiment.PENALTIES["l1-l2"]: None}
 
 
 def test_the_code_s_variant_has_l1_in_the_first_layer_only() -> None:
@@ -117,11 +148,18 @@ def table(penalty: str = "l1", kept: float = 9.0, removed: float = 4.0, accuracy
             "faint_share": 0.4,
             "ncut": ncut,
             "shuffled_mean": 5.0,
+            "train_accuracy": 0.99,
+            "fit_accuracy": 0.99 if faint == "kept" else np.nan,
+            "loss": 0.1,
             "test_accuracy": test_accuracy,
         }
         for seed in range(3)
         for stage in ("unpruned", "pruned")
-        for faint, ncut, test_accuracy in (("kept", kept + seed, 0.98), ("removed", removed, accuracy))
+        for faint, ncut, test_accuracy in (
+            ("kept", kept + seed, 0.98),
+            ("dead removed", kept + seed, 0.98),
+            ("removed", removed, accuracy),
+        )
     )
 
 
@@ -136,21 +174,63 @@ def test_what_faint_weights_do_is_taken_within_a_network() -> None:
     assert of_faint(pruned.query("faint == 'kept'"), "distance") is None
 
 
-def test_the_effect_of_a_penalty_is_taken_between_networks_of_one_seed_with_all_weights() -> None:
-    assert effect(table().query("stage == 'pruned'"), usual(8.0), "ncut").values == (1, 2, 3)  # type: ignore[union-attr]
+def test_the_effect_of_a_penalty_is_taken_between_networks_of_one_seed_without_dead_weights() -> None:
+    rows = table().query("stage == 'pruned'")
+    dying = rows.assign(ncut=rows["ncut"].where(rows["faint"] != "kept", 11.0))
+    for one in (rows, dying):
+        changes = effect(one, usual(8.0), "ncut")
+        assert changes is not None
+        assert changes.values == (1, 2, 3)
     assert effect(table(), usual(8.0).head(0), "ncut") is None
 
 
 def test_what_was_found_turns_with_the_rows() -> None:
     for ncut, verb in ((20.0, "L1 lowers it on MNIST (−10.00)"), (1.0, "L1 raises it on MNIST (9.00)")):
-        change, distance, faint = found(pd.concat([table(), table("l2"), usual(ncut)]))
+        change, faint, kinds = found(pd.concat([table(), table("l2"), usual(ncut)]))
         assert verb in str(change)
-        assert "5.00 on MNIST with L1; 5.00 on MNIST with L2" in str(distance)
-        assert "40% are fainter" in str(faint)
-        assert "is −1.00 (−1.00 to −1.00, n = 3) on MNIST" in str(faint)
+        assert "minus their shuffles' is 5.00 on MNIST; without the 40% of weights fainter" in str(faint)
+        assert "optimiser −1.00 (−1.00 to −1.00, n = 3) on MNIST" in str(faint)
         assert "accuracy changes by −0.0100" in str(faint)
-    assert found(table("l2"))[2] is None
+        assert str(kinds) == "For pruned networks that difference is 5.00 on MNIST with L2."
+    assert found(table("l2"))[1] is None
     assert found(usual(9.0)) == (None, None, None)
+
+
+def test_which_l2_the_authors_trained_is_found_among_unpruned_networks() -> None:
+    released = float(released_l2().query("row == 'mnist|l2|unpruned' and metric == 'ncut'")["value"].iloc[0])
+    near, far = table("l1-l2", kept=released - 1), table("l2", kept=released + 1)
+    assert "n-cut of shuffles" in set(variants_of_l2(near, released_l2())["number"])
+    said = str(found(pd.concat([near, far]))[2])
+    assert "2 of" not in said  # the shuffles of both are as near
+    assert said.endswith("1 of 1 means that the authors released are nearer to the latter, which their L2 seems to be.")
+    said = str(found(pd.concat([near.assign(penalty="l2"), far.assign(penalty="l1-l2")]))[2])
+    assert said.endswith("0 of 1 means that the authors released are nearer to the latter.")
+
+
+def test_networks_with_l1_have_no_dead_weights_so_their_claims_may_be_decided_by_rows_that_keep_them() -> None:
+    rows = stored_rows("regularisation").query("penalty == 'l1'").set_index(["dataset", "seed", "stage"])
+    kept, alive = (rows[rows["faint"] == state].sort_index() for state in ("kept", "dead removed"))
+    columns = ["ncut", "shuffled", "test_accuracy", "sparsity"]
+    pd.testing.assert_frame_equal(kept[columns], alive[columns])
+
+
+def test_where_ours_and_theirs_part_is_told_by_stage_and_penalty() -> None:
+    penalised = table().assign(shuffled_mean=lambda t: np.where(t["stage"] == "pruned", 3.72, 6.6))
+    penalised = pd.concat([penalised, penalised.query("faint == 'kept'").assign(faint="removed", shuffled_mean=99.0)])
+    plain = usual(9.0).assign(shuffled_mean=lambda t: np.where(t["stage"] == "pruned", 9.183, 10.165))
+    beside = beside_printed(penalised, plain).set_index(["penalty", "stage"])
+    assert beside["shuffled_mean"].to_dict() == pytest.approx(  # table A.5 prints 2.72, 6.50, 9.183 and 10.165
+        {("l1", "pruned"): 1.0, ("l1", "unpruned"): 0.1, ("none", "pruned"): 0, ("none", "unpruned"): 0}
+    )
+    assert beside.loc[("l1", "pruned"), "fit_accuracy"] == pytest.approx(0.99 - 0.997)
+    assert beside.loc[("l1", "pruned"), "loss"] == pytest.approx(0.1 - 0.0758)
+    assert set(beside["n"]) == {3}
+    said = where_they_part(beside.reset_index())
+    assert said is not None
+    assert "by +0.10 to +0.10 unpruned, with a penalty" in said
+    assert "+1.00 to +1.00 pruned, with a penalty" in said
+    assert "in 1 of 1 conditions, and the loss higher than the released one in 1 of 1" in said
+    assert where_they_part(beside.reset_index().query("stage == 'unpruned'")) is None
 
 
 def test_the_figure_joins_each_network_with_itself_without_faint_weights() -> None:

@@ -62,6 +62,14 @@ def test_a_regression_has_losses_and_no_accuracy_and_a_cnn_has_the_reverse(tmp_p
     monkeypatch.setattr(experiment, "TESTS", {"smoke": experiment.Tests((2,), 2)})
     monkeypatch.setattr(pruned, "HIDDEN", (16, 16))
     regression, cnn = (pd.DataFrame(measure(cell)) for cell in cells("smoke")[::5])
+    assert cnn["graph"].value_counts().to_dict() == {"text": 2, "code": 2}
+    both = cnn.set_index(["graph", "stage"])
+    assert (both.loc["text", "ncut"] != both.loc["code", "ncut"]).all()
+    assert (both.loc["text", "test_accuracy"] == both.loc["code", "test_accuracy"]).all()
+    pd.testing.assert_frame_equal(
+        findings.deciding(cnn.assign(network="cnn")), cnn[cnn["graph"] == "code"].assign(network="cnn")
+    )
+    cnn = cnn[cnn["graph"] == "text"]
     for rows in (regression, cnn):
         assert {*ROW_KEY, *TOLERANCE, *EXPERIMENT.tolerance} <= set(rows.columns)
         assert list(rows["stage"]) == ["unpruned", "pruned"]
@@ -94,6 +102,7 @@ def table(tasks: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "network": "regression" if dataset == "polynomials" else "mlp",
+            "graph": "text",
             "dataset": dataset,
             "dropout": "no",
             "penalty": "none",

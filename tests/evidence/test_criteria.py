@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
 
-from modlib.evidence.criteria import CRITERIA, IN_WORDS, NO_DIFFERENCE, Grade, Sample, combine
+from modlib.evidence.criteria import CRITERIA, IN_WORDS, NO_DIFFERENCE, VERSION, Grade, Sample, combine
 from modlib.evidence.metrics import below_all_shuffles, over_networks
+from modlib.files import checkout
 
 YES, PARTLY, NO = Grade.REPRODUCED, Grade.PARTLY, Grade.NOT_REPRODUCED
 CANNOT_TELL, NOT_TESTED, NO_VALUE = Grade.INCONCLUSIVE, Grade.NOT_TESTED, Grade.NO_VALUE
@@ -178,10 +180,11 @@ def test_more_is_shown_by_a_t_test_and_refuted_by_an_interval_below_a_small_effe
         ("below-three", -2.0, 4.0),
         ("below-a-quarter", 0.1, 0.5),
         ("below-a-tenth", 0.0, 0.3),
+        ("above-a-tenth", 0.3, 0.05),
         ("between-zero-and-one", 0.5, -0.5),
     ],
 )
-def test_no_difference_is_an_interval_within_limits(name, inside, outside):
+def test_no_difference_and_a_clear_one_are_intervals_within_limits(name, inside, outside):
     assert grade(name, around(inside, 0.05)) is YES
     assert grade(name, around(outside, 0.05)) is NO
     assert grade(name, around(inside, 10)) is CANNOT_TELL
@@ -262,3 +265,12 @@ def test_significant_means_below_all_shuffles():
     assert below_all_shuffles(0.003, 320)  # as the papers print 1/321
     assert below_all_shuffles(round(1 / 51, 6), 50)
     assert not below_all_shuffles(2 / 321, 320)
+
+
+def test_the_scorecard_page_tells_the_history_of_the_criteria_up_to_this_version() -> None:
+    page = (checkout() / "book" / "scorecard.md").read_text(encoding="utf-8")
+    history = page.split("### How the criteria came about")[1].split("\n##")[0]
+    assert re.findall(r"^Version (\d+\.\d+), ", history, re.MULTILINE)[-1] == VERSION
+    for elsewhere in ("book/claims.yml", "modlib/evidence/criteria.py"):  # which only point to it
+        head = (checkout() / elsewhere).read_text(encoding="utf-8").split("\n\n- paper")[0]
+        assert not re.search(r"[Vv]ersion 2", head)

@@ -24,6 +24,7 @@ from test_examples import public_functions
 
 from modlib.data.composites import KINDS
 from modlib.errors import ModlibError
+from modlib.graphs import NULLS
 from modlib.masks import MaskSettings
 from modlib.networks import BatchNorm, Layer, Trace, lstm_encoder_decoder, trace
 from modlib.responses import ImageSettings
@@ -37,7 +38,7 @@ rng, seed, few, flag, share = some.generators, some.seeds, some.few, some.flags,
 special = words(some.SPECIAL)
 inputs = some.numbers(5, 4)
 classes = some.numbers(5, whole=3)
-nulls, routes = words(["layer", "layer-nonzero"]), words(["auto", "bipartite", "arpack", "amg"])
+nulls, routes = words(NULLS), words(["auto", "bipartite", "arpack", "amg"])
 ks, counts = lists(few, 1, 2), whole(1, 3)
 test = {"graph": some.graphs, "n_shuffles": counts, "seed": seed, "null": nulls, "route": routes, "n_init": counts}
 lesion = {"network": some.networks, "images": inputs, "labels": classes, "zero_biases": flag}
@@ -149,6 +150,9 @@ ARGUMENTS: dict[str, NAMED] = {
         "first": some.partitions, "second": some.partitions, "groups": one_of(just(None), some.partitions)
     },
     "communities.matched_groups": {"levels": some.numbers(8), "size": few},
+    "communities.permuted_labels": {
+        "labels": some.partitions, "rng": rng, "groups": one_of(just(None), some.partitions)
+    },
     "communities.consensus": {"partitions": lists(some.numbers(4, whole=3), 1, 4)},
     "communities.similarity_by_chance": {
         "first": some.partitions, "second": some.partitions, "groups": one_of(just(None), some.partitions)
@@ -230,6 +234,7 @@ ARGUMENTS: dict[str, NAMED] = {
     "networks.random_weights": {"widths": some.widths, "seed": seed, "density": share},
     "networks.repeated_lstm": {"inputs": few, "hidden": few, "outputs": few, "steps": few, "rng": rng},
     "networks.side_by_side": {"copies": few, "n": few, "seed": seed},
+    "networks.cifar_resnet": {"depth": words([8, 14, 20, 21]), "rng": rng, "classes": few},
     "networks.simple_cnn": {"rng": rng, "dropout": flag, "classes": few},
     "networks.small_cnn": {"rng": rng, "channels": few, "classes": few, "side": words([4, 8, 6]), "dropout": flag},
     "networks.torch_module": {"model": one_of(linear, some.networks)},
@@ -352,6 +357,7 @@ HUNDREDTH = {  # they train, shuffle, load data, or make a large network
     ),
     *("masks.learn_class_masks", "notions.divided_by_notion"),
     *("networks.greedy", "networks.simple_cnn", "networks.small_cnn", "networks.transformer_encoder_decoder"),
+    "networks.cifar_resnet",
     *("networks.vgg16", "responses.visualise"),
 }
 NAN = {  # where a docstring says so: what has no spread, no length or no weight

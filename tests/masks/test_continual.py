@@ -1,5 +1,8 @@
 """Tasks learned in turn: what is used never changes, what is free starts anew, reuse is counted as it is planted."""
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +13,9 @@ from modlib.masks.continual import learn_in_turn, learn_with_weights, reuse, uni
 from modlib.masks.learning import MaskSettings
 from modlib.masks.mask import TOTAL, Mask, chance_sharing
 from modlib.networks.architectures import perceptron
-from modlib.training.steps import draw_from
+from modlib.training.steps import Draw, draw_from
 
+Values: TypeAlias = dict[str, np.ndarray]
 SHORT = MaskSettings(steps=60, batch_size=16, samples=4, learning_rate=0.1, beta=0.1)
 
 
@@ -25,7 +29,7 @@ def task(seed: int):
     return draw_from(x, x[:, rng.permutation(6)[:3]].argmax(1))
 
 
-def values(module: nn.Module) -> dict[str, np.ndarray]:
+def values(module: nn.Module) -> Values:
     return {name: parameter.detach().numpy().copy() for name, parameter in module.named_parameters()}
 
 
@@ -55,23 +59,67 @@ def test_an_earlier_task_is_answered_as_before_whatever_comes_after():
         torch.testing.assert_close(mask.apply(module)(x), answer, rtol=0, atol=0)
 
 
-def test_free_weights_start_anew_and_a_layer_that_is_not_frozen_as_a_whole():
-    starts: list[dict[str, np.ndarray]] = []
+def in_turn(n: int, unfrozen: Sequence[str] = ()) -> tuple[list[Values], list[Mask]]:
+    """Values of all weights, and the masks of tasks that are learned in turn.
 
-    def noted(rng: np.random.Generator) -> nn.Sequential:
-        module = make(rng)
-        starts.append(values(module))
-        return module
+    There are three values a task: of the network that offers new starts, and of that which learns, at its first batch
+    and at its end.
+    """
+    modules: list[nn.Module] = []
+    seen: list[Values] = []
 
-    still = MaskSettings(steps=0)  # nothing is learned, so every weight is kept, and the first start frozen
-    module, masks = learn_in_turn(noted, [task(0), task(1)], still, np.random.default_rng(0), unfrozen=["0.*"])
+    def start(rng: np.random.Generator) -> nn.Sequential:
+        modules.append(make(rng))
+        seen.append(values(modules[-1]))
+        return modules[-1]
+
+    def noting(draw: Draw, task: int) -> Draw:
+        def noted(rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+            if len(seen) == 3 * task + 1:
+                seen.append(values(modules[0]))
+            return draw(rng, size)
+
+        return noted
+
+    _, masks = learn_in_turn(
+        start,
+        [noting(task(number), number) for number in range(n)],
+        SHORT,
+        np.random.default_rng(0),
+        unfrozen=unfrozen,
+        on_task=lambda _number, _masked, _found: seen.append(values(modules[0])),
+    )
+    return seen, masks
+
+
+def test_used_weights_stay_and_all_others_start_anew_also_within_one_parameter():
+    (_, _, learned, fresh, started, _), (mask, _) = in_turn(2)
+    for name in ("0.weight", "2.weight"):
+        assert 0 < mask.keep[name].sum() < mask.keep[name].size, "or a parameter could be taken as a whole"
+    for name, used in mask.keep.items():
+        assert (learned[name] != fresh[name]).all()
+        np.testing.assert_array_equal(started[name][used], learned[name][used])
+        np.testing.assert_array_equal(started[name][~used], fresh[name][~used])
+
+
+def test_a_layer_that_is_not_frozen_starts_anew_as_a_whole():
+    (_, _, learned, fresh, started, _), masks = in_turn(2, unfrozen=["0.*"])
     assert [set(mask.keep) for mask in masks] == [{"2.weight", "2.bias"}] * 2
-    for name, value in values(module).items():
-        np.testing.assert_array_equal(value, starts[1 if name.startswith("0.") else 0][name])
-    none = {name: np.zeros(value.shape, bool) for name, value in starts[0].items()}
-    fresh = make(np.random.default_rng(9))
-    learn_with_weights(fresh, task(0), still, np.random.default_rng(0), none)
-    np.testing.assert_array_equal(values(fresh)["0.weight"], values(make(np.random.default_rng(9)))["0.weight"])
+    for name in ("0.weight", "0.bias"):
+        np.testing.assert_array_equal(started[name], fresh[name])
+    for name, used in masks[0].keep.items():
+        np.testing.assert_array_equal(started[name], np.where(used, learned[name], fresh[name]))
+
+
+def test_what_earlier_masks_keep_and_what_is_free_is_apart_and_together_everything():
+    seen, masks = in_turn(4)
+    for number in range(1, 4):
+        before, (_, started, learned) = seen[3 * number - 1], seen[3 * number : 3 * number + 3]
+        for name, used in union_before(masks, number).keep.items():
+            free = started[name] != before[name]
+            assert not (used & free).any()
+            assert (used | free).all()
+            assert not (used & (learned[name] != started[name])).any(), "nor does the task change what is used"
 
 
 def test_masks_start_where_they_are_told():

@@ -3,16 +3,23 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binom, ks_2samp
 
 from modlib.masks.sampling import LEVELS, Sampler, _Compiled, _Written, dtype_of, laid_out
 
 
-def test_a_sample_keeps_a_weight_with_the_probability_of_its_logit():
-    probabilities = torch.tensor([0.001, 0.1, 0.5, 0.9, 0.999])
-    sampler = Sampler([torch.ones(5)], [torch.logit(probabilities)], 40_000, np.random.default_rng(0))
-    kept = sampler.draw()[0]
-    assert set(kept.unique().tolist()) == {0.0, 1.0}
-    np.testing.assert_allclose(kept.mean(0), probabilities, atol=0.01)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # by compiled loops, and as written in torch
+def test_a_sample_keeps_a_weight_with_the_probability_of_its_logit(dtype: torch.dtype):
+    """For a right sampler and another seed each of these ten counts would fail with a probability of a millionth."""
+    probabilities, n = np.array([0.001, 0.1, 0.5, 0.9, 0.999]), 40_000
+    logits = torch.logit(torch.tensor(probabilities, dtype=dtype))
+    kept = Sampler([torch.ones(5, dtype=dtype)], [logits], n, np.random.default_rng(0)).draw()[0].numpy()
+    assert set(np.unique(kept)) == {0.0, 1.0}
+    least, most = (binom.ppf(tail, n, probabilities) for tail in (5e-7, 1 - 5e-7))
+    assert 0 < least.min() < n * 0.001 < most.min()
+    assert most.max() < n
+    counts = kept.sum(0)
+    assert ((least <= counts) & (counts <= most)).all(), counts
     correlations = np.corrcoef(kept[:, 1:4].T)
     np.testing.assert_allclose(correlations, np.eye(3), atol=0.03)
 
@@ -67,8 +74,6 @@ def test_precise_weights_get_precise_logits_and_every_kind_is_drawn():
 
 
 def test_one_logistic_number_is_distributed_as_the_difference_of_two_gumbel_numbers():
-    from scipy.stats import ks_2samp
-
     u, v, w = np.random.default_rng(0).random((3, 20_000))
     assert ks_2samp(np.log(u / (1 - u)), -np.log(np.log(v) / np.log(w))).pvalue > 0.01
 

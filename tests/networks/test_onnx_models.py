@@ -106,6 +106,59 @@ def test_norms_of_onnx_are_folded_as_those_of_a_module() -> None:
     assert graph.names == ("input", "first", "last")
 
 
+def of_one_step(kind: str, version: int, rank: int, **given: Any) -> Any:
+    """An ONNX model of one step that knows the shape of what it takes."""
+    ends = [
+        onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2, 3, 4, 5][:rank]),
+        onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None),
+    ]
+    held = (
+        [onnx.numpy_helper.from_array(np.array(given.pop("axes")), "axes")] if version >= 13 and "axes" in given else []
+    )
+    step = onnx.helper.make_node(kind, ["x", *(array.name for array in held)], ["y"], name="odd", **given)
+    graph = onnx.helper.make_graph([step], "g", ends[:1], ends[1:], held)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", version)])
+
+
+@pytest.mark.parametrize("version", [11, 13])
+@pytest.mark.parametrize("axes", [[0], [-1], [1, 2], [2, 0], [0, 3, 4], [-1, -3], [-4, -1]])
+def test_new_axes_have_their_places_in_the_result(axes: list[int], version: int) -> None:
+    x = torch.randn(2, 3)
+    read = torch_module(of_one_step("Unsqueeze", version, 2, axes=axes))
+    np.testing.assert_array_equal(read(x).numpy(), np.expand_dims(x.numpy(), tuple(axes)))
+
+
+def test_axes_that_count_from_both_ends_are_refused() -> None:
+    with pytest.raises(InputError, match=r"step 'odd' is a Unsqueeze\(.*\), which is not read"):
+        torch_module(of_one_step("Unsqueeze", 13, 2, axes=[0, -1]))
+
+
+@pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax"])
+@pytest.mark.parametrize("given", [{}, {"axis": 1}, {"axis": 2}, {"axis": -1}])
+@pytest.mark.parametrize("rank", [3, 4])
+def test_a_softmax_is_over_one_axis(kind: str, given: dict[str, int], rank: int) -> None:
+    model, x = of_one_step(kind, 13, rank, **given), torch.randn((2, 3, 4, 5)[:rank])
+    (wanted,) = evaluation.ReferenceEvaluator(model).run(None, {"x": x.numpy()})
+    np.testing.assert_allclose(torch_module(model)(x).numpy(), wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rank", [2, 3, 4])
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+def test_an_early_softmax_is_over_an_axis_and_all_behind_it(rank: int, axis: int | None) -> None:
+    """Which the reference does not know: as the operator's text of version 11 says, the rest is one row."""
+    x = torch.randn((2, 3, 4, 5)[:rank])
+    start = (1 if axis is None else axis) % rank
+    rows = x.reshape(int(np.prod(x.shape[:start])), -1)
+    for kind, function in (("Softmax", torch.softmax), ("LogSoftmax", torch.log_softmax)):
+        read = torch_module(of_one_step(kind, 11, rank, **({} if axis is None else {"axis": axis})))
+        torch.testing.assert_close(read(x), function(rows, 1).reshape(x.shape))
+
+
+def test_operators_of_an_early_version_are_refused() -> None:
+    with pytest.raises(InputError, match="operators of version 6; expected 7 or later"):
+        torch_module(of_one_step("Relu", 6, 2))
+
+
 def test_what_is_not_read_of_onnx_is_refused_by_name() -> None:
     step = onnx.helper.make_node("Einsum", ["x", "x"], ["y"], name="odd", equation="ij,kj->ik")
     ends = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["n", 4]) for n in ("x", "y")]

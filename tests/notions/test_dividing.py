@@ -4,6 +4,7 @@ Mutual information with what is known is adjusted: 0 is what permuted labels giv
 """
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 
 from modlib.communities import agreement
 from modlib.errors import InputError
+from modlib.masks import Mask, intersection_over_union, learn_class_masks
 from modlib.networks import (
     KnownModules,
     Network,
@@ -111,6 +113,21 @@ def test_the_same_seed_gives_the_same_divisions_whichever_notions_are_asked() ->
         for one, other in zip(divisions, every[notion], strict=True):
             assert np.array_equal(one.labels, other.labels)
             assert one.q == other.q
+
+
+def test_masks_overlap_by_the_weights_that_those_of_two_classes_keep() -> None:
+    known = two_functions(0, 200)
+    notions = ("masks", "images")
+    found = divided_by_notion(known.network, known.inputs, known.labels, 2, seed=3, notions=notions)
+    rng = np.random.default_rng(3).spawn(len(NOTIONS))[NOTIONS.index("masks")]
+    learned = learn_class_masks(known.network, known.inputs, known.labels, MASKS, rng)
+    for layer, division in zip(known.network.layers[:-1], found["masks"], strict=True):
+        name, held = f"{layer.name}.weight", layer.kernel.T != 0
+        kept = [Mask({name: one.mask.keep[name] & held}, "") for one in learned]
+        each = [intersection_over_union(*pair)[name] for pair in combinations(kept, 2)]
+        assert division.overlap == pytest.approx(np.mean(each))
+        assert 0 < division.overlap < 0.9
+    assert all(division.overlap is None for division in found["images"])
 
 
 def test_a_dead_unit_has_no_activity_and_cost_but_weights_and_gradients_behind_it() -> None:

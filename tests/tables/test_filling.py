@@ -30,6 +30,14 @@ def measure_more(cell: Cell) -> list[Row]:
     return [{**row, "later": 0.5 if cell["dataset"] == "a" else None} for row in measure(cell)]
 
 
+def measure_two(cell: Cell) -> list[Row]:
+    return [{**row, "later": 0.5, "last": 0.25} for row in measure(cell)]
+
+
+def measure_other_two(cell: Cell) -> list[Row]:
+    return [{**row, "later": 0.4} for row in measure_two(cell)]
+
+
 def measure_text(cell: Cell) -> list[Row]:
     return [{**row, "later": "half"} for row in measure(cell)]
 
@@ -91,6 +99,21 @@ def test_provenance_says_which_run_filled_what(earlier: Path) -> None:
     assert second["fills"] == "later"
     assert (second["rows"], len(second["cells"])) == (12, 6)
     assert second["instructions"]
+
+
+def test_of_two_columns_that_are_empty_one_is_filled_after_the_other(earlier: Path) -> None:
+    two = replace(
+        LATER, measure=measure_two, remeasure=None, columns={**LATER.columns, "last": optional(number(0, 1))},
+        added={"later": None, "last": None}, tolerance={**LATER.tolerance, "last": 0.0},
+    )  # fmt: skip
+    only = {"dataset": "a"}
+    assert run(two, "smoke", folder=earlier, fill="later", only=only).rows == 12
+    other = run(replace(two, measure=measure_other_two), "smoke", folder=earlier, fill="last", only=only)
+    assert len(other.failed) == 6
+    assert all("has later = 0.4; stored is 0.5" in outcome.error for outcome in other.failed)
+    assert run(two, "smoke", folder=earlier, fill="last", only=only).rows == 12
+    rows = read_table(two, earlier)
+    assert (rows[["later", "last"]].notna().to_numpy() == (rows["dataset"] == "a").to_numpy()[:, None]).all()
 
 
 def test_filling_goes_on_where_it_stopped_and_ends(earlier: Path) -> None:

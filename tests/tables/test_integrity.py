@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from toy import TOY
 
-from modlib.chapters import NAMES, find_experiment
+from modlib.chapters import TABLES, find_experiment
 from modlib.errors import ResultsError, TableMissing
 from modlib.files import results_folder
 from modlib.tables import read_accounted, read_provenance, run, seal
 from modlib.tables.integrity import cell_digests, locked, next_provenance
 from modlib.tables.schema import Record, as_text, read_stored
 
-STORED = [name for name in NAMES if (results_folder() / f"{name}.csv").exists()]
+STORED = [name for name in TABLES if (results_folder() / f"{name}.csv").exists()]
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,21 @@ import pytest
 from hypothesis import given, strategies as st
 from toy import TOY
 
-from modlib.chapters import NAMES, find_experiment
+from modlib.chapters import TABLES, find_experiment
 from modlib.errors import InputError, ResultsError, TableMissing
 from modlib.files import results_folder
-from modlib.tables import append_rows, integer, number, numbers, optional, read_accounted, read_table, run, text
+from modlib.tables import (
+    append_rows,
+    integer,
+    number,
+    number_lists,
+    numbers,
+    optional,
+    read_accounted,
+    read_table,
+    run,
+    text,
+)
 from modlib.tables.schema import as_text, read_stored, records_of
 
 HEAD = "profile,dataset,dropout,seed,k,value,missing,undefined,name,list\n"
@@ -174,7 +185,7 @@ def test_rows_with_other_columns_are_refused(tmp_path: Path) -> None:
         append_rows(TOY, [{"profile": "smoke", "k": 1}], {"id": "x", "seconds": 0}, tmp_path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TABLES)
 def test_a_stored_table_is_what_its_rows_would_be_written_as(name: str) -> None:
     path = results_folder() / f"{name}.csv"
     if not path.exists():
@@ -187,3 +198,12 @@ def test_a_stored_table_is_what_its_rows_would_be_written_as(name: str) -> None:
     places = [place for place, name in enumerate(experiment.columns) if name not in lacking]
     lines = [columns, *([record[place] for place in places] for record in written)]
     assert as_text(lines) == path.read_text(encoding="utf-8")
+
+
+def test_lists_of_numbers_are_read_as_they_were_written() -> None:
+    stored = numbers().write("0.5 -inf 1e-07")
+    np.testing.assert_array_equal(number_lists([stored, "1 2 3"]), [[0.5, -np.inf, 1e-7], [1, 2, 3]])
+    assert number_lists([]).shape == (0, 0)
+    for wrong in (["1 2", "1"], ["1", ""], ["one"]):
+        with pytest.raises(ValueError, match=r"inhomogeneous|convert"):
+            number_lists(wrong)

@@ -9,14 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_up import random_pair
 from toy import TOY, measure
 
-from modlib.chapters import NAMES, find_experiment
+from modlib.chapters import TABLES, find_experiment
+from modlib.chapters.do_the_measures_agree import experiment as agreeing
+from modlib.chapters.null_models import experiment as null_models
 from modlib.errors import InputError, ResultsError
 from modlib.files import cache_file, load_cached, results_folder, save_cached
-from modlib.processor import gpu_name
-from modlib.tables import Cell, Row, read_provenance, read_table, run, verification, verify
-from modlib.tables.verification import kept_cells
+from modlib.processor import gpu_name, kernels
+from modlib.tables import Cell, Experiment, Row, read_provenance, read_table, run, verification, verify
+from modlib.tables.provenance import describe_run
+from modlib.tables.results import append_rows
+from modlib.tables.verification import Verified, kept_cells
+from modlib.tables.workers import measure_cell
 
 
 def test_verify_finds_nothing_to_object_to(tmp_path: Path) -> None:
@@ -91,9 +97,9 @@ def elsewhere(filled: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def edit(folder: Path, **changes: Any) -> None:
+def edit(folder: Path, name: str = "toy", **changes: Any) -> None:
     """Change what the run says about itself; None takes it out."""
-    path = folder / "toy.json"
+    path = folder / f"{name}.json"
     provenance = json.loads(path.read_text())
     entry = provenance["runs"][0] | changes
     provenance["runs"][0] = {name: value for name, value in entry.items() if value is not None}
@@ -114,6 +120,11 @@ def measure_swapped(cell: Cell) -> list[Row]:
     """The rows of k = 4 are far from those of k = 12, and another network has them the other way round."""
     swap = {4: 12, 12: 4}
     return [{**row, "k": swap[row["k"]]} for row in measure_another(cell)]
+
+
+def measure_more(cell: Cell) -> list[Row]:
+    rows = measure(cell)
+    return [*rows, {**rows[-1], "k": 99}]
 
 
 def measure_fewer(cell: Cell) -> list[Row]:
@@ -177,7 +188,13 @@ def test_the_interval_holds_what_it_says(elsewhere: Path) -> None:
 
 def test_rows_that_are_lost_are_a_difference_on_every_processor(elsewhere: Path) -> None:
     found = verify(replace(TOY, measure=measure_fewer), 1, folder=elsewhere)
-    assert [difference.measured for difference in found.differences] == ["no row"]
+    assert [(difference.stored, difference.measured) for difference in found.differences] == [("a row", "no row")]
+
+
+def test_rows_that_no_table_holds_are_a_difference(elsewhere: Path) -> None:
+    found = verify(replace(TOY, measure=measure_more), 1, folder=elsewhere)
+    (more,) = found.differences
+    assert (more.column, more.stored, more.measured) == ("99", "no row", "a row")
 
 
 def test_a_condition_of_one_network_allows_no_other(elsewhere: Path) -> None:
@@ -257,6 +274,32 @@ def test_a_kept_network_that_is_lost_is_not_trained_again(keeping: Path) -> None
     assert not list((keeping / "networks").glob("*.npz"))
 
 
+SEARCHED = replace(TRAINED, tolerance={**TOY.tolerance, "value": 0.5}, of_means={"value": 0.01})
+
+
+def shift(folder: Path, *changes: float) -> None:
+    """Change the values of the kept cell, at k = 4 and 12."""
+    table = read_table(TOY, folder)
+    kept = (table["dataset"] == "a") & (table["dropout"] == "no") & (table["seed"] == 1)
+    table.loc[kept, "value"] += changes
+    table.to_csv(folder / "toy.csv", index=False)
+
+
+def test_what_a_search_decides_may_differ_elsewhere_but_not_on_the_kernels_of_the_run(keeping: Path) -> None:
+    shift(keeping, 0.1, -0.1)
+    assert verify(SEARCHED, 1, folder=keeping).differences == ()
+    edit(keeping, instructions=kernels()["instructions"])
+    here = verify(SEARCHED, 1, folder=keeping).differences
+    assert [one.column for one in here if "seed=1" in one.cell and "dropout=no" in one.cell] == ["value", "value"]
+
+
+def test_the_mean_of_what_a_search_decides_may_not_differ_anywhere(keeping: Path) -> None:
+    shift(keeping, 0.1, 0.1)  # each of which a row may have
+    (difference,) = verify(SEARCHED, 1, folder=keeping).differences
+    assert difference.column == "mean of value"
+    assert difference.stored - difference.measured == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize("text", ["[", "[]", '{"toy": [{"seed": 1}]}', '{"toy": [7]}'])
 def test_a_damaged_list_of_kept_networks_is_refused(keeping: Path, text: str) -> None:
     (keeping / "networks" / "cells.json").write_text(text)
@@ -264,7 +307,7 @@ def test_a_damaged_list_of_kept_networks_is_refused(keeping: Path, text: str) ->
         verify(TRAINED, 1, folder=keeping)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TABLES)
 def test_every_kept_cell_is_in_its_table(name: str) -> None:
     experiment = find_experiment(name)
     for cell in kept_cells(experiment):
@@ -275,3 +318,55 @@ def test_every_kept_cell_is_in_its_table(name: str) -> None:
 
 def test_what_is_kept_is_small() -> None:
     assert sum(path.stat().st_size for path in (results_folder() / "networks").glob("*")) < 8e6
+
+
+# --- tables of networks that need no training
+
+
+def measured(name: str, cell: Cell, folder: Path) -> Experiment:
+    """An experiment, after one cell was measured in this process and stored."""
+    experiment = find_experiment(name)
+    rows, seconds = measure_cell(experiment, cell)
+    append_rows(experiment, rows, describe_run("smoke") | {"seconds": seconds}, folder)
+    return experiment
+
+
+@pytest.mark.skipif(bool(gpu_name()), reason="a GPU does not compute the same twice")
+def test_agreement_that_is_not_there_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What two notions agree beyond chance is less than what a single row may differ by elsewhere."""
+    few = replace(agreeing.PLANS["smoke"], mask_steps=2)
+    monkeypatch.setattr(agreeing, "PLANS", agreeing.PLANS | {"smoke": few})
+    monkeypatch.setattr(agreeing, "N_KNOWN", 80)
+    cell = {
+        "profile": "smoke",
+        "dataset": "two functions together",
+        "dropout": "no",
+        "seed": 0,
+        "stage": "known modules",
+    }
+    experiment = measured("do-the-measures-agree", cell, tmp_path)
+    assert verify(experiment, 1, folder=tmp_path) == Verified((), (), (), (verification._in_words(cell),))
+    path, rows = tmp_path / f"{experiment.name}.csv", read_table(experiment, tmp_path)
+    rows.assign(similarity=rows["similarity"].where(rows.index != 5, rows["similarity"] + 0.01)).to_csv(
+        path, index=False
+    )
+    assert [one.column for one in verify(experiment, 1, folder=tmp_path).differences] == ["similarity"]
+    edit(tmp_path, experiment.name, instructions=["sse2"])
+    assert verify(experiment, 1, folder=tmp_path).differences == ()
+    rows.assign(similarity=rows["similarity"] - 0.05, mutual_information=rows["mutual_information"] - 0.1).to_csv(
+        path, index=False
+    )
+    differences = verify(experiment, 1, folder=tmp_path).differences
+    assert [one.column for one in differences] == ["mean of similarity", "mean of mutual_information"]
+
+
+@pytest.mark.skipif(bool(gpu_name()), reason="a GPU does not compute the same twice")
+def test_tests_by_null_models_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(null_models, "trained_mlp", lambda *_: random_pair())
+    cell = {"profile": "smoke", "dataset": "digits", "dropout": "no", "seed": 0}
+    experiment = measured("null-models", cell, tmp_path)
+    assert verify(experiment, 1, folder=tmp_path).differences == ()
+    rows = read_table(experiment, tmp_path)
+    rows.loc[3, "ncut"] += 0.01
+    rows.to_csv(tmp_path / "null-models.csv", index=False)
+    assert [one.column for one in verify(experiment, 1, folder=tmp_path).differences] == ["ncut"]

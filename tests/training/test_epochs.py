@@ -65,6 +65,59 @@ def test_weights_and_masks_are_those_of_keras_on_the_same_batches(tiny: Images) 
             np.testing.assert_allclose(kernel, expected, atol=2e-5)
 
 
+def test_kernels_and_masks_of_convolutions_are_those_of_the_wrapper_of_tensorflow_model_optimization() -> None:
+    tfmot, tf_keras = pytest.importorskip("tensorflow_model_optimization"), pytest.importorskip("tf_keras")
+    rng = np.random.default_rng(0)
+    x, y = rng.random((48, 1, 8, 8), dtype=np.float32), rng.integers(0, 4, 48)
+    module = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4)
+    )
+    keras = tf_keras.Sequential(
+        [
+            tf_keras.layers.Input((1, 8, 8)),
+            tf_keras.layers.Permute((2, 3, 1)),
+            tf_keras.layers.Conv2D(6, 3, padding="same", activation="relu"),
+            tf_keras.layers.Conv2D(8, 3, activation="relu"),
+            tf_keras.layers.Permute((3, 1, 2)),  # the dense layer reads channel by channel, as PyTorch's does
+            tf_keras.layers.Flatten(),
+            tf_keras.layers.Dense(4),
+        ]
+    )
+    layers = [layer for layer in module if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    theirs = [layer for layer in keras.layers if layer.weights]
+    with torch.no_grad():
+        for mine, other in zip(layers, theirs, strict=True):
+            kernel = rng.normal(scale=0.2, size=other.kernel.shape).astype(np.float32)
+            other.set_weights([kernel, np.zeros(kernel.shape[-1], np.float32)])
+            mine.weight.copy_(torch.as_tensor(np.moveaxis(kernel, (-1, -2), (0, 1)).copy()))
+            mine.bias.zero_()
+    epochs_pruned = 7  # of three steps of 16: the masks are made anew twice
+    schedule = tfmot.sparsity.keras.PolynomialDecay(0.5, 0.9, begin_step=0, end_step=3 * epochs_pruned, frequency=10)
+    wrapped = tfmot.sparsity.keras.prune_low_magnitude(keras, pruning_schedule=schedule)
+    wrapped.compile(tf_keras.optimizers.Adam(), tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+
+    class SameOrder:
+        """The examples as they come."""
+
+        permutation = staticmethod(np.arange)
+
+        def integers(self, high: int) -> int:
+            return 0
+
+    callbacks = [tfmot.sparsity.keras.UpdatePruningStep()]
+    wrapped.fit(x, y, batch_size=16, epochs=epochs_pruned, shuffle=False, verbose=0, callbacks=callbacks)
+    recipe = PrunedRecipe(epochs=0, pruning_epochs=epochs_pruned, batch_size=16)
+    targets = torch.as_tensor(y, dtype=torch.long)
+    _, pruned = train_and_prune(module, torch.as_tensor(x), targets, recipe, SameOrder())  # type: ignore[arg-type]
+    stripped = [layer for layer in tfmot.sparsity.keras.strip_pruning(wrapped).layers if layer.weights]
+    for mine, other in zip(pruned.network.layers, stripped, strict=True):
+        expected = other.kernel.numpy()
+        assert mine.kernel.shape == expected.shape
+        assert 0.05 < np.count_nonzero(expected) / expected.size < 0.5
+        np.testing.assert_array_equal(mine.kernel == 0, expected == 0)
+        np.testing.assert_allclose(mine.kernel, expected, atol=2e-5)
+
+
 @pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.77, 0.9])
 @pytest.mark.parametrize("n", [1, 10, 4001])
 def test_the_weights_that_stay_are_those_of_magnitude_mask_ties_included(n: int, sparsity: float) -> None:

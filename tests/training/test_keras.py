@@ -91,6 +91,17 @@ def test_penalties_stay_on_while_pruning_as_with_the_wrapper(
     assert sizes[0] < 0.8 * sizes[1]
 
 
+def test_a_penalty_may_end_where_pruning_begins(tiny: Images, recipe: Recipe) -> None:
+    penalised = replace(recipe, penalty=WeightPenalty("l2", first="l2", rate=1e-2))
+    on, off = (train_mlp(tiny, replace(penalised, penalty_while_pruning=stays), 3) for stays in (None, False))
+    for mine, other in zip(on[0].kernels, off[0].kernels, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    sizes = [sum(float((kernel**2).sum()) for kernel in pruned.kernels) for _, pruned in (on, off)]
+    assert sizes[0] < 0.8 * sizes[1]
+    assert off[1].losses[1] < on[1].losses[1] - 0.5 * 1e-2 * sizes[0]  # the loss is without it, too
+    assert penalised.settings() == {k: v for k, v in penalised.settings().items() if k != "penalty_while_pruning"}
+
+
 def test_with_dropout_fit_reports_the_accuracy_of_networks_with_units_dropped(tiny: Images) -> None:
     recipe = Recipe(hidden=(64, 64), dropout=0.5, epochs=60, pruning_epochs=0, batch_size=32)
     end, _ = train_mlp(tiny, recipe, seed=0)

@@ -1,11 +1,16 @@
 """modlib.training.regularisers: loss terms of both frameworks, and neurons of one norm."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import adjusted_rand_score
 
 from modlib.errors import InputError
 from modlib.graphs.eigenvalues import eigenvalue_gradient
+from modlib.graphs.neurons import neuron_graph
+from modlib.graphs.spectral import cluster
 from modlib.networks.planted import random_weights
 from modlib.training.regularisers import EigenvaluePenalty, WeightPenalty, eigenvalue_sum, normalise_neurons
 
@@ -102,3 +107,29 @@ def test_the_weight_of_the_eigenvalues_is_that_of_their_mean() -> None:
 def test_an_eigenvalue_penalty_that_is_none_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(InputError, match="arrived; expected"):
         EigenvaluePenalty(**change)  # type: ignore[arg-type]
+
+
+def test_a_regulariser_strong_enough_separates_a_toy_network_in_two() -> None:
+    rng = np.random.default_rng(0)
+    sides = [np.arange(width) % 2 for width in (6, 8, 8, 4)]
+    weights = [
+        torch.tensor(
+            rng.uniform(0.5, 1.0, size=(len(a), len(b))) * np.where(a[:, None] == b, 1.0, 0.3), requires_grad=True
+        )
+        for a, b in pairwise(sides)
+    ]
+    optimiser = torch.optim.SGD(weights, lr=0.3)
+    shorter = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.98)  # a weight's slope does not vanish at 0
+    before = cluster(neuron_graph([weight.detach().numpy() for weight in weights]), 2, rng).ncut
+    for _ in range(500):
+        optimiser.zero_grad()
+        second = eigenvalue_sum(weights, (2,))
+        if float(second.detach()) < 1e-3:
+            break
+        second.backward()
+        optimiser.step()
+        shorter.step()
+    assert float(second.detach()) < 1e-3 < 0.1 < before
+    found = cluster(neuron_graph([weight.detach().numpy() for weight in weights]), 2, rng)
+    assert found.ncut < 1e-2
+    assert adjusted_rand_score(np.concatenate(sides), found.labels) == 1

@@ -34,7 +34,7 @@ ALL_ROWS = {
 }
 TEXT = {
     "pruned-modular": ["text-1", "text-3", "text-3.1", "text-3.2", "text-A.3"],
-    "clusterability": ["text-2", "text-2.1", "text-3", "text-A.3", "text-A.5"],
+    "clusterability": ["text-2", "text-2.1", "text-3", "text-A.3", "text-A.5", "text-A.7"],
     "clusterability-released": [],
 }
 
@@ -69,7 +69,7 @@ def wanted(paper: str) -> pd.DataFrame:
     )  # captions hold settings
     if paper.endswith("-released"):  # more than the paper prints of its networks
         in_tables &= values["metric"].isin(list(FINDINGS))
-    in_text = values["item"].isin(TEXT[paper]) & values["metric"].isin(list(FINDINGS))
+    in_text = values["item"].isin(TEXT[paper]) & values["metric"].isin(list(findings()))
     untrained = (
         values["row"].str.endswith("random-init")
         & values["metric"].str.startswith("ncut")
@@ -91,6 +91,22 @@ def test_every_printed_number_belongs_to_exactly_one_claim(paper):
     missing = values.loc[sorted(set(wanted(paper).index) - set(covered)), ["item", "row", "metric"]]
     assert missing.empty, missing.to_string()
     assert set(covered) == set(wanted(paper).index)
+
+
+def test_a_claim_in_words_may_name_the_row_of_the_numbers_that_it_puts_into_words():
+    of_text = {claim.id: claim for claim in claims.load() if claim.item == "text-intro"}
+    assert {name: claim.row for name, claim in of_text.items()} == {
+        "cl-text-intro-imagenet-99-of-100": "imagenet",
+        "cl-text-intro-vgg-50-of-50": "vgg-cifar-10",
+    }
+    assert all(claim.in_words for claim in of_text.values())
+    assert {printed.text for claim in of_text.values() for printed in claim.printed.values()} == {"in words"}
+    printed = papers.paper_values("clusterability")
+    held = [
+        papers.rows_at(printed, papers.Place(claim.item, claim.row, claim.rows), claim.paper_metrics)["value"].tolist()
+        for claim in of_text.values()
+    ]
+    assert sorted(held) == [["50"], ["99"]]
 
 
 def test_every_claim_asks_for_networks_that_the_paper_grid_holds():
@@ -353,6 +369,7 @@ def tampered(tmp_path):
         ),
         ("paper: pruned-modular", "paper: prune-modular", "did you mean pruned-modular"),
         ("row: mnist|dropout", "row: mnist|drop", "prints no"),
+        ("row: vgg-cifar-10", "row: vgg-cifar", "prints no shuffles_beaten in row 'vgg-cifar'; look the row up"),
         ("stage: pruned, k: 4", "k: 4", "left open"),
         ("id: mnist-dropout", "id: mnist", "more than one claim"),
         ("  statement:", "  statment:", "did you mean statement"),

@@ -129,7 +129,7 @@ def test_a_kept_file_is_checked_by_the_sum_in_its_name(checkpoints: Path, monkey
     torch.save(state, path)
     with pytest.raises(DataError, match="expected f37072fd: delete it"):
         imagenet_network("resnet-18", "torchvision")
-    monkeypatch.setattr(imagenet, "_check_sum", lambda path: None)
+    monkeypatch.setattr(imagenet, "check_sum_in_name", lambda path: None)
     found = imagenet_network("resnet-18", "torchvision")
     assert torch.equal(found.module.conv1.weight, state["conv1.weight"])
     assert (found.note, found.accuracy) == ("IMAGENET1K_V1", 0.69758)

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from modlib.data.images import Images
 from modlib.data.polynomials import polynomial_values
 from modlib.errors import DataError, InputError
 from modlib.networks import small_cnn
 from modlib.training import Clusterable, clusterable_kernels
 from modlib.training.epochs import PrunedRecipe
+from modlib.zoo import pruned
 from modlib.zoo.cnns import accuracy, cnn_images
 from modlib.zoo.perceptrons import MIXED, data_for, recipe_for
-from modlib.zoo.pruned import CLUSTERS, pruned_regression, pruned_small_cnn, turned, with_clusters
+from modlib.zoo.pruned import CLUSTERS, pruned_regression, pruned_small_cnn, pruned_vgg, turned, with_clusters
 
 SHORT = PrunedRecipe(epochs=1, pruning_epochs=1)
 
@@ -84,6 +86,26 @@ def test_the_loss_of_a_regression_is_its_error_and_its_penalty(tmp_path: Path, m
             said = scored.network.module(torch.as_tensor(data.x_test)).numpy()
         error = float(((said - data.y_test) ** 2).mean())
         assert scored.scores["test_loss"] == pytest.approx(error + added, rel=1e-4)
+
+
+def test_a_large_cnn_is_trained_and_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
+    rng = np.random.default_rng(0)
+    x, y = rng.random((24, 3, 32, 32), dtype=np.float32), rng.permutation(np.arange(24) % 10).astype(np.int32)
+    monkeypatch.setattr(pruned, "load_colour_images", lambda name: Images(name, x[:16], y[:16], x[16:], y[16:], "few"))
+    recipe = PrunedRecipe(epochs=1, pruning_epochs=5, batch_size=8)  # ten steps with pruning: one update of the masks
+    unpruned, end = pruned_vgg(True, "l2", 0, recipe)
+    kernels, left = ([layer.kernel for layer in scored.network.layers] for scored in (unpruned, end))
+    assert [kernel.shape[-1] for kernel in kernels] == [64, 64, 128, 128, 256, 256, 256, *[512] * 8, 10]
+    assert all(np.count_nonzero(kernel) == kernel.size for kernel in kernels)
+    shares = [np.count_nonzero(kernel) / kernel.size for kernel in left]
+    assert shares == pytest.approx([0.1] * len(shares), abs=0.01)
+    assert all(layer.batch_norm is not None for layer in end.network.layers[:13])
+    assert 0 <= end.scores["test_accuracy"] <= 1
+    again = pruned_vgg(True, "l2", 0, recipe)[1]
+    assert again.scores == end.scores
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("pruned-vgg-dropout-l2-0-")
 
 
 def test_an_unknown_penalty_is_refused() -> None:

@@ -1,4 +1,4 @@
 """Why do networks with dropout differ from the paper's on CIFAR-10 before pruning (pruned-modular, table A.13)?
 
-No page of the book shows it: a question of the chapter ``topology-shuffles`` that its rows are to answer.
+A question of the chapter ``topology-shuffles``, whose page shows the table.
 """

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modlib.chapters.class_removal.experiment import CLASSES
-from modlib.chapters.class_removal.findings import differences, drops, target_and_others
+from modlib.chapters.class_removal.experiment import CLASSES, RESIDUAL
+from modlib.chapters.class_removal.findings import WITH, WITHOUT, differences, drops, target_and_others
 from modlib.evidence.sentences import listed
 from modlib.plots import PALETTE
 
-TITLES = {"yes": "with dropout", "no": "without dropout"}
+TITLES = {WITH: "with dropout", WITHOUT: "without dropout", RESIDUAL: "ResNet-20"}
 
 
 def confusion_change(change: np.ndarray, names: Sequence[str], removed: int | None = None) -> Figure:
@@ -51,30 +51,30 @@ def confusion_change(change: np.ndarray, names: Sequence[str], removed: int | No
     return figure
 
 
-def all_changes(rows: pd.DataFrame, dropout: str, names: Sequence[str]) -> Figure:
+def all_changes(rows: pd.DataFrame, kind: str, names: Sequence[str]) -> Figure:
     """The row of the removed class in every change, one above the other: where do its images go?
 
     Args:
         rows: of class removal.
-        dropout: ``yes`` or ``no``.
+        kind: of network, one of ``TITLES``.
         names: of the classes.
     """
-    found = {target: change for (kind, _, target), change in differences(rows).items() if kind == dropout}
+    found = {target: change for (of_kind, _, target), change in differences(rows).items() if of_kind == kind}
     lines = np.stack([found[target][target] if target in found else np.full(len(names), np.nan) for target in CLASSES])
     return confusion_change(lines, names)
 
 
-def where_images_go(rows: pd.DataFrame, dropout: str, names: Sequence[str]) -> str:
+def where_images_go(rows: pd.DataFrame, kind: str, names: Sequence[str]) -> str:
     """The class to which most images of each removed class go, as ``all_changes`` draws it, in words.
 
     Args:
         rows: of class removal.
-        dropout: ``yes`` or ``no``.
+        kind: of network, one of ``TITLES``.
         names: of the classes.
     """
     told = []
-    for (kind, _, target), change in differences(rows).items():
-        if kind == dropout:
+    for (of_kind, _, target), change in differences(rows).items():
+        if of_kind == kind:
             gains = change[target].copy()
             gains[target] = -np.inf
             told.append(f"{gains.max():.0%} of {names[target]} to {names[int(gains.argmax())]}")
@@ -89,12 +89,12 @@ def drops_by_class(rows: pd.DataFrame, names: Sequence[str]) -> Figure:
         names: of the classes.
     """
     found = target_and_others(rows)
-    kinds = [kind for kind in TITLES if kind in set(found["dropout"])]
+    kinds = [kind for kind in TITLES if kind in set(found["kind"])]
     figure, axes = plt.subplots(
         1, len(kinds), figsize=(4.2 * len(kinds), 3.2), sharey=True, squeeze=False, layout="constrained"
     )
     for ax, kind in zip(axes[0], kinds, strict=True):
-        means = found[found["dropout"] == kind].groupby("removed")[["target", "other"]].mean().reindex(CLASSES) * 100
+        means = found[found["kind"] == kind].groupby("removed")[["target", "other"]].mean().reindex(CLASSES) * 100
         for i, (column, label) in enumerate({"target": "the class itself", "other": "the worst other one"}.items()):
             ax.bar(
                 np.arange(len(names)) + 0.4 * i - 0.2,
@@ -114,11 +114,9 @@ def drops_by_class(rows: pd.DataFrame, names: Sequence[str]) -> Figure:
 
 
 def accuracy_lost(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over removed classes, for a table: dropout, networks, lost by the class itself and by the worst other."""
+    """Means over removed classes, for a table: kind, networks, lost by the class itself and by the worst other."""
     found = target_and_others(rows)
-    means = found.groupby("dropout").agg(
-        networks=("seed", "nunique"), itself=("target", "mean"), worst=("other", "mean")
-    )
-    overall = drops(rows).groupby("dropout")[list(CLASSES)].mean().mean(axis=1).rename("all classes")
+    means = found.groupby("kind").agg(networks=("seed", "nunique"), itself=("target", "mean"), worst=("other", "mean"))
+    overall = drops(rows).groupby("kind")[list(CLASSES)].mean().mean(axis=1).rename("all classes")
     means = means.join(overall).rename(columns={"itself": "the class itself", "worst": "worst other class"})
-    return means.rename(index=TITLES).reset_index().rename(columns={"dropout": "network"})
+    return means.rename(index=TITLES).reset_index().rename(columns={"kind": "network"})

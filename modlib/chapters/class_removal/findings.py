@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, LONGER, REMOVAL, STABILITY
+from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, LONGER, REMOVAL, RESIDUAL, SIMPLE, STABILITY
 from modlib.evidence.criteria import FEWEST, Sample
 from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, share_of, span
@@ -16,6 +16,13 @@ from modlib.evidence.sentences import Sentences, listed, share_of, span
 # What the paper sees: a class removed, where its images go, and among how many of the most chosen classes.
 GOES_TO = ((0, 2, 2), (0, 8, 2), (3, 5, 1), (5, 3, 1), (9, 1, 1), (1, 9, 1))
 CAT, DOG = 3, 5
+WITH, WITHOUT = "yes", "no"  # kinds of the small CNN: with dropout or without; another network's kind is its name
+KINDS = {WITH: "with dropout", WITHOUT: "without", RESIDUAL: "in a ResNet-20"}
+
+
+def kinds(rows: pd.DataFrame) -> pd.Series:
+    """What a network is: the small CNN with or without dropout, or a residual one."""
+    return rows["dropout"].where(rows["network"] == SIMPLE, rows["network"])
 
 
 def matrix(text: str) -> np.ndarray:
@@ -24,39 +31,39 @@ def matrix(text: str) -> np.ndarray:
 
 
 def differences(rows: pd.DataFrame) -> dict[tuple[str, int, int], np.ndarray]:
-    """Confusion matrix without a class less that of the control mask, by dropout, seed and class removed.
+    """Confusion matrix without a class less that of the control mask, by kind of network, seed and class removed.
 
     Source: weight-masks 5, figures 18 to 20.
     """
-    rows = rows[rows["study"] == REMOVAL]
+    rows = rows[rows["study"] == REMOVAL].assign(kind=kinds)
     found: dict[tuple[str, int, int], np.ndarray] = {}
-    for dropout, seed in rows[["dropout", "seed"]].drop_duplicates().itertuples(index=False):
-        part = rows[(rows["dropout"] == dropout) & (rows["seed"] == seed)]
+    for kind, seed in rows[["kind", "seed"]].drop_duplicates().itertuples(index=False):
+        part = rows[(rows["kind"] == kind) & (rows["seed"] == seed)]
         of_target = {str(target): matrix(text) for target, text in zip(part["target"], part["confusion"], strict=True)}
         if CONTROL in of_target:
             control = of_target.pop(CONTROL)
-            found |= {(str(dropout), int(seed), int(target)): own - control for target, own in of_target.items()}
+            found |= {(str(kind), int(seed), int(target)): own - control for target, own in of_target.items()}
     return found
 
 
 def drops(rows: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy that each class loses, one line a mask: dropout, seed, removed, and one column a class."""
+    """Accuracy that each class loses, one line a mask: kind, seed, removed, and one column a class."""
     lines = [
-        {"dropout": dropout, "seed": seed, "removed": removed, **dict(zip(CLASSES, -np.diag(change), strict=True))}
-        for (dropout, seed, removed), change in differences(rows).items()
+        {"kind": kind, "seed": seed, "removed": removed, **dict(zip(CLASSES, -np.diag(change), strict=True))}
+        for (kind, seed, removed), change in differences(rows).items()
     ]
-    return pd.DataFrame(lines, columns=["dropout", "seed", "removed", *CLASSES])
+    return pd.DataFrame(lines, columns=["kind", "seed", "removed", *CLASSES])
 
 
 def target_and_others(rows: pd.DataFrame) -> pd.DataFrame:
-    """Drop of the removed class, and the largest one of any other: dropout, seed, removed, target, other."""
+    """Drop of the removed class, and the largest one of any other: kind, seed, removed, target, other."""
     found = drops(rows)
     each = found[list(CLASSES)].to_numpy(dtype=float, copy=True)
     line, removed = np.arange(len(found)), found["removed"].to_numpy(dtype=int)
     target = each[line, removed]
     each[line, removed] = -np.inf
     largest = each.max(axis=1) if len(found) else target
-    return found[["dropout", "seed", "removed"]].assign(target=target, other=largest)
+    return found[["kind", "seed", "removed"]].assign(target=target, other=largest)
 
 
 def _target_drop(rows: pd.DataFrame) -> Sample | None:
@@ -88,11 +95,11 @@ def _goes_where_the_paper_says(rows: pd.DataFrame) -> Sample | None:
     changes = differences(rows)
     hits: dict[tuple[str, int], list[float]] = {}
     for removed, gains, among in GOES_TO:
-        for (dropout, seed, target), change in changes.items():
+        for (kind, seed, target), change in changes.items():
             if target == removed:
                 gained = change[removed].copy()
                 gained[removed] = -np.inf
-                hits.setdefault((dropout, seed), []).append(float(gains in np.argsort(-gained)[:among]))
+                hits.setdefault((kind, seed), []).append(float(gains in np.argsort(-gained)[:among]))
     return sample_of([float(np.mean(found)) for found in hits.values() if len(found) == len(GOES_TO)])
 
 
@@ -103,22 +110,69 @@ def _cat_and_dog(rows: pd.DataFrame) -> Sample | None:
     return sample_of(pd.concat(gains).astype(float).groupby(level="seed").mean())
 
 
+def _target_means(rows: pd.DataFrame) -> pd.DataFrame:
+    """Drop of the removed class, mean over classes: a line a seed, a column a kind of network; all three are there."""
+    means = target_and_others(rows).groupby(["seed", "kind"])["target"].mean().unstack("kind")
+    return means.reindex(columns=[WITHOUT, WITH, RESIDUAL])
+
+
 def _dropout_drops_more(rows: pd.DataFrame) -> Sample | None:
     """Drop of the removed class with dropout less without, mean over classes, by seed."""
-    means = target_and_others(rows).groupby(["seed", "dropout"])["target"].mean().unstack("dropout")
-    return sample_of(means["yes"] - means["no"]) if {"yes", "no"} <= set(means) else None
+    means = _target_means(rows)
+    return sample_of((means[WITH] - means[WITHOUT]).dropna())
 
 
 def _dropout_drops_more_percent(rows: pd.DataFrame) -> Sample | None:
     """The same in percentage points."""
-    found = _dropout_drops_more(rows)
-    return None if found is None else sample_of([100 * value for value in found.values])
+    means = _target_means(rows)
+    return sample_of(100 * (means[WITH] - means[WITHOUT]).dropna())
+
+
+def _less_without_dropout(rows: pd.DataFrame) -> Sample | None:
+    """The same as a share of the drop with dropout, in percent."""
+    means = _target_means(rows)
+    return sample_of(100 * (1 - means[WITHOUT] / means[WITH]).dropna())
+
+
+def _residual_drops_more(rows: pd.DataFrame) -> Sample | None:
+    """Drop of the removed class in a residual network less the mean of the small CNNs, one a residual network."""
+    means = _target_means(rows)
+    return sample_of((means[RESIDUAL] - means[WITH].mean()).dropna())
+
+
+def receivers(rows: pd.DataFrame) -> pd.DataFrame:
+    """The class that most images of a removed one go to: a line a seed and removed class, a column a kind."""
+    lines = []
+    for (kind, seed, removed), change in differences(rows).items():
+        gained = change[removed].copy()
+        gained[removed] = -np.inf
+        lines.append((seed, removed, kind, int(gained.argmax())))
+    found = pd.DataFrame(lines, columns=["seed", "removed", "kind", "receiver"])
+    return found.pivot(index=["seed", "removed"], columns="kind", values="receiver").reindex(
+        columns=[WITHOUT, WITH, RESIDUAL]
+    )
+
+
+def _same_without_dropout(rows: pd.DataFrame) -> Sample | None:
+    """Share of removed classes whose images go to the same class with dropout and without, one a seed."""
+    both = receivers(rows)[[WITHOUT, WITH]].dropna()
+    return sample_of((both[WITHOUT] == both[WITH]).groupby(level="seed").mean())
+
+
+def _same_in_residual(rows: pd.DataFrame) -> Sample | None:
+    """Share of removed classes whose images go to the same class in a residual network and a small CNN, one a CNN."""
+    found = receivers(rows)
+    residual = found[RESIDUAL].unstack("seed").dropna(axis=1)
+    small = pd.concat([found[kind].unstack("seed").dropna(axis=1) for kind in (WITHOUT, WITH)], axis=1)
+    if residual.empty or small.empty:
+        return None
+    return sample_of((small.to_numpy() == residual.iloc[:, [0]].to_numpy()).mean(axis=0))
 
 
 def _dropout_helps(rows: pd.DataFrame) -> Sample | None:
     """Accuracy of the whole network with dropout less without, in percentage points, one a seed."""
-    pairs = _controls(rows).pivot(index="seed", columns="dropout", values="whole_accuracy")
-    return sample_of(100 * (pairs["yes"] - pairs["no"])) if {"yes", "no"} <= set(pairs) else None
+    pairs = _controls(rows).assign(kind=kinds).pivot(index="seed", columns="kind", values="whole_accuracy")
+    return sample_of(100 * (pairs[WITH] - pairs[WITHOUT])) if {WITH, WITHOUT} <= set(pairs) else None
 
 
 def _iou(rows: pd.DataFrame) -> Sample | None:
@@ -141,6 +195,25 @@ FINDINGS = {
     "extra_drop_with_dropout_max": Metric(
         "drop of the removed class, with dropout minus without, in percent (upper end)", _dropout_drops_more_percent, 1
     ),
+    "drop_reduction_without_dropout_min": Metric(
+        "by how much less the removed class loses without dropout, in percent",
+        _less_without_dropout,
+        1,
+        compares=("dropout",),
+    ),
+    "drop_reduction_without_dropout_max": Metric(
+        "by how much less the removed class loses without dropout, in percent (upper end)",
+        _less_without_dropout,
+        1,
+        compares=("dropout",),
+    ),
+    "residual_drops_more": Metric("drop of the removed class, ResNet minus small CNN", _residual_drops_more),
+    "same_without_dropout": Metric(
+        "share of classes whose images go to the same class with and without dropout", _same_without_dropout, 2
+    ),
+    "same_in_residual": Metric(
+        "share of classes whose images go to the same class in ResNet and small CNN", _same_in_residual, 2
+    ),
     "dropout_helps": Metric(
         "accuracy with dropout minus without, percentage points",
         _dropout_helps,
@@ -154,13 +227,13 @@ FINDINGS = {
 def found(rows: pd.DataFrame) -> Sentences:
     """What a removed class loses and the worst other one, what dropout changes, and how alike two masks are."""
     lost = target_and_others(rows)
-    return _told_removed(lost, rows), _told_dropout(lost), _told_stable(rows)
+    return _told_removed(lost, rows), _told_networks(lost), _told_stable(rows)
 
 
 def _fewer_weights(rows: pd.DataFrame) -> pd.Series:
     """By what share a mask without a class keeps fewer weights than the mask for all of the same network."""
     masks = rows[(rows["study"] == REMOVAL) & (rows["target"].astype(str) != CONTROL)]
-    both = masks.merge(_controls(rows), on=["dropout", "seed"], suffixes=("", "_control"))
+    both = masks.merge(_controls(rows), on=["network", "dropout", "seed"], suffixes=("", "_control"))
     return 1 - both["kept"] / both["kept_control"]
 
 
@@ -168,11 +241,15 @@ def _told_removed(lost: pd.DataFrame, rows: pd.DataFrame) -> str | None:
     if lost.empty:
         return None
     most = lost["target"] > lost["other"]
-    told = []
-    for value, words in (("yes", "with dropout"), ("no", "without")):
-        target, other = 100 * lost.loc[lost["dropout"] == value, ["target", "other"]].mean()
+    told: list[str] = []
+    for value, words in KINDS.items():
+        target, other = 100 * lost.loc[lost["kind"] == value, ["target", "other"]].mean()
         if not np.isnan(target):
-            told.append(f"{target:.0f} points of accuracy {words} (the worst other class loses {other:.0f})")
+            told.append(
+                f"{target:.0f} {words} ({other:.0f})"
+                if told
+                else f"{target:.0f} points of accuracy {words} (the worst other class loses {other:.0f})"
+            )
     return (
         f"{'Yes' if most.mean() > 0.5 else 'Hardly any'}: a class for which a mask was not learned loses "
         f"{listed(told)}, most of all classes with {share_of(most)} masks; these keep "
@@ -180,28 +257,24 @@ def _told_removed(lost: pd.DataFrame, rows: pd.DataFrame) -> str | None:
     )
 
 
-def _told_dropout(lost: pd.DataFrame) -> str | None:
-    means = lost.groupby(["removed", "dropout"])["target"].mean().unstack().reindex(columns=["no", "yes"]).dropna()
+def _told_networks(lost: pd.DataFrame) -> str | None:
+    means = lost.groupby(["removed", "kind"])["target"].mean().unstack().reindex(columns=[WITHOUT, WITH]).dropna()
     if means.empty:
         return None
-    few = lost.groupby("dropout")["seed"].nunique().min() < FEWEST
+    networks = lost.groupby("kind")["seed"].nunique()
+    few = networks[[WITHOUT, WITH]].min() < FEWEST
+    counts = listed([f"{networks[kind]} {words}" for kind, words in KINDS.items() if kind in networks])
     return (
-        f"With dropout {share_of(means['yes'] > means['no'])} classes lose more than without ({_networks(lost)}"
-        f"{', too few to say that dropout does it' if few else ''}); no class loses more than "
+        f"With dropout {share_of(means[WITH] > means[WITHOUT])} classes lose more than without (networks: {counts}"
+        f"{'; too few to say that dropout does it' if few else ''}); no class loses more than "
         f"{100 * lost['target'].max():.0f} points or less than {100 * lost['target'].min():.0f}."
     )
 
 
-def _networks(lost: pd.DataFrame) -> str:
-    counts = lost.groupby("dropout")["seed"].nunique()
-    parts = [
-        f"{counts[value]} {words}" for value, words in (("yes", "with dropout"), ("no", "without")) if value in counts
-    ]
-    return f"networks: {listed(parts)}"
-
-
 def _told_stable(rows: pd.DataFrame) -> str | None:
-    both = rows[rows["study"] == STABILITY].merge(rows[rows["study"] == LONGER], on=["dropout", "seed", "target"])
+    both = rows[rows["study"] == STABILITY].merge(
+        rows[rows["study"] == LONGER], on=["network", "dropout", "seed", "target"]
+    )
     pairs = rows[rows["study"] == STABILITY]
     if both.empty or pairs.empty:
         return None

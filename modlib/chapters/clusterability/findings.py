@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from modlib.chapters.rows import NETWORK_KEY, by_dataset
@@ -23,6 +22,7 @@ from modlib.evidence.metrics import (
 )
 from modlib.evidence.sentences import Sentences, by_verb, listed, share_of, span, told, which_way
 from modlib.stats import cohens_d, pooled_mean_sd
+from modlib.tables import number_lists
 
 K = 4  # clusters, of what is told of all networks
 
@@ -77,7 +77,7 @@ def _pooled(rows: pd.DataFrame) -> Sample | None:
 def _effect(rows: pd.DataFrame) -> Sample | None:
     pairs = _of_null(rows, False).merge(_of_null(rows, True), on=list(NETWORK_KEY), suffixes=("", "_nonzero"))
     texts = zip(pairs["shuffled"], pairs["shuffled_nonzero"], strict=True)
-    effects = [cohens_d(*(np.array(text.split(), dtype=float) for text in both)) for both in texts]
+    effects = [cohens_d(*(number_lists([text])[0] for text in both)) for both in texts]
     return over_networks(effects) if effects else None
 
 

@@ -11,7 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,7 +21,22 @@ from modlib.data.composites import KINDS
 from modlib.errors import InputError
 from modlib.graphs.subclusters import SubCluster, hidden_labels, sub_clusters
 from modlib.networks.network import Network, as_network, from_arrays
-from modlib.tables import PROFILE, SHARE, YES_NO, Cell, Experiment, Row, integer, number, numbers, optional, text
+from modlib.tables import (
+    PROFILE,
+    SHARE,
+    YES_NO,
+    Cell,
+    Experiment,
+    Row,
+    in_turn,
+    integer,
+    number,
+    number_lists,
+    numbers,
+    optional,
+    plan_of,
+    text,
+)
 from modlib.zoo.cnns import EPOCHS, accuracy, cnn_images, untrained_small_cnn
 from modlib.zoo.kinds import trained
 from modlib.zoo.perceptrons import recipe_for
@@ -48,7 +63,8 @@ AT_LEAST, AT_MOST = 3, 0.8  # units, and share of the layer, of a sub-cluster th
 PICTURED, BESIDE = 2, 4  # sub-clusters a layer whose images are stored, and random sets beside each
 PICTURED_K = 12
 HUNDREDTHS = 100  # in which pixels are stored
-CELL_KEY = ("profile", "study", "network", "dataset", "dropout", "k", "seed")
+CONDITION = ("study", "network", "dataset", "dropout", "k")  # what a cell and its plan have in common
+CELL_KEY = ("profile", *CONDITION, "seed")
 ROW_KEY = ("layer", "cluster", "measure")
 FULL = {"epochs": EPOCHS}
 TOLERANCE = {
@@ -152,27 +168,20 @@ PLANS: dict[str, tuple[Plan, ...]] = {
 
 def cells(profile: str) -> list[Cell]:
     """One network of every plan before the second one of each, so that an unfinished table has every condition."""
-    plans = PLANS[profile]
     return [
-        {"profile": profile, **_key(plan), "seed": seed}
-        for seed in range(max(plan.seeds for plan in plans))
-        for plan in plans
-        if seed < plan.seeds
+        {"profile": profile, **{name: getattr(plan, name) for name in CONDITION}, "seed": seed}
+        for seed, plan in in_turn(PLANS[profile])
     ]
-
-
-def _key(plan: Plan) -> dict[str, Any]:
-    return {name: getattr(plan, name) for name in ("study", "network", "dataset", "dropout", "k")}
 
 
 def measure(cell: Cell) -> list[Row]:
     """Rows of a network: for every sub-cluster one a measure."""
     from modlib.responses.features import ImageSettings
 
-    (plan,) = (plan for plan in PLANS[cell["profile"]] if all(str(cell[k]) == str(v) for k, v in _key(plan).items()))
+    plan = plan_of(cell, PLANS[cell["profile"]], CONDITION)
     seed = int(cell["seed"])
     network, test_images, about = _network(plan, seed)
-    name = " ".join(map(str, _key(plan).values()))
+    name = " ".join(str(cell[column]) for column in CONDITION)
     rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(name.encode())]))
     labels = hidden_labels(network, plan.k, rng)
     pictured = PICTURED if seed == 0 and plan.k == PICTURED_K else 0
@@ -320,7 +329,7 @@ def _network(plan: Plan, seed: int) -> tuple[Network, np.ndarray, Row]:
 
 def stored_images(row: pd.Series) -> np.ndarray:
     """Images of a row that has some, (1 + ``BESIDE``, pixels): that of the sub-cluster, then those of random sets."""
-    return np.array(row["images"].split(), dtype=float).reshape(1 + BESIDE, -1) / HUNDREDTHS
+    return number_lists([row["images"]]).reshape(1 + BESIDE, -1) / HUNDREDTHS
 
 
 def _row(part: SubCluster, name: str, values: np.ndarray, images: Sequence[np.ndarray] = ()) -> Row:

@@ -24,6 +24,7 @@ from modlib.evidence.criteria import SIGNIFICANT, Sample
 from modlib.evidence.metrics import Metric, combined_by_network, over_networks, sample_of
 from modlib.evidence.sentences import Sentences, more_or_less, share_of
 from modlib.stats import fisher_combined
+from modlib.tables import number_lists
 
 EARLY = 2  # hidden layers that count as early
 NETWORK = list(EXPERIMENT.network_key)
@@ -33,8 +34,7 @@ ALIKE = 0.5  # cosine above which two halves count as similar
 
 def random_mean(rows: pd.DataFrame) -> pd.Series:
     """Mean over the random sets of every row."""
-    means = rows["random"].map(lambda text: np.mean([float(value) for value in str(text).split()]))
-    return means.astype(float)
+    return pd.Series([number_lists([text]).mean() for text in rows["random"]], rows.index, dtype=float)
 
 
 def log_ratio(rows: pd.DataFrame) -> pd.Series:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from modlib.chapters.convolutional_networks.experiment import CODE, FOLDED, SMALL, TEXT, UNTRAINED
-from modlib.chapters.rows import with_distance
+from modlib.chapters.convolutional_networks.experiment import FOLDED, FULL, SMALL, UNTRAINED
+from modlib.chapters.rows import CODE, TEXT, with_distance
+from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
+from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of
 from modlib.evidence.papers import paper_values
 from modlib.evidence.sentences import Sentences, listed, share_of
 from modlib.tables.words import DATASETS
@@ -55,8 +57,19 @@ def _in_tables(rows: pd.DataFrame) -> pd.DataFrame:
     return with_condition(rows[(rows["network"] == SMALL) & rows["dataset"].isin(ITEMS)])
 
 
+def _beat_all(rows: pd.DataFrame) -> Sample | None:
+    """Share of networks that are more clusterable than each of their shuffles."""
+    return sample_of(are_below_all_shuffles(rows).astype(float)) if len(rows) else None
+
+
+FINDINGS = {
+    "beats_all_shuffles": Metric("share of networks below all shuffles", _beat_all, 2, needs=("shuffles_beaten",)),
+}
+
+
 def found(rows: pd.DataFrame) -> Sentences:
     """Whether trained CNNs are more clusterable than chance, what the graph does to it, and what training does."""
+    rows = rows[rows["schedule"] == FULL]
     untrained, trained = (rows[(rows["dataset"] == UNTRAINED) == is_untrained] for is_untrained in (True, False))
     untrained, of_text = (part[part["graph"] == TEXT] for part in (untrained, trained))
     trained = with_distance(trained[trained["batch_norm"] != FOLDED])
@@ -96,8 +109,10 @@ def _drawn(rows: pd.DataFrame) -> str | None:
         for name, of_code, of_text in zip(ncuts.index, ncuts[CODE], ncuts[TEXT], strict=True)
     ]
     most = ridden.groupby("dataset")["seed"].nunique().max()
-    of = "one network each" if most == 1 else f"up to {most} networks each"
-    return f"{told}; and n-cuts with L2 before pruning become {listed(parts)} ({of}), for dead channels cost nothing."
+    counted = "one network each" if most == 1 else f"up to {most} networks each"
+    return (
+        f"{told}; and n-cuts with L2 before pruning become {listed(parts)} ({counted}), for dead channels cost nothing."
+    )
 
 
 def _spread(trained: pd.DataFrame, untrained: pd.DataFrame) -> str | None:

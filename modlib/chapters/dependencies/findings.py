@@ -82,9 +82,9 @@ def _both_orders(deltas: Mapping[tuple[str, str], float]) -> float:
     return float(spearmanr(*zip(*both, strict=True)).statistic) if len(both) > 2 else math.nan
 
 
-def _share(rows: pd.DataFrame, of: Callable[[pd.DataFrame], pd.Series]) -> Sample | None:
-    """Share of ordered pairs, by network."""
-    return over_networks(of(rows).groupby(rows["seed"]).mean()) if len(rows) else None
+def _share(rows: pd.DataFrame, are_such: Callable[[pd.DataFrame], pd.Series]) -> Sample | None:
+    """Share of ordered pairs that are such, by network."""
+    return over_networks(are_such(rows).groupby(rows["seed"]).mean()) if len(rows) else None
 
 
 def _printed_cells(table: pd.DataFrame) -> dict[tuple[str, str], float]:
@@ -129,7 +129,7 @@ FINDINGS = {
     "own_cluster": Metric("share of dependent pairs within a cluster minus that between clusters", _own_cluster),
     "cells_significant": Metric(
         "share of ordered pairs in which one is significant given the other",
-        partial(_share, of=lambda rows: rows["p"] < SIGNIFICANT),
+        partial(_share, are_such=lambda rows: rows["p"] < SIGNIFICANT),
         2,
         no_effect=SIGNIFICANT,
         of_table=partial(_printed_share, mark="star"),
@@ -137,14 +137,14 @@ FINDINGS = {
     ),
     "cells_harmless": Metric(
         "share of ordered pairs in which one costs less than all random sets",
-        partial(_share, of=lambda rows: rows["p"] == 1),
+        partial(_share, are_such=lambda rows: rows["p"] == 1),
         2,
         of_table=partial(_printed_share, mark="question"),
         needs=("mark",),
     ),
     "cells_positive": Metric(
         "share of ordered pairs in which one costs accuracy given the other, in whole percent",
-        partial(_share, of=lambda rows: (100 * rows["delta"]).round() > 0),
+        partial(_share, are_such=lambda rows: (100 * rows["delta"]).round() > 0),
         2,
         of_table=lambda table: float(np.mean([delta > 0 for delta in _printed_cells(table).values()])),
         needs=("delta_percent",),

@@ -11,39 +11,56 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.optimize import linear_sum_assignment
 
-from modlib.chapters.do_the_measures_agree.findings import FOUND, beyond_chance
+from modlib.chapters.do_the_measures_agree.findings import BEYOND, FOUND, INFORMATION, beyond_chance, on_images
 from modlib.communities.certainty import SweepPoint
 from modlib.evidence.sentences import listed
 from modlib.notions.names import NOTIONS
 from modlib.plots import MARKERS, PALETTE
 
+MEASURES = {BEYOND: "beyond chance", INFORMATION: "mutual information"}  # of agreement, as titles have them
+ALIKE = {
+    "weights": "strong weights to the same units",
+    "weights within layers": "the same, without what tells layers apart",
+    "upstream": "the same changes of the input move them",
+    "lesions": "the same classes lose without them",
+    "masks": "masks of the same classes keep their weights",
+}  # a notion of each paper, and what two units of a module have in common
+LINES = 2  # strongest weights for each unit of a layer
+SHADES = 7  # of the largest number of a module, at least
+VIRIDIS = plt.get_cmap("viridis")
 ROOT = 0.5  # small numbers are told apart as well
 LIGHT = 0.6  # share of the scale above which a field is light
 
 
 def notion_matrices(shown: Mapping[str, pd.DataFrame]) -> Figure:
-    """Matrices of notions: how far pairs agree beyond permuted labels, on the diagonal each with itself.
+    """Matrices of notions: how far pairs agree, on the diagonal each with itself when it is asked again.
 
-    Two lie beside each other, so that the numbers in their fields can be read.
+    A line shows the same networks twice: similarity beyond permuted labels, whose most depends on how many modules the
+    two make, and beside it mutual information.
 
     Args:
         shown: rows of ``do-the-measures-agree`` by title; a field is the mean over their networks and layers.
     """
-    lines = -(-len(shown) // 2)
     figure, axes = plt.subplots(
-        lines, 2, figsize=(7.6, 3.2 * lines + 1.1), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        len(shown),
+        len(MEASURES),
+        figsize=(7.6, 3.2 * len(shown) + 1.1),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
-    for ax in axes.flat[len(shown) :]:
-        ax.remove()
-    for ax, (title, rows) in zip(axes.flat, shown.items(), strict=False):
-        _matrix(ax, _agreement(rows), ROOT)
-        ax.tick_params(labelbottom=True)
-        ax.set_title(title, fontsize="small")
+    for line, (title, rows) in zip(axes, shown.items(), strict=True):
+        for ax, (value, words) in zip(line, MEASURES.items(), strict=True):
+            _matrix(ax, _agreement(rows, value), ROOT)
+            ax.tick_params(labelbottom=True)
+            ax.set_title(f"{title}: {words}", fontsize="small")
     return figure
 
 
@@ -69,17 +86,26 @@ def found_in_words(table: pd.DataFrame) -> str:
 
 
 def matrices_in_words(shown: Mapping[str, pd.DataFrame]) -> str:
-    """How far two notions agree, and one with itself, in each matrix of ``notion_matrices``.
+    """How far two notions agree, and one with itself, in each line of ``notion_matrices``.
+
+    Clusters of weights beside themselves and each other are left out: they see no images.
 
     Args:
         shown: rows of ``do-the-measures-agree`` by title.
     """
     told = []
     for title, rows in shown.items():
-        matrix = _agreement(rows).to_numpy(float)
-        own = np.eye(len(matrix), dtype=bool)
-        told.append(f"{title} by {np.nanmean(matrix[~own]):.2f} (itself {np.nanmean(matrix[own]):.2f})")
-    return f"On average a notion agrees with another one, and with itself on other images: {'; '.join(told)}."
+        seen = on_images(rows)
+        own = (seen["first"] == seen["second"]).to_numpy()
+        each = []
+        for value, words in MEASURES.items():
+            two, one = (_value(seen, value)[those].mean() for those in (~own, own))
+            each.append(f"{two:.2f} ({one:.2f}) {words}")
+        told.append(f"{title}: {listed(each)}")
+    return (
+        "Means of two notions, in brackets those of one with itself on other images, without weights beside weights, "
+        f"which see none. {'; '.join(told)}."
+    )
 
 
 def colourings(divided: Mapping[str, Sequence[np.ndarray]], by: str) -> Figure:
@@ -112,6 +138,50 @@ def colourings(divided: Mapping[str, Sequence[np.ndarray]], by: str) -> Figure:
     return figure
 
 
+def drawn(kernels: Sequence[np.ndarray], divided: Mapping[str, Sequence[np.ndarray]], by: str) -> Figure:
+    """One network, drawn for each of ``ALIKE`` with its hidden units in the shades of that notion.
+
+    Units lie in the order of the modules of one notion, in every drawing at the same places. A module has the shade of
+    the module of that notion with which it shares most units, as far as each shade is given once. Lines are the
+    strongest weights.
+
+    Args:
+        kernels: (units before, units) weights of every layer, inputs first.
+        divided: for every notion and hidden layer the labels of its units; -1 for a unit that is in no module, which is
+            drawn hollow.
+        by: the notion whose order and shades it is.
+    """
+    widths = [len(kernels[0]), *(kernel.shape[1] for kernel in kernels)]
+    places = [(np.arange(width) + 0.5) / width for width in widths]
+    for place, labels in zip(places[1:-1], divided[by], strict=True):
+        place[np.lexsort((np.arange(len(labels)), labels))] = place.copy()
+    lines = [
+        [(places[number][below], number), (places[number + 1][above], number + 1)]
+        for number, kernel in enumerate(kernels)
+        for below, above in zip(*_strongest(kernel), strict=True)
+    ]
+    figure, axes = plt.subplots(len(ALIKE), 1, figsize=(5, 1.5 * len(ALIKE)), layout="constrained")
+    for ax, (notion, alike) in zip(axes, ALIKE.items(), strict=True):
+        hidden = [_matched(*pair) for pair in zip(divided[notion], divided[by], strict=True)]
+        shades = [np.full(widths[0], -1), *hidden, np.full(widths[-1], -1)]
+        ax.add_collection(LineCollection(lines, colors="0.8", lw=0.5, zorder=1))
+        for number, (place, shade) in enumerate(zip(places, shades, strict=True)):
+            inside = 0 < number < len(kernels)
+            colours = [VIRIDIS(value / max(SHADES, *shade)) if value >= 0 else "white" for value in shade.tolist()]
+            ax.scatter(
+                place, np.full(len(place), number), s=16 if inside else 4, c=colours if inside else "0.5",
+                edgecolors="0.3", lw=0.3 if inside else 0, zorder=3,
+            )  # fmt: skip
+        ax.set_title(f"{notion}: {alike}", fontsize=9, loc="left")
+        ax.set_yticks(
+            range(len(widths)), ["inputs", *(f"layer {n}" for n in range(1, len(kernels))), "outputs"], fontsize=9
+        )
+        ax.set(xticks=[], xlim=(0, 1), ylim=(-0.4, len(kernels) + 0.4))
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    return figure
+
+
 def sweeps(found: Mapping[str, Sequence[SweepPoint]]) -> Figure:
     """How far divisions from other starts agree beyond chance, against how many modules they have; a line a search.
 
@@ -139,9 +209,13 @@ def sweeps_in_words(found: Mapping[str, Sequence[SweepPoint]]) -> str:
     return f"Found again most surely are {listed(each)} modules."
 
 
-def _agreement(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean agreement beyond chance of every pair of notions, both halves of the matrix."""
-    half = beyond_chance(rows).groupby([rows["first"], rows["second"]]).mean().unstack()
+def _value(rows: pd.DataFrame, value: str) -> pd.Series:
+    return beyond_chance(rows) if value == BEYOND else rows[value]
+
+
+def _agreement(rows: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Mean agreement of every pair of notions, both halves of the matrix."""
+    half = _value(rows, value).groupby([rows["first"], rows["second"]]).mean().unstack()
     named = [notion for notion in NOTIONS if notion in half.index]
     half = half.reindex(index=named, columns=named)
     return half.fillna(half.T)
@@ -172,6 +246,13 @@ def _those(found: pd.Series) -> str:
     if not yes or not no:
         return "all" if yes else "none"
     return listed(yes) if len(yes) <= len(no) else f"all but {listed(no)}"
+
+
+def _strongest(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the largest weights of a layer, ``LINES`` for each unit of its wider side."""
+    size = np.abs(kernel)
+    sources, targets = np.nonzero(size >= np.sort(size, axis=None)[-LINES * max(kernel.shape) :][0])
+    return sources, targets
 
 
 def _matched(labels: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from modlib.chapters.imagenet.experiment import COMPUTED, NAMES, READ, UNSCALED
@@ -14,6 +15,7 @@ from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, are_below_all_shuffles, sample_of
 from modlib.evidence.papers import paper_values
 from modlib.evidence.sentences import Sentences, listed, share_of, span
+from modlib.tables import number_lists
 from modlib.zoo.imagenet import KERNELS, RANDOM, TORCHVISION
 
 DRAWN = {
@@ -22,6 +24,7 @@ DRAWN = {
     COMPUTED: " if vertices are channels computed, not read",
 }
 DEEP = 30  # layers of vertices: more have all but the VGGs and ResNet-18
+TIE = 1e-4  # what n-cuts of shuffles are stored to
 MOSTLY = 0.5  # share of an eigenvector between layers, from which on it tells them apart
 
 
@@ -49,8 +52,22 @@ def trained(rows: pd.DataFrame) -> pd.DataFrame:
 
 def telling_layers(rows: pd.DataFrame) -> pd.Series:
     """Share of the eigenvectors of every row, but the constant one, that tell layers apart, in [0, 1]."""
-    shares = [[float(share) > MOSTLY for share in str(text).split()] for text in rows["between_layers"]]
-    return pd.Series([sum(told) / len(told) for told in shares], rows.index, dtype=float)
+    shares = [(number_lists([text]) > MOSTLY).mean() for text in rows["between_layers"]]
+    return pd.Series(shares, rows.index, dtype=float)
+
+
+def beside_shuffles(rows: pd.DataFrame) -> pd.DataFrame:
+    """How many shuffles of every row are ``lower``, how many ``tie`` and how many are ``higher``.
+
+    Shuffled n-cuts are stored with four decimals: one that differs by no more than that from the network's ties. Ties
+    count against a network in its p.
+    """
+    gaps = [
+        np.array(text.split(), dtype=float) - ncut
+        for text, ncut in zip(rows["shuffled"].astype(str), rows["ncut"], strict=True)
+    ]
+    counts = [((gap < -TIE).sum(), (abs(gap) <= TIE).sum(), (gap > TIE).sum()) for gap in gaps]
+    return pd.DataFrame(counts, rows.index, ["lower", "tie", "higher"], dtype=int)
 
 
 def distance(rows: pd.DataFrame) -> pd.Series:
@@ -125,7 +142,7 @@ def _told_below(rows: pd.DataFrame) -> str | None:
     below = are_below_all_shuffles(ours)
     answer = "Yes" if below.all() else "In part" if below.any() else "No"
     one = len(ours) == 1
-    answer = f"As far as one network can tell, {answer.lower()}" if one else answer
+    answer = _as_far_as(ours, answer)
     counted = "the one trained network" if one else f"{share_of(below)} trained networks"
     verb = ("has" if below.all() else "does not have") if one else "has" if below.sum() == 1 else "have"
     told = {row["network"]: f"({row['ncut']:.3f} against {row['shuffled_mean']:.3f})" for _, row in ours.iterrows()}
@@ -144,8 +161,8 @@ def _told_layers(rows: pd.DataFrame) -> str | None:
     told = {str(name): f"({share:.0%})" for name, share in shares.items()}
     much = "Much" if shares.mean() > MOSTLY else "Little"
     return (
-        f"{much} of it is about layers, which are no modules, and whose part in the n-cut no shuffle changes: of the "
-        f"eigenvectors that make the clusters, these shares tell layers apart: {_each(told)}, and "
+        f"{_as_far_as(ours, much)} of it is about layers, which are no modules, and whose part in the n-cut no shuffle "
+        f"changes: of the eigenvectors that make the clusters, these shares tell layers apart: {_each(told)}, and "
         f"{span(telling_layers(random), '.0%')} in networks with random weights."
     )
 
@@ -158,4 +175,10 @@ def _told_drawing(rows: pd.DataFrame) -> str | None:
     below = ours.groupby("graph")["below"].agg(share_of)
     first, *others = (f"{below[graph]}{words}" for graph, words in DRAWN.items())
     verb = "decides" if ours.groupby("network")["below"].nunique().gt(1).any() else "does not decide"
-    return f"How a network is drawn {verb} that: {listed([first, *others])}."
+    return f"{_as_far_as(ours, 'How')} a network is drawn {verb} that: {listed([first, *others])}."
+
+
+def _as_far_as(ours: pd.DataFrame, beginning: str) -> str:
+    """How a sentence begins, which says so if it is about one trained network."""
+    one = ours["network"].nunique() == 1
+    return f"As far as one network can tell, {beginning[:1].lower()}{beginning[1:]}" if one else beginning

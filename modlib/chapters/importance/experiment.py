@@ -23,10 +23,12 @@ from modlib.tables import (
     Cell,
     Experiment,
     Row,
+    in_turn,
     integer,
     number,
     numbers,
     optional,
+    plan_of,
     rows_in_words,
     text,
 )
@@ -35,6 +37,7 @@ from modlib.zoo.kinds import trained
 
 DROP, RANGE = "accuracy-change", "classwise-range"  # as the paper names what it measures
 ZERO, KEPT = "zero", "kept"  # biases of lesioned units
+CONDITION = ("network", "dataset", "dropout", "k")  # what a cell and its plan have in common
 CELL_KEY = ("profile", "network", "dataset", "dropout", "biases", "k", "seed")
 ROW_KEY = ("layer", "cluster", "measure")
 TOLERANCE = {
@@ -117,33 +120,23 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan("mlp", "fashion_mnist", "yes", 10, 5, 100),  # pruned-modular's table A.18
         Plan("mlp", "fashion_mnist", "yes", 8, 5, 20),  # importance-coherence's table 7
         Plan("mlp", "fashion_mnist", "yes", 4, 1, 20),  # and its figure 6
-        *(Plan("cnn", dataset, "no", 12, 2, 20, (ZERO,)) for dataset in IMAGES),
+        *(Plan("cnn", dataset, "no", k, 2, 20, (ZERO,)) for k in (12, 8, 18) for dataset in IMAGES),
     ),
 }
 
 
 def cells(profile: str) -> list[Cell]:
     """One network of every plan, then the next one of each."""
-    plans = PLANS[profile]
     return [
-        {
-            "profile": profile,
-            **{name: getattr(plan, name) for name in ("network", "dataset", "dropout")},
-            "biases": biases,
-            "k": plan.k,
-            "seed": seed,
-        }
-        for seed in range(max(plan.seeds for plan in plans))
-        for plan in plans
-        if seed < plan.seeds
+        {"profile": profile, **{name: getattr(plan, name) for name in CONDITION}, "biases": biases, "seed": seed}
+        for seed, plan in in_turn(PLANS[profile])
         for biases in plan.biases
     ]
 
 
 def measure(cell: Cell) -> list[Row]:
     """Two rows for every sub-cluster: accuracy lost, and its range over the classes."""
-    kind_of = ("network", "dataset", "dropout", "k")
-    plan = next(p for p in PLANS[cell["profile"]] if all(getattr(p, name) == cell[name] for name in kind_of))
+    plan = plan_of(cell, PLANS[cell["profile"]], CONDITION)
     seed = int(cell["seed"])
     network, images = trained(plan.network, plan.dataset, plan.dropout == "yes", seed)
     parts = clustered(network, plan.k, seed)

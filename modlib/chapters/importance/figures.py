@@ -14,6 +14,7 @@ from modlib.chapters.importance.experiment import DROP
 from modlib.evidence.sentences import listed, share_of, span
 from modlib.lesions.kinds import MIN_DROP, MIN_PROPORTION, Kind
 from modlib.plots import MARKERS, PALETTE
+from modlib.tables import number_lists
 
 SHOWN = (Kind.IMPORTANT, Kind.SIGNIFICANT_ONLY, Kind.DIFFERENT_ONLY, Kind.PRUNABLE, Kind.OTHER, Kind.SMALL)
 STYLES = {str(name): (PALETTE[i], MARKERS[i]) for i, name in enumerate(SHOWN)}
@@ -73,10 +74,7 @@ def class_profiles(rows: pd.DataFrame, names: tuple[str, ...]) -> Figure:
     )
     place = np.arange(len(names))
     for ax, (_, row) in zip(axes.flat, rows.iterrows(), strict=False):
-        true, mean, sd = (
-            np.array(str(row[name]).split(), dtype=float)
-            for name in ("class_drops", "random_class_mean", "random_class_sd")
-        )
+        true, mean, sd = number_lists(row[["class_drops", "random_class_mean", "random_class_sd"]])
         ax.bar(place, 100 * true, color=PALETTE[0], label="sub-cluster")
         ax.errorbar(place, 100 * mean, 100 * sd, fmt=".", color=PALETTE[1], ms=4, lw=1, label="random sets")
         share = row["size"] / row["width"]
@@ -119,7 +117,7 @@ def profiles_in_words(rows: pd.DataFrame, names: tuple[str, ...]) -> str:
     """
     rows = _large(rows)
     row = rows.iloc[int(_worst(rows).argmax())]
-    drops, random = (np.array(str(row[name]).split(), dtype=float) for name in ("class_drops", "random_class_mean"))
+    drops, random = number_lists(row[["class_drops", "random_class_mean"]])
     most = int(drops.argmax())
     return (
         f"Of {len(rows)} sub-clusters, the {min(PANELS, len(rows))} that cost a single class most. The most is "
@@ -135,4 +133,4 @@ def _large(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _worst(rows: pd.DataFrame) -> pd.Series:
     """What each sub-cluster costs the class that it costs most."""
-    return rows["class_drops"].map(lambda text: max(map(float, str(text).split())))
+    return pd.Series([number_lists([text]).max() for text in rows["class_drops"]], rows.index, dtype=float)

@@ -33,6 +33,7 @@ METHODS = {
 }
 # What every profile measures: groups of data sets with their methods, of which one is finished before the next.
 SMALL, LARGE = ("none", "eigenvalues", "normalisation"), ("initialisation", "initialisation-outputs")
+AS_TEXT, AS_CODE = LARGE  # the start with clusters as the text has it, and as the code that made the printed numbers
 PLANS: dict[str, tuple[dict[str, tuple[str, ...]], ...]] = {
     "smoke": ({"digits 4x4": SMALL, "digits": LARGE[:1]},),
     "quick": ({"mnist 7x7": SMALL, "mnist": LARGE[:1]},),

@@ -46,7 +46,7 @@ def tags_kept(rows: pd.DataFrame) -> Figure:
     """Agreement of the clusters found with those of the start, before and after pruning, a line a network.
 
     Args:
-        rows: one a network and stage, of the method ``initialisation``.
+        rows: one a network and stage, that started with clusters, of one method a data set.
     """
     figure, ax = plt.subplots(figsize=(4.5, 3.4))
     for i, (_, group) in enumerate(rows.groupby("dataset", sort=False)):

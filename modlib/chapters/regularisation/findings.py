@@ -7,29 +7,37 @@ from __future__ import annotations
 
 import pandas as pd
 
-from modlib.chapters.regularisation.experiment import NEAR_ZERO
+from modlib.chapters.regularisation.experiment import COUNTED, NEAR_ZERO
 from modlib.chapters.rows import by_dataset, means_by_dataset, with_distance
 from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
 from modlib.evidence.metrics import over_networks, paired
-from modlib.evidence.sentences import Sentences, by_verb, listed, span, told, which_way
+from modlib.evidence.papers import paper_values
+from modlib.evidence.sentences import Sentences, by_verb, listed, share_of, span, told, which_way
 
 TABLES = ("regularisation", "clusterability")  # what is told rests on; networks without a penalty
 PAIR = ["dataset", "dropout", "seed", "stage", "k"]  # networks of one seed with different penalties
 NAMES = {"l1": "L1", "l2": "L2", "l1-l2": "L1 in the first layer, L2 after it"}
 VARIANTS = ("l2", "l1-l2")  # what the paper says, and what its code does
+ITEMS = {"mnist": "table-A.5", "fashion_mnist": "table-A.6"}  # of the paper, by data set
+PRINTED = {"none": "none", "l1": "l1", "l1-l2": "l2"}  # what its tables call a penalty of ours
+THEIRS = {
+    "shuffled_mean": ("clusterability", "dist_ncut"),
+    "fit_accuracy": ("clusterability", "train_acc"),
+    "loss": ("clusterability-released", "train_loss"),
+}  # what our columns are called there
 RELEASED = {"ncut": ("n-cut", "ncut"), "dist_ncut": ("n-cut of shuffles", "shuffled_mean")}  # number and column
 
 
 def effect(rows: pd.DataFrame, usual: pd.DataFrame, column: str) -> Sample | None:
-    """A column with a penalty less the same without, for networks of one seed, all weights kept.
+    """A column with a penalty less the same without, for networks of one seed and without dead weights.
 
     Args:
         rows: of one penalty.
         usual: of networks without a penalty, with one null model.
         column: of the tables, or ``distance``.
     """
-    return paired(with_distance(rows[rows["faint"] == "kept"]), with_distance(usual), column, PAIR)
+    return paired(with_distance(rows[rows["faint"] == COUNTED]), with_distance(usual), column, PAIR)
 
 
 def of_faint(rows: pd.DataFrame, column: str) -> Sample | None:
@@ -68,14 +76,17 @@ def variants_of_l2(rows: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def released_l2() -> pd.DataFrame:
+    """What the authors released of their perceptrons with L2, as ``variants_of_l2`` takes it."""
+    released = paper_values("clusterability-released")
+    return released[(released["item"] == "released-mlp") & released["row"].str.contains(r"mnist\|l2\|")]
+
+
 def which_l2(table: pd.DataFrame) -> str:
     """Which of the variants of ``variants_of_l2`` the released means are nearer to, in a sentence."""
-    first, second = (NAMES[penalty] for penalty in VARIANTS)
-    measured = table.reindex(columns=[first, second, "released"]).dropna()
-    gaps = measured[[first, second]].sub(measured["released"], axis=0).abs()
-    if gaps.empty:
+    gaps, nearer = _gaps(table), _nearer(table)
+    if not nearer:
         return "which of the two it was cannot be told yet, as not both were measured in any condition."
-    nearer = {first: (gaps[first] < gaps[second]).sum(), second: (gaps[second] < gaps[first]).sum()}
     more, fewer = sorted(nearer, key=lambda name: -nearer[name])
     return (
         f"{nearer[more]} of {len(gaps)} released means are nearer to ours with {more}, {nearer[fewer]} to ours with "
@@ -84,13 +95,28 @@ def which_l2(table: pd.DataFrame) -> str:
     )
 
 
+def _gaps(table: pd.DataFrame) -> pd.DataFrame:
+    names = [NAMES[penalty] for penalty in VARIANTS]
+    measured = table.reindex(columns=[*names, "released"]).dropna()
+    return measured[names].sub(measured["released"], axis=0).abs()
+
+
+def _nearer(table: pd.DataFrame) -> dict[str, int]:
+    """How many released means each variant is nearer to, by its name; empty if not both are measured anywhere."""
+    gaps = _gaps(table)
+    first, second = (NAMES[penalty] for penalty in VARIANTS)
+    if gaps.empty:
+        return {}
+    return {first: int((gaps[first] < gaps[second]).sum()), second: int((gaps[second] < gaps[first]).sum())}
+
+
 def in_code(rows: pd.DataFrame) -> str | None:
     """What the authors' n-cut makes of networks with dead weights, in a sentence; None without rows.
 
     Args:
         rows: of one stage, both of networks with dead weights and of the same without.
     """
-    dead, alive = (rows[rows["faint"] == state] for state in ("kept", "dead removed"))
+    dead, alive = (rows[rows["faint"] == state] for state in ("kept", COUNTED))
     both = dead.merge(alive, on=[*PAIR, "penalty"], suffixes=("", "_alive"))
     if both.empty:
         return None
@@ -105,17 +131,75 @@ def in_code(rows: pd.DataFrame) -> str | None:
     )
 
 
+def beside_printed(rows: pd.DataFrame, usual: pd.DataFrame) -> pd.DataFrame:
+    """Means over networks less those that tables A.5 and A.6 print, and less the losses that the authors released.
+
+    Args:
+        rows: of the table.
+        usual: of networks without a penalty, with one null model.
+
+    Returns:
+        A line for every data set, penalty (``none`` for none) and stage of which there are rows, with ``n`` networks;
+        columns ``shuffled_mean``, ``fit_accuracy`` and ``loss``, ours minus theirs, NaN where it is not stored. Of
+        networks without a penalty the training accuracy is that at the end of a stage, which is stored of all of them.
+    """
+    at_end = usual["fit_accuracy"].fillna(usual["train_accuracy"])
+    ours = pd.concat([usual.assign(penalty="none", faint=COUNTED, fit_accuracy=at_end), rows])
+    ours = ours[ours["dataset"].isin(ITEMS) & ours["penalty"].isin(PRINTED)]
+    shuffles = ours["shuffled_mean"].where(ours["faint"] == COUNTED)
+    # training accuracies and losses are of the network as it was trained
+    ours = ours.assign(shuffled_mean=shuffles, of_network=ours["faint"] == COUNTED)
+    by_condition = ours.groupby(["dataset", "penalty", "stage"])
+    columns = ["shuffled_mean", "fit_accuracy", "loss"]
+    means = by_condition[columns].mean().assign(n=by_condition["of_network"].sum()).reset_index()
+    names = means["dataset"].str.replace("_", "-") + "|"
+    tables, row = means["dataset"].map(ITEMS), means["penalty"].map(PRINTED) + "|" + means["stage"]
+    places = {"clusterability": (tables, row), "clusterability-released": ("released-mlp", names + row)}
+    for column, (paper, metric) in THEIRS.items():
+        values = paper_values(paper)
+        theirs = values[values["metric"] == metric].set_index(["item", "row"])["value"]
+        item, of_row = places[paper]
+        at = pd.MultiIndex.from_frame(pd.DataFrame({"item": item, "row": of_row}))
+        means[column] -= theirs.reindex(at).astype(float).to_numpy()
+    return means
+
+
+def where_they_part(beside: pd.DataFrame) -> str | None:
+    """Where the networks of ``beside_printed`` part from the printed ones, in a sentence; None without pruned ones."""
+    pruned, penalised = beside["stage"] == "pruned", beside["penalty"] != "none"
+    parts = {
+        "unpruned, with a penalty": beside[~pruned & penalised],
+        "pruned, without one": beside[pruned & ~penalised],
+        "pruned, with a penalty": beside[pruned & penalised],
+    }
+    last = parts["pruned, with a penalty"]
+    if last.empty:
+        return None
+    told_of = [
+        f"by {signed(part['shuffled_mean'].min(), '+.2f')} to {signed(part['shuffled_mean'].max(), '+.2f')} {words}"
+        for words, part in parts.items()
+        if len(part)
+    ]
+    lower, below = share_of(last["fit_accuracy"] < 0), share_of(last["loss"] > 0)
+    return (
+        f"Mean n-cuts of shuffles differ from the printed ones {listed(told_of)}. Of pruned networks with a penalty, "
+        f"the training accuracy is lower than the printed one in {lower} conditions, and the loss higher than the "
+        f"released one in {below}."
+    )
+
+
 def found(rows: pd.DataFrame) -> Sentences:
-    """What the penalties do to the n-cut of pruned networks, to its place among shuffles, and what faint weights do.
+    """What the penalties do to the n-cut of pruned networks, what faint weights do, and which L2 the authors trained.
 
     Args:
         rows: of ``TABLES``.
     """
-    pruned = rows[(rows["stage"] == "pruned") & (rows["k"] == 12)]
-    own, usual = (pruned[pruned["table"] == table] for table in TABLES)
-    usual = usual[usual["null"] == "layer"]
-    by_penalty = {name: part for penalty, name in NAMES.items() if len(part := own[own["penalty"] == penalty])}
-    return _ncut(by_penalty, usual), _distance(by_penalty), _faint(by_penalty.get("L1"))
+    twelve = rows[rows["k"] == 12]
+    own, usual = (twelve[twelve["table"] == table] for table in TABLES)
+    pruned, usual = (part[part["stage"] == "pruned"] for part in (own, usual[usual["null"] == "layer"]))
+    by_penalty = {name: part for penalty, name in NAMES.items() if len(part := pruned[pruned["penalty"] == penalty])}
+    unpruned = own[(own["stage"] == "unpruned") & (own["faint"] == COUNTED)]
+    return _ncut(by_penalty, usual), _faint(by_penalty.get("L1")), _two_kinds(by_penalty, unpruned)
 
 
 def _ncut(by_penalty: dict[str, pd.DataFrame], usual: pd.DataFrame) -> str | None:
@@ -138,15 +222,6 @@ def _ncut(by_penalty: dict[str, pd.DataFrame], usual: pd.DataFrame) -> str | Non
     return f"The n-cut of pruned networks, {span(networks, 'd')} of a kind: {'; '.join(parts)}."
 
 
-def _distance(by_penalty: dict[str, pd.DataFrame]) -> str | None:
-    parts = []
-    for name, rows in by_penalty.items():
-        kept = with_distance(rows[rows["faint"] == "kept"])
-        if len(kept):
-            parts.append(f"{means_by_dataset(kept, 'distance')} with {name}")
-    return f"The n-cut of pruned networks minus that of their shuffles is {'; '.join(parts)}." if parts else None
-
-
 def _faint(rows: pd.DataFrame | None) -> str | None:
     if rows is None or not of_faint(rows, "distance"):
         return None
@@ -154,10 +229,32 @@ def _faint(rows: pd.DataFrame | None) -> str | None:
     without = [f"{told(over_networks(part['distance']))} on {words}" for words, part in removed.items()]
     share = rows["faint_share"].mean()
     return (
-        f"Of the weights that L1 and pruning leave, {share:.0%} are fainter than one step of the optimiser; without "
-        f"them the n-cut minus that of the shuffles is {listed(without)}, and test accuracy changes by "
+        f"With L1 pruned networks' n-cut minus their shuffles' is {_distance(rows)}; without the {share:.0%} of "
+        f"weights fainter than one step of the optimiser {listed(without)}, and test accuracy changes by "
         f"{told(_negative(of_faint(rows, 'test_accuracy')), 4)}."
     )
+
+
+def _two_kinds(by_penalty: dict[str, pd.DataFrame], unpruned: pd.DataFrame) -> str | None:
+    """The distances of both variants of L2, and which of them the authors' networks were before pruning."""
+    parts = [
+        f"{_distance(by_penalty[name])} with {name}" for name in map(NAMES.get, VARIANTS) if name and name in by_penalty
+    ]
+    if not parts:
+        return None
+    near = _nearer(variants_of_l2(unpruned, released_l2()).query("stage == 'unpruned'"))
+    told_of = f"For pruned networks that difference is {'; '.join(parts)}"
+    if not near:
+        return f"{told_of}."
+    first, second = (near[NAMES[penalty]] for penalty in VARIANTS)
+    return (
+        f"{told_of}. Before pruning, {second} of {first + second} means that the authors released are nearer to the "
+        f"latter{', which their L2 seems to be' if second > first else ''}."
+    )
+
+
+def _distance(rows: pd.DataFrame) -> str:
+    return means_by_dataset(with_distance(rows[rows["faint"] == COUNTED]), "distance")
 
 
 def _negative(sample: Sample | None) -> Sample | None:

@@ -1,17 +1,42 @@
 """Chapter ``structured-tasks``: networks whose task has parts, by design: halves, stacks, polynomials, mixtures.
 
-All are measured as the networks of ``clusterability``; of the CNNs on stacks, the graph joins the channels of
-convolutions. A cell is a network.
+All are measured as the networks of ``clusterability``. The graph of a CNN on a stack joins the channels of
+convolutions; it has rows of both graphs of ``convolutional-networks``, that of the text and that of the authors' code,
+which differ. A perceptron has one. A cell is a network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from modlib.chapters.rows import ADDED, COLUMNS as NCUT_COLUMNS, ROW_KEY, TOLERANCE, Tests, scored_rows, snapshot_rows
-from modlib.tables import PROFILE, YES_NO, Cell, Experiment, Row, number, optional, text
+from modlib.chapters.rows import (
+    ADDED,
+    CODE,
+    COLUMNS as NCUT_COLUMNS,
+    ROW_KEY,
+    TEXT,
+    TOLERANCE,
+    Tests,
+    rows_of_graph,
+    scored_rows,
+    snapshot_rows,
+)
+from modlib.tables import (
+    PROFILE,
+    YES_NO,
+    Cell,
+    Experiment,
+    Row,
+    in_turn,
+    number,
+    optional,
+    plan_of,
+    rows_in_words,
+    text,
+)
 from modlib.zoo.perceptrons import trained_mlp
 
 if TYPE_CHECKING:
@@ -30,6 +55,7 @@ COLUMNS = {
     "penalty": text("none", "l1", "l2"),
     **NCUT_COLUMNS,
     **dict.fromkeys(LOSSES, optional(number(0))),
+    "graph": text(TEXT, CODE),
 }
 
 
@@ -94,29 +120,32 @@ TESTS = {"smoke": Tests((4, 12), 10), "quick": Tests((4, 12), 50), "paper": Test
 
 def cells(profile: str) -> list[Cell]:
     """One network of every plan before the second one of each. CNNs, which take twenty times as long, are last."""
-    plans = PLANS[profile]
     return [
         {"profile": profile, **{name: getattr(plan, name) for name in CONDITION}, "seed": seed}
         for kinds in ((MLP, REGRESSION), (CNN,))
-        for seed in range(max(plan.seeds for plan in plans))
-        for plan in plans
-        if plan.network in kinds and seed < plan.seeds
+        for seed, plan in in_turn([plan for plan in PLANS[profile] if plan.network in kinds])
     ]
 
 
 def measure(cell: Cell) -> list[Row]:
     """Rows of one network: n-cut and shuffle test at k = 4 and 12, before and after pruning; losses of a regression."""
-    (plan,) = (plan for plan in PLANS[cell["profile"]] if all(getattr(plan, name) == cell[name] for name in CONDITION))
+    plan = plan_of(cell, PLANS[cell["profile"]], CONDITION)
     seed, tests = int(cell["seed"]), (TESTS[cell["profile"]],)
-    found: list[tuple[list[Row], Mapping[str, float]]]
+    found: list[tuple[list[Row], Mapping[str, float], str]]
     if plan.network == MLP:
         pair = trained_mlp(plan.dataset, plan.dropout == "yes", seed)
-        found = [(snapshot_rows(snapshot, tests, seed), {}) for snapshot in (pair.unpruned, pair.pruned)]
+        found = [(snapshot_rows(snapshot, tests, seed), {}, TEXT) for snapshot in (pair.unpruned, pair.pruned)]
+    elif plan.network == CNN:
+        found = [
+            (rows_of_graph(scored, tests, seed, graph), scored.scores, graph)
+            for scored in _trained(plan, seed)
+            for graph in (TEXT, CODE)
+        ]
     else:
-        found = [(scored_rows(scored, tests, seed), scored.scores) for scored in _trained(plan, seed)]
+        found = [(scored_rows(scored, tests, seed), scored.scores, TEXT) for scored in _trained(plan, seed)]
     return [
-        {**row, **{name: round(scores[name], 6) if name in scores else None for name in LOSSES}}
-        for rows, scores in found
+        {**row, **{name: round(scores[name], 6) if name in scores else None for name in LOSSES}, "graph": graph}
+        for rows, scores, graph in found
         for row in rows
     ]
 
@@ -133,6 +162,7 @@ def _trained(plan: Plan, seed: int) -> list[Scored]:
 
 
 EXPERIMENT = Experiment(
-    "structured-tasks", cells, measure, CELL_KEY, ROW_KEY, {**TOLERANCE, **dict.fromkeys(LOSSES, 0.01)},
-    columns=COLUMNS, network_key=(*CONDITION, "seed"), added=ADDED,
+    "structured-tasks", cells, measure, CELL_KEY, (*ROW_KEY, "graph"), {**TOLERANCE, **dict.fromkeys(LOSSES, 0.01)},
+    columns=COLUMNS, network_key=(*CONDITION, "seed"), added={**ADDED, "graph": TEXT},
+    describe=partial(rows_in_words, untold=("graph",)),
 )  # fmt: skip

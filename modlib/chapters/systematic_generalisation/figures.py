@@ -11,18 +11,28 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from modlib.chapters.systematic_generalisation.experiment import MASK
-from modlib.chapters.systematic_generalisation.findings import OUTPUT, accuracies, difference, on_hard, removed_by_token
-from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, MATHEMATICS, SYSTEMATIC
+from modlib.chapters.systematic_generalisation.findings import (
+    OUTPUT,
+    accuracies,
+    differences,
+    on_hard,
+    removed_by_token,
+)
+from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, MATHEMATICS
+from modlib.data.scan import ACTIONS
 from modlib.evidence.sentences import listed
 from modlib.plots import PALETTE, drawn_in
 from modlib.tables.words import in_words
 
 NETWORKS = {"lstm": "LSTM", "transformer": "Transformer"}
 SPLITS = {"turn_left": "turn left", "jump": "jump", "length": "length"}
+BESIDE = {**SPLITS, HALF: "a random half"}
+TOKENS = (*ACTIONS, "end")
 HATCHES = ("", "\\\\", "//", "..")
 MASKED = {"whole": "no mask", CONTROL: "mask for all", HALF: "for a half", EASY: "for the easy"}
 LEARNED = ("mask learned on all", "on a random half", "on the split", "no mask, trained on the split")
@@ -96,29 +106,35 @@ def gaps_in_words(rows: pd.DataFrame) -> str:
 
 
 def difference_by_layer(rows: pd.DataFrame, network: str = "lstm") -> Figure:
-    """Share of weights on which a mask and the control disagree, by layer and split (the paper's section 4).
+    """Share of weights on which a mask and the control disagree, by layer and what the mask is for (section 4).
+
+    Bars are means over networks with their standard deviation; a random half is no part of the paper's figure.
 
     Args:
         rows: of the table.
         network: which.
     """
-    rows = rows[(rows["network"] == network) & (rows["study"] == MASK) & (rows["layer"] > 0)]
-    rows = rows[rows["trained_on"].isin(SYSTEMATIC)].assign(difference=difference)
-    layers = rows.drop_duplicates("layer").sort_values("layer")["parameter"].tolist()
+    found = differences(rows[rows["network"] == network]).groupby(["layer", "parameter"])
+    means, sds = found.mean(), found.std().fillna(0)
     figure, ax = plt.subplots(figsize=(8, 3), layout="constrained")
-    for i, (split, label) in enumerate(SPLITS.items()):
-        found = rows[rows["trained_on"] == split].groupby("layer")["difference"]
-        ax.bar(
-            np.arange(len(layers)) + 0.27 * (i - 1), found.mean().reindex(range(1, len(layers) + 1)), 0.27,
-            yerr=found.std().reindex(range(1, len(layers) + 1)).fillna(0), color=PALETTE[i], hatch=HATCHES[i],
-            edgecolor="white", label=label, error_kw={"lw": 1},
-        )  # fmt: skip
-    ax.set_xticks(
-        range(len(layers)), [layer_in_words(name) for name in layers], rotation=30, ha="right", fontsize="x-small"
-    )
+    _bars_beside(ax, means, sds)
+    layers = [layer_in_words(name) for name in means.index.get_level_values("parameter")]
+    ax.set_xticks(range(len(layers)), layers, rotation=30, ha="right", fontsize="x-small")
     ax.set_ylabel("part kept by one only", fontsize="small")
-    ax.legend(title="split", fontsize="small")
     return figure
+
+
+def _bars_beside(ax: Axes, means: pd.DataFrame, sds: pd.DataFrame) -> None:
+    """Bars in groups, one a line of both tables, one in a group for what a mask was learned on, and their legend."""
+    drawn = [name for name in BESIDE if name in means and means[name].notna().any()]
+    width = 0.84 / max(len(drawn), 1)
+    for place, name in enumerate(drawn):
+        i = [*BESIDE].index(name)  # its colour in every figure
+        ax.bar(
+            np.arange(len(means)) + width * (place - (len(drawn) - 1) / 2), means[name], width, yerr=sds[name],
+            color=PALETTE[i], hatch=HATCHES[i], edgecolor="white", label=BESIDE[name], error_kw={"lw": 1},
+        )  # fmt: skip
+    ax.legend(title="mask learned on", fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def accuracy_on_hard(rows: pd.DataFrame) -> Figure:
@@ -164,16 +180,36 @@ def hard_in_words(rows: pd.DataFrame) -> str:
 
 
 def removed_tokens(rows: pd.DataFrame, split: str = "jump") -> Figure:
-    """Share of the control's output weights of every action that the mask for a split removes (figure 4b).
+    """Share of the control's output weights of every action that a mask removes (figure 4b), beside a random half's.
+
+    Bars are means over networks with their standard deviation.
 
     Args:
-        rows: of one network.
-        split: which.
+        rows: of one kind of network.
+        split: what the mask was learned on.
     """
     found = removed_by_token(rows)
-    found = found[found["trained_on"] == split].iloc[:, 3:]
-    figure, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
-    ax.bar(range(found.shape[1]), found.mean(), yerr=found.std().fillna(0), color=PALETTE[0], error_kw={"lw": 1})
-    ax.set_xticks(range(found.shape[1]), found.columns, rotation=30, ha="right", fontsize="x-small")
+    by_mask = found[found["trained_on"].isin([split, HALF])].groupby("trained_on")[list(TOKENS)]
+    figure, ax = plt.subplots(figsize=(6.5, 2.6), layout="constrained")
+    _bars_beside(ax, by_mask.mean().T, by_mask.std().fillna(0).T)
+    ax.set_xticks(range(len(TOKENS)), TOKENS, rotation=30, ha="right", fontsize="x-small")
     ax.set_ylabel("part removed", fontsize="small")
+    return figure
+
+
+def output_weights(control: np.ndarray, mask: np.ndarray) -> Figure:
+    """Every weight of an output layer: kept by a mask, removed by it alone, or by the control already (figure 17).
+
+    Args:
+        control: (actions and the end, units) True where the mask for all keeps a weight.
+        mask: of the same shape, for another one.
+    """
+    states = np.where(control, np.where(mask, 1, 2), 0)
+    colours = {"removed by the mask for all": "white", "kept": PALETTE[1], "removed by the other mask": PALETTE[0]}
+    figure, ax = plt.subplots(figsize=(7, 2.2), layout="constrained")
+    ax.imshow(states, ListedColormap(list(colours.values())), vmin=0, vmax=2, interpolation="nearest", aspect="auto")
+    ax.set_yticks(range(len(TOKENS)), TOKENS, fontsize="x-small")
+    ax.set_xlabel("unit of the decoder", fontsize="small")
+    patches = [Patch(facecolor=colour, edgecolor="grey", label=label) for label, colour in colours.items()]
+    figure.legend(handles=patches, loc="outside upper center", ncols=3, fontsize="small")
     return figure

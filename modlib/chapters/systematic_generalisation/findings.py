@@ -12,14 +12,15 @@ import pandas as pd
 from modlib.chapters.systematic_generalisation.experiment import DIRECT, MASK
 from modlib.chapters.systematic_generalisation.material import CONTROL, EASY, HALF, MATHEMATICS, SMALL_SORT, SYSTEMATIC
 from modlib.data.scan import ACTIONS
-from modlib.evidence.criteria import Sample
-from modlib.evidence.metrics import Metric, sample_of
+from modlib.evidence.criteria import FEWEST, Grade, Sample, above_a_tenth
+from modlib.evidence.metrics import Metric, over_networks, sample_of
 from modlib.evidence.sentences import Sentences, listed, share_of, span, told
 
 NETWORK = ["network", "seed"]
 FIRST_INPUT, OUTPUT = "encoder.weight_ih_l0", "output.weight"
 NARROW, WIDE = "lstm", "lstm 200"
-CLEAR = 0.1  # of accuracy: less is no gap to speak of
+OWN = ["own", "half", "all"]  # masks for a split or for easy questions, for a random half, and for all
+SETTLED = 0.99  # of the weights that a mask kept a tenth of its steps ago: if it keeps fewer, it goes on removing some
 
 
 def of_scan(rows: pd.DataFrame) -> pd.DataFrame:
@@ -54,9 +55,9 @@ def accuracies(rows: pd.DataFrame, split: str) -> pd.DataFrame:
     return found.reindex(columns=["whole", CONTROL, HALF, *SYSTEMATIC, "direct"]).astype(float)
 
 
-def _control_over_split(rows: pd.DataFrame, split: str) -> Sample | None:
+def _over_split(rows: pd.DataFrame, split: str, other: str) -> Sample | None:
     found = accuracies(rows, split)
-    return sample_of(found[CONTROL] - found[split])
+    return sample_of(found[other] - found[split])
 
 
 def _split_over_direct(rows: pd.DataFrame) -> Sample | None:
@@ -70,29 +71,50 @@ def difference(rows: pd.DataFrame) -> pd.Series:
     return 1 - rows["shared"] / rows["union"].where(rows["union"] > 0)
 
 
-def _output_differs_most(rows: pd.DataFrame) -> Sample | None:
-    """Share of networks in which the decoder's output layer differs most, of its layers, from the control."""
-    rows = rows[(rows["trained_on"] == "jump") & (rows["study"] == MASK) & (rows["layer"] > 0)]
-    rows = rows[rows["parameter"].str.startswith("decoder") | (rows["parameter"] == OUTPUT)]
-    if rows.empty:
-        return None
-    by_layer = difference(rows).groupby([*(rows[name] for name in NETWORK), rows["parameter"]]).mean()
-    return sample_of((by_layer.unstack("parameter").idxmax(axis=1) == OUTPUT).astype(float))
+def differences(rows: pd.DataFrame) -> pd.DataFrame:
+    """``difference`` by layer, one line a network and layer, one column for what its mask was learned on.
+
+    Args:
+        rows: of the table.
+    """
+    rows = of_scan(rows)
+    rows = rows[(rows["study"] == MASK) & (rows["layer"] > 0)].assign(difference=difference)
+    found = rows.pivot(index=[*NETWORK, "layer", "parameter"], columns="trained_on", values="difference")
+    return found.reindex(columns=[HALF, *SYSTEMATIC]).astype(float)
+
+
+def _output_differs_most(rows: pd.DataFrame, beyond: str = "") -> Sample | None:
+    """Share of networks in which the decoder's output layer differs most, of its layers, from the control.
+
+    Args:
+        rows: of the table.
+        beyond: a mask for what; only what differs beyond its own difference counts. The fewer weights a layer keeps,
+            the more two masks differ in it, whatever they were learned on.
+    """
+    found = differences(rows)
+    values = found["jump"] - (found[beyond] if beyond else 0)
+    by_layer = values.groupby([*NETWORK, "parameter"]).first().unstack("parameter")
+    by_layer = by_layer.loc[:, by_layer.columns.str.startswith("decoder") | (by_layer.columns == OUTPUT)].dropna()
+    return sample_of((by_layer.idxmax(axis=1) == OUTPUT).astype(float)) if len(by_layer) else None
 
 
 def removed_by_token(rows: pd.DataFrame) -> pd.DataFrame:
-    """Share of the control's output weights of every action that the mask for a split removes, one line a mask."""
-    rows = totals(rows)
-    rows = rows[(rows["study"] == MASK) & rows["trained_on"].isin(SYSTEMATIC)]
+    """Share of the control's output weights of every action that another mask removes, one line a mask.
+
+    Args:
+        rows: of the table.
+    """
+    rows = totals(of_scan(rows))
+    rows = rows[(rows["study"] == MASK) & (rows["trained_on"] != CONTROL)]
     texts = [text.split() for text in rows["removed_by_token"]]
     columns = [*ACTIONS, "end"]
     found = pd.DataFrame(texts, columns=columns, index=rows.index, dtype=float)
     return rows[[*NETWORK, "trained_on"]].join(found)
 
 
-def _jump(rows: pd.DataFrame) -> pd.DataFrame:
+def _jump(rows: pd.DataFrame, learned_on: str = "jump") -> pd.DataFrame:
     found = removed_by_token(rows)
-    return found[found["trained_on"] == "jump"]
+    return found[found["trained_on"] == learned_on].set_index(NETWORK)
 
 
 def _jump_removed(rows: pd.DataFrame) -> Sample | None:
@@ -107,6 +129,10 @@ def _jump_removed_most(rows: pd.DataFrame) -> Sample | None:
     """Share of networks in which no action loses more of its output weights than I_JUMP."""
     found = _jump(rows)
     return sample_of((found[list(ACTIONS)].idxmax(axis=1) == "I_JUMP").astype(float)) if len(found) else None
+
+
+def _jump_removed_beyond_half(rows: pd.DataFrame) -> Sample | None:
+    return sample_of(_jump(rows)["I_JUMP"] - _jump(rows, HALF)["I_JUMP"])
 
 
 def first_input(rows: pd.DataFrame) -> pd.DataFrame:
@@ -147,19 +173,40 @@ def _over_easy(rows: pd.DataFrame, other: str) -> Sample | None:
 
 FINDINGS = {
     "control_over_length": Metric(
-        "accuracy on length, mask for all minus mask for the split", partial(_control_over_split, split="length")
+        "accuracy on length, mask for all minus mask for the split", partial(_over_split, split="length", other=CONTROL)
     ),
     "control_over_jump": Metric(
-        "accuracy on jump, mask for all minus mask for the split", partial(_control_over_split, split="jump")
+        "accuracy on jump, mask for all minus mask for the split", partial(_over_split, split="jump", other=CONTROL)
     ),
     "control_over_turn_left": Metric(
-        "accuracy on turn left, mask for all minus mask for the split", partial(_control_over_split, split="turn_left")
+        "accuracy on turn left, mask for all minus mask for the split",
+        partial(_over_split, split="turn_left", other=CONTROL),
+    ),
+    "half_over_length": Metric(
+        "accuracy on length, mask for a random half minus mask for the split",
+        partial(_over_split, split="length", other=HALF),
+    ),
+    "half_over_jump": Metric(
+        "accuracy on jump, mask for a random half minus mask for the split",
+        partial(_over_split, split="jump", other=HALF),
+    ),
+    "half_over_turn_left": Metric(
+        "accuracy on turn left, mask for a random half minus mask for the split",
+        partial(_over_split, split="turn_left", other=HALF),
     ),
     "split_over_direct": Metric("accuracy on a split, mask minus training directly", _split_over_direct),
     "output_differs_most": Metric("share of networks whose output layer differs most", _output_differs_most, 2),
+    "output_differs_most_beyond_half": Metric(
+        "share of networks whose output layer differs most, beyond what differs for a random half",
+        partial(_output_differs_most, beyond=HALF),
+        2,
+    ),
     "removed_weight_fraction_approx": Metric("output weights of I_JUMP removed", _jump_removed),
     "jump_removed_near_half": Metric("output weights of I_JUMP removed, minus one half", _jump_removed_near_half),
     "jump_removed_most": Metric("share of networks in which I_JUMP loses most", _jump_removed_most, 2),
+    "jump_removed_beyond_half": Metric(
+        "output weights of I_JUMP removed, minus those that a mask for a random half removes", _jump_removed_beyond_half
+    ),
     "wide_first_input": Metric("first weights kept, embeddings of 200", _wide_removed),
     "none_over_easy": Metric(
         "accuracy on hard questions, no mask minus mask for the easy", partial(_over_easy, other="whole")
@@ -167,39 +214,39 @@ FINDINGS = {
     "all_over_easy": Metric(
         "accuracy on hard questions, mask for all minus mask for the easy", partial(_over_easy, other=CONTROL)
     ),
+    "half_over_easy": Metric(
+        "accuracy on hard questions, mask for a random half minus mask for the easy", partial(_over_easy, other=HALF)
+    ),
     "narrow_keeps_more": Metric("first weights kept, embeddings of 16 minus of 200", _narrow_keeps_more),
 }
 
 
 def found(rows: pd.DataFrame) -> Sentences:
     """What masks of a part of the commands know of the rest, networks trained on that part, and what they remove."""
-    by_split = {split: accuracies(rows, split) for split in SYSTEMATIC}
-    return (
-        _told_gap(by_split, on_hard(rows)),
-        _told_direct(by_split),
-        _told_jump(_jump(rows[rows["network"] == NARROW])),
-    )
+    lstm = rows[rows["network"] == NARROW]
+    return _told_gap(rows), _told_direct(rows), _told_jump(_jump(lstm), _jump(lstm, HALF))
 
 
-def _told_gap(by_split: dict[str, pd.DataFrame], hard: pd.DataFrame) -> str | None:
-    own, half = (
-        pd.concat([part[column or split].dropna().groupby("network").mean() for split, part in by_split.items()])
-        for column in ("", HALF)
-    )
-    networks = len({network for split, part in by_split.items() for network in part[split].dropna().index})
-    hard = hard[[EASY, HALF]].dropna()
+def _told_gap(rows: pd.DataFrame) -> str | None:
+    """Answers by the criterion of the claims, so that the two cannot contradict each other."""
+    mathematics = of_mathematics(rows)
     cases = {
-        "commands": (own, half, networks, "the commands that a split holds out, a mask learned on the others answers"),
-        "questions": (hard[EASY], hard[HALF], len(hard), "hard questions, a mask learned on easy ones answers"),
+        "commands": (_known_commands(rows), rows[~mathematics], "commands that a split withholds", "the others"),
+        "questions": (_known_questions(rows), rows[mathematics], "hard questions", "easy ones"),
     }
     answers, told_of = {}, []
-    for case, (split, other, n, words) in cases.items():
-        if split.empty or other.empty:
+    for case, (kinds, of_case, asked, shown) in cases.items():
+        many = [kind for kind in kinds if len(kind) >= FEWEST]
+        if not kinds:
             continue
-        answers[case] = "no" if other.mean() - split.mean() > CLEAR else "yes"
+        masks = of_case[of_case["study"] == MASK]
+        answers[case] = _answer(many, masks)
+        both = pd.concat(many or kinds)
+        networks = both.index.nunique()
         told_of.append(
-            f"of {words} {span(split, '.0%')} right, one on a random half {span(other, '.0%')} "
-            f"({n} network{'s' * (n > 1)})"
+            f"of {asked}, masks of {span(masks['mask_steps'], ',.0f')} steps for {shown} know "
+            f"{span(both['own'], '.0%')}, for a random half {span(both['half'], '.0%')} "
+            f"({networks} network{'s' * (networks > 1)})"
         )
     if not answers:
         return None
@@ -208,10 +255,39 @@ def _told_gap(by_split: dict[str, pd.DataFrame], hard: pd.DataFrame) -> str | No
     return f"{answer.capitalize()}: {'; '.join(told_of)}."
 
 
-def _told_direct(by_split: dict[str, pd.DataFrame]) -> str | None:
-    both = pd.concat(
-        [part[[split, "direct"]].set_axis(["mask", "direct"], axis=1).dropna() for split, part in by_split.items()]
-    )
+def _known_commands(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """Accuracy on a split with masks for it, a random half and all, by network, for every split and kind of network."""
+    parts = [accuracies(rows, split)[[split, HALF, CONTROL]].set_axis(OWN, axis=1) for split in SYSTEMATIC]
+    return [kind for part in parts for _, kind in part.dropna().groupby("network")]
+
+
+def _known_questions(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """The same of hard questions by a mask for the easy ones, for every task and kind of network."""
+    part = on_hard(rows)[[EASY, HALF, CONTROL]].set_axis(OWN, axis=1)
+    return [kind for _, kind in part.dropna().groupby(["dataset", "network"])]
+
+
+def _answer(kinds: list[pd.DataFrame], masks: pd.DataFrame) -> str:
+    """Does it know the whole by its parts? No, if a mask for a part is clearly worse than those for all and for a half.
+
+    Yes, if it is shown not to be clearly worse than that for all.
+    """
+    if not kinds:
+        return "not decided yet"
+    gaps = {beside: [over_networks(kind[beside] - kind["own"]) for kind in kinds] for beside in ("all", "half")}
+    grades = {beside: {above_a_tenth(gap, gap)[0] for gap in of_kinds} for beside, of_kinds in gaps.items()}
+    if grades["all"] | grades["half"] == {Grade.REPRODUCED}:
+        return "no"
+    if grades["all"] == {Grade.NOT_REPRODUCED}:
+        # weights that still leave may be those that are needed
+        kept = masks["kept_course"].str.split(expand=True).iloc[:, -2:].astype(float)
+        return "yes" if (kept.iloc[:, 1] >= SETTLED * kept.iloc[:, 0]).all() else "yes so far"
+    return "not clearly"
+
+
+def _told_direct(rows: pd.DataFrame) -> str | None:
+    parts = [accuracies(rows, split)[[split, "direct"]] for split in SYSTEMATIC]
+    both = pd.concat([part.set_axis(["mask", "direct"], axis=1).dropna() for part in parts])
     if both.empty:
         return None
     better = both["mask"] > both["direct"]
@@ -221,13 +297,13 @@ def _told_direct(by_split: dict[str, pd.DataFrame]) -> str | None:
     )
 
 
-def _told_jump(removed: pd.DataFrame) -> str | None:
-    share = sample_of(100 * removed["I_JUMP"]) if len(removed) else None
-    if share is None:
+def _told_jump(removed: pd.DataFrame, by_half: pd.DataFrame) -> str | None:
+    if removed.empty or by_half.empty:
         return None
+    split, half = (told(sample_of(100 * part["I_JUMP"]), 0, "percent") for part in (removed, by_half))
     most = removed[list(ACTIONS)].idxmax(axis=1) == "I_JUMP"
     return (
-        "The weights that write the action jump suffer: an LSTM's mask that never saw this word joined to others drops "
-        f"{told(share, 0, 'percent')} of those that the mask for all keeps, more than of any other action's in "
-        f"{share_of(most)} networks."
+        "Of the weights that write the action jump, an LSTM's mask that never saw this word joined to others drops "
+        f"{split} of what the mask for all keeps, more than of any other action's in {share_of(most)} networks; one "
+        f"for a random half drops {half}."
     )

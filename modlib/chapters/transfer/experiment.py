@@ -2,7 +2,8 @@
 
 A cell is one network that learns them all. Each task trains the free weights and its mask together; what the mask keeps
 is frozen, the rest starts anew. Three starts of the masks: all weights alike, or used ones preferred, a little or more.
-Few tasks of many steps, or many tasks of few: a mask loses weights until its last step.
+Few tasks of many steps, or many tasks of few: a mask loses weights until its last step. The paper's own width and steps
+are in the grid for a GPU.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modlib.errors import InputError
 from modlib.processor import device
 from modlib.tables import PROFILE, SHARE, Cell, Experiment, Row, integer, number, numbers, text
 
@@ -74,19 +76,21 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What is learned in a profile.
+    """What is learned by one kind of network.
 
     Attributes:
         dataset: see ``load_images``.
-        hidden: units of each hidden layer; 800, 800 and 64 in the paper.
-        tasks: number of orders of pixels, by batches a task; 11 of 30,000 in the paper.
+        hidden: units of each hidden layer.
+        steps: batches a task; 30,000 in the paper.
+        tasks: number of orders of pixels; 11 in the paper.
         samples: of the mask in a batch; 8 in the paper.
-        seeds: networks of each kind; 10 in the paper.
+        seeds: networks of each start; 10 in the paper.
     """
 
     dataset: str
     hidden: tuple[int, ...]
-    tasks: dict[int, int]
+    steps: int
+    tasks: int
     samples: int
     seeds: int
 
@@ -96,39 +100,69 @@ class Plan:
         return f"fnn {'-'.join(map(str, self.hidden))}"
 
 
-PLANS = {
-    "smoke": Plan("digits", (32, 16), {20: 3}, 4, 1),
-    "quick": Plan("mnist", (100, 100, 32), {1000: 4}, 4, 1),
-    # one network of the paper's width and steps takes a processor four hours: a narrower one, which fewer tasks fill.
-    # Eight tasks of a quarter of the steps show what the number of steps does.
-    "paper": Plan("mnist", (200, 200, 64), {10_000: 4, 2500: 8}, 4, 5),
+NARROW, WIDE = (200, 200, 64), (800, 800, 64)  # the latter is the paper's
+PLANS: dict[str, tuple[Plan, ...]] = {
+    "smoke": (Plan("digits", (32, 16), 20, 3, 4, 1),),
+    "quick": (Plan("mnist", (100, 100, 32), 1000, 4, 4, 1),),
+    # A processor takes 12 to 32 ms a step of a narrow network, by the stored runs: 13 to 35 minutes for eleven tasks.
+    # Few tasks of 10,000 steps and more of a quarter of them show what the number of steps does. At the paper's width
+    # and samples a step takes eight times as long, and a network 9 to 24 hours: that is for a GPU.
+    "paper": (
+        Plan("mnist", NARROW, 10_000, 4, 4, 5),
+        Plan("mnist", NARROW, 2500, 8, 4, 5),
+        Plan("mnist", NARROW, 6000, 11, 4, 2),
+        Plan("mnist", WIDE, 30_000, 11, 8, 10),
+    ),
 }
 
 
 def cells(profile: str) -> list[Cell]:
-    """The three starts, the first of them also with a first layer that is never frozen; fewer steps; the next seed."""
-    plan = PLANS[profile]
+    """Of every plan the three starts, and the first one with a first layer that is never frozen; then the next seed.
+
+    What needs a GPU comes last.
+    """
     kinds = [*((start, FROZEN) for start in STARTS), (ALIKE, ANEW)]
-    common = {"profile": profile, "dataset": plan.dataset, "network": plan.network}
+    plans = PLANS[profile]
     return [
-        {**common, "steps": steps, "start": start, "first_layer": first, "seed": seed}
-        for seed in range(plan.seeds)
-        for steps in plan.tasks
+        {
+            "profile": profile,
+            "dataset": plan.dataset,
+            "network": plan.network,
+            "steps": plan.steps,
+            "start": start,
+            "first_layer": first,
+            "seed": seed,
+        }
+        for on_gpu in (False, True)
+        for seed in range(max(plan.seeds for plan in plans))
+        for plan in plans
+        if (plan.hidden == WIDE) == on_gpu and seed < plan.seeds
         for start, first in kinds
     ]
 
 
 def measure(cell: Cell) -> list[Row]:
-    """Rows of a network: for every task one a layer of weights that is frozen, and one for all of them."""
+    """Rows of a network: for every task one a layer of weights that is frozen, and one for all of them.
+
+    Raises:
+        InputError: if a network of the paper's width is to learn without a GPU.
+    """
     from modlib.masks.continual import learn_in_turn
     from modlib.masks.learning import MaskSettings
     from modlib.zoo.permuted_images import permuted_tasks, xavier_perceptron
 
-    plan, seed, steps = PLANS[cell["profile"]], int(cell["seed"]), int(cell["steps"])
-    tasks = permuted_tasks(plan.dataset, plan.tasks[steps], seed)
+    of, seed = (cell["network"], int(cell["steps"])), int(cell["seed"])
+    plan = next(plan for plan in PLANS[cell["profile"]] if (plan.network, plan.steps) == of)
+    if plan.hidden == WIDE and device() == "cpu":
+        raise InputError(
+            f"{plan.network} is to learn {plan.tasks} tasks of {plan.steps:,} steps, which takes most of a day without "
+            "a GPU, and there is none; measure the narrower networks alone: modlib run transfer --grid paper "
+            "-p network='fnn 200-200-64'"
+        )
+    tasks = permuted_tasks(plan.dataset, plan.tasks, seed)
     pixels = tasks[0].x_test.shape[1]
     free, used = STARTS[cell["start"]]
-    settings = MaskSettings(steps, samples=plan.samples, beta=ALPHA * 128, keep=free)
+    settings = MaskSettings(plan.steps, samples=plan.samples, beta=ALPHA * 128, keep=free)
     accuracies: list[float] = []
     courses: list[Row] = []
 

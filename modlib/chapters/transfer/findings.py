@@ -5,21 +5,35 @@ Chapter: ``transfer``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
 import pandas as pd
 
 from modlib.chapters.transfer.experiment import ALIKE, FROZEN, OLD, OLDER
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
-from modlib.evidence.sentences import Sentences, listed, share_of, span, told
+from modlib.evidence.sentences import Sentences, listed, share_of, told
 
 NETWORK = ["network", "seed"]  # of one start
 NEAR = 0.1  # of sharing beyond chance: layers that differ less are alike
 HALF_FULL = 0.5  # share of a layer's weights in use up to which there is free capacity
+Column: TypeAlias = Callable[[pd.DataFrame], pd.Series]
 
 
 def shared_part(rows: pd.DataFrame) -> pd.Series:
     """s(t, r) of every row: weights shared with all earlier tasks over weights kept; NaN for the first task."""
     return (rows["shared"] / rows["kept"].where(rows["kept"] > 0)).where(rows["task"] > 0)
+
+
+def beyond_part(rows: pd.DataFrame) -> pd.Series:
+    """Sharing beyond chance of every row, as a part of what is possible: 0 by chance, 1 if all is shared.
+
+    (shared - by chance) / (kept - by chance); NaN for the first task, and where no other weights could be kept.
+    """
+    possible = rows["kept"] - rows["by_chance"]
+    return ((rows["shared"] - rows["by_chance"]) / possible.where(possible > 0)).where(rows["task"] > 0)
 
 
 def filled(rows: pd.DataFrame) -> pd.Series:
@@ -34,8 +48,17 @@ def longest(rows: pd.DataFrame) -> pd.DataFrame:
 
 def with_most_starts(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the steps a task at which networks with most starts are stored, and of such steps the most."""
-    starts = rows[rows["first_layer"] == FROZEN].groupby("steps")["start"].nunique()
-    return rows[rows["steps"] == starts[starts == starts.max()].index.max()]
+    return _with_most(rows, "start")
+
+
+def with_most_tasks(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the steps a task at which networks have learned most tasks, and of such steps the most."""
+    return _with_most(rows, "task")
+
+
+def _with_most(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    found = rows[rows["first_layer"] == FROZEN].groupby("steps")[column].nunique()
+    return rows[rows["steps"] == found[found == found.max()].index.max()]
 
 
 def of_start(rows: pd.DataFrame, *starts: str) -> pd.DataFrame:
@@ -47,17 +70,13 @@ def by_steps(rows: pd.DataFrame) -> pd.DataFrame:
     """What tasks take where all weights start alike, by steps a task and layer, over the tasks that all have.
 
     Columns ``part``, the mean of s(t, r), and ``beyond``, sharing beyond chance; one line a number of steps and layer.
+    Networks are of one width, the one that has learned with most numbers of steps.
     """
     rows = of_start(rows, ALIKE)
-    rows = rows[(rows["layer"] > 0) & (rows["task"] <= rows.groupby("steps")["task"].max().min())]
-    kinds = rows.assign(part=shared_part).groupby("steps")
-    parts = {
-        steps: pd.DataFrame(
-            {"part": kind.groupby("layer")["part"].mean(), "beyond": beyond_chance(kind).groupby("layer").mean()}
-        )
-        for steps, kind in kinds
-    }
-    return pd.concat(parts, names=["steps"]) if parts else pd.DataFrame(columns=["part", "beyond"])
+    steps = rows.groupby("network")["steps"].nunique()
+    rows = rows[(rows["layer"] > 0) & (rows["network"] == (steps.idxmax() if len(steps) else ""))]
+    rows = rows[rows["task"] <= rows.groupby("steps")["task"].max().min()]
+    return rows.assign(part=shared_part, beyond=beyond_part).groupby(["steps", "layer"])[["part", "beyond"]].mean()
 
 
 def by_network(rows: pd.DataFrame, values: pd.Series, *columns: str) -> pd.Series:
@@ -65,32 +84,26 @@ def by_network(rows: pd.DataFrame, values: pd.Series, *columns: str) -> pd.Serie
     return values.groupby([rows[column] for column in (*NETWORK, *columns)]).mean()
 
 
-def _while_free(rows: pd.DataFrame) -> Sample | None:
-    """Mean share over layers and tasks while at most half of the layer is in use, by network."""
-    rows = of_start(rows, ALIKE)
-    rows = rows[(rows["layer"] > 0) & (filled(rows) <= HALF_FULL)]
-    return sample_of(by_network(rows, shared_part(rows)))
-
-
-def _grows(rows: pd.DataFrame) -> Sample | None:
-    """Share of a network's layers in which sharing grows with the capacity in use."""
-    rows = of_start(rows, ALIKE)
-    ranks = growth(rows, shared_part(rows))
-    return sample_of(ranks.gt(0).groupby(NETWORK).mean()) if len(ranks) else None
-
-
 def beyond_chance(rows: pd.DataFrame) -> pd.Series:
-    """Sharing beyond chance as a part of what is possible, by network and layer: 0 by chance, 1 if all is shared.
-
-    Sum of (shared - by chance) over that of (kept - by chance), over tasks.
+    """Mean of ``beyond_part`` over tasks, by network and layer.
 
     Args:
-        rows: of one start, after the first task.
+        rows: of one start.
     """
     rows = rows[rows["layer"] > 0]
-    sums = rows.groupby([*NETWORK, "layer"])[["shared", "by_chance", "kept"]].sum()
-    possible = sums["kept"] - sums["by_chance"]
-    return ((sums["shared"] - sums["by_chance"]) / possible.where(possible > 0)).dropna()
+    return by_network(rows, beyond_part(rows), "layer").dropna()
+
+
+def by_room(rows: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
+    """Means over tasks while at most half of a layer is in use, ``free``, and later, ``full``; by network and layer.
+
+    Args:
+        rows: of one start.
+        values: one number a row.
+    """
+    rows = rows.assign(value=values, room=(filled(rows) <= HALF_FULL).map({True: "free", False: "full"}))
+    means = rows[rows["layer"] > 0].groupby([*NETWORK, "layer", "room"])["value"].mean()
+    return means.unstack("room").reindex(columns=["free", "full"])
 
 
 def growth(rows: pd.DataFrame, part: pd.Series) -> pd.Series:
@@ -98,64 +111,123 @@ def growth(rows: pd.DataFrame, part: pd.Series) -> pd.Series:
 
     Args:
         rows: of one start.
-        part: what is shared, of every row. A layer that is always filled or shared alike has no rank, and is left out.
+        part: what is shared, of every row. A layer that shares alike as it fills has 0; one that is always filled alike
+            tells nothing, and is left out.
     """
     from scipy.stats import spearmanr
 
     rows = rows.assign(part=part, filled=filled)[rows["layer"] > 0].dropna(subset=["part"])
     ranks = {
-        key: spearmanr(layer["filled"], layer["part"]).statistic
+        key: spearmanr(layer["filled"], layer["part"]).statistic if layer["part"].nunique() > 1 else 0.0
         for key, layer in rows.groupby([*NETWORK, "layer"])
-        if layer["filled"].nunique() > 2 and layer["part"].nunique() > 1
+        if layer["filled"].nunique() > 2
     }
     return pd.Series(list(ranks.values()), pd.MultiIndex.from_tuples(ranks, names=[*NETWORK, "layer"]), dtype=float)
 
 
-def _last_layer_shares_most(rows: pd.DataFrame) -> Sample | None:
+def _while_free(rows: pd.DataFrame, column: Column) -> Sample | None:
+    """Mean share over layers and tasks while at most half of the layer is in use, by network."""
+    rows = of_start(rows, ALIKE)
+    rows = rows[(rows["layer"] > 0) & (filled(rows) <= HALF_FULL)]
+    return sample_of(by_network(rows, column(rows)))
+
+
+def _more_when_full(rows: pd.DataFrame, column: Column) -> Sample | None:
+    """What a layer shares more once more than half of it is in use, by network, over the layers that get so full."""
+    rows = of_start(rows, ALIKE)
+    means = by_room(rows, column(rows))
+    return sample_of((means["full"] - means["free"]).dropna().groupby(NETWORK).mean())
+
+
+def _grows(rows: pd.DataFrame, column: Column) -> Sample | None:
+    """Share of a network's layers in which sharing grows with the capacity in use."""
+    rows = of_start(rows, ALIKE)
+    ranks = growth(rows, column(rows))
+    return sample_of(ranks.gt(0).groupby(NETWORK).mean()) if len(ranks) else None
+
+
+def _last_layer_shares_most(rows: pd.DataFrame, column: Column) -> Sample | None:
     """Share of the networks whose last layer shares most, on average over tasks."""
     rows = of_start(rows, ALIKE)
     rows = rows[rows["layer"] > 0]
-    means = by_network(rows, shared_part(rows), "layer").unstack("layer").dropna()
+    means = by_network(rows, column(rows), "layer").unstack("layer").dropna()
     return sample_of((means.idxmax(axis=1) == means.columns.max()).astype(float)) if len(means) else None
 
 
-def _mean_share(rows: pd.DataFrame, layer: int) -> pd.DataFrame:
+def _mean_share(rows: pd.DataFrame, layer: int, column: Column = shared_part) -> pd.DataFrame:
     """Mean share over tasks, one line a network and one column a start; layer 0 is all of them."""
     rows = of_start(rows, ALIKE, OLD, OLDER)
     rows = rows[rows["layer"] == layer]
-    return by_network(rows, shared_part(rows), "start").unstack("start")
+    return by_network(rows, column(rows), "start").unstack("start")
 
 
-def _old_shares_more(rows: pd.DataFrame, layer: int) -> Sample | None:
+def _old_shares_more(rows: pd.DataFrame, layer: int, column: Column) -> Sample | None:
     """Share where used weights are preferred, a mean over both strengths, less that where all start alike; by seed."""
-    means = _mean_share(rows, layer)
+    means = _mean_share(rows, layer, column)
     if not {ALIKE, OLD, OLDER} <= set(means):
         return None
     return sample_of(means[[OLD, OLDER]].mean(axis=1, skipna=False) - means[ALIKE])
 
 
 def _unique(rows: pd.DataFrame) -> Sample | None:
-    """Share of a mask's weights that no earlier task uses, where used ones are preferred; one a network."""
-    means = 1 - _mean_share(rows, 0).drop(columns=ALIKE, errors="ignore")
-    return sample_of(means.to_numpy().ravel())
+    """Share of a mask's weights that no earlier task uses, where used ones are preferred, a mean over both; by seed."""
+    means = _mean_share(rows, 0)
+    if not {OLD, OLDER} <= set(means):
+        return None
+    return sample_of(1 - means[[OLD, OLDER]].mean(axis=1, skipna=False))
 
 
 FINDINGS = {
-    "shared_while_free": Metric("sharing while at most half of a layer is in use", _while_free),
-    "sharing_grows": Metric("share of layers in which sharing grows as they fill", _grows, 2),
-    "last_layer_shares_most": Metric("share of networks whose last layer shares most", _last_layer_shares_most, 2),
-    "old_shares_more": Metric(
-        "sharing, used weights preferred minus all alike", lambda rows: _old_shares_more(rows, 0)
+    "shared_while_free": Metric(
+        "sharing while at most half of a layer is in use", partial(_while_free, column=shared_part)
     ),
-    "old_shares_more_first": Metric("the same in the first layer", lambda rows: _old_shares_more(rows, 1)),
+    "shared_while_free_beyond": Metric(
+        "sharing beyond chance while at most half of a layer is in use", partial(_while_free, column=beyond_part)
+    ),
+    "sharing_grows": Metric(
+        "share of layers in which sharing grows as they fill", partial(_grows, column=shared_part), 2
+    ),
+    "sharing_grows_beyond": Metric(
+        "share of layers in which sharing beyond chance grows as they fill", partial(_grows, column=beyond_part), 2
+    ),
+    "shared_more_when_full": Metric(
+        "sharing, more than half of a layer in use minus less", partial(_more_when_full, column=shared_part)
+    ),
+    "shared_more_when_full_beyond": Metric(
+        "sharing beyond chance, more than half of a layer in use minus less",
+        partial(_more_when_full, column=beyond_part),
+    ),
+    "last_layer_shares_most": Metric(
+        "share of networks whose last layer shares most", partial(_last_layer_shares_most, column=shared_part), 2
+    ),
+    "last_layer_shares_most_beyond": Metric(
+        "share of networks whose last layer shares most beyond chance",
+        partial(_last_layer_shares_most, column=beyond_part),
+        2,
+    ),
+    "old_shares_more": Metric(
+        "sharing, used weights preferred minus all alike", partial(_old_shares_more, layer=0, column=shared_part)
+    ),
+    "old_shares_more_beyond": Metric(
+        "sharing beyond chance, used weights preferred minus all alike",
+        partial(_old_shares_more, layer=0, column=beyond_part),
+    ),
+    "old_shares_more_first": Metric(
+        "sharing in the first layer, used weights preferred minus all alike",
+        partial(_old_shares_more, layer=1, column=shared_part),
+    ),
+    "old_shares_more_first_beyond": Metric(
+        "sharing beyond chance in the first layer, used weights preferred minus all alike",
+        partial(_old_shares_more, layer=1, column=beyond_part),
+    ),
     "unique_weight_fraction_lower_bound": Metric("weights that no earlier task uses", _unique),
 }
 
 
 def found(rows: pd.DataFrame) -> Sentences:
     """How much later tasks take from earlier ones, whether they take more as layers fill, or where it is made easy."""
-    alike = of_start(longest(rows), ALIKE)
-    return _told_shared(alike), _told_growth(alike), _told_preferred(with_most_starts(rows))
+    shared = _told_shared(of_start(longest(rows), ALIKE))
+    return shared, _told_growth(of_start(with_most_tasks(rows), ALIKE)), _told_preferred(with_most_starts(rows))
 
 
 def _told_shared(rows: pd.DataFrame) -> str | None:
@@ -178,19 +250,20 @@ def _told_shared(rows: pd.DataFrame) -> str | None:
 
 def _told_growth(rows: pd.DataFrame) -> str | None:
     rows = rows[rows["layer"] > 0]
-    part = shared_part(rows)
-    ranks, means = growth(rows, part), by_network(rows, part, "layer").groupby("layer").mean()
-    if ranks.empty or len(means) < 2:
+    part, chance = shared_part(rows), rows["by_chance"] / rows["kept"]
+    ranks, beyond = growth(rows, part), growth(rows, beyond_part(rows))
+    if ranks.empty:
         return None
-    beyond = growth(rows, (rows["shared"] - rows["by_chance"]) / (rows["kept"] - rows["by_chance"]))
-    blind = by_network(rows, rows["by_chance"] / rows["kept"], "layer").groupby("layer").mean()
-    last = means.index.max()
-    most = "largest in the last layer" if means.idxmax() == last else "not largest in the last layer"
+    free = filled(rows) <= HALF_FULL
+    shares = [
+        f"{part[which].mean():.0%} ({chance[which].mean():.0%} by chance) {where}"
+        for which, where in ((free, "while at most half of a layer is in use"), (~free, "where more is"))
+        if which.any()
+    ]
     return (
-        f"In {share_of(ranks.gt(0))} layers the share of old weights grows as the layer fills, and in "
-        f"{share_of(beyond.gt(0))} what is beyond chance does; it is {most}, {means[last]:.0%} where chance has "
-        f"{blind[last]:.0%}, and in the layers before it {span(means.drop(last), '.0%')} where chance has "
-        f"{span(blind.drop(last), '.0%')}."
+        f"Over {rows['task'].nunique() + 1} tasks of {rows['steps'].max():,} steps the share of old weights grows as a "
+        f"layer fills in {share_of(ranks.gt(0))} layers, and what is beyond chance in {share_of(beyond.gt(0))}; the "
+        f"share is {listed(shares)}."
     )
 
 

@@ -17,6 +17,7 @@ from modlib.chapters.upstream_downstream.findings import accepted, agreement, la
 from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 from modlib.evidence.sentences import listed, ordered
 from modlib.plots import MARKERS, PALETTE
+from modlib.tables import number_lists
 
 SWEEPS = {"l2": "L2", "l1": "L1", "dropout": "dropout"}
 ARCHITECTURES = {"64-64": "64, 64", "256-256": "256, 256", "64-64-64-64-64": "five layers of 64"}
@@ -154,7 +155,7 @@ def agreement_matrix(rows: pd.DataFrame, column: str = "element_similarity") -> 
     for i, measure in enumerate(MEASURES):
         texts = rows.loc[rows["measure"] == measure, column]
         if len(texts):
-            out[i] = np.array([text.split() for text in texts], dtype=float).mean(axis=0)
+            out[i] = number_lists(texts).mean(axis=0)
     order = [MEASURES.index(name) for name in FAMILIES]
     return ((out + out.T) / 2)[np.ix_(order, order)]
 

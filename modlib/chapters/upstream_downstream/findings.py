@@ -21,6 +21,7 @@ from modlib.communities.similarity import DOWNSTREAM, MEASURES, PLAIN, UPSTREAM
 from modlib.evidence.criteria import Sample
 from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, told, which_way
+from modlib.tables import number_lists
 
 TRAINED = [name for name in EXPERIMENT.network_key if name != "dataset"]  # there is only one
 LAYER = [*TRAINED, "layer"]  # columns that identify a layer of a network
@@ -83,7 +84,7 @@ def agreement(rows: pd.DataFrame, kind: str, column: str = "element_similarity")
     found = rows[[*LAYER, "measure", column]].merge(pairs, on="measure")
     if found.empty:
         return pd.Series(dtype=float)
-    numbers = np.array([text.split() for text in found[column]], dtype=float)
+    numbers = number_lists(found[column])
     found["value"] = numbers[np.arange(len(found)), found["place"]]
     return found.groupby(LAYER)["value"].mean()
 

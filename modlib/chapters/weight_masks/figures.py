@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,17 +16,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modlib.chapters.weight_masks.experiment import LSTM, WIDE
-from modlib.chapters.weight_masks.findings import at_paper_beta, own_accuracy, share, whole_masks
+from modlib.chapters.weight_masks.findings import (
+    MEDIUM,
+    SMALL,
+    at_paper_beta,
+    of_one_length,
+    own_accuracy,
+    share,
+    whole_masks,
+)
 from modlib.evidence.sentences import changed, listed, ordered
 from modlib.plots import MARKERS, PALETTE
 
+HUGE = "fnn 4000-4000-4000-4000"
 NETWORKS = {
-    "fnn 400-400-200": "perceptron 400-400-200",
-    "fnn 800-800-800-800": "perceptron 4 x 800",
+    SMALL: "perceptron 400-400-200",
+    MEDIUM: "perceptron 4 x 800",
     WIDE: "perceptron 4 x 2,000",
-    "fnn 4000-4000-4000-4000": "perceptron 4 x 4,000",
+    HUGE: "perceptron 4 x 4,000",
     LSTM: "LSTM 256",
 }
+SIZES = {SMALL: "small", MEDIUM: "medium", WIDE: "big", HUGE: "huge"}  # as figure 9 calls them
 
 
 def shares(rows: pd.DataFrame) -> Figure:
@@ -37,9 +48,51 @@ def shares(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of one task.
     """
-    rows = at_paper_beta(rows)
-    rows = rows.assign(share=share(rows), chance=rows["by_chance"] / rows["kept"].where(rows["kept"] > 0))
-    return _by_layer(rows, "share", "part of its weights that a mask shares", chance="chance")
+    return _by_layer(_with_chance(at_paper_beta(rows)), "share", "part of its weights that a mask shares", "chance")
+
+
+def shares_by_size(rows: pd.DataFrame) -> Figure:
+    """What a mask shares of all its weights, by the size of the perceptron, beside what chance would share (figure 9).
+
+    The paper's has the mask for addition only, by the authors' script. Bars are means over networks with their standard
+    deviation. A line across a bar is the mean for independent masks of the same densities. Below a size stands how many
+    steps its networks had, and how their masks were learned.
+
+    Args:
+        rows: of addition and multiplication.
+    """
+    rows, sizes = _of_sizes(rows)
+    figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    masks = list(dict.fromkeys(rows["mask"]))
+    for i, mask in enumerate(masks):
+        found = (
+            100 * rows[rows["mask"] == mask].groupby("network")[["share", "chance"]].agg(["mean", "std"]).loc[[*sizes]]
+        )
+        places = _bars(ax, i, len(masks), found["share"]["mean"], found["share"]["std"], mask)
+        _chance_lines(ax, places, found["chance"]["mean"], named=i > 0)
+    ticks = [f"{SIZES[network]}\n{fill(how, 26)}" for network, how in sizes.items()]
+    ax.set_xticks(range(len(ticks)), ticks, fontsize="x-small")
+    ax.set_ylabel("Total shared [%]", fontsize="small")
+    _legend(figure, ax, "mask")
+    return figure
+
+
+def sizes_in_words(rows: pd.DataFrame) -> str:
+    """What the mask for addition shares in each size of ``shares_by_size``, and whether size is all that differs.
+
+    Args:
+        rows: of addition and multiplication.
+    """
+    rows, sizes = _of_sizes(rows)
+    means = rows[rows["mask"] == "addition"].groupby("network")[["share", "chance"]].mean()
+    each = [
+        f"{means['share'][network]:.0%} in the {SIZES[network]} perceptron (by chance {means['chance'][network]:.0%})"
+        for network in sizes
+    ]
+    if len({*sizes.values()}) == 1:
+        return f"Of its weights the mask for addition shares {listed(each)}; all had {next(iter(sizes.values()))}."
+    how = "; ".join(f"{SIZES[network]}: {of_network}" for network, of_network in sizes.items())
+    return f"Of its weights the mask for addition shares {listed(each)}. Not only the size differs. {how.capitalize()}."
 
 
 def weights(rows: pd.DataFrame) -> Figure:
@@ -139,7 +192,7 @@ def by_strength(rows: pd.DataFrame) -> Figure:
     Args:
         rows: of one task and network, with several strengths.
     """
-    rows = rows[rows["layer"] == 0]
+    rows = of_one_length(rows[rows["layer"] == 0])
     drawn: Mapping[str, pd.Series] = {"accuracy of the masked network": own_accuracy(rows), "shared part": share(rows)}
     figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
     for ax, (label, values) in zip(axes, drawn.items(), strict=True):
@@ -167,13 +220,11 @@ def shares_in_words(rows: pd.DataFrame) -> str:
     Args:
         rows: of one task.
     """
-    whole = at_paper_beta(rows)
-    whole = whole[whole["layer"] == 0]
-    names = whole["network"].map(NETWORKS)
-    chance = (whole["by_chance"] / whole["kept"]).groupby(names).mean()
+    whole = _with_chance(whole_masks(rows))
+    means = whole.groupby(whole["network"].map(NETWORKS))[["share", "chance"]].mean()
     return (
-        f"Of all its weights a mask shares {ordered(share(whole).groupby(names).mean(), '.0%')}; "
-        f"by chance it would share {ordered(chance, '.0%')}."
+        f"Of all its weights a mask shares {ordered(means['share'], '.0%')}; "
+        f"by chance it would share {ordered(means['chance'], '.0%')}."
     )
 
 
@@ -240,7 +291,7 @@ def strength_in_words(rows: pd.DataFrame) -> str:
     Args:
         rows: of one task and network, with several strengths.
     """
-    rows = rows[rows["layer"] == 0]
+    rows = of_one_length(rows[rows["layer"] == 0])
     beta = rows["beta"].astype(float)
     found = pd.DataFrame({"accuracy": own_accuracy(rows), "shared": share(rows)})
     means = found.groupby([rows["mask"], beta]).mean()
@@ -259,6 +310,28 @@ def _networks(rows: pd.DataFrame) -> list[str]:
     return [name for name in NETWORKS if name in set(rows["network"])]
 
 
+def _with_chance(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of masks with the ``share`` of its weights that each shares, and what it would share by ``chance``."""
+    return rows.assign(share=share(rows), chance=rows["by_chance"] / rows["kept"].where(rows["kept"] > 0))
+
+
+def _of_sizes(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Whole masks of perceptrons with their shares, and how those of each size came about, from small to huge."""
+    rows = _with_chance(whole_masks(rows))
+    rows = rows[rows["network"].isin(list(SIZES))]
+    how = rows.drop_duplicates("network").set_index("network")
+    return rows, {
+        network: "{network_steps:,} steps, masks {mask_steps:,} at a rate of {mask_rate:g}".format(**how.loc[network])
+        for network in SIZES
+        if network in how.index
+    }
+
+
+def _chance_lines(ax: Axes, places: np.ndarray, heights: pd.Series, named: bool) -> None:
+    label = "by chance" if named else "_"  # matplotlib leaves out of the legend what begins so
+    ax.hlines(heights, places - 0.18, places + 0.18, color="black", lw=2, label=label)
+
+
 def _by_layer(rows: pd.DataFrame, column: str, axis: str, chance: str | None = None) -> Figure:
     networks = _networks(rows)
     figure, axes = _panels(len(networks), sharey=chance is not None)  # numbers of weights differ, shares do not
@@ -270,8 +343,7 @@ def _by_layer(rows: pd.DataFrame, column: str, axis: str, chance: str | None = N
             found = part[part["mask"] == mask].groupby("layer")
             places = _bars(ax, i, len(masks), found[column].mean(), found[column].std(), mask)
             if chance:
-                label = "by chance" if i else "_"  # matplotlib leaves out of the legend what begins so
-                ax.hlines(found[chance].mean(), places - 0.18, places + 0.18, color="black", lw=2, label=label)
+                _chance_lines(ax, places, found[chance].mean(), named=i > 0)
         names = ["all" if layer == 0 else str(layer) for layer in layers["layer"]]
         ax.set_xticks(range(len(names)), names, fontsize="x-small")
         ax.set_title(NETWORKS[network], fontsize="small")

@@ -13,23 +13,72 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.weight_masks.experiment import paper_beta
+from modlib.chapters.weight_masks.experiment import WIDE, paper_beta
 from modlib.data.arithmetic import TASKS
-from modlib.evidence.criteria import Sample
+from modlib.evidence.criteria import FEWEST, Sample
 from modlib.evidence.metrics import Metric, sample_of
-from modlib.evidence.sentences import Sentences, share_of, span
+from modlib.evidence.sentences import Sentences, listed, share_of, span
+from modlib.tables.words import in_words
 
 ENDS = (0.1, 0.9)  # probabilities beyond these count as decided
-SMALL = "fnn 400-400-200"  # the smallest network of figure 9
+SMALL, MEDIUM = "fnn 400-400-200", "fnn 800-800-800-800"  # the smallest networks of figure 9
 FIRST = ("addition", "pair 1")  # masks for the first of two functions
 Column: TypeAlias = Callable[[pd.DataFrame], pd.Series]
 NEAR = 3.3  # a strength within this factor of the paper's is near it: half a decade, however it is rounded
 
 
 def at_paper_beta(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of masks learned with the paper's strength of the regulariser."""
+    """Rows of masks learned with the paper's strength of the regulariser, of one length, see ``of_one_length``."""
+    return of_one_length(_at_paper_beta(rows))
+
+
+def _at_paper_beta(rows: pd.DataFrame) -> pd.DataFrame:
     wanted = [paper_beta(task, network) for task, network in zip(rows["task"], rows["network"], strict=True)]
     return rows[np.isclose(rows["beta"].astype(float), wanted)]
+
+
+def of_one_length(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of masks with one number of steps for each task and kind of network: the largest that three networks have.
+
+    Three decide what varies between networks. Where no number has three, that of most networks counts, and the larger
+    of two. Masks of fewer steps keep and share other weights, so they are compared in ``lengths`` and pooled nowhere.
+    """
+    kind, length = ["task", "network"], ["task", "network", "mask_steps"]
+    networks = rows.groupby(length)["seed"].nunique().clip(upper=FEWEST).reset_index(name="networks")
+    chosen = networks.sort_values(["networks", "mask_steps"]).drop_duplicates(kind, keep="last")
+    return rows[pd.MultiIndex.from_frame(rows[length]).isin(pd.MultiIndex.from_frame(chosen[length]))]
+
+
+def lengths(rows: pd.DataFrame) -> pd.DataFrame:
+    """Masks of one kind of network with several numbers of steps, a line for each; no line where there is one number.
+
+    Means over ``n`` networks: ``kept`` and ``shared`` as shares, shared ``to chance``, ``accuracy`` on the own task.
+    """
+    rows = _at_paper_beta(rows)
+    rows = rows[rows["layer"] == 0]
+    rows = rows[rows.groupby(["task", "network"])["mask_steps"].transform("nunique") > 1]
+    found = {
+        "kept": rows["kept"] / rows["size"],
+        "shared": share(rows),
+        "to chance": rows["shared"] / rows["by_chance"],
+        "accuracy": own_accuracy(rows),
+    }
+    groups = rows.assign(**found).groupby(["task", "network", "network_steps", "mask_steps"])
+    return groups.agg(n=("seed", "nunique"), **{name: (name, "mean") for name in found}).reset_index()
+
+
+def lengths_in_words(rows: pd.DataFrame) -> str:
+    """What masks with the fewest and the most steps keep and share, by kind of network, see ``lengths``."""
+    told = []
+    for (task, network), part in lengths(rows).groupby(["task", "network"]):
+        ends = part.sort_values("mask_steps").iloc[[0, -1]]
+        kept, shared = (listed([f"{value:.1%}" for value in ends[name]]) for name in ("kept", "shared"))
+        steps = listed([f"{number:,}" for number in ends["mask_steps"]])
+        told.append(
+            f"With {steps} steps masks of {task} in the {in_words(network)} keep {kept} of the weights and share "
+            f"{shared} of these."
+        )
+    return " ".join(told) or "No kind of network has masks of two lengths yet."
 
 
 def share(rows: pd.DataFrame) -> pd.Series:
@@ -75,15 +124,43 @@ def _shared(rows: pd.DataFrame) -> Sample | None:
     return sample_of(by_seed(totals, share(totals)))
 
 
-def of_one_only(rows: pd.DataFrame) -> pd.Series:
-    """Share of the weights that either of two masks keeps and the other one does not, in [0, 1]."""
-    return 1 - rows["shared"] / rows["union"].where(rows["union"] > 0)
+def own_part(rows: pd.DataFrame) -> pd.Series:
+    """Share of the weights of the smaller of two masks that the other one lacks, 1 - shared / min(kept), in [0, 1].
+
+    It is 0 if the smaller mask lies within the larger one. The same share of all that either keeps would not be: where
+    one mask keeps three times as many weights as the other, two thirds serve one of them only, wherever they lie.
+    """
+    return 1 - rows["shared"] / _sizes(rows)["smaller"]
 
 
-def _of_one_only(rows: pd.DataFrame, task: str) -> Sample | None:
+def _sizes(rows: pd.DataFrame) -> pd.DataFrame:
+    """How many weights the ``smaller`` and the ``larger`` of two masks keep; NaN for none."""
+    both = np.sort(np.column_stack([rows["kept"], rows["union"] - rows["kept"] + rows["shared"]]).astype(float), axis=1)
+    return pd.DataFrame(both, index=rows.index, columns=["smaller", "larger"]).replace(0, np.nan)
+
+
+def _own_part(rows: pd.DataFrame, task: str) -> Sample | None:
     totals = whole_masks(rows)
     totals = totals[totals["task"] == task]
-    return sample_of(by_seed(totals, of_one_only(totals)))
+    return sample_of(by_seed(totals, own_part(totals)))
+
+
+def own_parts(rows: pd.DataFrame) -> pd.DataFrame:
+    """What the smaller and the larger of two masks have for themselves, a line a task and network, columns for readers.
+
+    Of either mask: the share of its weights that the other one lacks, and the same of random masks of their sizes. Of
+    the smaller one this is 0 if it lies within the larger one; of the larger one it then is the share ``if nested``.
+    """
+    totals = whole_masks(rows)
+    smaller, larger = (size for _, size in _sizes(totals).items())
+    found = {
+        "smaller": own_part(totals),
+        "smaller, by chance": 1 - totals["by_chance"] / smaller,
+        "larger": 1 - totals["shared"] / larger,
+        "larger, by chance": 1 - totals["by_chance"] / larger,
+        "larger, if nested": 1 - smaller / larger,
+    }
+    return totals.assign(**found).groupby(["task", "network"])[list(found)].mean().reset_index()
 
 
 def _of_masks(rows: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
@@ -132,18 +209,29 @@ def _accuracy(rows: pd.DataFrame, name: str, own: bool) -> pd.Series:
     return rows[f"{name}_first"].where(rows["mask"].isin(FIRST) == own, rows[f"{name}_second"])
 
 
+def random_drop(rows: pd.DataFrame) -> pd.Series:
+    """The same without as many random weights of every layer as the mask keeps; NaN where it was not measured."""
+    both = np.array([text.split() for text in rows["drawn"].fillna("nan nan")], dtype=float).reshape(-1, 2)
+    rows = rows.assign(drawn_first=both[:, 0], drawn_second=both[:, 1])
+    return _accuracy(rows, "whole", own=False) - _accuracy(rows, "drawn", own=False)
+
+
+def inverse_drop_beyond(rows: pd.DataFrame) -> pd.Series:
+    """``inverse_drop`` less ``random_drop``: what the other function loses for *which* weights are removed."""
+    return inverse_drop(rows) - random_drop(rows)
+
+
 def lost_at_random(rows: pd.DataFrame) -> pd.DataFrame:
     """What the other function loses without the weights of a mask, and without as many random ones of every layer.
 
-    One line a task and network: the number of networks ``n``, ``mask`` and ``random``, which are means over masks.
+    One line a task and network: the number of networks ``n`` that the control was measured of; ``mask``, ``random`` and
+    their difference ``beyond`` are means over masks.
     """
     rows = whole_masks(rows)
-    both = np.array([str(text).split() for text in rows["drawn"]], dtype=float).reshape(-1, 2)
-    rows = rows.assign(drawn_first=both[:, 0], drawn_second=both[:, 1])
-    at_random = _accuracy(rows, "whole", own=False) - _accuracy(rows, "drawn", own=False)
-    rows = rows.assign(lost=inverse_drop(rows), lost_random=at_random)
-    by_network = rows.groupby(["task", "network"])
-    return by_network.agg(n=("seed", "nunique"), mask=("lost", "mean"), random=("lost_random", "mean"))
+    rows = rows[rows["drawn"].notna()]
+    rows = rows.assign(mask=inverse_drop(rows), random=random_drop(rows), beyond=inverse_drop_beyond(rows))
+    means = {name: (name, "mean") for name in ("mask", "random", "beyond")}
+    return rows.groupby(["task", "network"]).agg(n=("seed", "nunique"), **means)
 
 
 def mask_or_random(rows: pd.DataFrame) -> str:
@@ -160,10 +248,16 @@ def mask_or_random(rows: pd.DataFrame) -> str:
     return f"What the other function loses: {'; '.join(told)}."
 
 
-def _inverse_drop(rows: pd.DataFrame, mask: str | None = None) -> Sample | None:
+def _inverse_drop(rows: pd.DataFrame, mask: str | None = None, column: Column = inverse_drop) -> Sample | None:
     totals = whole_masks(rows)
     totals = totals if mask is None else totals[totals["mask"] == mask]
-    return sample_of(by_seed(totals, inverse_drop(totals)))
+    return sample_of(by_seed(totals, column(totals)))
+
+
+def _inverse_drop_beyond(rows: pd.DataFrame, mask: str | None = None) -> Sample | None:
+    """None as long as too few networks have the control: a claim then rests on the paper's own number."""
+    found = _inverse_drop(rows, mask, inverse_drop_beyond)
+    return found if found and found.n >= FEWEST else None
 
 
 def _by_task(rows: pd.DataFrame, column: Column) -> pd.DataFrame:
@@ -183,14 +277,16 @@ def _apart(rows: pd.DataFrame) -> Sample | None:
     return sample_of(shares[TASKS[2]] / shares[TASKS[1]] - 1)
 
 
-def _size_p(rows: pd.DataFrame, column: Column) -> Sample | None:
-    """P of Welch's test for the difference in sharing between small perceptrons and large ones."""
+def _size_p(rows: pd.DataFrame, network: str, column: Column) -> Sample | None:
+    """P of Welch's test for a difference between small perceptrons and larger ones in what addition's mask shares.
+
+    It is addition's that figure 9 shows, by the authors' script.
+    """
     from scipy.stats import ttest_ind
 
-    totals = whole_masks(rows[rows["network"].str.startswith("fnn")])
-    small = totals["network"] == SMALL
-    by_network = column(totals).groupby([small, totals["network"], totals["seed"]]).mean()
-    of_both = [by_network[by_network.index.get_level_values(0) == kind] for kind in (True, False)]
+    totals = whole_masks(rows)
+    totals = totals[totals["mask"] == FIRST[0]]
+    of_both = [column(totals[totals["network"] == size]).dropna() for size in (SMALL, network)]
     if min(map(len, of_both)) < 2:
         return None
     return Sample(float(ttest_ind(*of_both, equal_var=False).pvalue), min(map(len, of_both)))
@@ -214,7 +310,7 @@ def own_accuracy(rows: pd.DataFrame) -> pd.Series:
 
 def _range_near_paper(rows: pd.DataFrame, column: Column) -> Sample | None:
     """Largest less smallest mean over strengths near the paper's, by seed; seeds with one strength are left out."""
-    rows = rows[rows["layer"] == 0]
+    rows = of_one_length(rows[rows["layer"] == 0])
     paper = np.array([paper_beta(task, network) for task, network in zip(rows["task"], rows["network"], strict=True)])
     ratio = rows["beta"].astype(float) / paper
     near = rows[(ratio < NEAR) & (ratio > 1 / NEAR)]
@@ -247,6 +343,13 @@ FINDINGS = {
     "inverse_drop_first": Metric(
         "accuracy lost on pair 2 by the inverse mask of pair 1", partial(_inverse_drop, mask="pair 1")
     ),
+    "inverse_drop_beyond": Metric(
+        "accuracy lost on the other function by the inverse mask, beyond as many random weights", _inverse_drop_beyond
+    ),
+    "inverse_drop_first_beyond": Metric(
+        "accuracy lost on pair 2 by the inverse mask of pair 1, beyond as many random weights",
+        partial(_inverse_drop_beyond, mask="pair 1"),
+    ),
     "together_or_apart": Metric("sharing, what one pair at a time adds to that of both, as a share of it", _apart),
     "shared_io": Metric(
         "sharing, addition and multiplication minus double addition", partial(_shared_io, column=share)
@@ -256,15 +359,28 @@ FINDINGS = {
         partial(_shared_io, column=over_chance),
     ),
     "not_reused": Metric(
-        "weights that serve one of two pairs only, double addition", partial(_of_one_only, task=TASKS[1])
+        "weights of the smaller of two masks that the other one lacks, double addition",
+        partial(_own_part, task=TASKS[1]),
     ),
     "specialised": Metric(
-        "weights that serve one of two operations only, addition and multiplication",
-        partial(_of_one_only, task=TASKS[0]),
+        "weights of the smaller of two masks that the other one lacks, addition and multiplication",
+        partial(_own_part, task=TASKS[0]),
     ),
-    "size_p": Metric("sharing, p of a difference between small and large", partial(_size_p, column=share)),
-    "size_p_beyond": Metric(
-        "sharing beyond chance, p of a difference between small and large", partial(_size_p, column=over_chance)
+    "size_p_medium": Metric(
+        "sharing of addition, p of a difference between 400-400-200 and 4 x 800",
+        partial(_size_p, network=MEDIUM, column=share),
+    ),
+    "size_p_medium_beyond": Metric(
+        "sharing of addition beyond chance, p of a difference between 400-400-200 and 4 x 800",
+        partial(_size_p, network=MEDIUM, column=over_chance),
+    ),
+    "size_p_big": Metric(
+        "sharing of addition, p of a difference between 400-400-200 and 4 x 2,000",
+        partial(_size_p, network=WIDE, column=share),
+    ),
+    "size_p_big_beyond": Metric(
+        "sharing of addition beyond chance, p of a difference between 400-400-200 and 4 x 2,000",
+        partial(_size_p, network=WIDE, column=over_chance),
     ),
     "decided": Metric("share of probabilities below 0.1 or above 0.9", _decided),
     "range_accuracy": Metric(
@@ -289,18 +405,23 @@ def found(rows: pd.DataFrame) -> Sentences:
 
 def specialise_and_reuse(rows: pd.DataFrame) -> str | None:
     """Whether different functions have weights of their own, and whether the same function has the same ones twice."""
-    totals = whole_masks(rows)
-    parts = (totals[totals["task"] == task] for task in TASKS[:2])
-    operations, same = (_by_network(part, of_one_only(part)) for part in parts)
-    if operations.empty or same.empty:
+    found = own_parts(rows).set_index("task")
+    if not {*TASKS[:2]} <= {*found.index}:
         return None
-    specialise = "specialise" if operations.min() > 0.5 else "specialise in part"
-    reuse = "and do not reuse" if same.min() > 0.5 else "and reuse in part"
+    operations, same = (found.loc[[task]] for task in TASKS[:2])
     return (
-        f"Networks {specialise} {reuse}: of the weights that addition or multiplication needs, "
-        f"{span(operations, '.0%')} serve one of them only, and of those that either of two sums needs, "
-        f"{span(same, '.0%')}, by network."
+        f"Networks {_own_in_words(operations, ('specialise', 'specialise in part', 'do not specialise'))} and "
+        f"{_own_in_words(same, ('mostly do not reuse', 'reuse in part', 'reuse'))}: of the smaller of two masks, "
+        f"{span(operations['smaller'], '.0%')} of the weights serve addition or multiplication alone (by chance "
+        f"{span(operations['smaller, by chance'], '.0%')}), and {span(same['smaller'], '.0%')} one of two sums alone "
+        f"(by chance {span(same['smaller, by chance'], '.0%')}), by network."
     )
+
+
+def _own_in_words(found: pd.DataFrame, words: tuple[str, str, str]) -> str:
+    """Most weights are a mask's own in every network; in some networks; or hardly any in all of them."""
+    own = found["smaller"]
+    return words[0] if own.min() > 0.5 else words[2] if own.max() < 0.1 else words[1]
 
 
 def _by_network(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
@@ -308,8 +429,8 @@ def _by_network(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
 
 
 def _alike(rows: pd.DataFrame) -> pd.DataFrame:
-    """By network, of two masks: how many times as many weights as by chance are in both, and of what either keeps."""
-    found = {"times": rows["shared"] / rows["by_chance"], "of_either": rows["shared"] / rows["union"]}
+    """By network, of two masks: the weights in both, as a multiple of chance and a part of what the smaller keeps."""
+    found = {"times": rows["shared"] / rows["by_chance"], "of_smaller": 1 - own_part(rows)}
     return pd.DataFrame({name: _by_network(rows, values) for name, values in found.items()})
 
 
@@ -320,11 +441,10 @@ def _told_operations(rows: pd.DataFrame) -> str | None:
     kept = (rows["kept"] / rows["size"]).groupby([rows["network"], rows["mask"]]).mean()
     words = "a small part" if kept.max() < 0.5 else "a large part"
     more = "more than chance" if alike["times"].min() > 1 else "no more than chance"
-    most = "but not most of what they keep" if alike["of_either"].max() < 0.5 else "most of what they keep"
     return (
         f"Each needs {words} of the weights, {span(kept, '.1%')} by network and mask, and masks of addition and "
-        f"multiplication share {more}, {most}: of the weights that either keeps {span(alike['of_either'], '.0%')} are "
-        f"in both, {span(alike['times'], '.1f')} times as many as of random masks of their sizes."
+        f"multiplication share {more}: {span(alike['of_smaller'], '.0%')} of what the smaller one keeps, "
+        f"{span(alike['times'], '.1f')} times as many as random masks of their sizes."
     )
 
 
@@ -335,12 +455,12 @@ def _told_same(operations: pd.DataFrame, rows: pd.DataFrame, outer: pd.DataFrame
     pairs = alike.join(_alike(operations).add_suffix("_operations"), how="inner")
     more = {name: share_of(pairs[name] > pairs[f"{name}_operations"]) for name in alike}
     than = (
-        f"; they are more alike than those of two operations in {more['of_either']} networks, by the multiple of "
+        f"; they are more alike than those of two operations in {more['of_smaller']} networks, by the multiple of "
         f"chance in {more['times']}"
     )
     return (
-        f"Masks of one operation for two pairs of numbers have {span(alike['of_either'], '.0%')} of what either keeps "
-        f"in both, {span(alike['times'], '.1f')} times as many as by chance, and in first and last layers share "
+        f"Masks of one operation for two pairs of numbers share {span(alike['of_smaller'], '.0%')} of what the smaller "
+        f"one keeps, {span(alike['times'], '.1f')} times as many as by chance, and in first and last layers "
         f"{span(_by_network(outer, share(outer)), '.0%')}{than if len(pairs) else ''}."
     )
 
