@@ -103,6 +103,15 @@ def test_the_stored_rows_are_told_with_numbers_of_networks(
     assert "1 network each" in told["masks"].raised
 
 
+def test_either_number_of_groups_has_its_own_count(stored: dict[str, list[pd.DataFrame]]) -> None:
+    plain, dropped, *others = stored["weights"]
+    for k, found in ((4, "cut into 4 groups, 0 of 30 pruned"), (12, "; into 12, 0 of 30 and")):
+        changed = five.weights(plain, dropped.assign(p=dropped["p"].mask(dropped["k"] == k, 1.0)), *others)
+        assert changed is not None
+        assert found in changed.found
+        assert changed.found.count(" 30 of 30 ") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "table", "query", "gone", "stays"),
     [
