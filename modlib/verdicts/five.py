@@ -42,7 +42,7 @@ from modlib.chapters.upstream_downstream.findings import (
     largest_good,
     per_layer,
 )
-from modlib.chapters.weight_masks.findings import whole_masks
+from modlib.chapters.weight_masks.findings import own_part, whole_masks
 from modlib.data.arithmetic import TASKS
 from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
@@ -264,7 +264,8 @@ def masks(rows: pd.DataFrame, removed: pd.DataFrame) -> Told | None:
         removed: of ``class-removal``, with dropout and without.
     """
     rows = whole_masks(rows)
-    rows = rows.assign(both=rows["shared"] / rows["union"], random=rows["by_chance"] / rows["union"])
+    by_chance = rows.assign(shared=rows["by_chance"], union=rows["union"] + rows["shared"] - rows["by_chance"])
+    rows = rows.assign(both=1 - own_part(rows), random=1 - own_part(by_chance))  # masks of the same sizes
     two, one = (_one(rows, "both", ("network", "seed"), task=task) for task in TASKS[:2])
     if two.empty or one.empty:
         return None
@@ -279,8 +280,8 @@ def masks(rows: pd.DataFrame, removed: pd.DataFrame) -> Told | None:
         answer=_answer(float(more.mean())),
         found=f"in {share_of(more)} kinds of network what one operation needs for other numbers is more alike than "
         f"what two operations need ({len(two)} networks, of one kind {fewest})",
-        beyond=f"two operations share {_percent(two)} of what either needs, random weights {_percent(two_random)}; one "
-        f"operation on other numbers {_percent(one)}, random weights {_percent(one_random)}",
+        beyond=f"of the weights of the smaller mask two operations share {_percent(two)}, random masks "
+        f"{_percent(two_random)}; one operation on other numbers {_percent(one)}, random masks {_percent(one_random)}",
         raised=_raised((f"dropout ({costs}; {_each(len(lost))})", changed), tested=False),
         modular=float(more.mean()) > HALF,
         points={"one operation": one, "two operations": two},
@@ -428,7 +429,7 @@ NOTIONS: tuple[tuple[str, str, str, tuple[str, ...], tuple[str, ...], Callable[.
     (
         "Weights for a function",
         "Does each function need weights of its own, and the same ones again?",
-        "share of the weights that two masks both need",
+        "share of the smaller mask that is in both",
         ("weight-masks", "transfer", "systematic-generalisation", "class-removal"),
         ("weight-masks", "class-removal"),
         masks,

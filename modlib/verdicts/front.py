@@ -39,8 +39,9 @@ LINKED = 2  # chapters whose misses are named; the others are on the page of wha
 PAGE = "book/what-was-found"
 NOTE = (
     "Perceptrons have full layers, CNNs convolutions. A shuffle has the same weights in other places. "
-    f"*{PAPERS['pruned-modular']}* cuts into {KS[0]} groups, *{PAPERS['clusterability']}* into {KS[1]}. In the picture "
-    "a point is a network, and grey is what chance or no training has."
+    f"*{PAPERS['pruned-modular']}* cuts into {KS[0]} groups, *{PAPERS['clusterability']}* into {KS[1]}. A mask "
+    "marks the weights that a function needs. In the picture a point is a network, and grey is what chance or no "
+    "training has."
 )
 
 

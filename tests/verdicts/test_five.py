@@ -47,11 +47,11 @@ def reused(rows: pd.DataFrame) -> pd.DataFrame:
     if "task" not in rows:
         return rows
     one = rows["task"].str.startswith("double")
-    return rows.assign(shared=rows["shared"].mask(one, rows["union"]))
+    return rows.assign(**{name: rows[name].mask(one, rows["kept"]) for name in ("shared", "union")})
 
 
 def the_same(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(similarity=rows["by_chance"] + 0.5)
+    return rows.assign(mutual_information=0.5)
 
 
 OTHERWISE: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str, str]] = {
@@ -60,7 +60,7 @@ OTHERWISE: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str, str
     "coherence": (no_contrast, "Hardly", "in 0 of 19 perceptrons and 0 of 6", "43% less and 48% less; in untrained"),
     "alike": (low_q, "Hardly", "in 0 of 251 trained perceptrons than", "Q, at random 0, is 0.06 with"),
     "masks": (reused, "Yes", "in 4 of 4 kinds of network", "one operation on other numbers 100%, random"),
-    "agree": (the_same, "Largely", "two notions agree by 0.50, one notion", "in 20 untrained networks by 0.50"),
+    "agree": (the_same, "Largely", "mutual information of 0.50, one notion", "in 20 untrained networks 0.50"),
 }
 
 
@@ -210,3 +210,14 @@ def test_without_rows_nothing_is_told(tmp_path) -> None:
     assert len(found) == 6
     assert all(notion.told is None for notion in found)
     assert {field.name for field in fields(found[0])} >= {"asks", "axis", "chapters"}
+
+
+def test_masks_share_of_the_smaller_one_beside_random_masks_of_their_sizes(
+    stored: dict[str, list[pd.DataFrame]],
+) -> None:
+    rows, removed = stored["masks"]
+    rows = rows[rows["layer"] == 0].assign(kept=100, shared=20.0, by_chance=5.0, union=380.0)  # the other one keeps 300
+    told = five.masks(rows, removed)
+    assert told is not None
+    for shown, share in ((told.points, 0.2), (told.chance, 0.05)):
+        assert pd.concat(shown.values()).tolist() == pytest.approx([share] * sum(map(len, shown.values())))
