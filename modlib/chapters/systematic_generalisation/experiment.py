@@ -149,7 +149,7 @@ PLANS: dict[str, tuple[Plan, ...]] = {
         Plan("transformer", "scan", 3, 4000, 1e-3, 1500, 3e-2, 64),
         Plan("lstm 200", "scan", 3, 4000, 2e-3, 1500, 3e-2, 64, (CONTROL,), ()),
         Plan(SMALL, SMALL_SORT, 3, 5000, 1e-3, 2000, 3e-2, 64, QUESTIONS, ()),
-        # an hour and a half each on a core, of which the network takes two thirds
+        # up to an hour and a half each on a core, of which the network takes two thirds
         Plan(SMALL, f"{MATHEMATICS}sort", 1, 20_000, 1e-3, 3000, 3e-2, 64, QUESTIONS, ()),
         Plan(SMALL, f"{MATHEMATICS}add_or_sub", 1, 20_000, 1e-3, 3000, 3e-2, 64, QUESTIONS, ()),
         Plan(LARGE, f"{MATHEMATICS}sort", 5, 30_000, 1e-4, 30_000, 3e-2, 256, QUESTIONS, ()),
