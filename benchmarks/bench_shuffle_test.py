@@ -7,6 +7,7 @@ the clustering of it, are to take at most twice the time of a shuffle by ``layer
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -66,8 +67,8 @@ def of_each_null() -> pd.DataFrame:
         for seed in range(SHUFFLES):  # in turn, so that what else the machine does slows all of them alike
             for i, null in enumerate(NULLS):
                 rng = np.random.default_rng(seed)
-                shuffled, shuffling = timed(lambda null=null, rng=rng: shuffle_graph(graph, null, rng))
-                _, clustering = timed(lambda shuffled=shuffled, rng=rng: cluster(shuffled, K, rng))
+                shuffled, shuffling = timed(partial(shuffle_graph, graph, null, rng))
+                _, clustering = timed(partial(cluster, shuffled, K, rng))
                 seconds[i] += shuffling, clustering
         rows += [
             {
