@@ -90,7 +90,7 @@ def shuffle_matrix(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
     if null in ("degree", "strength"):
         places, values = _keeping_neurons(matrix, null, rng)
         out = np.zeros_like(matrix)
-        out[np.divmod(places, matrix.shape[1])] = values
+        np.put(out, places, values)
         return out
     flat = matrix.ravel()
     held = np.flatnonzero(flat)

@@ -29,3 +29,7 @@ from .membership import (
     learn_class_masks as learn_class_masks,
     mask_membership as mask_membership,
 )
+from .permuted import (
+    Memorised as Memorised,
+    learn_permuted_mask as learn_permuted_mask,
+)

@@ -187,6 +187,10 @@ ARGUMENTS: dict[str, NAMED] = {
         "module": linear, "draw": draws, "settings": few_steps, "rng": rng, "keep_used": words([None, 0.5]),
         "used": words([None, {"weight": np.ones((2, 2), dtype=bool)}, {"weight": np.ones(2)}, {"x": None}]),
     },
+    "masks.learn_permuted_mask": {
+        "model": linear, "inputs": some.numbers(6, 2), "targets": some.numbers(6, whole=3), "settings": few_steps,
+        "rng": rng, "names": words([None, ["weight"], ["nothing"]]),
+    },
     "masks.parameter_names": {
         "module": linear, "masked": words([("*",), ["*.weight"], ["weight"]]), "unmasked": words([(), ["bias"], ["*"]])
     },
@@ -353,6 +357,7 @@ HUNDREDTH = {  # they train, shuffle, load data, or make a large network
         "graphs.shuffle_test",
         "graphs.shuffle_tests",
         "masks.learn_mask",
+        "masks.learn_permuted_mask",
         "masks.learn_with_weights",
     ),
     *("masks.learn_class_masks", "notions.divided_by_notion"),

@@ -1,5 +1,7 @@
 """Controls of a mask: what they keep and move, and what they say of a network whose needed weights are known."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +81,75 @@ def test_exchanged_weights_are_the_same_ones_in_the_same_places():
         assert sorted(weights[0, :3].tolist()) == [1, 2, 4]
         assert not weights[0, 3:].any()
         assert not weights[1].any()
+
+
+def halves() -> tuple[nn.Module, Mask, torch.Tensor, torch.Tensor]:
+    """A network that tells x0 + x1 > x2 + x3 by four units and has eight more of no use, and the mask of the four."""
+    module = nn.Sequential(nn.Linear(12, 12, bias=False), nn.Tanh(), nn.Linear(12, 2, bias=False))
+    with torch.no_grad():
+        module[0].weight.copy_(torch.diag(torch.linspace(1, 2, 12)))
+        module[2].weight.copy_(torch.tensor([[1.0, 1, -1, -1] + [0.0] * 8, [-1.0, -1, 1, 1] + [0.0] * 8]))
+    keep = {"0.weight": np.diag(np.arange(12) < 4), "2.weight": np.tile(np.arange(12) < 4, (2, 1))}
+    inputs = torch.as_tensor(np.random.default_rng(0).normal(size=(400, 12)), dtype=torch.float32)
+    return module, Mask(keep, fingerprint(module)), inputs, module(inputs).argmax(1)
+
+
+def test_a_mask_that_is_right_is_enough_on_its_network_and_at_chance_on_fresh_ones():
+    module, mask, inputs, wanted = halves()
+    made = []
+
+    def fresh(rng: np.random.Generator) -> nn.Module:
+        made.append(deepcopy(module))
+        with torch.no_grad():
+            for weight in made[-1].parameters():
+                weight.copy_(torch.as_tensor(rng.normal(size=tuple(weight.shape))))
+        return made[-1]
+
+    def accuracy(masked: nn.Module) -> float:
+        return float((masked(inputs).argmax(1) == wanted).double().mean())
+
+    controls = mask_controls(module, mask, accuracy, np.random.default_rng(1), [], 200, fresh)
+    assert [control.name for control in controls[-2:]] == ["what the mask removes", "the mask on fresh weights"]
+    assert controls[1].scores == (1.0,)
+    found = controls[-1]
+    assert (len(found.scores), found.kept) == (200, 12)
+    # fresh weights are as often of one sign as of the other, and tell the classes as often as they confuse them
+    assert found.mean == pytest.approx(0.5, abs=4 * np.std(found.scores) / np.sqrt(200))
+    assert np.std(found.scores) > 0.1, "their signs decide, so the mask was on them"
+    assert len({fingerprint(network) for network in made}) == 200
+
+
+def test_fresh_weights_are_masked_and_those_that_no_mask_covers_are_fresh_too():
+    module, mask, *_ = planted()
+    seen = []
+
+    def fresh(rng: np.random.Generator) -> nn.Module:
+        made = nn.Linear(6, 2)
+        with torch.no_grad():
+            made.weight.copy_(torch.as_tensor(rng.normal(size=(2, 6)) + 10))
+            made.bias.copy_(torch.tensor([5.0, 6.0]))
+        return made
+
+    before = fingerprint(module)
+    score = lambda m: float(seen.append([p.detach().clone() for p in m.parameters()]) or 0)  # noqa: E731
+    mask_controls(module, mask, score, np.random.default_rng(0), [], 3, fresh)
+    assert fingerprint(module) == before
+    for weight, bias in seen[-3:]:
+        assert np.array_equal(weight.numpy() != 0, mask.keep["weight"])
+        assert weight[0, :3].min() > 5
+        assert bias.tolist() == [5, 6]
+
+
+def test_what_is_no_fresh_network_is_refused():
+    module, mask, *_ = planted()
+    rng = np.random.default_rng(0)
+    for fresh, told in (
+        (lambda rng: module, "weights of its own"),
+        (lambda rng: nn.Linear(5, 2, bias=False), "another network's"),
+        (0, "makes an untrained network"),
+    ):
+        with pytest.raises(InputError, match=told):
+            mask_controls(module, mask, lambda m: 1.0, rng, [], 1, fresh)
 
 
 def test_another_networks_mask_and_scores_that_are_no_numbers_are_refused():
