@@ -48,7 +48,11 @@ from .pruned import (
     pruned_vgg as pruned_vgg,
     turned as turned,
 )
-from .readers import two_readers as two_readers
+from .readers import (
+    dense_readers as dense_readers,
+    readers_with_a_trunk as readers_with_a_trunk,
+    two_readers as two_readers,
+)
 from .resnets import (
     residual_images as residual_images,
     trained_resnet as trained_resnet,

@@ -52,11 +52,16 @@ def crossed(crossing: float) -> Case:
     return Case(lambda seed, n: two_functions(seed, n, crossing=crossing))
 
 
-def trained_readers(seed: int, n: int) -> KnownModules:
-    """Two functions that were learned; imported where it is needed, for PyTorch trains it."""
-    from modlib.zoo.readers import two_readers
+def readers(kind: str, layers: tuple[int, ...] = (1, 2, 3)) -> Case:
+    """Two functions that were learned; imported where they are needed, for PyTorch trains them."""
 
-    return two_readers(seed, n)
+    def make(seed: int, n: int) -> KnownModules:
+        from modlib.zoo import readers as trained
+
+        made: KnownModules = getattr(trained, kind)(seed, n)
+        return made
+
+    return Case(make, layers=layers)
 
 
 CASES = {
@@ -68,7 +73,9 @@ CASES = {
     "a shared part": Case(shared_part, 3),
     "rotated functions": Case(rotated_functions, layers=(2,)),
     "idle weights": Case(idle_weights),
-    "trained functions": Case(trained_readers),
+    "trained functions": readers("two_readers"),
+    "trained, a shared trunk": readers("readers_with_a_trunk", (2, 3)),
+    "trained, all weights": readers("dense_readers"),
 }
 
 # The 64-64 perceptrons of upstream-downstream: after the name of the data set, with dropout or not, what regularises.
