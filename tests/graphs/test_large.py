@@ -129,8 +129,17 @@ def test_a_shuffled_graph_is_in_single_precision_dense_or_sparse(null: Null) -> 
     graph = wide(0.3)
     shuffled = shuffle_graph(graph, null, np.random.default_rng(0))
     assert {block.dtype for block in shuffled.edges.values()} == {np.dtype(np.float32)}
+    for pair, block in graph.edges.items():
+        own, moved = np.asarray(block, dtype=np.float32), np.asarray(shuffled.edges[pair])
+        np.testing.assert_array_equal(np.sort(moved, axis=None), np.sort(own, axis=None))
+        assert (moved != own)[own > 0].mean() > 0.5
     sparse = neuron_graph([sp.csr_array(matrix) for matrix in random_weights((90, 130, 80), 0, 0.3)])
-    assert all(sp.issparse(block) for block in shuffle_graph(sparse, null, np.random.default_rng(0)).edges.values())
+    of_sparse = shuffle_graph(sparse, null, np.random.default_rng(0))
+    for pair, block in sparse.edges.items():
+        own, moved = sp.csr_array(block), of_sparse.edges[pair]
+        assert sp.issparse(moved)
+        np.testing.assert_array_equal(np.sort(moved.data), np.sort(own.data))
+        assert (moved != own).nnz > own.nnz / 2
     with pytest.raises(InputError, match="null = 'rows' arrived"):
         shuffle_graph(graph, "rows", np.random.default_rng(0))  # type: ignore[arg-type]
 

@@ -1,6 +1,7 @@
 """Controls of a mask: what they keep and move, and what they say of a network whose needed weights are known."""
 
 from copy import deepcopy
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -62,7 +63,6 @@ def test_what_is_needed_is_told_from_what_is_not():
     assert found["the whole network"].mean == found["the mask"].mean == 1
     assert found["the mask without 0% of its weights"].scores == (1.0,) * 20
     assert found["what the mask removes"].mean == pytest.approx(0, abs=1e-6)
-    assert found["as many weights at random"].mean < 0.6
     thinned = found["the mask without 33% of its weights"]
     assert thinned.kept == 2
     # what is lost is that weight's share of the variance, 1, 4 or 16 of 21, for these inputs
@@ -71,6 +71,24 @@ def test_what_is_needed_is_told_from_what_is_not():
     exchanged = found["its weights in other places of it"]
     assert exchanged.kept == 3
     assert 0 < sum(score == pytest.approx(1) for score in exchanged.scores) < 10, "one order in six is the right one"
+
+
+def test_random_masks_do_what_the_mean_over_all_of_them_does():
+    """Each draw its own: three of twelve places, of which any is needed or not."""
+    module, mask, inputs, wanted = planted()
+
+    def explained(masked: nn.Module) -> float:
+        return float(1 - ((masked(inputs)[:, 0] - wanted) ** 2).sum() / (wanted**2).sum())
+
+    every = []
+    for places in combinations(range(12), 3):
+        kept = np.isin(np.arange(12), places).reshape(2, 6)
+        every.append(explained(Mask({"weight": kept}, mask.network).apply(module)))
+    assert np.mean(every) == pytest.approx(0.25, abs=0.05)
+    controls = mask_controls(module, mask, explained, np.random.default_rng(1), [], 300)
+    (drawn,) = (control for control in controls if control.name == "as many weights at random")
+    assert drawn.mean == pytest.approx(np.mean(every), abs=4 * np.std(every) / np.sqrt(300))
+    assert np.std(drawn.scores) == pytest.approx(np.std(every), rel=0.25)
 
 
 def test_exchanged_weights_are_the_same_ones_in_the_same_places():

@@ -88,9 +88,16 @@ def test_probabilities_have_the_loss_of_logits():
 
 def test_half_precision_is_learned_with_its_weights():
     x = np.random.default_rng(0).normal(size=(64, 3))
-    draw, settings = draw_from(x, (x[:, 0] > 0).astype(int)), MaskSettings(steps=3, batch_size=8, learning_rate=0.05)
-    found = learn_with_weights(_network().bfloat16(), draw, settings, np.random.default_rng(1))
+    draw, settings = draw_from(x, (x[:, 0] > 0).astype(int)), MaskSettings(steps=60, batch_size=32, learning_rate=0.05)
+    network = _network().bfloat16()
+    before = network.weight.detach().clone()
+    found = learn_with_weights(network, draw, settings, np.random.default_rng(1))
     assert found.mask.size()["total"] == 8
+    assert network.weight.dtype == torch.bfloat16
+    assert (network.weight != before).all()
+    assert found.losses[-10:].mean() < 0.7 * found.losses[:10].mean()
+    assert found.probabilities["weight"].dtype == np.float32
+    assert np.ptp(found.probabilities["weight"]) > 0.01
 
 
 @pytest.mark.parametrize("steps", [0, 1])
