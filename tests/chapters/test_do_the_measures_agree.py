@@ -354,7 +354,7 @@ def test_pairs_are_measured_by_the_less_reliable_of_the_two() -> None:
 def test_the_interval_of_a_share_is_that_of_a_ratio_of_means() -> None:
     """Against a bootstrap over networks."""
     rng = np.random.default_rng(0)
-    draws = rng.multivariate_normal([0.3, 0.6], [[0.002, 0.001], [0.001, 0.004]], size=40)
+    draws = rng.multivariate_normal([0.3, 0.6], [[0.0025, 0.0048], [0.0048, 0.01]], size=40)
     rows = pd.concat(
         [
             part.assign(seed=seed, mutual_information=np.where(part["first"] == part["second"], own, pair))

@@ -29,7 +29,7 @@ from modlib.networks import (
 )
 from modlib.notions import NOTIONS, divided_by_notion, profile_similarity, similarity_clusters
 from modlib.notions.dividing import MASKS
-from modlib.zoo import two_readers
+from modlib.zoo import dense_readers, readers_with_a_trunk, two_readers
 
 BY_WEIGHTS = NOTIONS[:2]
 
@@ -131,6 +131,24 @@ def test_functions_that_were_learned_are_found_by_all_that_do_not_go_by_what_is_
             assert found.mean() < 0.4, notion
         else:
             assert found.mean() > 0.8, notion
+
+
+def test_above_a_trunk_functions_are_found_by_what_units_do_and_not_by_what_moves_them() -> None:
+    known = readers_with_a_trunk(0, 400)
+    found = {notion: values[1:] for notion, values in information(divided(known), known.functions).items()}
+    for notion in ("weights within layers", "downstream", "Jacobians"):
+        assert found[notion].mean() > 0.7, notion
+    assert found["lesions"].mean() > 0.4
+    for notion in ("activations", "images", "upstream"):
+        assert found[notion].mean() < 0.3, notion
+
+
+def test_weights_tell_little_of_what_training_made_of_a_network_with_all_of_them() -> None:
+    known = dense_readers(0, 400)
+    found = divided_by_notion(known.network, known.inputs, known.labels, 2, seed=0, notions=BY_WEIGHTS)
+    seen = information({notion: [one.labels for one in parts] for notion, parts in found.items()}, known.functions)
+    assert seen["weights"].mean() < 0.1  # which are cut between layers
+    assert seen["weights within layers"][0] > 0.3 > seen["weights within layers"][1:].mean()
 
 
 def test_activity_tells_functions_that_are_used_together_and_hardly_those_used_in_turn() -> None:
