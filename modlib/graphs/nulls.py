@@ -2,6 +2,7 @@
 
 The papers' two nulls keep the weights of a layer, one of them the places of its zeros too. Two more keep what neurons
 have: the number of their weights, or their sum as well. A graph is made of absolute weights, so no null keeps signs.
+Nulls of what units are said to be, their labels, are in ``modlib.communities.comparison``.
 Chapters: ``null-models``, ``topology-shuffles`` and ``dropout``.
 """
 
