@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import pandas as pd
 
-from modlib.chapters.coherence.experiment import SCORE
 from modlib.chapters.do_the_measures_agree.experiment import (
     CASES,
     CELL_KEY,
@@ -25,7 +24,6 @@ from modlib.chapters.do_the_measures_agree.experiment import (
     WEIGHTS,
     K,
 )
-from modlib.chapters.importance.experiment import DROP, ZERO
 from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
 from modlib.evidence.intervals import interval_of_mean, interval_of_rank_correlation
@@ -45,6 +43,7 @@ FOUND = 0.25  # mutual information with what is known above which a notion finds
 HALF = 0.5
 NEGLIGIBLE = 0.05  # agreement beyond chance below which there is none to speak of
 FEWEST = 5  # networks of which a rank correlation is told
+DROP, ZERO, SCORE = "accuracy-change", "zero", "visualization-score"  # as the tables of these chapters have them
 LESIONED_K = 8  # clusters of which networks with dropout are lesioned as well
 CUTS = {
     f"n-cut, {null}, k = {k}": (null, k)
