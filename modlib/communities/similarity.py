@@ -164,7 +164,7 @@ def _of_perceptron(network: Network, inputs: np.ndarray) -> dict[str, list[np.nd
     return {network.layers[layer].name: part.matrices(len(flat)) for layer, part in enumerate(sums)}
 
 
-@dataclass
+@dataclass(eq=False)
 class _Sums:
     """What is summed over the inputs for the n units of a layer.
 

@@ -59,7 +59,7 @@ WAYS = ("lowered by", "raised by", "not clearly raised by")
 ANSWERS = {0.95: "Yes", 0.5: "Mostly", 0.3: "In part", 0.0: "Hardly"}  # by the least share of which it is said
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Told:
     """What trained networks are by one notion.
 
