@@ -243,6 +243,14 @@ def unanswered(addresses: Sequence[str]) -> Exception | None:
     return fault
 
 
+def out_of_reach(path: Path, address: str, fault: Exception) -> DataError:
+    """The error of trained weights that are neither here nor to be had, which says where to put a copy."""
+    return DataError(
+        f"{path.name} is not in {path.parent} and {address} cannot be reached ({fault}); check the network, or put "
+        "a copy there"
+    )
+
+
 def check_sum_in_name(path: Path) -> None:
     """Refuse a kept file whose SHA-256 does not begin as its name ends, which is how PyTorch names trained weights.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modlib.checks import choice, seed_number
-from modlib.data.images import check_sum_in_name, unanswered
+from modlib.data.images import check_sum_in_name, out_of_reach, unanswered
 from modlib.errors import DataError
 from modlib.files import data_folder, read_arrays
 from modlib.processor import seeded_torch
@@ -118,10 +118,7 @@ def _of_torchvision(name: str) -> ImageNetwork:
     if path.exists():
         check_sum_in_name(path)
     elif fault := unanswered([chosen.url]):
-        raise DataError(
-            f"{path.name} is not in {path.parent} and {chosen.url} cannot be reached ({fault}); check the network, or "
-            "put a copy there"
-        )
+        raise out_of_reach(path, chosen.url, fault)
     try:
         module = get_model(ARCHITECTURES[name], weights=chosen)  # checks the sum of what it downloads
     except (OSError, RuntimeError, HTTPException) as error:

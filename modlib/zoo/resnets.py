@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from modlib.checks import choice
-from modlib.data.images import check_sum_in_name, load_colour_images, unanswered
+from modlib.data.images import check_sum_in_name, load_colour_images, out_of_reach, unanswered
 from modlib.errors import DataError
 from modlib.files import data_folder
 from modlib.networks.residual import ResidualNetwork, cifar_resnet
@@ -81,7 +81,4 @@ def _download(path: Path) -> None:
         except (OSError, HTTPException) as error:
             fault = error
     if fault:
-        raise DataError(
-            f"{path.name} is not in {path.parent} and {address} cannot be reached ({fault}); check the network, or put "
-            "a copy there"
-        ) from fault
+        raise out_of_reach(path, address, fault) from fault

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modlib.chapters.class_removal.experiment import CLASSES, RESIDUAL
-from modlib.chapters.class_removal.findings import WITH, WITHOUT, differences, drops, target_and_others
+from modlib.chapters.class_removal.findings import WITH, WITHOUT, differences, drops, gained, target_and_others
 from modlib.evidence.sentences import listed
 from modlib.plots import PALETTE
 
@@ -75,8 +75,7 @@ def where_images_go(rows: pd.DataFrame, kind: str, names: Sequence[str]) -> str:
     told = []
     for (of_kind, _, target), change in differences(rows).items():
         if of_kind == kind:
-            gains = change[target].copy()
-            gains[target] = -np.inf
+            gains = gained(change, target)
             told.append(f"{gains.max():.0%} of {names[target]} to {names[int(gains.argmax())]}")
     return f"Where most of the images go that a removed class loses: {listed(told)}."
 

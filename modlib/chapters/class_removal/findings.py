@@ -46,6 +46,13 @@ def differences(rows: pd.DataFrame) -> dict[tuple[str, int, int], np.ndarray]:
     return found
 
 
+def gained(change: np.ndarray, removed: int) -> np.ndarray:
+    """Share of a removed class's images that each class gains (10,); the class itself has -inf, so never most."""
+    gains = change[removed].copy()
+    gains[removed] = -np.inf
+    return gains
+
+
 def drops(rows: pd.DataFrame) -> pd.DataFrame:
     """Accuracy that each class loses, one line a mask: kind, seed, removed, and one column a class."""
     lines = [
@@ -97,9 +104,7 @@ def _goes_where_the_paper_says(rows: pd.DataFrame) -> Sample | None:
     for removed, gains, among in GOES_TO:
         for (kind, seed, target), change in changes.items():
             if target == removed:
-                gained = change[removed].copy()
-                gained[removed] = -np.inf
-                hits.setdefault((kind, seed), []).append(float(gains in np.argsort(-gained)[:among]))
+                hits.setdefault((kind, seed), []).append(float(gains in np.argsort(-gained(change, removed))[:among]))
     return sample_of([float(np.mean(found)) for found in hits.values() if len(found) == len(GOES_TO)])
 
 
@@ -142,11 +147,10 @@ def _residual_drops_more(rows: pd.DataFrame) -> Sample | None:
 
 def receivers(rows: pd.DataFrame) -> pd.DataFrame:
     """The class that most images of a removed one go to: a line a seed and removed class, a column a kind."""
-    lines = []
-    for (kind, seed, removed), change in differences(rows).items():
-        gained = change[removed].copy()
-        gained[removed] = -np.inf
-        lines.append((seed, removed, kind, int(gained.argmax())))
+    lines = [
+        (seed, removed, kind, int(gained(change, removed).argmax()))
+        for (kind, seed, removed), change in differences(rows).items()
+    ]
     found = pd.DataFrame(lines, columns=["seed", "removed", "kind", "receiver"])
     return found.pivot(index=["seed", "removed"], columns="kind", values="receiver").reindex(
         columns=[WITHOUT, WITH, RESIDUAL]
