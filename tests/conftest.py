@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
@@ -15,6 +16,21 @@ settings.register_profile(
     "modlib", deadline=None, derandomize=True, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("modlib")
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """What a file of tests draws while it is read, starts of layers too, does not depend on the files before.
+
+    Without a seed torch's generator starts anew in every process.
+    """
+    if isinstance(collector, pytest.Module):
+        torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _torch_draws_the_same() -> None:
+    """What a test draws without a generator does not depend on the tests before."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -306,7 +306,6 @@ class Residual(torch.nn.Module):
 
 
 def test_of_a_network_that_branches_everything_is_audited() -> None:
-    torch.manual_seed(0)
     rng = np.random.default_rng(0)
     model, x = Residual(), rng.normal(size=(60, 6)).astype(np.float32)
     with torch.no_grad():  # so that there are inputs of every class
@@ -332,7 +331,6 @@ def test_of_a_network_that_branches_everything_is_audited() -> None:
 
 
 def test_an_audit_takes_what_the_network_takes() -> None:
-    torch.manual_seed(0)
     tokens = np.random.default_rng(0).integers(11, size=(40, 5))
     report = audit(LSTMClassifier(), tokens, np.arange(40) % 4, settings=TINY)
     assert not [section.part.name for section in report if section.left_out and section.part.name != "agreement"]

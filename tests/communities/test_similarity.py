@@ -324,7 +324,6 @@ class Residual(nn.Module):
 
 
 def test_layers_of_a_traced_network_are_measured_as_submodules_are():
-    torch.manual_seed(0)
     x, y = data(inputs=5)
     network = Residual()
     by_hooks = similarities(network, x, y, layers=["first", "second"])
@@ -377,7 +376,6 @@ def test_units_that_never_change_are_like_none(closed_form: bool):
 
 def test_steps_beside_layers_and_relu_are_not_passed_over():
     """What else a pass does leaves the closed form aside."""
-    torch.manual_seed(0)
     x = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
     y = np.arange(40) % 3
     for parts in ([nn.Tanh(), nn.Linear(6, 5), nn.ReLU()], [nn.Linear(6, 5), nn.Tanh(), nn.ReLU()]):
@@ -391,7 +389,6 @@ def test_steps_beside_layers_and_relu_are_not_passed_over():
 
 def test_probabilities_have_the_loss_of_their_logarithms():
     """The Hessian of the loss is that of the logits, wherever the softmax stands."""
-    torch.manual_seed(0)
     logits = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
     x = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
     y = np.arange(40) % 3

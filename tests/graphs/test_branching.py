@@ -134,7 +134,6 @@ drawn = st.tuples(
 def test_the_graph_of_a_drawn_network_is_what_perturbations_show(
     steps: list[tuple[str, int, int, int]], dense: bool
 ) -> None:
-    torch.manual_seed(0)
     module = Dag([("layer", 0, 0, 1), *steps], dense)
     if not module.has_edges:
         with pytest.raises(GraphError, match=r"no two of the layers .* are joined by weights"):
@@ -165,7 +164,6 @@ def test_layers_that_are_added_are_joined_by_the_same_weights_and_shuffled_toget
 
 
 def test_a_shuffle_keeps_the_groups_of_a_convolution() -> None:
-    torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 6, 3, groups=6), nn.Conv2d(6, 4, 1, groups=2))
     graph = neuron_graph(module)
     places = [np.eye(6), np.kron(np.eye(2), np.ones((3, 2)))]
@@ -207,7 +205,6 @@ def test_a_norm_before_a_layer_scales_what_it_reads() -> None:
 
 
 def test_every_route_finds_the_same_eigenvectors_of_a_branching_graph() -> None:
-    torch.manual_seed(0)
     graph = neuron_graph(Skip())
     assert not graph.is_bipartite
     embedding = spectral_embedding(graph, 3, "arpack")
@@ -218,7 +215,6 @@ def test_every_route_finds_the_same_eigenvectors_of_a_branching_graph() -> None:
 
 
 def test_units_have_names_and_a_table() -> None:
-    torch.manual_seed(0)
     module = Skip()
     with torch.no_grad():
         module.first.weight[2] = 0
@@ -264,7 +260,6 @@ class Gained(nn.Module):
 
 
 def test_constants_that_multiply_activities_multiply_their_edges() -> None:
-    torch.manual_seed(0)
     module = Gained()
     graph = neuron_graph(module)
     first, second, last = (

@@ -35,20 +35,29 @@ class Cells(nn.Module):
         return self.out(state[0] if isinstance(state, tuple) else state)
 
 
-IMAGES, FLAT = torch.rand(6, 1, 8, 8), torch.randn(40, 6)
+# Made when the file is read, by a generator of their own: the global one depends on what was read before.
+DRAWN = torch.Generator().manual_seed(0)
+IMAGES, COLOURED = (torch.rand(6, depth, side, side, generator=DRAWN) for depth, side in ((1, 8), (3, 32)))
+FLAT, STEPS, WORDS, SQUARES = (
+    torch.randn(shape, generator=DRAWN) for shape in ((40, 6), (30, 5, 3), (30, 5, 8), (30, 1, 8, 8))
+)
+TOKENS = torch.randint(11, (30, 5), generator=DRAWN)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Tensor]] = {
-    "resnet18": (lambda: torchvision.models.resnet18(weights=None, num_classes=4), torch.randn(6, 3, 32, 32)),
-    "u-net": (lambda: nn.Sequential(UNet(), nn.Flatten(), nn.Linear(64, 4)), 4 * torch.randn(30, 1, 8, 8)),
-    "autoencoder": (lambda: nn.Sequential(Autoencoder(), nn.Flatten()), torch.rand(12, 1, 28, 28)),
+    "resnet18": (lambda: torchvision.models.resnet18(weights=None, num_classes=4), COLOURED),
+    "u-net": (
+        lambda: nn.Sequential(UNet(), nn.Flatten(), nn.Linear(64, 4)),
+        4 * SQUARES,
+    ),
+    "autoencoder": (lambda: nn.Sequential(Autoencoder(), nn.Flatten()), torch.rand(12, 1, 28, 28, generator=DRAWN)),
     "residual perceptron": (ResidualMLP, FLAT),
-    "lstm classifier": (LSTMClassifier, torch.randint(11, (30, 5))),
-    "deep lstm": (lambda: Deep(nn.LSTM), torch.randn(30, 5, 3)),
-    "deep gru": (lambda: Deep(nn.GRU), torch.randn(30, 5, 3)),
-    "exported lstm": (lambda: Exported(nn.LSTM), torch.randn(30, 5, 3)),
-    "exported gru": (lambda: Exported(nn.GRU), torch.randn(30, 5, 3)),
-    "lstm cells": (lambda: Cells(nn.LSTMCell), torch.randn(30, 5, 3)),
-    "gru cells": (lambda: Cells(nn.GRUCell), torch.randn(30, 5, 3)),
-    "attention": (Attentive, torch.randn(30, 5, 8)),
+    "lstm classifier": (LSTMClassifier, TOKENS),
+    "deep lstm": (lambda: Deep(nn.LSTM), STEPS),
+    "deep gru": (lambda: Deep(nn.GRU), STEPS),
+    "exported lstm": (lambda: Exported(nn.LSTM), STEPS),
+    "exported gru": (lambda: Exported(nn.GRU), STEPS),
+    "lstm cells": (lambda: Cells(nn.LSTMCell), STEPS),
+    "gru cells": (lambda: Cells(nn.GRUCell), STEPS),
+    "attention": (Attentive, WORDS),
 }
 HEADS, GATES = 2, {nn.LSTM: 4, nn.GRU: 3, nn.LSTMCell: 4, nn.GRUCell: 3}
 

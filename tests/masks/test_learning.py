@@ -254,7 +254,6 @@ def test_attention_has_its_fast_path_back_even_after_an_error():
 
 
 def test_weights_that_are_used_twice_or_tied_are_masked_once():
-    torch.manual_seed(0)
     module = Shared()
     draw = draw_from(torch.randint(6, (40, 5)), torch.randint(3, (40,)))
     found = learn_mask(module, draw, SHORT, np.random.default_rng(0)).mask

@@ -104,7 +104,6 @@ def _in_place(hidden: Tensor) -> Tensor:
 @pytest.mark.parametrize("loops", [False, True], ids=["torch.fx", "torch.export"])
 @pytest.mark.parametrize("name", LINEAR)
 def test_paths_from_a_unit_add_with_their_signs(name: str, loops: bool) -> None:
-    torch.manual_seed(0)
     function = LINEAR[name]
     module = Between(function, function(torch.zeros(1, 4)).shape[-1], loops)
     wanted = by_jacobian(module, torch.rand(1, 3), "first", "last")

@@ -247,7 +247,6 @@ class Residual(nn.Module):
 
 
 def test_a_torch_module_is_read_without_being_changed() -> None:
-    torch.manual_seed(0)
     model = Functions().train()
     model.norm.running_var += 3
     network = as_network(model)

@@ -132,7 +132,6 @@ def test_a_wrapper_is_seen_through(wrap) -> None:  # type: ignore[no-untyped-def
 
 def test_layers_may_have_any_names() -> None:
     """torch.fx writes them into a program, between quotes."""
-    torch.manual_seed(0)
     names = ('first "layer"', "first 'layer'", "a\\b", "line\nbreak", "<script>", "class")
     layers = [nn.Linear(8, 8) for _ in names]
     module = nn.Sequential(OrderedDict(part for name, layer in zip(names, layers, strict=True)

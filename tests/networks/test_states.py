@@ -64,7 +64,6 @@ def test_shapes_tell_the_order_where_one_makes_a_chain() -> None:
 
 
 def test_kernels_of_flax_and_torch_are_the_same_network() -> None:
-    torch.manual_seed(0)
     first, second, last = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 6, 3), nn.Conv2d(6, 2, 1)
     model = nn.Sequential(first, nn.BatchNorm2d(4), nn.ReLU(), second, nn.ReLU(), last)
     params: dict[str, object] = {

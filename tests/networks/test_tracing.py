@@ -35,7 +35,6 @@ class Classifier(nn.Module):
 
 
 def test_gates_of_an_lstm_share_their_unit_and_a_step_reads_the_one_before() -> None:
-    torch.manual_seed(0)
     module = Classifier()
     graph = neuron_graph(module)
     assert set(graph.names) == {
@@ -83,7 +82,6 @@ class Attention(nn.Module):
 
 
 def test_heads_are_units_of_attention_and_queries_and_keys_send_nothing_on() -> None:
-    torch.manual_seed(0)
     by_hand, module = Attention(), nn.MultiheadAttention(6, 2, batch_first=True)
     with torch.no_grad():
         module.in_proj_weight.copy_(by_hand.qkv.weight)
@@ -114,7 +112,6 @@ class OwnLinear(nn.Linear):
 
 
 def test_a_layer_is_what_it_computes_and_not_what_it_is_called() -> None:
-    torch.manual_seed(0)
     module = nn.Sequential(OwnLinear(4, 3), nn.SiLU(), nn.Linear(3, 2))
     graph = neuron_graph(module)
     assert [live.tolist() for live in graph.live] == [[1, 3], [0, 1, 2], [0, 1]]

@@ -100,7 +100,6 @@ class Everything(nn.Module):
 
 
 def test_activities_of_a_network_of_any_shape_are_those_that_hooks_see():
-    torch.manual_seed(0)
     module = Everything().eval()
     x = torch.rand(7, 1, 6, 5)
     found = trace(module, x)
@@ -128,7 +127,6 @@ def test_activities_of_a_network_of_any_shape_are_those_that_hooks_see():
 
 
 def test_heads_of_attention_answer_by_the_sizes_of_their_features():
-    torch.manual_seed(0)
     network = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 6, batch_first=True), 1).eval()
     found = trace(network, torch.rand(2, 3, 4))
     (heads,) = [i for i in found.hidden if found.layers[i].name == "layers.0.self_attn"]

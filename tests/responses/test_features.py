@@ -190,7 +190,6 @@ def test_a_traced_chain_gets_the_images_of_the_chain(perceptron):
 
 
 def test_features_of_a_branching_network_are_what_its_layer_likes():
-    torch.manual_seed(0)
     module = Residual().eval()
     found = trace(module, torch.rand(2, 1, 8, 8))
     second = next(layer for layer in found.hidden if found.layers[layer].name == "second")
