@@ -17,9 +17,7 @@ import pandas as pd
 
 from modlib.chapters.class_removal.findings import WITH, WITHOUT, target_and_others
 from modlib.chapters.coherence.findings import K as K_OF_IMAGES, log_ratio
-from modlib.chapters.do_the_measures_agree.experiment import KNOWN
-from modlib.chapters.do_the_measures_agree.findings import (
-    HALF,
+from modlib.chapters.do_the_measures_agree.agreement import (
     INFORMATION,
     between,
     is_small,
@@ -27,6 +25,8 @@ from modlib.chapters.do_the_measures_agree.findings import (
     on_images,
     started_once,
 )
+from modlib.chapters.do_the_measures_agree.experiment import KNOWN
+from modlib.chapters.do_the_measures_agree.findings import HALF
 from modlib.chapters.importance.experiment import DROP, ZERO
 from modlib.chapters.importance.findings import K as K_OF_LESIONS
 from modlib.chapters.null_models.findings import KS

@@ -15,7 +15,7 @@ import pandas as pd
 
 from modlib.chapters import find_experiment
 from modlib.chapters.coherence.experiment import SCORE, VARIANCE
-from modlib.chapters.do_the_measures_agree.findings import as_nested, as_with_itself
+from modlib.chapters.do_the_measures_agree.agreement import as_nested, as_with_itself
 from modlib.chapters.importance.experiment import DROP, RANGE
 from modlib.chapters.systematic_generalisation.experiment import DIRECT, MASK
 from modlib.chapters.systematic_generalisation.findings import OUTPUT

@@ -12,31 +12,28 @@ import pandas as pd
 import pytest
 
 from modlib.chapters.do_the_measures_agree import experiment, figures
-from modlib.chapters.do_the_measures_agree.experiment import CASES, CNN, FUNCTIONS, IDLE, KNOWN, SMALL, STAGES
-from modlib.chapters.do_the_measures_agree.findings import (
-    FINDINGS,
+from modlib.chapters.do_the_measures_agree.agreement import (
     FUNCTIONAL,
-    TABLES,
     as_nested,
     as_with_itself,
     by_condition,
     by_layer,
-    by_null,
-    finds,
-    found,
-    found_by,
     gain_in_words,
     is_small,
-    joined_in_words,
-    layers_of,
-    modularities,
     nested_in_words,
     of_activity,
     of_less_reliable,
     of_small,
-    rank_correlations,
     started_once,
     weights_beside_function_in_words,
+)
+from modlib.chapters.do_the_measures_agree.experiment import CASES, CNN, FUNCTIONS, IDLE, KNOWN, SMALL, STAGES
+from modlib.chapters.do_the_measures_agree.findings import FINDINGS, TABLES, finds, found, found_by, layers_of
+from modlib.chapters.do_the_measures_agree.ranks import (
+    by_null,
+    joined_in_words,
+    modularities,
+    rank_correlations,
     within_by_null,
 )
 from modlib.communities import agreement

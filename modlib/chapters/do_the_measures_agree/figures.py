@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.optimize import linear_sum_assignment
 
-from modlib.chapters.do_the_measures_agree.findings import BEYOND, FOUND, INFORMATION, beyond_chance, on_images
+from modlib.chapters.do_the_measures_agree.agreement import BEYOND, INFORMATION, beyond_chance, on_images
+from modlib.chapters.do_the_measures_agree.findings import FOUND
 from modlib.communities.certainty import SweepPoint
 from modlib.evidence.sentences import listed
 from modlib.notions.names import NOTIONS
