@@ -192,6 +192,8 @@ def test_what_was_found_turns_with_the_rows() -> None:
         assert "optimiser −1.00 (−1.00 to −1.00, n = 3) on MNIST" in str(faint)
         assert "accuracy changes by −0.0100" in str(faint)
         assert str(kinds) == "For pruned networks that difference is 5.00 on MNIST with L2."
+    others = pd.concat([table(), usual(9.0)])
+    assert found(pd.concat([others, others.assign(dataset="cifar10")])) == found(others)  # which no table prints
     assert found(table("l2"))[1] is None
     assert found(usual(9.0)) == (None, None, None)
 

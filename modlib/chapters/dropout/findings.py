@@ -46,8 +46,8 @@ def _below_all_shuffles(rows: pd.DataFrame) -> str | None:
     if not with_dropout or not without:
         return None
     return (
-        f"With dropout {with_dropout} pruned networks have a lower n-cut than each of their shuffles, the same weights "
-        f"in other places; without dropout {without} have."
+        f"With dropout {with_dropout} pruned networks have a lower n-cut at {K} clusters than each of their "
+        f"shuffles, the same weights in other places; without dropout {without} have."
     )
 
 

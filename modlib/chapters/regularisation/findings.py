@@ -191,10 +191,12 @@ def where_they_part(beside: pd.DataFrame) -> str | None:
 def found(rows: pd.DataFrame) -> Sentences:
     """What the penalties do to the n-cut of pruned networks, what faint weights do, and which L2 the authors trained.
 
+    On the data sets of the printed tables: what is measured on others beyond them stands in the tables of the page.
+
     Args:
         rows: of ``TABLES``.
     """
-    twelve = rows[rows["k"] == 12]
+    twelve = rows[(rows["k"] == 12) & rows["dataset"].isin(ITEMS)]
     own, usual = (twelve[twelve["table"] == table] for table in TABLES)
     pruned, usual = (part[part["stage"] == "pruned"] for part in (own, usual[usual["null"] == "layer"]))
     by_penalty = {name: part for penalty, name in NAMES.items() if len(part := pruned[pruned["penalty"] == penalty])}
