@@ -22,7 +22,7 @@ from modlib.networks import random_weights
 WHICH = (2, 3, 4)
 NETWORKS = ((49, 64, 64, 64, 10), (784, 256, 256, 256, 256, 10))
 PART = 2000  # weights of the definition's loop that are timed
-ROUNDS = 3
+ROUNDS = 20  # the shortest takes about a thousandth of a second
 
 
 def seconds(run: Callable[[], object]) -> float:

@@ -87,11 +87,14 @@ def eigenvalue_gradient(kernels: Sequence[np.ndarray], which: Sequence[int]) -> 
     parts = [y[start:stop] for start, stop in pairwise(graph.offsets)]
     # y^T A y = 1 - lambda, because y^T D y = 1
     kept = np.sum([2 * (parts[i] * (block @ parts[j])).sum(axis=0) for (i, j), block in graph.edges.items()], axis=0)
-    gradient = []
-    for layer, kernel in enumerate(kernels):
-        left, right = parts[layer], parts[layer + 1]
-        slope = (left**2 @ kept)[:, None] + right**2 @ kept - 2 * left @ right.T
-        whole = np.zeros(kernel.shape)
-        whole[np.ix_(graph.live[layer], graph.live[layer + 1])] = slope
-        gradient.append(whole * np.sign(kernel, dtype=np.float64))
+    before, after = [], []  # of every layer, such that their product has both sums and the product of the formula
+    for size, live, part in zip(graph.sizes, graph.live, parts, strict=True):
+        whole = np.zeros((size, y.shape[1]))  # a neuron without an edge has weights of 0, whose slope is 0
+        whole[live] = part
+        squares, ones = whole**2 @ kept, np.ones(size)
+        before.append(np.column_stack([squares, ones, -2 * whole]))
+        after.append(np.column_stack([ones, squares, whole]))
+    gradient = [left @ right.T for left, right in zip(before, after[1:], strict=False)]
+    for slope, kernel in zip(gradient, kernels, strict=True):
+        slope *= np.sign(kernel, dtype=np.float64)
     return 1 - kept, gradient

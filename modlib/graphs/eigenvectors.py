@@ -23,6 +23,7 @@ Symmetric: TypeAlias = np.ndarray | sp.csr_array | ssl.LinearOperator
 Eigenpairs: TypeAlias = tuple[np.ndarray, np.ndarray]
 Iteration: TypeAlias = Callable[[Symmetric, int, np.random.Generator], Eigenpairs]
 
+SMALL_SIDE = 160  # up to this many rows, a dense factorisation for few eigenvectors takes less than an iteration
 DENSE_SIDE = 1024  # up to this many rows, a dense factorisation is cheap enough to prove or to solve a problem
 TOLERANCE = 1e-9  # of the residuals of an iteration
 ANGLE = 1e-4  # largest angle, in radians, between the eigenvectors found and the true ones
@@ -41,7 +42,7 @@ def leading_eigenvectors(matrix: Symmetric, k: int, rng: np.random.Generator, it
         matrix: (n, n), symmetric: dense, whose upper triangle is overwritten, sparse, or an operator.
         k: number of eigenvectors, at most n.
         rng: start vectors.
-        iteration: finds candidates, such as ``arpack``.
+        iteration: finds candidates, such as ``arpack``; it may be none, such as ``lapack``.
 
     Returns:
         (k,) eigenvalues, largest first, and (n, k) orthonormal columns.
@@ -52,13 +53,31 @@ def leading_eigenvectors(matrix: Symmetric, k: int, rng: np.random.Generator, it
     if 4 * k < n:
         try:
             found = iteration(matrix, k, rng)
-            if _is_complete(matrix, found, rng):
+            gaps = _gaps(matrix, found)
+            # a factorisation misses none, an iteration has to be believed
+            if _are_apart(found[0], gaps) and (iteration is lapack or _is_complete(matrix, found, gaps, rng)):
                 return found
         except (ssl.ArpackError, np.linalg.LinAlgError):
             pass
     if n <= max(DENSE_SIDE, BLOCKS * (k + SPARE)):
         return _of_dense(matrix, k)
     return block_iteration(matrix, k, rng.normal(size=(n, k + SPARE)), RESOLUTION)
+
+
+def lapack(matrix: Symmetric, k: int, rng: np.random.Generator) -> Eigenpairs:
+    """Candidates by a dense factorisation for k eigenvectors alone, the fastest up to ``SMALL_SIDE`` rows.
+
+    The start that ``arpack`` needs is drawn all the same, so that whatever is drawn after it stays as it is.
+
+    Raises:
+        LinAlgError: if fewer than k are found, as may be where many eigenvalues are equal.
+    """
+    n = matrix.shape[0]
+    rng.uniform(-1, 1, n)
+    values, vectors = sl.eigh(_dense(matrix), subset_by_index=(n - k, n - 1), check_finite=False)
+    if len(values) < k:
+        raise np.linalg.LinAlgError
+    return values[::-1], vectors[:, ::-1]
 
 
 def arpack(matrix: Symmetric, k: int, rng: np.random.Generator) -> Eigenpairs:
@@ -126,18 +145,24 @@ def _rayleigh_ritz(space: np.ndarray, image: np.ndarray, k: int) -> tuple[np.nda
     return values, space @ turn, image @ turn
 
 
-def _is_complete(matrix: Symmetric, found: Eigenpairs, rng: np.random.Generator) -> bool:
-    """Whether eigenpairs are proven to be the leading ones, every vector right to within ``ANGLE``.
+def _gaps(matrix: Symmetric, found: Eigenpairs) -> np.ndarray:
+    """How far from all others each eigenvalue must lie for its vector to be right to within ``ANGLE``.
 
-    A vector of residual r is off by an angle of at most r / gap (Davis and Kahan), where the gap separates its
-    eigenvalue from all others: from those found, and from those that were not, which must be smaller by the gap.
+    A vector of residual r is off by an angle of at most r / gap (Davis and Kahan).
     """
     values, vectors = found
-    gaps = np.maximum(np.linalg.norm(matrix @ vectors - vectors * values, axis=0) / ANGLE, RESOLUTION)
-    if (values[:-1] - values[1:] < np.maximum(gaps[:-1], gaps[1:])).any():
-        return False
+    return np.maximum(np.linalg.norm(matrix @ vectors - vectors * values, axis=0) / ANGLE, RESOLUTION)
+
+
+def _are_apart(values: np.ndarray, gaps: np.ndarray) -> bool:
+    """Whether the eigenvalues that were found are further from each other than their gaps."""
+    return not (values[:-1] - values[1:] < np.maximum(gaps[:-1], gaps[1:])).any()
+
+
+def _is_complete(matrix: Symmetric, found: Eigenpairs, gaps: np.ndarray, rng: np.random.Generator) -> bool:
+    """Whether the eigenvalues that were not found are proven to be smaller than those that were, by their gaps."""
     below = _all_below if matrix.shape[0] <= DENSE_SIDE else _probed_below
-    return below(matrix, found, float((values - gaps).min()), rng)
+    return below(matrix, found, float((found[0] - gaps).min()), rng)
 
 
 def _all_below(matrix: Symmetric, found: Eigenpairs, bound: float, _: np.random.Generator) -> bool:

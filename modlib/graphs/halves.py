@@ -126,8 +126,10 @@ def leading_within_layers(graph: NeuronGraph, k: int, rng: np.random.Generator) 
 
 def _leading(graph: NeuronGraph, half: _HalfMatrix, k: int, rng: np.random.Generator) -> eigenvectors.Eigenpairs:
     n = half.shape[1]
+    iteration = eigenvectors.arpack
     if n <= eigenvectors.DENSE_SIDE:
         gram: eigenvectors.Symmetric = half.gram()
+        iteration = eigenvectors.lapack if n <= eigenvectors.SMALL_SIDE else iteration
     else:
         gram = ssl.LinearOperator(
             (n, n),
@@ -135,7 +137,7 @@ def _leading(graph: NeuronGraph, half: _HalfMatrix, k: int, rng: np.random.Gener
             matmat=lambda v: half.transposed_times(half.times(v)),
             dtype=float,
         )
-    right = eigenvectors.leading_eigenvectors(gram, k, rng, eigenvectors.arpack)[1]
+    right = eigenvectors.leading_eigenvectors(gram, k, rng, iteration)[1]
     left = half.times(right)
     values = np.linalg.norm(left, axis=0)
     if values.min() > SQUARED:

@@ -5,13 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import scipy.linalg as sl
 import scipy.sparse as sp
 import scipy.sparse.linalg as ssl
 from hypothesis import given, strategies as st
 from sklearn.cluster import SpectralClustering
 
 from modlib.graphs import eigenvectors
-from modlib.graphs.eigenvectors import Eigenpairs, Symmetric, arpack, leading_eigenvectors
+from modlib.graphs.eigenvectors import Eigenpairs, Iteration, Symmetric, arpack, lapack, leading_eigenvectors
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.graphs.spectral import Route, cluster, ncut, spectral_embedding
@@ -47,10 +48,11 @@ def as_operator(matrix: np.ndarray) -> ssl.LinearOperator:
 
 
 @EACH_SIZE
+@pytest.mark.parametrize("iteration", [arpack, lapack])
 @pytest.mark.parametrize("form", [np.array, sp.csr_array, as_operator])
 @pytest.mark.parametrize("spectrum", SPECTRA)
 def test_the_leading_eigenvectors_are_found_whether_or_not_eigenvalues_repeat(
-    spectrum: str, form: type, dense_side: int, monkeypatch: pytest.MonkeyPatch
+    spectrum: str, form: type, iteration: Iteration, dense_side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """k lies before, in, behind and far behind the repeated eigenvalues.
 
@@ -59,7 +61,7 @@ def test_the_leading_eigenvectors_are_found_whether_or_not_eigenvalues_repeat(
     monkeypatch.setattr(eigenvectors, "DENSE_SIDE", dense_side)
     matrix, expected, _ = with_spectrum(SPECTRA[spectrum])
     for k in (1, 2, 3, 4, 5, 7, 60):
-        values, vectors = leading_eigenvectors(form(matrix), k, np.random.default_rng(k), arpack)
+        values, vectors = leading_eigenvectors(form(matrix), k, np.random.default_rng(k), iteration)
         np.testing.assert_allclose(values, expected[:k], atol=2e-9)
         np.testing.assert_allclose(matrix @ vectors, vectors * values, atol=2e-9)
         np.testing.assert_allclose(vectors.T @ vectors, np.eye(k), atol=1e-10)
@@ -123,11 +125,31 @@ def test_an_iteration_that_fails_is_replaced(
     np.testing.assert_allclose(values, expected[:4], atol=1e-10)
 
 
+def test_of_a_small_matrix_a_factorisation_draws_and_finds_what_an_iteration_does() -> None:
+    matrix, _, _ = with_spectrum(SPECTRA["distinct"])
+    drawn = [np.random.default_rng(1) for _ in range(2)]
+    first, second = (iteration(matrix, 4, rng) for iteration, rng in zip((arpack, lapack), drawn, strict=True))
+    np.testing.assert_allclose(first[0], second[0], atol=1e-10)
+    np.testing.assert_allclose(np.abs(first[1].T @ second[1]), np.eye(4), atol=1e-7)
+    assert drawn[0].random() == drawn[1].random()
+
+
+def test_a_factorisation_that_finds_too_few_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sl.eigh
+    monkeypatch.setattr(sl, "eigh", lambda *given, **named: tuple(part[..., 1:] for part in whole(*given, **named)))
+    matrix, expected, _ = with_spectrum(SPECTRA["two pairs"])
+    with pytest.raises(np.linalg.LinAlgError):
+        lapack(matrix, 4, np.random.default_rng(0))
+    found, _ = leading_eigenvectors(matrix, 4, np.random.default_rng(0), lapack)
+    np.testing.assert_allclose(found, expected[:4], atol=1e-10)
+
+
 def test_arpack_that_does_not_converge_is_replaced_on_every_route(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object, **__: object) -> None:
         raise ssl.ArpackNoConvergence("no convergence", np.empty(0), np.empty((0, 0)))
 
     monkeypatch.setattr(ssl, "eigsh", failing)
+    monkeypatch.setattr(eigenvectors, "SMALL_SIDE", 0)
     for dense_side in (1024, 10):
         monkeypatch.setattr(eigenvectors, "DENSE_SIDE", dense_side)
         graph, _, halves = hierarchy("0.001", 3, 0, 16)
