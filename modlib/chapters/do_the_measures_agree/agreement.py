@@ -324,6 +324,29 @@ def of_small(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def channels_in_words(rows: pd.DataFrame) -> str | None:
+    """How far two notions of the channels of pruned small CNNs agree, in a sentence; None if none is measured.
+
+    Args:
+        rows: of ``do-the-measures-agree``.
+    """
+    each = []
+    cnns = on_images(rows[rows["dataset"].str.endswith(CNN)])
+    for dataset, part in cnns.groupby("dataset"):
+        two, one = (of_stage(measure(part, INFORMATION), "pruned") for measure in (between, itself))
+        start = of_stage(between(part, INFORMATION), "untrained")
+        if len(two):
+            untrained = f"; untrained {start.mean():.2f}" if len(start) else ""
+            name = rows_in_words({"dataset": str(dataset).removesuffix(CNN)})
+            each.append(f"{two.mean():.2f} and {one.mean():.2f} on {name} (n = {len(two)}{untrained})")
+    if not each:
+        return None
+    return (
+        "Mutual information of two notions of the channels of pruned small CNNs, and of one with itself: "
+        f"{listed(each)}."
+    )
+
+
 def by_layer(rows: pd.DataFrame, first: str) -> pd.DataFrame:
     """Agreement of one notion with those that follow it, in pruned networks, beyond permuted labels.
 
