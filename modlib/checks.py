@@ -264,7 +264,8 @@ def array(
     if found is None or not fits or not np.isfinite(found).all() or _outside(found, least, most):
         sizes = " or ".join(f"({', '.join(map(str, shape))})" for shape in shapes)
         raise InputError(
-            f"{name} = {arrived(value)} arrived; expected finite real numbers{_bounds(least, most)}, at least one"
+            f"{name} = {arrived(value)} arrived; expected finite real numbers"
+            f"{' of single precision' * (dtype is np.float32)}{_bounds(least, most)}, at least one"
             + (f", of shape {sizes}" if shapes else "")
         )
     return found

@@ -78,7 +78,7 @@ def consensus(partitions: Sequence[np.ndarray]) -> Consensus:
             stability += alike
             similarity[[i, j]] += alike.mean()
     similarity /= count - 1
-    labels = (first, *others)[int(similarity.round(12).argmax())]
+    labels = (first, *others)[int(similarity.round(12).argmax())].copy()
     return Consensus(labels, np.mean(known, axis=0), stability / (count * (count - 1) / 2), similarity)
 
 

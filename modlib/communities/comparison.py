@@ -144,7 +144,8 @@ def agreement(first: np.ndarray, second: np.ndarray, groups: np.ndarray | None =
     """How far two partitions agree, over the units that are in a cluster of both.
 
     A unit that is in no cluster is left out, or partitions would agree on which units are dead. Where both have one
-    cluster, nothing can be told: the similarity is 1, by chance as well, and the mutual information 0.
+    cluster, or one for every unit, nothing can be told: the similarity is 1, by chance as well, and the mutual
+    information 0.
 
     Args:
         first: one label a unit, (n,), from -1, which is no cluster.
@@ -173,7 +174,8 @@ def agreement(first: np.ndarray, second: np.ndarray, groups: np.ndarray | None =
     first, second = first[both], second[both]
     if not len(first):
         return Agreement(0, 1.0, 1.0, 0.0)
-    alone = len(np.unique(first)) == len(np.unique(second)) == 1
-    information = 0.0 if alone else float(adjusted_mutual_info_score(first, second))
+    clusters = len(np.unique(first)), len(np.unique(second))
+    nothing_told = clusters in ((1, 1), (len(first), len(first)))
+    information = 0.0 if nothing_told else float(adjusted_mutual_info_score(first, second))
     by_chance = similarity_by_chance(first, second, groups)
     return Agreement(len(first), element_similarity(first, second), by_chance, min(information, 1.0))

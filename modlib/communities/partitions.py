@@ -62,9 +62,9 @@ def adjacency(similarity: np.ndarray) -> np.ndarray:
     [[0.0, 0.25, 0.0], [0.25, 0.0, 0.25], [0.0, 0.25, 0.0]]
     """
     matrix = array(similarity, "similarity", ("n", "n"), least=0, dtype=np.float64).copy()
+    np.fill_diagonal(matrix, 0)
     if not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-9 * matrix.max()):
         raise InputError(f"similarity = {arrived(matrix)} arrived; expected a symmetric one: pass (S + S^T) / 2")
-    np.fill_diagonal(matrix, 0)
     with np.errstate(over="ignore"):
         if not np.isfinite(matrix.sum() * 2):
             matrix *= SCALED_DOWN
@@ -174,7 +174,7 @@ def leiden(similarity: np.ndarray, rng: np.random.Generator, resolution: float =
     )
     members = np.asarray(found.membership)
     labels[live] = _in_order(members)
-    return Communities(labels, _modularity(part, members), 0.0)
+    return Communities(labels, _modularity(part, members), _modularity(part, np.arange(len(part))))
 
 
 def effective_number(labels: np.ndarray) -> float:

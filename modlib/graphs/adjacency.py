@@ -52,6 +52,8 @@ def checked(graph: NeuronGraph | sp.sparray | np.ndarray) -> tuple[Graph, float]
             graph = NeuronGraph(graph.sizes, edges, graph.live)
         if not np.isfinite(graph.degrees.sum()):
             raise GraphError("the graph has NaN or infinite edges; expected finite ones: make it by neuron_graph")
+        if any(block.size and block.min() < 0 for block in graph.edges.values()):
+            raise GraphError("the graph has negative edges; expected weights of at least 0: make it by neuron_graph")
         return graph, factor
     array = sp.issparse(graph) or (isinstance(graph, np.ndarray) and not isinstance(graph, np.ma.MaskedArray))
     if not (array and graph.ndim == 2 and graph.shape[0] == graph.shape[1] > 0 and graph.dtype.kind in REAL):

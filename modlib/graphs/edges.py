@@ -53,8 +53,7 @@ def matrix_of(weight: Matrix, position: int) -> Matrix:
     if array.ndim != 2 or 0 in array.shape:
         raise GraphError(
             f"weight {position} has shape {array.shape}; expected a non-empty matrix (fan-in, fan-out) "
-            "or a kernel (height, width, in, out); "
-            + ("leave the biases out" if array.ndim == 1 else "PyTorch's (out, in, height, width) needs layout='torch'")
+            "or a kernel (height, width, in, out)" + "; leave the biases out" * (array.ndim == 1)
         )
     values = array.data if sparse else array
     if not np.isfinite(values).all():

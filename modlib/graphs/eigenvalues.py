@@ -33,8 +33,7 @@ def laplacian_eigenvalues(kernels: Sequence[np.ndarray], which: Sequence[int]) -
         (len(which),) numbers between 0 and 2.
 
     Raises:
-        GraphError: as ``modlib.graphs.neurons.neuron_graph``.
-        InputError: if a number is below 1 or given twice.
+        GraphError, InputError: as ``eigenvalue_gradient``.
 
     Source: clusterability 4.1. Chapter: ``promoting-clusterability``.
 
@@ -67,7 +66,8 @@ def eigenvalue_gradient(kernels: Sequence[np.ndarray], which: Sequence[int]) -> 
 
     Raises:
         GraphError: as ``modlib.graphs.neurons.neuron_graph``.
-        InputError: if a number is below 1 or given twice, or a kernel is no matrix of finite numbers.
+        InputError: if a number is below 1, given twice or larger than the number of neurons with an edge, or a kernel
+            is no matrix of finite numbers.
 
     Source: clusterability 4.1, A.9. Chapter: ``promoting-clusterability``.
 
@@ -83,6 +83,11 @@ def eigenvalue_gradient(kernels: Sequence[np.ndarray], which: Sequence[int]) -> 
     shape = ("fan-in", "fan-out")
     kernels = [array(kernel, f"kernels[{i}]", shape) for i, kernel in enumerate(items(kernels, "kernels"))]
     graph = neuron_graph(kernels)
+    if max(which) > graph.n_vertices:
+        raise InputError(
+            f"which = {which} arrived; expected numbers of at most {graph.n_vertices}, of as many eigenvalues as there "
+            "are neurons with an edge"
+        )
     y = spectral_embedding(graph, max(which))[:, np.asarray(which) - 1]
     parts = [y[start:stop] for start, stop in pairwise(graph.offsets)]
     # y^T A y = 1 - lambda, because y^T D y = 1

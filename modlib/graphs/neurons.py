@@ -62,6 +62,11 @@ class NeuronGraph(BriefRepr):
             raise GraphError(
                 f"{counts} live neurons arrived in layers of {list(self.sizes)}; expected no more than these"
             )
+        for layer, (indices, size) in enumerate(zip(self.live, self.sizes, strict=True)):
+            if len(indices) and (np.diff(indices, prepend=-1).min() < 1 or indices[-1] >= size):
+                raise GraphError(
+                    f"live[{layer}] = {arrived(indices)} arrived; expected neurons of a layer of {size}, ascending"
+                )
         for (i, j), block in self.edges.items():
             ends = tuple(counts[layer] if 0 <= layer < len(counts) else 0 for layer in (i, j))
             if block.shape != ends:
@@ -313,7 +318,7 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
                 f"edge_matrices[{position}] = {arrived(matrix)} arrived; expected weights of at least 0: pass absolute "
                 "values, or the weights to neuron_graph"
             )
-    return chained(matrices)
+    return chained([matrix.copy() for matrix in matrices])  # or a graph would change with the caller's arrays
 
 
 def chained(edge_matrices: Sequence[Matrix]) -> NeuronGraph:

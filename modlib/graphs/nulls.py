@@ -112,7 +112,10 @@ def shuffle_stored(matrix: Matrix, null: Null, rng: np.random.Generator) -> Matr
     """
     if isinstance(matrix, np.ndarray):
         return shuffle_matrix(matrix, null, rng)
+    choice(null, NULLS, "null")
     shuffled = sp.csr_array(matrix, copy=True)
+    if not shuffled.nnz:
+        return shuffled
     if null in ("degree", "strength"):
         shuffled.sum_duplicates()  # which also puts them in order
         rows, columns = shuffled.tocoo().coords

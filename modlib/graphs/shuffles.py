@@ -111,7 +111,7 @@ def shuffle_graph(graph: NeuronGraph, null: Null, rng: np.random.Generator) -> N
         sizes = [len(indices) for indices in graph.live]
         return joined(sizes, [replace(part, matrix=shuffle_stored(part.matrix, null, rng)) for part in graph.parts])
     pairs = [(i, i + 1) for i in range(len(graph.live) - 1)]
-    if list(graph.edges) != pairs:
+    if sorted(graph.edges) != pairs:
         raise InputError(
             f"the graph joins the layers {sorted(graph.edges)}; a shuffle needs a chain {pairs}, "
             "as neuron_graph makes of a list of weights, or a model"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modlib.checks import UNPLACED, arrived, generator, instance, items, labels as whole_labels, real, whole
+from modlib.checks import UNPLACED, arrived, generator, instance, items, labels as whole_labels, real, store, whole
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import cluster
@@ -31,7 +31,7 @@ class SubCluster(BriefRepr):
         width: number of units of the layer, isolated ones included.
 
     Raises:
-        InputError: if a unit is not in the pool, or the pool not in the layer.
+        InputError: if a unit is not in the pool, the pool not in the layer, or either not in ascending order.
     """
 
     layer: int
@@ -41,13 +41,17 @@ class SubCluster(BriefRepr):
     width: int
 
     def __post_init__(self) -> None:
-        width = whole(self.width, "width")
-        whole(self.layer, "layer")
-        whole(self.cluster, "cluster", least=0)
-        pool = whole_labels(self.pool, "pool", "live", 0, width - 1)
-        units = whole_labels(self.units, "units", "size", 0, width - 1)
-        if not np.isin(units, pool).all():
-            raise InputError(f"units = {arrived(units)} arrived; expected units of the pool, which is {arrived(pool)}")
+        store(self, whole, "layer", "width")
+        store(self, whole, "cluster", least=0)
+        for name in ("units", "pool"):
+            found = whole_labels(getattr(self, name), name, name, 0, self.width - 1)
+            if (np.diff(found) < 1).any():
+                raise InputError(f"{name} = {arrived(found)} arrived; expected each unit once, in ascending order")
+            object.__setattr__(self, name, found)
+        if not np.isin(self.units, self.pool).all():
+            raise InputError(
+                f"units = {arrived(self.units)} arrived; expected units of the pool, which is {arrived(self.pool)}"
+            )
 
     def _facts(self) -> dict[str, object]:
         return {"layer": self.layer, "cluster": self.cluster, "units": f"{len(self.units)} of {self.width}"}

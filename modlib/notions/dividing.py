@@ -47,6 +47,7 @@ SIMILARITIES = {
 }  # the four plain measures of upstream-downstream, which are normalised
 MASKS = MaskSettings(steps=200, learning_rate=0.05)  # few steps, with a rate that is as much larger
 LEAST = 1e-5  # share of the largest spread of a profile below which it has no shape
+ROUNDING = 1e-12  # share of its level that rounding may leave of the spread of a constant profile
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,9 +99,11 @@ def profile_similarity(profiles: np.ndarray) -> np.ndarray:
     profiles = array(profiles, "profiles", ("units", "features"), dtype=np.float64)
     scale = np.abs(profiles).max()
     shapes = profiles / scale if scale else profiles
+    level = np.abs(shapes).max(axis=1, keepdims=True)
     shapes = shapes - shapes.mean(axis=1, keepdims=True)
     length = np.linalg.norm(shapes, axis=1, keepdims=True)
-    shapes = np.divide(shapes, length, out=np.zeros_like(shapes), where=length > LEAST)
+    least = np.maximum(LEAST * length.max(), ROUNDING * level)
+    shapes = np.divide(shapes, length, out=np.zeros_like(shapes), where=length > least)
     return np.clip(shapes @ shapes.T, 0, 1)
 
 
@@ -176,8 +179,9 @@ def divided_by_notion(
 
     Raises:
         InputError: if the network is none of these, inputs or labels do not fit it, or a notion is not known.
-        GraphError: if fewer than k neurons have a weight, or a network has one convolution only, so that channels are
-            not joined: leave out the notions of weights.
+        GraphError: if fewer than k neurons have a weight, in the even or in the odd layers together where clusters are
+            to lie within layers; or a network has one convolution only, so that channels are not joined: leave out the
+            notions of weights.
 
     Source: all five papers. Chapter: ``do-the-measures-agree``.
 
@@ -196,7 +200,7 @@ def divided_by_notion(
     hidden = range(1, 1 + (n_convolutions(network) if convolved else len(network.layers) - 1))
     labels = whole_numbers(labels, "labels", len(inputs), least=0, most=network.n_classes - 1)
     k, seed = whole(k, "k"), seed_number(seed)
-    notions = [choice(notion, NOTIONS, "a notion") for notion in items(notions, "notions")]
+    notions = list(dict.fromkeys(choice(notion, NOTIONS, "a notion") for notion in items(notions, "notions")))
     rngs = dict(zip(NOTIONS, np.random.default_rng(seed).spawn(len(NOTIONS)), strict=True))
     of_layers = _gradients_and_covariance(network, inputs, labels) if SIMILARITIES.keys() & set(notions) else {}
     found = {}

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from modlib.checks import array, arrived, exponent, flag, generator, whole
+from modlib.checks import array, arrived, exponent, flag, floating, generator, whole
 from modlib.errors import InputError
 
 SWEEPS = 20
@@ -124,7 +124,7 @@ def contrast(image: np.ndarray) -> float:
     >>> contrast(np.array([0.5, 0.5, 0.5])), contrast(np.array([-1.0, 1.0]))
     (0.0, 1.0)
     """
-    image = _floats(image, "image")
+    image = floating(image, "image")
     power = exponent(image)
     return float(np.ldexp(np.std(np.ldexp(image, -power)), power))
 
@@ -202,11 +202,5 @@ def _images(images: np.ndarray) -> np.ndarray:
 
 
 def _halves(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    first = _floats(first, "first", "d")
-    return first, _floats(second, "second", len(first))
-
-
-def _floats(values: np.ndarray, name: str, *sides: str | int) -> np.ndarray:
-    """Single precision stays; small whole numbers would be scaled in half precision."""
-    found = array(values, name, *([sides] if sides else []))
-    return found if found.dtype.kind == "f" else found.astype(np.float64)
+    first = floating(first, "first", ("d",))
+    return first, floating(second, "second", (len(first),))

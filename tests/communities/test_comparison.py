@@ -102,6 +102,7 @@ def test_permuting_single_units_or_a_single_cluster_changes_nothing(n: int) -> N
     for labels in (np.arange(n), np.zeros(n, dtype=int)):
         assert similarity_by_chance(labels, labels) == pytest.approx(1)
         assert agreement(labels, labels).beyond_chance == pytest.approx(0)
+        assert agreement(labels, labels).mutual_information == 0
 
 
 @given(LABELS, st.randoms(use_true_random=False))

@@ -83,6 +83,7 @@ def test_every_search_finds_planted_communities(sizes):
     similarity, groups = planted(sizes, np.random.default_rng(0))
     rng = np.random.default_rng(1)
     searches = {"Monte Carlo": find_communities(similarity, rng), "Leiden": leiden(similarity, rng)}
+    assert searches["Leiden"].q_start == pytest.approx(modularity(similarity, np.arange(len(similarity))))
     if len(sizes) <= 3:  # the sign of one vector may cut a group in two when there are many
         searches["spectral"] = find_communities(similarity, rng, steps=0)
     if sum(sizes) <= 36:  # many units rarely leave a single community one by one
@@ -222,6 +223,7 @@ def test_transferability_is_symmetric_and_q_where_the_similarities_are_equal():
         (np.array([[1, np.nan], [np.nan, 1]]), "2 not finite"),
         (np.array([[1, -1.0], [-1, 1]]), "of at least 0"),
         (np.array([[1, 0.0], [1, 1]]), "expected a symmetric one"),
+        (np.array([[1e9, 0.0], [1, 1]]), "expected a symmetric one"),  # the diagonal does not count
     ],
 )
 def test_what_is_no_similarity_is_refused(similarity, message):

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from modlib.errors import GraphError, InputError, ModlibError, ModlibWarning
 from modlib.graphs.edges import Layout, edge_weights
 from modlib.graphs.neurons import NeuronGraph, chain_graph, neuron_graph, unique
+from modlib.graphs.spectral import ncut
 from modlib.networks.normalisation import fold_batch_norm
 from modlib.networks.planted import random_weights
 
@@ -247,11 +248,26 @@ def test_batch_norm_between_dense_layers_is_folded_or_ignored_as_the_graph_says(
         ((2, 3), {(0, 2): np.ones((2, 3))}, (np.arange(2), np.arange(3)), r"layers 0 and 2 .* expected \(2, 0\)"),
         ((2,), {}, (np.arange(2), np.arange(3)), r"\[2, 3\] live neurons arrived in layers of \[2\]"),
         ((2, 2), {}, (np.arange(2), np.arange(3)), r"\[2, 3\] live neurons arrived in layers of \[2, 2\]"),
+        ((2, 8), {}, (np.arange(2), np.array([7, 8])), r"live\[1\] = .* 7 to 8 arrived; expected .* of a layer of 8"),
+        ((2, 2), {}, (np.array([1, 0]), np.arange(2)), r"live\[0\] = .* 0 to 1 arrived; .* ascending"),
     ],
 )
 def test_edges_that_do_not_fit_the_neurons_are_refused(sizes, edges, live, message):
     with pytest.raises(GraphError, match=message):
         NeuronGraph(sizes, edges, live)
+
+
+def test_negative_edges_have_no_cut() -> None:
+    graph = NeuronGraph((2, 2), {(0, 1): np.array([[1.0, -3.0], [1.0, 1.0]])}, (np.arange(2), np.arange(2)))
+    with pytest.raises(GraphError, match="negative edges; expected weights of at least 0"):
+        ncut(graph, [0, 1, 0, 1])
+
+
+def test_a_graph_does_not_change_with_the_arrays_that_it_was_made_of() -> None:
+    edges = np.ones((2, 3))
+    graph = chain_graph([edges])
+    edges[:] = 5
+    assert graph.degrees.sum() == 12
 
 
 @given(st.lists(st.sampled_from(["a", "b", "a (2)", "a (2) (2)", "a (3)"])))

@@ -92,6 +92,12 @@ def test_a_sparse_matrix_is_shuffled_as_the_dense_one_is(null: Null, density: fl
     np.testing.assert_array_equal(*by_form)
 
 
+@pytest.mark.parametrize("null", NULLS)
+def test_a_part_that_stores_nothing_stays_as_it_is(null: Null) -> None:
+    found = shuffle_stored(sp.csr_array((3, 2)), null, np.random.default_rng(0))
+    assert (found.shape, found.nnz) == ((3, 2), 0)
+
+
 @pytest.mark.parametrize("null", ["degree", "strength"])
 def test_of_a_sparse_matrix_no_dense_one_is_made(null: Null) -> None:
     """Which would have 9 x 10^10 places."""

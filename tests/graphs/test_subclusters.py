@@ -93,6 +93,8 @@ def test_no_random_set():
         ({"units": [7]}, "units = .* at most 5"),
         ({"pool": [0, 6]}, "pool = .* at most 5"),
         ({"units": [0.5]}, "units = .* expected whole numbers"),
+        ({"units": [1, 1]}, "units = .* expected each unit once, in ascending order"),
+        ({"pool": [1, 0, 2]}, "pool = .* expected each unit once, in ascending order"),
         ({"layer": 0}, "layer = 0"),
         ({"cluster": -1}, "cluster = -1"),
         ({"width": 0}, "width = 0"),
@@ -100,6 +102,6 @@ def test_no_random_set():
 )
 def test_units_outside_their_layer_are_refused(wrong, message):
     good = {"layer": 1, "cluster": 0, "units": [1, 2], "pool": [0, 1, 2, 5], "width": 6}
-    SubCluster(**good)
+    assert SubCluster(**(good | {"layer": 1.0})).name == "1-0"
     with pytest.raises(InputError, match=message):
         SubCluster(**(good | wrong))

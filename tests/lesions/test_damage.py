@@ -83,7 +83,8 @@ def test_cached_route_is_exact_whatever_the_batches(density, monkeypatch):
         together = damages(network, images, labels, layer, sets)
         alone = [damages(network, images, labels, layer, [units])[0] for units in sets]
         monkeypatch.setattr(lesioned_passes, "VALUES_AT_ONCE", 1)
-        monkeypatch.setattr(lesioned_passes, "IMAGES_AT_ONCE", 77)
+        for passes in (lesioned_passes, sparse_perceptron):
+            monkeypatch.setattr(passes, "IMAGES_AT_ONCE", 77)
         in_parts = damages(network, images, labels, layer, sets)
         monkeypatch.undo()
         for others in (alone, in_parts):

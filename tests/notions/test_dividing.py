@@ -221,6 +221,10 @@ def test_profiles_are_alike_by_their_shape_and_not_by_level_or_size() -> None:
     assert found == pytest.approx(np.clip(np.corrcoef(profiles), 0, 1))
     assert profile_similarity(profiles * 1e200 + 3) == pytest.approx(profile_similarity(profiles * 1e200))
     assert profile_similarity(3 * profiles + 5) == pytest.approx(found)
+    assert profile_similarity(profiles + 1e6) == pytest.approx(found, abs=1e-6)
+    beside = profile_similarity(np.vstack([profiles, np.full(10, 1e6), np.full(10, 0.1)]))
+    assert beside[:6, :6] == pytest.approx(found, abs=1e-6)
+    assert not beside[6:].any()  # constant profiles, whatever rounding leaves of them
 
 
 def test_clusters_of_a_similarity_graph_are_its_blocks_and_lonely_units_are_set_apart() -> None:
