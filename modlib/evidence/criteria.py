@@ -20,7 +20,7 @@ import numpy as np
 from modlib.evidence.digits import LEAST_P, plain
 from modlib.evidence.intervals import Interval, interval_of_difference, interval_of_mean, interval_of_share, power_of_t
 
-VERSION = "2.4"  # its changes are told in book/scorecard.md
+VERSION = "2.5"  # its changes are told in book/scorecard.md
 SIGNIFICANT = 0.05
 MARGIN = 0.35  # share of the paper's effect that a difference may reach
 SHARE = 0.25  # by which the share of networks may differ
@@ -221,11 +221,24 @@ def significant(ours: Sample, theirs: Sample) -> Judgement:
 
 
 def not_significant(ours: Sample, theirs: Sample) -> Judgement:
-    """The paper says "do not differ": each network has a p, and the 90% interval of their z is below 1.645.
+    """The paper says "not significant": each network has a p, and the 90% interval of their z is below 1.645.
 
     A missing significance does not show it: with few networks the interval is too wide.
     """
     return _side_of_z(ours, above=False)
+
+
+def no_different(ours: Sample, theirs: Sample) -> Judgement:
+    """What is said of all networks together: as ``not-significant``, and the 90% interval of their z holds 0.
+
+    z is 0 in the mean of networks that are no different. Not reproduced if the interval lies above 0: then networks
+    together show what none may show alone.
+    """
+    grade, why = not_significant(ours, theirs)
+    if grade is Grade.NOT_REPRODUCED or ours.n < FEWEST:
+        return grade, why
+    above = interval_of_mean(_z_of_p(ours.values).tolist())[0] > 0
+    return (Grade.NOT_REPRODUCED if above else grade), why
 
 
 def nearly_always(ours: Sample, theirs: Sample) -> Judgement:
@@ -279,6 +292,7 @@ _OF_WORDS = (
     above_a_tenth,
     significant,
     not_significant,
+    no_different,
     nearly_always,
     mostly,
     three_quarters,
@@ -293,7 +307,9 @@ def _named(functions: Iterable[Criterion]) -> dict[str, Criterion]:
 
 CRITERIA = _named((*_OF_NUMBERS, *_OF_WORDS))
 IN_WORDS = frozenset(_named(_OF_WORDS))  # criteria of claims that print no number
-NO_DIFFERENCE = frozenset(_named((below_one, below_three, below_a_quarter, below_a_tenth, not_significant)))
+NO_DIFFERENCE = frozenset(
+    _named((below_one, below_three, below_a_quarter, below_a_tenth, not_significant, no_different))
+)
 
 
 def combine(grades: Sequence[Grade], in_words: Sequence[bool]) -> Grade:

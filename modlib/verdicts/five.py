@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from modlib.chapters.class_removal.findings import WITH, WITHOUT, target_and_others
 from modlib.chapters.coherence.findings import K as K_OF_IMAGES, log_ratio
@@ -44,8 +45,9 @@ from modlib.chapters.upstream_downstream.findings import (
 )
 from modlib.chapters.weight_masks.findings import own_part, whole_masks
 from modlib.data.arithmetic import TASKS
-from modlib.evidence.criteria import Sample
+from modlib.evidence.criteria import SIGNIFICANT, Sample
 from modlib.evidence.digits import signed
+from modlib.evidence.intervals import interval_of_share
 from modlib.evidence.metrics import are_below_all_shuffles, sample_of
 from modlib.evidence.sentences import by_verb, more_or_less, share_of, span, which_way
 from modlib.lesions.kinds import MIN_PROPORTION
@@ -177,6 +179,8 @@ def lesions(rows: pd.DataFrame) -> Told | None:
     lost, lost_at_random = (100 * mlps[column].mean() for column in ("value", "random_mean"))
     worse = [f"{part['worse'].mean():.0%}" for part in (mlps, cnns)]
     plain, dropped = (_one(rows, "worse", ("network", "k", "n_random", *SAME), dropout=v) for v in ("no", "yes"))
+    counts = own.groupby(["network", *SAME])["worse"].agg(["sum", "size"]).astype(int)
+    surely = [binomtest(*count, chance, "greater").pvalue < SIGNIFICANT for count in counts.itertuples(index=False)]
     return Told(
         answer=_answer(float(own["worse"].mean())),
         found=f"silenced, {worse[0]} of the groups in {len(shares['mlp'])} perceptrons and {worse[1]} in "
@@ -185,7 +189,7 @@ def lesions(rows: pd.DataFrame) -> Told | None:
         beyond=f"by chance {chance:.0%} would; a group costs a perceptron {lost:.1f} points of accuracy, random "
         f"neurons {lost_at_random:.1f}",
         raised=_raised(_shared("dropout", plain, dropped), tested=False),
-        modular=float((shares > chance).mean()) > HALF,
+        modular=float(np.mean(surely)) > HALF,  # of some twenty groups one wins by chance
         points={"perceptrons": shares["mlp"], "small CNNs": shares["cnn"]},
         chance={"by chance": pd.Series([chance])},
     )
@@ -215,7 +219,7 @@ def coherence(rows: pd.DataFrame) -> Told | None:
             _shared("learning", without, learnt),
             _shared("dropout", plain, dropped),
         ),
-        modular=share > HALF,
+        modular=interval_of_share(share, len(mlps) + len(cnns))[0] > HALF,  # by chance half of them have more contrast
         points={"perceptrons": mlps, "small CNNs": cnns},
         chance={"untrained": untrained},
     )

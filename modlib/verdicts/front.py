@@ -10,7 +10,7 @@ import io
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,10 @@ from modlib.evidence.digits import signed
 from modlib.evidence.sentences import listed
 from modlib.files import checkout, replace_file, replacing
 from modlib.verdicts.cards import PAPERS
-from modlib.verdicts.claims import OURS, judge, load
+from modlib.verdicts.claims import OURS, Claim, judge, load
 from modlib.verdicts.five import Notion, notions
 from modlib.verdicts.found import NOT_YET
+from modlib.verdicts.scorecard import repeated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,9 +103,11 @@ def _lines(notion: Notion, link: Callable[[str, str], str], folder: Path | None)
 def _missed(chapters: Sequence[str], link: Callable[[str, str], str], folder: Path | None) -> str:
     """How many claims of some chapters are not reproduced and how many are open, and which chapters have most of them.
 
-    Statements of our own count where no paper says anything.
+    Statements of our own count where no paper says anything; claims that hold the numbers of others do not.
     """
-    claims = [claim for claim in load() if claim.chapter in chapters]
+    claims = load()
+    again = repeated(claims)
+    claims = [claim for claim in claims if claim.chapter in chapters and not _repeats(claim, again)]
     printed = [claim for claim in claims if claim.paper != OURS]
     grades = [(claim.chapter, judge(claim, folder).verdict) for claim in printed or claims]
     missed = Counter(chapter for chapter, grade in grades if grade is Grade.NOT_REPRODUCED)
@@ -115,6 +118,10 @@ def _missed(chapters: Sequence[str], link: Callable[[str, str], str], folder: Pa
     where = f", in {listed(links)}" if links else ""
     left = f"; {undecided} are open" if undecided else ""
     return f"{missed.total()} of {len(grades)} {what}{where}{left}"
+
+
+def _repeats(claim: Claim, again: Mapping[tuple[str, str], str]) -> bool:
+    return bool(claim.printed) and all((claim.id, metric) in again for metric in claim.printed)
 
 
 def picture(found: Sequence[Notion]) -> Figure:

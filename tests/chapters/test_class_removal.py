@@ -223,6 +223,20 @@ def test_masks_of_fewer_steps_than_the_papers_are_called_reduced(tmp_path: Path,
         assert verdict.reduced or not marked
 
 
+def test_a_range_over_classes_is_asked_of_both_ends_and_two_gains_of_the_smaller_one():
+    rows = table(True)
+    rows = rows[(rows["study"] == REMOVAL) & (rows["dropout"] == "yes") & (rows["network"] != RESIDUAL)]
+    by_class = target_and_others(rows).groupby("seed")["target"]
+    for name, end in (("min", min), ("max", max)):
+        found = FINDINGS[f"target_class_drop_{name}"].measure(rows)
+        assert found.values == pytest.approx([100 * end(values) for _, values in by_class])
+    gains = drops(rows).set_index(["removed", "seed"])
+    for removed, other in ((3, 5), (5, 3)):
+        gains.loc[removed, "gain"] = -gains.loc[removed, other].to_numpy()
+    smaller = gains["gain"].unstack("removed")[[3, 5]].min(axis=1)
+    assert FINDINGS["cat_and_dog"].measure(rows).values == pytest.approx(smaller)
+
+
 def test_drops_are_those_of_the_diagonal():
     rows = table(True)
     found = drops(rows)

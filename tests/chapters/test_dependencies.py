@@ -140,6 +140,18 @@ def test_the_correlation_of_both_orders_is_that_of_a_matrix_with_its_transpose()
     assert abs(measure(cells(noise)).mean) < 0.3
 
 
+def test_printed_cells_are_pairs_in_whole_percent():
+    lines = [
+        ("1-0_1-0", "delta_percent", "9"),
+        ("1-0_2-0", "delta_percent", "0.17"),
+        ("2-0_1-0", "delta_percent", "0.8"),
+    ]
+    lines += [("1-0_1-0", "mark", "star"), ("1-0_2-0", "mark", "question"), ("2-0_1-0", "mark", "star")]
+    table = pd.DataFrame(lines, columns=["row", "metric", "value"])
+    printed = {name: OF_PAIRS[name].of_table(table) for name in ("cells_positive", "cells_significant")}
+    assert printed == {"cells_positive": 0.5, "cells_significant": 0.5}  # single lesions, on the diagonal, do not count
+
+
 def test_shares_of_cells_are_those_of_each_network():
     p, deltas = [1 / 51, 0.5, 1.0, 1.0, 1 / 51, 1 / 51], [0.2, 0.004, -0.1, 0.006, 0.3, 0.2]
     rows = pd.DataFrame({"p": p, "delta": deltas, "seed": [0] * 4 + [1] * 2})

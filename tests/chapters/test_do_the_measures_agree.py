@@ -19,6 +19,7 @@ from modlib.chapters.do_the_measures_agree.agreement import (
     by_condition,
     by_layer,
     channels_in_words,
+    families_in_words,
     gain_in_words,
     is_small,
     nested_in_words,
@@ -257,6 +258,18 @@ def test_cnns_are_told_with_their_stage() -> None:
     means = "0.38 and 0.86 on Fashion-MNIST (n = 3) and 0.38 and 0.86 on MNIST (n = 3; untrained 0.10)."
     assert said.endswith(f"with itself: {means}")
     assert channels_in_words(made()) is None
+
+
+def test_notions_of_one_family_are_told_apart_from_one_of_each() -> None:
+    pairs = {
+        "downstream and lesions": 0.5,
+        "Jacobians and masks": 0.7,
+        "images and upstream": 0.4,
+        "images and masks": 0.1,
+    }
+    shares = pd.DataFrame({"dropout": "yes", "notions": list(pairs), "share": list(pairs.values())})
+    words = "two notions of what units do to the answers 60%, two notions of what makes them active 40% and one of each"
+    assert families_in_words(shares) == f"Means over pairs: with dropout, {words} 10%."
 
 
 def test_the_statements_measure_what_they_say() -> None:

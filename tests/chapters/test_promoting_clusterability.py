@@ -84,6 +84,7 @@ def table(ncut: dict[str, float], kept: float = 0.8) -> pd.DataFrame:
             "k": 12,
             "ncut": value + (seed if method == "none" else 0),
             "shuffled_mean": 10.0,
+            "z": (value + (seed if method == "none" else 0) - 10) / 0.5,
             "test_accuracy": 0.96 if method == "none" else 0.95,
             "tags_kept": kept + 0.01 * seed if method.startswith("initialisation") else np.nan,
         }
@@ -98,9 +99,9 @@ def test_an_effect_is_taken_between_networks_of_one_seed() -> None:
     rows = rows[rows["stage"] == "pruned"]
     measured = {name: FINDINGS[name].measure(rows) for name in FINDINGS}
     assert measured["penalty_ncut"].values == (-1, -2, -3)  # type: ignore[union-attr]
-    assert measured["penalty_above_shuffles"].values == (-1, -2, -3)  # type: ignore[union-attr]
-    shuffled = rows.assign(shuffled_mean=rows["ncut"].where(rows["method"] == "eigenvalues", 10.0))
-    assert FINDINGS["penalty_above_shuffles"].measure(shuffled).values == (0, -1, -2)  # type: ignore[union-attr]
+    assert measured["penalty_z"].values == (-2, -4, -6)  # type: ignore[union-attr]
+    wide = rows.assign(z=rows["z"].where(rows["method"] == "none", -0.1))  # a wide spread makes of -1 very little
+    assert FINDINGS["penalty_z"].measure(wide).values == pytest.approx((-0.1, -2.1, -4.1))  # type: ignore[union-attr]
     assert effect(rows, "ncut", base="normalisation").mean == pytest.approx(-0.5)  # type: ignore[union-attr]
     assert effect(rows, "test_accuracy").mean == pytest.approx(-0.01)  # type: ignore[union-attr]
     assert FINDINGS["penalty_ncut"].measure(rows[rows["method"] == "none"]) is None

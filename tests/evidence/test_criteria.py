@@ -128,6 +128,10 @@ def test_p_values_agree_in_conclusion_and_size(ours, theirs, expected):
 def test_a_missing_significance_of_few_networks_shows_no_difference_only_where_the_interval_does():
     assert grade("not-significant", p_values(0.3, 0.6, 0.5, 0.8, 0.4)) is YES
     assert grade("not-significant", p_values(0.3, 0.6)) is CANNOT_TELL
+    on_one_side = p_values(*[0.15] * 5, 0.1, 0.2)
+    assert (grade("not-significant", on_one_side), grade("no-different", on_one_side)) == (YES, NO)
+    assert grade("no-different", p_values(0.3, 0.6, 0.5, 0.8, 0.4)) is YES
+    assert grade("no-different", p_values(0.3, 0.6)) is CANNOT_TELL
     assert grade("not-significant", p_values(0.06, 0.2, 0.001, 0.5)) is CANNOT_TELL
     assert grade("not-significant", p_values(1e-4, 1e-3, 2e-3, 1e-5)) is NO
     assert grade("significant", p_values(1e-4, 1e-3, 2e-3, 1e-5)) is YES

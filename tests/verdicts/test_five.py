@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modlib.chapters.importance.experiment import DROP, ZERO
 from modlib.verdicts import five, stored_rows
 
 TELL = {tell.__name__: (tables, tell) for *_, tables, tell in five.NOTIONS}
@@ -77,6 +78,17 @@ def test_other_rows_tell_something_else(
     assert other.found != told[name].found
     means = [{key: by.mean() for key, by in of.points.items()} for of in (other, told[name])]
     assert means[0] != means[1]
+
+
+def test_one_group_that_matters_in_each_network_is_what_chance_gives(stored: dict[str, list[pd.DataFrame]]) -> None:
+    """Of some twenty groups one beats twenty random sets by chance."""
+    (rows,) = map(harmless, stored["lesions"])
+    own = rows[(rows["measure"] == DROP) & (rows["biases"] == ZERO) & (rows["size"] >= 0.05 * rows["width"])]
+    first = own.groupby(["network", "dataset", "dropout", "seed", "k"]).head(1).index
+    told = five.lesions(rows.assign(value=rows["value"].mask(rows.index.isin(first), 0.9)))
+    assert told is not None
+    assert (told.points["perceptrons"] > told.chance["by chance"][0]).mean() > 0.5
+    assert not told.modular
 
 
 def test_the_stored_rows_are_told_with_numbers_of_networks(

@@ -75,12 +75,16 @@ def _more_one_sided(rows: pd.DataFrame) -> Sample | None:
 
 
 def _less_than_perceptrons(rows: pd.DataFrame) -> Sample | None:
-    """One-sided Mann-Whitney test over networks: is the contrast ratio of CNNs below that of perceptrons? Its p."""
+    """One-sided Mann-Whitney test over networks: is the contrast ratio of CNNs below that of perceptrons? Its p.
+
+    Of networks without dropout that see two images, side by side or stacked: dropout and tasks change the ratio, too.
+    """
     from scipy.stats import mannwhitneyu
 
     if rows.empty:
         return None
-    ratios = log_ratio(rows[rows["study"] == CORRELATIONS])
+    of_two = rows["dataset"].str.contains("halves-|stack-")
+    ratios = log_ratio(rows[of_two & (rows["study"] == CORRELATIONS) & (rows["dropout"] == "no")])
     kinds = ratios.index.get_level_values("network")
     cnns, mlps = (ratios[kinds == kind].to_numpy() for kind in ("cnn", "mlp"))
     if min(len(cnns), len(mlps)) < 3:

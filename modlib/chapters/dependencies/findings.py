@@ -89,9 +89,14 @@ def _share(rows: pd.DataFrame, are_such: Callable[[pd.DataFrame], pd.Series]) ->
 
 def _printed_cells(table: pd.DataFrame) -> dict[tuple[str, str], float]:
     """Of figure 9: damage of the first sub-cluster given the second, in percent; without what the source has lost."""
-    cells = table[(table["metric"] == "delta_percent") & (table["value"] != "")]
+    cells = _of_pairs(table[(table["metric"] == "delta_percent") & (table["value"] != "")])
     ends = (row.split("_") for row in cells["row"])
     return {(a, b): float(value) for (a, b), value in zip(ends, cells["value"], strict=True)}
+
+
+def _of_pairs(table: pd.DataFrame) -> pd.DataFrame:
+    """Lines of figure 9 without its diagonal, which holds single lesions."""
+    return table[[len({*row.split("_")}) > 1 for row in table["row"]]]
 
 
 def _printed_pairs(table: pd.DataFrame, between: str) -> dict[tuple[str, str], float]:
@@ -105,7 +110,8 @@ def _printed_pairs(table: pd.DataFrame, between: str) -> dict[tuple[str, str], f
 
 
 def _printed_share(table: pd.DataFrame, mark: str) -> float:
-    marks = table.loc[(table["metric"] == "mark") & (table["value"] != "unclear"), "value"]
+    cells = _of_pairs(table)
+    marks = cells.loc[(cells["metric"] == "mark") & (cells["value"] != "unclear"), "value"]
     return float((marks == mark).mean())
 
 
@@ -143,10 +149,10 @@ FINDINGS = {
         needs=("mark",),
     ),
     "cells_positive": Metric(
-        "share of ordered pairs in which one costs accuracy given the other, in whole percent",
+        "share of ordered pairs in which one costs accuracy given the other, rounded to whole percent",
         partial(_share, are_such=lambda rows: (100 * rows["delta"]).round() > 0),
         2,
-        of_table=lambda table: float(np.mean([delta > 0 for delta in _printed_cells(table).values()])),
+        of_table=lambda table: float(np.mean([round(delta) > 0 for delta in _printed_cells(table).values()])),
         needs=("delta_percent",),
     ),
     "cells_both_orders": Metric(

@@ -24,6 +24,10 @@ Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 FUNCTIONAL = tuple(notion for notion in NOTIONS if notion not in OF_WEIGHTS)  # notions of what units do
 BEYOND, INFORMATION = "beyond", "mutual_information"  # two measures of agreement
 NETWORK = ["dataset", "dropout", "seed"]
+FAMILIES = {
+    "what units do to the answers": ("downstream", "Jacobians", "lesions", "masks"),
+    "what makes them active": ("activations", "images", "upstream"),
+}  # of notions
 
 
 def beyond_chance(rows: pd.DataFrame) -> pd.Series:
@@ -251,6 +255,28 @@ def of_less_reliable(rows: pd.DataFrame) -> pd.DataFrame:
                 line = {"dropout": dropout, "notions": listed(pair), "share": share.mean, "in words": told(share)}
                 lines.append(line | {"by similarity": told(alike) if alike else ""})
     return pd.DataFrame(lines, columns=["dropout", "notions", "share", "in words", "by similarity"])
+
+
+def families_in_words(shares: pd.DataFrame) -> str:
+    """What shares two notions of one of ``FAMILIES`` have, and two of different ones, in a sentence.
+
+    Args:
+        shares: see ``of_less_reliable``.
+    """
+    kinds = shares["notions"].map(_family)
+    order = [*(f"two notions of {words}" for words in FAMILIES), "one of each"]
+    each = []
+    for dropout, words in (("yes", "with dropout"), ("no", "without")):
+        means = shares["share"][shares["dropout"] == dropout].groupby(kinds).mean()
+        told_of = [f"{kind} {means[kind]:.0%}" for kind in order if kind in means]
+        if told_of:
+            each.append(f"{words}, {listed(told_of)}")
+    return f"Means over pairs: {'; '.join(each)}."
+
+
+def _family(notions: str) -> str:
+    pair = set(notions.split(" and "))
+    return next((f"two notions of {words}" for words, those in FAMILIES.items() if pair <= {*those}), "one of each")
 
 
 def _share_of_less_reliable(by_pair: pd.DataFrame, value: str, pair: tuple[str, str]) -> Sample | None:

@@ -136,9 +136,10 @@ def _explained(rows: pd.DataFrame) -> str | None:
     degree, strength = (explained(rows, null).rename("share").reset_index() for null in KEPT)
     if degree.empty or strength.empty:
         return None
-    most = degree.groupby("dataset")["share"].mean().max()
+    means = degree.groupby("dataset")["share"].mean()
+    part = "Less than half" if means.max() < 0.5 else "Half or more" if means.min() >= 0.5 else "Not always half"
     return (
-        f"{'Less than half' if most < 0.5 else 'Half or more'} of the gap up to layer shuffles, with dropout and {K} "
+        f"{part} of the gap up to layer shuffles, with dropout and {K} "
         f"clusters, is due to each neuron's number of weights: {means_by_dataset(degree, 'share')}, with their sum "
         f"{means_by_dataset(strength, 'share')}; below 0 these shuffles are harder to cut."
     )

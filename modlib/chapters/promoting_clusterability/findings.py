@@ -95,14 +95,14 @@ def _easier(after: pd.DataFrame, start: pd.DataFrame) -> str | None:
 
 
 def _relative(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
-    above = {stage: effect(rows, "above") for stage, rows in (("after", after), ("before", before))}
-    told_of = [f"by {told(sample)} {stage} pruning" for stage, sample in above.items() if sample]
+    relative = {stage: effect(rows, "z") for stage, rows in (("after", after), ("before", before))}
+    told_of = [f"by {told(sample)} {stage} pruning" for stage, sample in relative.items() if sample]
     if not told_of:
         return None
-    side = which_way(above["after"], "more", "less", "not clearly more")
+    side = which_way(relative["after"], "more", "less", "not clearly more")
     return (
-        f"Relative to their shuffles, pruned networks with the penalty are {side} clusterable than without: the n-cut "
-        f"minus the mean of the shuffles changes {listed(told_of)}."
+        f"Relative to their shuffles, pruned networks with the penalty are {side} clusterable than without: Z, the "
+        f"distance from the mean of the shuffles in their standard deviations, changes {listed(told_of)}."
     )
 
 
@@ -124,7 +124,5 @@ def _cost(after: pd.DataFrame, start: pd.DataFrame, other: pd.DataFrame) -> str 
 
 FINDINGS = {
     "penalty_ncut": Metric("n-cut, with the penalty minus without", lambda rows: effect(rows, "ncut")),
-    "penalty_above_shuffles": Metric(
-        "n-cut above shuffles, with the penalty minus without", lambda rows: effect(rows, "above")
-    ),
+    "penalty_z": Metric("Z, with the penalty minus without", lambda rows: effect(rows, "z")),
 }

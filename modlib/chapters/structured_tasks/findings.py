@@ -12,6 +12,7 @@ from modlib.chapters.rows import CODE, with_distance
 from modlib.chapters.structured_tasks.experiment import CNN
 from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
+from modlib.evidence.intervals import interval_of_share
 from modlib.evidence.metrics import Metric, paired, sample_of
 from modlib.evidence.sentences import Sentences, listed, share_of, told
 from modlib.tables.words import DATASETS
@@ -77,7 +78,7 @@ def _tasks(pruned: pd.DataFrame) -> str | None:
     if pruned.empty:
         return None
     below = pruned["distance"] < 0
-    most = below.mean() > 1 / 2
+    most = interval_of_share(float(below.mean()), len(below))[0] > 1 / 2  # half of them lie below by chance
     split = "Most are easier to cut than shuffles, not necessarily by parts" if most else "Not more than chance"
     return (
         f"{split}: {share_of(below)} pruned n-cuts lie below their shuffles' mean; the difference is "

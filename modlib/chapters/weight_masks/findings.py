@@ -434,13 +434,17 @@ def _alike(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: _by_network(rows, values) for name, values in found.items()})
 
 
+def _by_extremes(values: pd.Series, limit: float, below: str, above: str, mixed: str) -> str:
+    return below if values.max() <= limit else above if values.min() > limit else mixed
+
+
 def _told_operations(rows: pd.DataFrame) -> str | None:
     alike = _alike(rows)
     if alike.empty:
         return None
     kept = (rows["kept"] / rows["size"]).groupby([rows["network"], rows["mask"]]).mean()
-    words = "a small part" if kept.max() < 0.5 else "a large part"
-    more = "more than chance" if alike["times"].min() > 1 else "no more than chance"
+    words = _by_extremes(kept, 0.5, "a small part", "a large part", "a small or a large part")
+    more = _by_extremes(alike["times"], 1, "no more than chance", "more than chance", "not always more than chance")
     return (
         f"Each needs {words} of the weights, {span(kept, '.1%')} by network and mask, and masks of addition and "
         f"multiplication share {more}: {span(alike['of_smaller'], '.0%')} of what the smaller one keeps, "
