@@ -87,7 +87,7 @@ def test_one_group_that_matters_in_each_network_is_what_chance_gives(stored: dic
     first = own.groupby(["network", "dataset", "dropout", "seed", "k"]).head(1).index
     told = five.lesions(rows.assign(value=rows["value"].mask(rows.index.isin(first), 0.9)))
     assert told is not None
-    assert (told.points["perceptrons"] > told.chance["by chance"][0]).mean() > 0.5
+    assert (told.points["perceptrons"] > told.chance["by chance"][0]).mean() >= 0.5
     assert not told.modular
 
 
