@@ -32,7 +32,8 @@ class Kind(StrEnum):
 def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
     """The words of importance-coherence for a sub-cluster.
 
-    complete: it is the whole layer. small: less than 5% of it. important: worse than every random set, and by more than
+    complete: it is all of the layer that is in a cluster, so that no random set differs. small: less than 5% of the
+    layer, as one of 256 with at most 12 is in the authors' code. important: worse than every random set, and by more than
     a percentage point of accuracy; sig-but-not-diff and diff-but-not-sig: only one of both. prunable: less than a
     percentage point, and better than every random set. other: none of these.
 
@@ -51,9 +52,11 @@ def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
     ['important', 'sig-but-not-diff', 'other', 'prunable']
     """
     part, drop, random_drops = _checked(part, drop, random_drops)
-    if len(part.units) == part.width:
+    if len(part.units) == len(part.pool):
         return Kind.COMPLETE
-    found = kind_in_first_paper(part, drop, random_drops)
+    if part.proportion < MIN_PROPORTION:
+        return Kind.SMALL
+    found = _against_random(drop, random_drops)
     if found is Kind.OTHER and counts(drop):
         return Kind.DIFFERENT_ONLY
     return Kind.PRUNABLE if found is Kind.OTHER and drop < np.min(random_drops) else found
@@ -61,6 +64,8 @@ def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
 
 def kind_in_first_paper(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
     """The words of pruned-modular for a sub-cluster: small, important, sig-but-not-diff or other, see ``kind``.
+
+    Small is less than 5% of the units that are in a cluster: the proportions that are printed are shares of these.
 
     Raises:
         InputError: as ``kind``.
@@ -72,8 +77,11 @@ def kind_in_first_paper(part: SubCluster, drop: float, random_drops: np.ndarray)
     ['important', 'sig-but-not-diff', 'other', 'other']
     """
     part, drop, random_drops = _checked(part, drop, random_drops)
-    if part.proportion < MIN_PROPORTION:
-        return Kind.SMALL
+    small = len(part.units) < MIN_PROPORTION * len(part.pool)
+    return Kind.SMALL if small else _against_random(drop, random_drops)
+
+
+def _against_random(drop: float, random_drops: np.ndarray) -> Kind:
     if drop <= np.max(random_drops):
         return Kind.OTHER
     return Kind.IMPORTANT if counts(drop) else Kind.SIGNIFICANT_ONLY

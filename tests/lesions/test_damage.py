@@ -308,6 +308,15 @@ def test_words(size, drop, random, first, second):
     assert kind(part_of(size), drop, np.array(random)) == second
 
 
+def test_units_without_a_cluster_count_for_the_second_paper_alone() -> None:
+    """A lesion of all live units is that of every random set; 11 of 204 live units are 5.4%, of 256 units 4.3%."""
+    whole = SubCluster(1, 0, np.arange(5), np.arange(5), 6)
+    assert kind(whole, 0.9, np.full(20, 0.9)) is Kind.COMPLETE
+    part = SubCluster(1, 0, np.arange(11), np.arange(204), 256)
+    assert kind_in_first_paper(part, 0.5, np.zeros(3)) is Kind.IMPORTANT
+    assert kind(part, 0.5, np.zeros(3)) is Kind.SMALL
+
+
 def test_words_of_a_double_lesion():
     pair = DoubleLesion(part_of(5), part_of(5), 0.02, np.array([0.0, 0.01, 0.015]))
     assert pair.is_important
