@@ -33,8 +33,8 @@ def kind(part: SubCluster, drop: float, random_drops: np.ndarray) -> Kind:
     """The words of importance-coherence for a sub-cluster.
 
     complete: it is all of the layer that is in a cluster, so that no random set differs. small: less than 5% of the
-    layer, as one of 256 with at most 12 is in the authors' code. important: worse than every random set, and by more than
-    a percentage point of accuracy; sig-but-not-diff and diff-but-not-sig: only one of both. prunable: less than a
+    layer, as one of 256 with at most 12 is in the authors' code. important: worse than every random set, and by more
+    than a percentage point of accuracy; sig-but-not-diff and diff-but-not-sig: only one of both. prunable: less than a
     percentage point, and better than every random set. other: none of these.
 
     Args:
