@@ -113,7 +113,7 @@ def verify(
     chapter: Annotated[str | None, typer.Argument(help="Whose table.")] = None,
     parameter: Assignments = None,
     sample: Annotated[int | None, typer.Option(help="Cells to measure again; 3 by default.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Decides which.")] = 0,
+    seed: Annotated[int, typer.Option(help="Decides which.", min=0)] = 0,
     oldest: Annotated[bool, typer.Option("--oldest", help="Those that were measured longest ago.")] = False,
     every: Annotated[
         bool, typer.Option("--all", help="All tables; without --sample, list what it would take.")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from modlib.errors import CheckoutMissing, DataError
 
@@ -127,10 +128,26 @@ def save_cached(path: Path, arrays: Mapping[str, np.ndarray], settings: Mapping[
     try:
         save_arrays(path, {**arrays, **about})
     except OSError as error:
-        raise DataError(
-            f"what was computed cannot be kept as {path} ({error.strerror or error}); make room, or choose a folder "
-            "that can be written: for trained networks, set MODLIB_CACHE"
-        ) from error
+        raise _cannot_keep(path, error) from error
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Of all processes that make the same file, one is in the block, and the others wait.
+
+    Raises:
+        DataError: if nothing can be written beside the file.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        lock.acquire()
+    except OSError as error:
+        raise _cannot_keep(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def load_cached(path: Path, settings: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
@@ -233,7 +250,21 @@ def empty_cache() -> Iterator[Path]:
 
 
 def _as_json(settings: Mapping[str, Any]) -> str:
-    return json.dumps(settings, sort_keys=True)
+    return json.dumps(settings, sort_keys=True, default=_plain)
+
+
+def _plain(value: object) -> object:
+    """A number of NumPy as one of Python's; those of double precision are both."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _cannot_keep(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"what was computed cannot be kept as {path} ({error.strerror or error}); make room, or choose a folder "
+        "that can be written: for trained networks, set MODLIB_CACHE"
+    )
 
 
 def _chosen(variable: str) -> Path | None:

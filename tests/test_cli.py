@@ -223,6 +223,12 @@ def test_a_wrong_word_gets_a_clear_message(
     assert message in say(monkeypatch, capsys, *words)
 
 
+def test_verify_refuses_a_negative_seed_before_it_looks_for_a_table() -> None:
+    found = CliRunner().invoke(app, ["verify", "nothing", "--seed", "-1"])
+    assert found.exit_code == 2
+    assert "Invalid value for '--seed'" in found.output
+
+
 def test_a_folder_without_notebooks_is_not_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,6 +105,16 @@ def test_the_name_of_a_network_has_not_changed(monkeypatch: pytest.MonkeyPatch) 
     assert cache_file("mnist-plain-0", SETTINGS) == Path("/cache/mnist-plain-0-cfc36bc2ba90.npz")
 
 
+@pytest.mark.parametrize("value", [np.float32(0.5), np.float64(0.5), np.int64(1), np.bool_(True)])
+def test_numbers_of_numpy_are_settings(tmp_path: Path, value: np.generic) -> None:
+    theirs, ours = {"rate": value}, {"rate": value.item()}
+    assert cache_file("net", theirs, tmp_path) == cache_file("net", ours, tmp_path)
+    save_cached(tmp_path / "net.npz", ARRAYS, theirs)
+    assert load_cached(tmp_path / "net.npz", ours) is not None
+    with pytest.raises(TypeError, match="set is not JSON serializable"):
+        cache_file("net", {"rates": {1}}, tmp_path)
+
+
 def test_the_environment_is_as_it_was_after_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODLIB_A", "1")
     monkeypatch.delenv("MODLIB_B", raising=False)

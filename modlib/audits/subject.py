@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 Task: TypeAlias = "Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]"
 WEIGHTS_ALONE = "a list of weights says nothing of biases and activations"
-EXAMPLES = 16  # by which a task is known
+EXAMPLES = 16  # by which a task is known, and what a network computes
 CHANNELS = (1, 3)  # of images; so many in the last place, and not in the second, are channels last
 
 
@@ -163,7 +164,7 @@ class Subject(BriefRepr):
         edges: dict[str, np.ndarray] = {}
         for (i, j), block in self.graph.edges.items():
             edges |= {f"{i}-{j} {part}": array for part, array in _arrays_of(block).items()}
-        arrays = {"inputs": self.inputs, "labels": self.labels}
+        arrays = {"inputs": self.inputs, "labels": self.labels, "images": self.images}
         weights = {}
         if self.network:
             weights = {name: value.cpu().numpy() for name, value in self.network.module.state_dict().items()}
@@ -172,6 +173,7 @@ class Subject(BriefRepr):
             "modlib": modlib.__version__,
             "network": hashlib.sha256(f"{self.network!r} {self.graph!r}".encode()).hexdigest(),
             "weights": digest_of(weights | edges),
+            "function": _function(self.network, self.inputs),
             "data": digest_of({name: array for name, array in arrays.items() if array is not None}),
             "classes": list(self.classes),
             "task": digest_of({str(place): np.asarray(part) for place, part in enumerate(drawn)}),
@@ -306,6 +308,32 @@ def _small(images: np.ndarray, side: int = 32) -> np.ndarray:
     n, height, width = images.shape[0], *(max(1, length // step) for length in images.shape[1:])
     cut = images[:, : height * step, : width * step]
     return cut.reshape(n, height, -1, width, cut.shape[2] // width).mean(axis=(2, 4))
+
+
+def _function(network: AnyNetwork | None, inputs: np.ndarray | None) -> str:
+    """A digest of what a network computes with its weights: its parts, the steps of a trace, and what it returns.
+
+    Not every step has weights, or shows in the parts; and of outputs those of a few inputs may be equal by chance.
+    """
+    if network is None:
+        return ""
+    from torch import as_tensor, no_grad, uint8
+
+    from modlib.networks.execution import as_taken
+    from modlib.networks.modules import at_rest, outputs_of
+    from modlib.networks.programs import tensors_of
+
+    digest = hashlib.sha256(repr(network.module).encode())
+    if isinstance(network, Trace):
+        digest.update(network.program.graph.code.encode())
+    if inputs is not None:
+        few = inputs[:EXAMPLES]
+        with suppress(InputError), at_rest(network.module), no_grad():  # a part says what the network does not take
+            taken = as_taken(network, few) if isinstance(network, Trace) else as_tensor(network.inputs(few))
+            for tensor in tensors_of(outputs_of(network.module, taken)):
+                values = tensor.cpu().reshape(-1).contiguous().view(uint8).numpy()  # NumPy lacks some types
+                digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode() + values.tobytes())
+    return digest.hexdigest()
 
 
 def _arrays_of(block: Matrix) -> dict[str, np.ndarray]:

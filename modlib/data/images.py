@@ -192,6 +192,9 @@ def _read(name: str, path: Path) -> tuple[dict[str, np.ndarray], str, str]:
         raise DataError(f"{path} holds images of shape {arrays['x_train'].shape[1:]}, not {SHAPES[name]}; {remedy}")
     checksum = _checksum([arrays[key] for key in KEYS])
     known = KNOWN[name]
+    noted = str(arrays.get("checksum", checksum))  # files of earlier versions have none
+    if noted != checksum:
+        raise DataError(f"{path} has checksum {checksum[:12]}..., but was written with {noted[:12]}...; {remedy}")
     # torchvision has checked what it downloaded against the publisher's own sums.
     if checksum not in known and str(arrays.get("source", "")) != "torchvision":
         raise DataError(f"{path} has checksum {checksum[:12]}..., which is not that of {name}; {remedy}")
@@ -218,6 +221,7 @@ def _download(name: str, path: Path) -> None:
                 raise _unreachable(name, path, error) from error
             arrays[f"x_{split}"] = np.asarray(data.data, dtype=np.uint8)
             arrays[f"y_{split}"] = np.asarray(data.targets, dtype=np.uint8)
+    arrays["checksum"] = np.array(_checksum([arrays[key] for key in KEYS]))
     save_arrays(path, arrays)
 
 

@@ -246,10 +246,11 @@ def _start_as_keras(module: M, rng: np.random.Generator) -> M:
 
 
 def start_as_torch(module: M, rng: np.random.Generator) -> M:
-    """Memory for a module without any, filled as PyTorch fills its layers, from a generator.
+    """Memory for a module without any, filled as PyTorch fills its layers but for one bias, from a generator.
 
-    Uniform in +-1/sqrt(fan-in), or 1/sqrt(units) in an LSTM; projections of attention Glorot-uniform with biases 0;
-    embeddings normal; gains 1 and shifts 0.
+    Uniform in +-1/sqrt(fan-in), or 1/sqrt(units) in an LSTM; projections into attention Glorot-uniform with biases 0;
+    embeddings normal; gains 1 and shifts 0. The projection out of attention is filled as any linear layer, its bias
+    too, which is 0 in PyTorch.
     """
     rng = generator(rng)
     module = module.to_empty(device="cpu")

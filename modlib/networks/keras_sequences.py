@@ -92,13 +92,15 @@ def group_norm(layer: Any, channels: int) -> nn.Module:
 
 
 def sequence_layer(layer: Any, shape: tuple[int | None, ...]) -> dict[str, nn.Module] | None:
-    """Torch modules, by name, that do what a Keras layer of sequences does; None if it is no such layer.
+    """Torch modules, by name, that do what a Keras layer of sequences does; None if it is none, or channels come first.
 
     Args:
         layer: without its activation, if it is dense or a convolution.
         shape: of its input, (n, steps, ...).
     """
     kind, name = type(layer).__name__, layer.name
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        return None
     match kind, len(shape):
         case "Embedding", 2 if not layer.mask_zero:
             table = nn.Embedding(layer.input_dim, layer.output_dim)

@@ -110,6 +110,8 @@ def with_values(module: nn.Module, lazy: bool = False) -> nn.Module:
 def plain_copy(module: nn.Module) -> nn.Module:
     """A copy in evaluation mode, in single precision, whose weights are those that the next pass would use.
 
+    It is on the device of the module.
+
     Pruning, weight norm, spectral norm and other parametrisations compute a weight from other tensors at every pass,
     and what lies in ``module.weight`` may be older, or part of a graph that cannot be copied. In the copy they are
     carried out once and are gone, as are the wrappers of DataParallel and torch.compile.

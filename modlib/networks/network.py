@@ -226,7 +226,8 @@ def as_network(model: object) -> Network:
     Args:
         model: a chain of layers with weights: a Keras Sequential or functional model, or a torch module
             whose ``forward`` can be traced. The model itself is not changed. A ``Network`` is returned as it is.
-            Weights are those of the next forward pass, pruning and weight norms included, in single precision.
+            Weights are those of the next forward pass, pruning and weight norms included, in single precision and
+            on the processor, wherever the model is.
 
     Raises:
         InputError: if it is no such model, branches, has a layer that is not supported, or weights without values.
@@ -244,7 +245,7 @@ def as_network(model: object) -> Network:
     if is_torch(model):
         from modlib.networks.modules import plain_copy
 
-        return _network(plain_copy(torch_module(model)))
+        return _network(plain_copy(torch_module(model)).cpu())
     what = f"a {type(model).__module__}.{type(model).__name__}"
     raise InputError(f"{what} arrived; expected a Keras or PyTorch model; {way_out(model)}")
 

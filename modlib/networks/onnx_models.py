@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from modlib.errors import InputError
 from modlib.networks.modules import tensor_of, usable
@@ -27,6 +28,7 @@ BINARY: dict[str, Callable[..., Any]] = {
     "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": torch.div, "Pow": torch.pow, "Max": torch.maximum,
     "Min": torch.minimum,
 }  # fmt: skip
+FLOATING = (1, 10, 11, 16)  # FLOAT, FLOAT16, DOUBLE and BFLOAT16 of onnx.TensorProto
 OLDEST = 7  # version of the operators; sums of earlier ones repeat their terms along other axes
 READ = "dense and convolutional layers, norms, pools, activations, sums, products, concatenations and reshapes"
 
@@ -70,6 +72,7 @@ class _Reader:
         self.graph, self.arrays, self.version = fx.Graph(), arrays, version
         self.values: dict[str, fx.Node] = {}
         self.weights: dict[str, Any] = {}
+        self.held: dict[str, str] = {}  # by the name of a parameter, the array that it holds
 
     def add(self, step: Any, place: str) -> None:
         """Add a step; ``place`` is its layer's name."""
@@ -95,11 +98,13 @@ class _Reader:
         """A value of an earlier step, or a parameter of a name in the layer of this one."""
         if name in self.values or not name:
             return self.values.get(name)
-        title = f"{place}.{kind}" if kind else name
-        title = "".join(letter if letter.isalnum() or letter in "._" else "_" for letter in title)
-        title = ".".join(usable(part, ()) for part in title.split("."))
+        title, number = _title(f"{place}.{kind}" if kind else name), 0
+        while self.held.get(title, name) != name:  # of another step with the same scope
+            number += 1
+            title = _title(f"{place}_{number}.{kind}" if kind else f"{name}_{number}")
         array = self.arrays[name]
         value = tensor_of(array) if array.dtype.kind == "f" else torch.as_tensor(np.array(array))
+        self.held[title] = name
         self.weights[title] = nn.Parameter(value, requires_grad=value.is_floating_point())
         return self.graph.get_attr(title)
 
@@ -116,9 +121,13 @@ class _Reader:
                 return None
             raise NotImplementedError
         if kind in UNARY:
+            if given:  # as the slopes of Selu
+                raise NotImplementedError
             return self._call(UNARY[kind], first)
         if kind in BINARY and len(names) == 2:
             return self._call(BINARY[kind], self._of(names[0]), self._of(names[1]))
+        if kind == "Cast" and given["to"] not in FLOATING:  # which would round
+            raise NotImplementedError
         if kind in ("Identity", "Dropout", "Cast"):
             return self._call(torch.clone, first)
         return getattr(self, f"_{kind.lower()}", self._refused)(first, names, given, place)
@@ -217,10 +226,15 @@ class _Reader:
 
     def _reshape(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
         shape = self.arrays[names[1]].tolist()
+        if given.get("allowzero") and 0 in shape:
+            raise NotImplementedError
+        copied = [axis for axis, size in enumerate(shape) if axis and size == 0]
         if -1 not in shape[1:]:
             shape[0] = -1  # however many inputs
         elif shape[0] in (0, 1):  # of one input, as models are exported
-            shape[0] = self._call(operator.getitem, self._call(getattr, x, "shape"), 0)
+            copied.append(0)
+        for axis in copied:
+            shape[axis] = self._call(operator.getitem, self._call(getattr, x, "shape"), axis)
         return self._call(torch.reshape, x, shape)
 
     def _transpose(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
@@ -243,10 +257,10 @@ class _Reader:
         return self._call(torch.mean, x, dim=tuple(axes), keepdim=bool(given.get("keepdims", 1)))
 
     def _globalaveragepool(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
-        return self._call(F.adaptive_avg_pool2d, x, 1)
+        return self._call(global_average_pool, x)
 
     def _globalmaxpool(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
-        return self._call(F.adaptive_max_pool2d, x, 1)
+        return self._call(global_maximum_pool, x)
 
     def _maxpool(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
         return self._pool(F.max_pool2d, x, given)
@@ -264,6 +278,26 @@ class _Reader:
 
 
 KINDS = ("weight", "bias")  # inputs of a layer behind its first
+
+
+def _title(name: str) -> str:
+    """The name of a parameter, as a module can have it."""
+    name = "".join(letter if letter.isalnum() or letter in "._" else "_" for letter in name)
+    return ".".join(usable(part, ()) for part in name.split("."))
+
+
+def global_average_pool(x: Tensor) -> Tensor:
+    """The mean over all places of a channel, (n, channels, 1, ...), whatever number of axes they have."""
+    if has_torch_function_unary(x):  # a pass that is followed: one step
+        return cast(Tensor, handle_torch_function(global_average_pool, (x,), x))
+    return x.mean(tuple(range(2, x.ndim)), keepdim=True)
+
+
+def global_maximum_pool(x: Tensor) -> Tensor:
+    """The maximum over all places of a channel, see ``global_average_pool``."""
+    if has_torch_function_unary(x):
+        return cast(Tensor, handle_torch_function(global_maximum_pool, (x,), x))
+    return x.amax(tuple(range(2, x.ndim)), keepdim=True)
 
 
 def _padding(given: dict[str, Any], rank: int) -> tuple[int, ...]:

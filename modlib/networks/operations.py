@@ -57,9 +57,10 @@ NORMS = _names("group_norm instance_norm layer_norm native_group_norm native_lay
 POOLS = _names(
     """
     adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
-    adaptive_max_pool3d avg_pool1d avg_pool2d avg_pool3d interpolate lp_pool1d lp_pool2d lp_pool3d max_pool1d max_pool2d
-    max_pool3d upsample upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d
-    upsample_nearest3d upsample_nearest_exact2d upsample_trilinear3d _adaptive_avg_pool2d
+    adaptive_max_pool3d avg_pool1d avg_pool2d avg_pool3d global_average_pool global_maximum_pool interpolate lp_pool1d
+    lp_pool2d lp_pool3d max_pool1d max_pool2d max_pool3d upsample upsample_bicubic2d upsample_bilinear2d
+    upsample_linear1d upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_nearest_exact2d
+    upsample_trilinear3d _adaptive_avg_pool2d
     """
 )
 REDUCTIONS = _names("mean sum amax amin max min norm std var logsumexp prod linalg_vector_norm count_nonzero")

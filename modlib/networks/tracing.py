@@ -32,7 +32,8 @@ def trace(model: object, inputs: object = None) -> Trace:
     """Follow a forward pass of any model, and note which units every layer of weights reads.
 
     Args:
-        model: a torch module, Keras or ONNX model; it is not changed. It is read at inference and in single precision.
+        model: a torch module, Keras or ONNX model; it is not changed. It is read at inference, in single precision
+            and on the processor.
         inputs: an example of what it takes: an array (n, ...), a tuple of them, or a mapping by name. Of the example
             only the shapes count. Images are (n, channels, height, width), those of a Keras model as well. Without it
             a Keras model's declared shapes are taken, and inputs are tried that would fit the first layers of others.
@@ -60,7 +61,7 @@ def trace(model: object, inputs: object = None) -> Trace:
     >>> [list(weights.reads) for weights in found.weights]
     [[0], [1], [1, 2]]
     """
-    module = plain_copy(torch_module(model, lazy=inputs is not None))
+    module = plain_copy(torch_module(model, lazy=inputs is not None)).cpu()
     if inputs is None and is_keras(model):
         inputs = example_of(model)
     fast = torch.backends.mha.get_fastpath_enabled()

@@ -6,6 +6,7 @@ Chapter: all with a result table.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -56,13 +57,19 @@ def read_provenance(name: str, folder: Path | None = None) -> dict[str, Any]:
         for the fields with which the lines of a cell begin the digest of these lines. Runs and tables of earlier
         versions lack their cells, runs their kernels. A run that filled a column of rows that were there names it as
         ``fills``. One that measured networks from the cache of another machine may say of which: ``trained`` has
-        versions and kernels there.
+        versions and kernels there. What a writer that was killed left under another name is read if it is that of the
+        table, see ``read_accounted``.
 
     Raises:
         TableMissing: if there is no such file.
         ResultsError: if it is damaged.
     """
-    return _read(name, (folder or results_folder()) / f"{name}.json")
+    folder = folder or results_folder()
+    with suppress(TableMissing):
+        coming = _read(name, next_provenance(name, folder))
+        if _is_of(coming, folder / f"{name}.csv"):
+            return coming
+    return _read(name, folder / f"{name}.json")
 
 
 def cell_text(fields: Record) -> str:
@@ -109,7 +116,7 @@ def read_accounted(
             coming = _read(name, next_provenance(name, folder))
             if coming.get("cells") == found:
                 return stored, coming
-        provenance = read_provenance(name, folder)
+        provenance = _read(name, folder / f"{name}.json")
         faults = list(_differences(found, provenance.get("cells"), complete))
         if not faults:
             return stored, provenance
@@ -171,6 +178,18 @@ def settle(experiment: Experiment, folder: Path) -> None:
                 waiting.replace(folder / f"{name}.json")
 
 
+def settle_alone(experiment: Experiment, folder: Path | None = None) -> None:
+    """``settle``, for who has nothing to store and does not hold the lock.
+
+    Raises:
+        ResultsError: if a file is damaged.
+    """
+    folder = folder or results_folder()
+    if next_provenance(experiment.name, folder).exists():
+        with suppress(OSError), locked(experiment.name, folder):  # who may not write reads what waits where it is
+            settle(experiment, folder)
+
+
 def provenance_text(provenance: Mapping[str, Any]) -> str:
     """Provenance as it is stored."""
     return json.dumps(provenance, indent=1) + "\n"
@@ -195,6 +214,20 @@ def _read(name: str, path: Path) -> dict[str, Any]:
         what = f"is that of {found['table']}" if found["table"] != name else "names a run twice"
         raise ResultsError(f"{path} {what}; restore it from git")
     return dict(found)
+
+
+def _is_of(provenance: Mapping[str, Any], path: Path) -> bool:
+    """Whether provenance accounts for just the lines of a table, of which nothing else is known here."""
+    cells = provenance.get("cells")
+    if not cells:
+        return False
+    (named,) = csv.reader([next(iter(cells))])  # by the fields with which lines begin
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            _, *lines = csv.reader(file)
+    except (OSError, ValueError, csv.Error):  # there is none, or a damaged one, which reading it tells
+        return False
+    return cell_digests([tuple(fields) for fields in lines], len(named)) == cells
 
 
 def _differences(found: Mapping[str, str], recorded: Mapping[str, str] | None, complete: bool) -> Iterator[str]:

@@ -22,7 +22,7 @@ from modlib.errors import InputError, OtherNetwork, TableMissing, nearest
 from modlib.files import empty_cache, results_folder
 from modlib.tables.durations import expected
 from modlib.tables.experiment import Cell, Experiment
-from modlib.tables.integrity import cell_text, read_accounted, read_provenance
+from modlib.tables.integrity import cell_text, read_accounted, read_provenance, settle_alone
 from modlib.tables.provenance import describe_run
 from modlib.tables.results import append_rows, check_writable, fill_rows
 from modlib.tables.schema import PROFILES, read_stored
@@ -61,9 +61,7 @@ def missing_cells(experiment: Experiment, profile: str, folder: Path | None = No
         InputError: if the profile is not known.
         ResultsError: if the table is damaged.
     """
-    if profile not in PROFILES:
-        raise InputError(f"profile {profile!r} arrived; expected one of {', '.join(PROFILES)}")
-    cells = experiment.cells(profile)
+    cells = _cells(experiment, profile)
     try:
         stored = read_stored(experiment, (folder or results_folder()) / f"{experiment.name}.csv")
     except TableMissing:
@@ -76,12 +74,13 @@ def unfilled_cells(experiment: Experiment, profile: str, column: str, folder: Pa
     """Cells of a profile that were stored before a column was added, and that no run has filled.
 
     Raises:
-        InputError: if the column is not one that is added empty.
+        InputError: if the profile is not known, or the column is not one that is added empty.
         ResultsError: if there is no table, or it is damaged.
     """
     if column not in experiment.unmeasured:
         said = nearest(column, experiment.unmeasured) if experiment.unmeasured else "it has none"
         raise InputError(f"column {column!r} of {experiment.name} arrived; expected one that is filled later: {said}")
+    cells = _cells(experiment, profile)
     folder = folder or results_folder()
     stored = read_stored(experiment, folder / f"{experiment.name}.csv")
     width, place = len(experiment.cell_key), list(experiment.columns).index(column)
@@ -90,7 +89,14 @@ def unfilled_cells(experiment: Experiment, profile: str, column: str, folder: Pa
     filled = {cell for run in runs if run.get("fills") == column for cell in run["cells"]}
     there = {record[:width] for record in stored.records} - measured
     wanted = {fields for fields in there if cell_text(fields) not in filled}
-    return [cell for cell in experiment.cells(profile) if experiment.cell_fields(cell) in wanted]
+    return [cell for cell in cells if experiment.cell_fields(cell) in wanted]
+
+
+def _cells(experiment: Experiment, profile: str) -> Sequence[Cell]:
+    """The cells of a profile, if there is such a profile."""
+    if profile not in PROFILES:
+        raise InputError(f"profile {profile!r} arrived; expected one of {', '.join(PROFILES)}")
+    return experiment.cells(profile)
 
 
 def run(
@@ -130,6 +136,7 @@ def run(
         raise InputError(f"fill = {fill!r}, dask = {dask!r} arrived; expected one of them: columns are filled here")
     todo = _cells_to_do(experiment, profile, fill, folder, only or {})
     if not todo:
+        settle_alone(experiment, folder)
         return Done(0, ())
     check_writable(experiment, folder)
     if not fill:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modlib.checks import seed_number
 from modlib.errors import InputError, ResultsError
 from modlib.files import empty_cache, results_folder
 from modlib.tables.experiment import Cell, Experiment, Row
@@ -113,13 +114,14 @@ def verify(
         correction, and an sd of at least the tolerance.
 
     Raises:
-        InputError: if the sample is empty, or no stored cell has the values of ``only``.
+        InputError: if the sample is empty, the seed is no number from 0, or no stored cell has the values of ``only``.
         ResultsError: if there is no table, or a file is damaged.
     """
     from tqdm import tqdm
 
     if sample < 1:
         raise InputError(f"sample = {sample} arrived; expected at least 1 cell")
+    seed = seed_number(seed)
     folder = folder or results_folder()
     table, runs = read_table(experiment, folder), read_provenance(experiment.name, folder)["runs"]
     keys = table[[*experiment.cell_key]].drop_duplicates().reset_index(drop=True)

@@ -74,7 +74,7 @@ class Stage(BriefRepr):
 
     Attributes:
         stage: ``unpruned`` or ``pruned``.
-        network: its weights, and a module in evaluation mode.
+        network: its weights, and a module in evaluation mode, on the device of the examples.
         losses: mean loss of every epoch so far, as it was while the network changed, penalties included.
     """
 
@@ -143,7 +143,9 @@ def train_and_prune(
                 if on_epoch:
                     on_epoch(stage, len(losses), losses[-1])
             module.eval()
-            stages.append(Stage(stage, as_network(module), list(losses)))
+            network = as_network(module)
+            network.module.to(x.device)  # so that it can be asked about the examples
+            stages.append(Stage(stage, network, list(losses)))
     return stages[0], stages[1]
 
 

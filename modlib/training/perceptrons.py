@@ -21,6 +21,7 @@ from modlib.checks import instance, items, real, seed_number, store, whole, whol
 from modlib.data.images import Images
 from modlib.errors import InputError
 from modlib.reprs import BriefRepr
+from modlib.training.steps import check_finite
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # of Adam
 THRESHOLD = 1e-4  # of the loss: what the schedule counts as an improvement, as in torch.optim
@@ -119,7 +120,8 @@ def train_mlps(
         on_epoch: called after every epoch with the number of networks that still train.
 
     Raises:
-        InputError: if there is no regularisation, images are no lines of pixels, or they are too few to hold any out.
+        InputError: if there is no regularisation, images are no lines of pixels, they are too few to hold any out, or
+            the validation loss of an epoch is not finite.
 
     >>> from modlib.data import load_images
     >>> settings = Settings(hidden=(32,), learning_rate=0.01, max_epochs=10)
@@ -153,7 +155,7 @@ def train_mlps(
         states = networks.parameters_of_each()
         rates, goes_on = [], []
         for place, network in enumerate(training):
-            losses[network].append(now[place])
+            losses[network].append(check_finite(now[place], f"at epoch {epoch + 1}"))
             if now[place] < lowest[network]:
                 lowest[network], epochs[network], best[network] = now[place], epoch + 1, states[place]
             rates.append(plateaus[network].rate_after(now[place]))

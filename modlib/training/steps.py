@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy, huber_loss, l1_loss, mse_loss, sm
 
 from modlib.checks import arrived, function, real, store, whole
 from modlib.errors import DataError, InputError, ModlibError
-from modlib.files import load_cached, save_cached
+from modlib.files import load_cached, one_at_a_time, save_cached
 from modlib.networks.modules import device_of, outputs_of, with_gradients
 from modlib.training.replay import Replay, seeded
 
@@ -313,6 +313,9 @@ def trained_once(
 ) -> nn.Module:
     """A module with its parameters and buffers from a file if it is there; else it is trained and they are written.
 
+    Of several processes that ask for it one trains, and the others wait for its file: on a GPU, trainings of one seed
+    differ.
+
     Args:
         module: what to fill or train, in place.
         train: trains it in place.
@@ -337,9 +340,13 @@ def trained_once(
     """
     stored = load_cached(path, settings)
     if stored is None:
-        train(module)
-        save_cached(path, {name: tensor.cpu().numpy() for name, tensor in module.state_dict().items()}, settings)
-        return module.eval()
+        with one_at_a_time(path):
+            stored = load_cached(path, settings)  # another process may have trained it meanwhile
+            if stored is None:
+                train(module)
+                arrays = {name: tensor.cpu().numpy() for name, tensor in module.state_dict().items()}
+                save_cached(path, arrays, settings)
+                return module.eval()
     try:
         module.load_state_dict({name: torch.as_tensor(array) for name, array in stored.items()})
     except RuntimeError as error:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from modlib.errors import InputError
-from modlib.networks.modules import device_of
+from modlib.networks.modules import at_rest, device_of
 from modlib.networks.sequences import OWN, PAD, EncoderDecoder
 from modlib.processor import device
 from modlib.reprs import BriefRepr
@@ -84,25 +84,21 @@ def exactly_right(module: nn.Module, known: Tokens) -> float:
     """
     if not len(known.answers):
         raise InputError("no sequence arrived; expected some to be answered")
-    order, training = (known.answers != PAD).sum(1).argsort(descending=True), module.training
+    order = (known.answers != PAD).sum(1).argsort(descending=True)
     right = 0
-    module.eval()
-    try:
-        with torch.no_grad():
-            for part in order.split(TOGETHER):
-                answers = known.answers[part].long()
-                shown = torch.cat([known.sources[part].long(), answers], 1)
-                said = module(shown.to(device_of(module))).argmax(-1).cpu()
-                steps = int((answers != PAD).sum(1).max())
-                if said.shape[1] != steps:
-                    raise InputError(
-                        f"outputs of {said.shape[1]} steps arrived for answers of {steps}; expected a network whose "
-                        "sources are as wide as these"
-                    )
-                answers = answers[:, :steps]
-                right += int(((said == answers) | (answers == PAD)).all(1).sum())
-    finally:
-        module.train(training)
+    with at_rest(module), torch.no_grad():
+        for part in order.split(TOGETHER):
+            answers = known.answers[part].long()
+            shown = torch.cat([known.sources[part].long(), answers], 1)
+            said = module(shown.to(device_of(module))).argmax(-1).cpu()
+            steps = int((answers != PAD).sum(1).max())
+            if said.shape[1] != steps:
+                raise InputError(
+                    f"outputs of {said.shape[1]} steps arrived for answers of {steps}; expected a network whose "
+                    "sources are as wide as these"
+                )
+            answers = answers[:, :steps]
+            right += int(((said == answers) | (answers == PAD)).all(1).sum())
     return right / len(order)
 
 
@@ -124,7 +120,8 @@ def trained_to_answer(
         settings: how.
         seed: decides the start, batches and dropout.
         path: the file, ``.npz``.
-        about: the network and the data, which the file must be of.
+        about: the network and the data, which the file must be of. They must decide ``taught``, which is not stored
+            beside them, as the files of earlier versions lack it; where they do not, add it.
 
     Raises:
         DataError: if the file is damaged, holds another network, or cannot be written.

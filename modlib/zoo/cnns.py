@@ -56,7 +56,8 @@ def untrained_small_cnn(images: Images, seed: int) -> nn.Sequential:
 def trained_small_cnn(dataset: str, seed: int, epochs: int = EPOCHS) -> tuple[Network, Images]:
     """The small CNN of a data set and seed, from the cache if it is there, and the images it was trained on.
 
-    Adam with Keras's defaults, batches of 64 drawn with replacement, as many as ``epochs`` times through the data.
+    PyTorch's Adam, with a step of 0.001 as Keras's has; batches of 64 drawn with replacement, as many as ``epochs``
+    times through the data.
 
     Args:
         dataset: see ``cnn_images``.

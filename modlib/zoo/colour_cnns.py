@@ -31,7 +31,8 @@ class Split(BriefRepr):
     Attributes:
         x_train, x_test: (n, 3, 32, 32) float32, mean 0 and standard deviation 1 a channel over the training images.
         y_train, y_test: (n,) labels.
-        checksum: of the data set.
+        checksum: of the data set, and not of how it is split.
+        seed: that decided how it is split; None if nothing random did.
     """
 
     x_train: np.ndarray
@@ -39,6 +40,7 @@ class Split(BriefRepr):
     x_test: np.ndarray
     y_test: np.ndarray
     checksum: str
+    seed: int | None = None
 
 
 def split_images(dataset: str, seed: int) -> Split:
@@ -55,14 +57,14 @@ def split_images(dataset: str, seed: int) -> Split:
     held, train = np.split(order, [int(len(order) * HELD_OUT)])
     mean, sd = (getattr(images.x_train[train], name)((0, 2, 3), keepdims=True) for name in ("mean", "std"))
     x_train, x_test = ((images.x_train[part] - mean) / sd for part in (train, held))
-    return Split(x_train, images.y_train[train], x_test, images.y_train[held], images.checksum)
+    return Split(x_train, images.y_train[train], x_test, images.y_train[held], images.checksum, seed)
 
 
 def trained_cnn(data: Split, dropout: bool, settings: Steps, seed: int, path: Path) -> nn.Module:
     """A trained CNN, from a file if it is there; else it is trained and written. On a GPU if there is one.
 
     Args:
-        data: images.
+        data: images, as a rule split by the same seed.
         dropout: whether it is trained with dropout.
         settings: how.
         seed: decides the start, batches and dropout.
@@ -75,6 +77,8 @@ def trained_cnn(data: Split, dropout: bool, settings: Steps, seed: int, path: Pa
     """
     rng = np.random.default_rng([seed, 1, int(dropout)])
     about = {"data": data.checksum, "dropout": dropout, "settings": asdict(settings), "seed": seed}
+    if data.seed != seed:  # only then, so that networks of earlier versions are still found
+        about["split"] = data.seed
     return trained_once(
         simple_cnn(np.random.default_rng([seed, 0]), dropout).to(device()),
         lambda module: train_steps(module, draw_classes(data, range(CLASSES)), settings, rng),

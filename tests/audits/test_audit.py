@@ -1,6 +1,7 @@
 """The audit: what it says of networks whose modules are known, and of networks that have none."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import modlib as ml
 from modlib.audits import QUICK, Audit, AuditSettings, Findings, audit
 from modlib.audits.findings import NotDone
 from modlib.audits.parts import PARTS, Run
+from modlib.audits.subject import read_subject
 from modlib.errors import DataError, GraphError, InputError
 from modlib.files import checkout
 from modlib.graphs import neuron_graph, shuffle_tests, sub_clusters
@@ -250,6 +252,54 @@ def test_what_was_kept_of_another_audit_is_not_taken_for_it(change: str, tmp_pat
             options["seed"] = 1
     audit(ml.networks.from_arrays(weights), x, y, **options)
     assert len({path.name for path in tmp_path.iterdir()} - before) == len(before)
+
+
+class Joined(torch.nn.Module):
+    """A network that branches; what comes after its layers is no part of it."""
+
+    def __init__(self, after: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.middle, self.last = torch.nn.Linear(6, 8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 3)
+        self.after = after
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.after(self.first(x))
+        return self.last(hidden + self.after(self.middle(hidden)))
+
+
+def pooled(pool: torch.nn.Module) -> torch.nn.Module:
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3), torch.nn.ReLU(), pool]
+    return torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(4, 3))
+
+
+@pytest.mark.parametrize("change", ["pool", "activation", "activation that is seldom another", "images"])
+def test_networks_that_differ_in_what_has_no_weights_and_other_readings_of_data_are_told_apart(change: str) -> None:
+    rng = np.random.default_rng(0)
+    x, flat = rng.normal(size=(20, 1, 8, 8)).astype(np.float32), rng.normal(size=(20, 6)).astype(np.float32)
+    match change:
+        case "pool":
+            pools = torch.nn.AdaptiveMaxPool2d(1), torch.nn.AdaptiveAvgPool2d(1)
+            pair: list[tuple[object, np.ndarray]] = [(pooled(pool), x) for pool in pools]
+        case "activation":
+            pair = [(Joined(after), flat) for after in (torch.relu, torch.tanh)]
+        case "activation that is seldom another":
+            pair = [(Joined(after), flat) for after in (torch.relu, torch.nn.functional.relu6)]
+        case "images":
+            network = ml.networks.from_arrays(random_weights((64, 8, 3), seed=0))
+            pair = [(network, x.reshape(20, 64)), (network, x.reshape(20, 8, 8))]
+    first, again, other = (read_subject(*one).digest(TINY, 0) for one in (pair[0], pair[0], pair[1]))
+    assert first == again != other
+
+
+def test_images_are_not_taken_for_what_was_kept_of_lines(tmp_path: Path) -> None:
+    network = ml.networks.from_arrays(random_weights((16, 8, 4), seed=0))
+    x, y = np.random.default_rng(0).normal(size=(40, 16)), np.arange(40) % 4
+    settings = replace(TINY, ks=(2,), mask_steps=1)
+    for data in (x.reshape(40, 4, 4), x):
+        fresh, kept = (audit(network, data, y, settings=settings, folder=f) for f in (None, tmp_path))
+        assert same(kept, fresh)
 
 
 def test_a_kept_part_that_is_damaged_is_refused(tmp_path: Path) -> None:

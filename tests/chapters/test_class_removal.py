@@ -4,6 +4,7 @@ Masks for classes: what is held out, what a mask sees, what is kept in the cache
 the mask paper says about removing a class, judged on rows in which it is true by construction, or false.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,12 @@ from modlib.chapters.class_removal.masks import confusion, learn_class_mask
 from modlib.data.images import load_colour_images, load_images
 from modlib.errors import DataError, InputError
 from modlib.evidence.criteria import Grade
+from modlib.files import load_cached
 from modlib.masks.learning import MaskSettings
 from modlib.training.steps import Steps
 from modlib.verdicts import claims, sentences
 from modlib.zoo.colour_cnns import NAMES, Split, split_images, trained_cnn
+from modlib.zoo.resnets import residual_images
 
 # --- masks
 
@@ -68,10 +71,22 @@ def test_a_network_is_trained_once_and_read_after(data, tmp_path: Path):
     first, again = (trained_cnn(data, False, Steps(3), 0, path) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
     assert not again.training
-    assert [found.name for found in path.parent.iterdir()] == ["cnn.npz"]
+    assert [found.name for found in path.parent.glob("[!.]*")] == ["cnn.npz"]
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="is damaged"):
         trained_cnn(data, False, Steps(3), 0, path)
+
+
+def test_a_network_of_another_split_is_not_taken_for_it(data, tmp_path: Path):
+    """And those of the usual split say what they said before the split was told."""
+    path = tmp_path / "cnn.npz"
+    trained_cnn(data, False, Steps(0), 0, path)
+    said = {"data": data.checksum, "dropout": False, "settings": asdict(Steps(0)), "seed": 0}
+    assert load_cached(path, said) is not None
+    for other in (split_images("digits", 1), residual_images("digits")):
+        with pytest.raises(DataError, match="was made with"):
+            trained_cnn(other, False, Steps(0), 0, path)
+    assert trained_cnn(residual_images("digits"), False, Steps(0), 0, tmp_path / "other.npz")
 
 
 def test_a_confusion_matrix_counts_every_image_by_its_class(data, cnn):

@@ -146,6 +146,13 @@ def test_a_download_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     first = load_images("mnist")
     monkeypatch.setattr(torchvision.datasets, "MNIST", None)
     np.testing.assert_array_equal(load_images("mnist").x_train, first.x_train)
+    with np.load(folder / "mnist.npz") as stored:
+        arrays = dict(stored)
+    assert str(arrays["checksum"]) == first.checksum
+    arrays["y_test"] = arrays["y_test"][::-1]
+    np.savez(folder / "mnist.npz", **arrays)
+    with pytest.raises(DataError, match=rf"but was written with {first.checksum[:12]}\.\.\.; delete .* run again"):
+        load_images("mnist")
 
 
 def test_the_data_folder_is_the_users_cache_by_default(monkeypatch: pytest.MonkeyPatch) -> None:

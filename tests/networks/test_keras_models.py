@@ -17,6 +17,7 @@ from modlib.communities import similarities
 from modlib.errors import InputError
 from modlib.graphs import neuron_graph
 from modlib.networks import as_network, torch_module, trace
+from modlib.networks.keras_models import _keras_layer
 from modlib.responses import hidden_activities
 
 KERAS = pytest.mark.parametrize("K", [tf_keras, keras], ids=["keras2", "keras3"])
@@ -206,6 +207,11 @@ def test_what_is_not_read_of_sequences_is_refused_by_name(K: ModuleType) -> None
         neuron_graph(K.Model(tokens, L.LSTM(3)(L.Embedding(9, 4, mask_zero=True, name="table")(tokens))))
     with pytest.raises(InputError, match="is an operator with an array of constants"):
         neuron_graph(K.Model(inputs, L.Dense(2)(inputs) * np.ones(2, np.float32)))
+    for kind, given in (("Conv1D", (3, 2)), ("GlobalAveragePooling1D", ()), ("GlobalMaxPooling1D", ())):
+        first = getattr(L, kind)(*given, data_format="channels_first", name="first")
+        first.build((None, 6, 4))
+        with pytest.raises(InputError, match=f"layer 'first' is a {kind}"):
+            _keras_layer(first, (None, 6, 4))
     volume = K.Input((5, 5, 5, 1))
     with pytest.raises(InputError, match="layer 'volume' is a Conv3D"):
         neuron_graph(K.Model(volume, L.Conv3D(2, 3, name="volume")(volume)))

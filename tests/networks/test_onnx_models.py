@@ -46,10 +46,16 @@ def chain() -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, 3))
 
 
+def sequence() -> nn.Module:
+    layers = [nn.Conv1d(3, 5, 3), nn.ReLU(), nn.Conv1d(5, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool1d(1)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(4, 3))
+
+
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "perceptron": (perceptron, (6,)),
     "residual perceptron": (ResidualMLP, (6,)),
     "chain": (chain, (3, 10, 10)),
+    "sequence": (sequence, (3, 10)),
     "u-net": (UNet, (1, 8, 8)),
     "autoencoder": (Autoencoder, (1, 28, 28)),
     "resnet": (lambda: models.ResNet(models.resnet.BasicBlock, [1, 1, 1, 1], num_classes=3), (3, 32, 32)),
@@ -152,6 +158,65 @@ def test_an_early_softmax_is_over_an_axis_and_all_behind_it(rank: int, axis: int
     for kind, function in (("Softmax", torch.softmax), ("LogSoftmax", torch.log_softmax)):
         read = torch_module(of_one_step(kind, 11, rank, **({} if axis is None else {"axis": axis})))
         torch.testing.assert_close(read(x), function(rows, 1).reshape(x.shape))
+
+
+def of_steps(steps: list[Any], shape: tuple[int, ...], **arrays: np.ndarray) -> Any:
+    """An ONNX model of steps from x to y."""
+    ends = [
+        onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", *shape]),
+        onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None),
+    ]
+    held = [onnx.numpy_helper.from_array(value, name) for name, value in arrays.items()]
+    graph = onnx.helper.make_graph(steps, "g", ends[:1], ends[1:], held)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 14)])
+
+
+@pytest.mark.parametrize("names", [("/block/MatMul", "/block/MatMul_1"), ("block_1/first", "block/last")])
+def test_steps_of_one_scope_have_weights_of_their_own(names: tuple[str, str]) -> None:
+    steps = [
+        onnx.helper.make_node("MatMul", ["x", "w"], ["h"], name=names[0]),
+        onnx.helper.make_node("Relu", ["h"], ["r"]),
+        onnx.helper.make_node("MatMul", ["r", "v"], ["s"], name=names[1]),
+        onnx.helper.make_node("MatMul", ["s", "w"], ["y"], name="block/third"),
+    ]
+    identity = np.eye(3, dtype=np.float32)
+    model, x = of_steps(steps, (3,), w=2 * identity, v=5 * identity), torch.rand(4, 3)
+    torch.testing.assert_close(torch_module(model)(x), 20 * x)
+    graph = neuron_graph(model, inputs=x)
+    assert len(set(graph.names)) == len(graph.names) == 4
+    assert [float(graph.edges[i, i + 1].max()) for i in range(3)] == [2, 5, 2]
+
+
+@pytest.mark.parametrize("kind", ["GlobalAveragePool", "GlobalMaxPool"])
+@pytest.mark.parametrize("shape", [(4,), (4, 5), (4, 5, 2)])
+def test_global_pools_are_over_all_places_and_no_channels(kind: str, shape: tuple[int, ...]) -> None:
+    """As the operators' text says; the reference takes the last two axes for a maximum, whatever there are."""
+    model, x = of_steps([onnx.helper.make_node(kind, ["x"], ["y"])], (3, *shape)), torch.randn(2, 3, *shape)
+    pool = np.mean if kind == "GlobalAveragePool" else np.max
+    wanted = pool(x.numpy(), tuple(range(2, x.ndim)), keepdims=True)
+    np.testing.assert_allclose(torch_module(model)(x).numpy(), wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [[0, 0, 4], [0, 0, -1], [2, 0, 2, 2], [-1, 0, 4], [0, -1]])
+def test_a_zero_in_a_new_shape_is_the_size_that_is_there(shape: list[int]) -> None:
+    step = onnx.helper.make_node("Reshape", ["x", "wanted"], ["y"], name="odd")
+    model, x = of_steps([step], (3, 2, 2), wanted=np.array(shape)), torch.randn(2, 3, 2, 2)
+    (wanted,) = evaluation.ReferenceEvaluator(model).run(None, {"x": x.numpy()})
+    np.testing.assert_array_equal(torch_module(model)(x).numpy(), wanted)
+
+
+def test_what_would_round_or_has_slopes_of_its_own_is_refused() -> None:
+    x = torch.randn(2, 3)
+    for kind, given in (
+        ("Cast", {"to": onnx.TensorProto.INT64}),
+        ("Cast", {"to": onnx.TensorProto.BOOL}),
+        ("Selu", {"alpha": 2.0, "gamma": 3.0}),
+        ("Selu", {"gamma": 3.0}),
+    ):
+        with pytest.raises(InputError, match=rf"step 'odd' is a {kind}\(.*\), which is not read"):
+            torch_module(of_one_step(kind, 13, 2, **given))
+    torch.testing.assert_close(torch_module(of_one_step("Cast", 13, 2, to=onnx.TensorProto.DOUBLE))(x), x)
+    torch.testing.assert_close(torch_module(of_one_step("Selu", 13, 2))(x), torch.selu(x))
 
 
 def test_operators_of_an_early_version_are_refused() -> None:

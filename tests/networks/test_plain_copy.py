@@ -14,6 +14,7 @@ from modlib.errors import InputError
 from modlib.graphs import neuron_graph
 from modlib.lesions import damages
 from modlib.networks import as_network, trace
+from modlib.processor import device
 from modlib.responses import hidden_activities
 
 
@@ -95,6 +96,14 @@ def test_other_precisions_are_read_in_single_precision(dtype: torch.dtype) -> No
     assert network.layers[0].kernel.dtype == np.float32
     assert next(network.module.parameters()).dtype == torch.float32
     np.testing.assert_allclose(network.layers[0].kernel, module[0].weight.detach().numpy().T, atol=2e-3)
+
+
+def test_what_is_read_lies_on_the_processor_wherever_the_module_is() -> None:
+    module = perceptron().to(device())
+    for read in (as_network(module), trace(module)):
+        assert {parameter.device.type for parameter in read.module.parameters()} == {"cpu"}
+        assert read.answers(np.ones((2, 8), np.float32)).shape == (2,)
+    assert next(module.parameters()).device.type == device()
 
 
 def test_an_activation_in_place_gives_the_same_similarities() -> None:

@@ -182,6 +182,8 @@ def test_columns_that_cannot_be_filled_are_refused(earlier: Path) -> None:
         run(LATER, "smoke", folder=earlier, fill="value")
     with pytest.raises(InputError, match="it has none"):
         run(TOY, "smoke", folder=earlier, fill="later")
+    with pytest.raises(InputError, match="profile 'papre' arrived; expected one of smoke, quick, paper"):
+        unfilled_cells(LATER, "papre", "later", earlier)
     with pytest.raises(InputError, match="expected one of them"):
         run(LATER, "smoke", folder=earlier, fill="later", dask="tcp://localhost:1")
     assert "MODLIB_CACHE" in os.environ

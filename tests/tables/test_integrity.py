@@ -13,7 +13,7 @@ from toy import TOY
 from modlib.chapters import TABLES, find_experiment
 from modlib.errors import ResultsError, TableMissing
 from modlib.files import results_folder
-from modlib.tables import read_accounted, read_provenance, run, seal
+from modlib.tables import caption, read_accounted, read_provenance, run, seal
 from modlib.tables.integrity import cell_digests, locked, next_provenance
 from modlib.tables.schema import Record, as_text, read_stored
 
@@ -140,6 +140,46 @@ def test_provenance_that_waits_belongs_to_the_table_if_it_fits(copy: Path) -> No
     next_provenance("toy", copy).write_text((copy / "toy.json").read_text().replace('": "', '": "0', 1))
     with pytest.raises(ResultsError):  # what waits is damaged
         read_accounted(TOY, copy)
+
+
+class Killed(BaseException):
+    """What no writer can catch."""
+
+
+@pytest.mark.parametrize("cells", [1, 12])
+def test_a_table_whose_writer_was_killed_at_the_last_cell_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    """The table was in its place, and provenance did not have its name yet: of the first store, or of a later one."""
+    only = {"dataset": "a", "dropout": "no", "seed": "0"} if cells == 1 else {}
+    put, stored = Path.replace, []
+
+    def replace(path: Path, target: Path) -> Path:
+        stored.extend([target] * (path == next_provenance("toy", tmp_path)))
+        if len(stored) == cells:
+            raise Killed
+        return put(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replace)
+        with pytest.raises(Killed):
+            run(TOY, "smoke", folder=tmp_path, only=only)
+    provenance = read_provenance("toy", tmp_path)
+    assert provenance == read_accounted(TOY, tmp_path)[1]
+    assert len(provenance["cells"]) == cells
+    assert caption(TOY, folder=tmp_path).startswith(f"smoke profile, {cells} network")
+    assert run(TOY, "smoke", folder=tmp_path, only=only).rows == 0
+    assert not next_provenance("toy", tmp_path).exists()
+    assert json.loads((tmp_path / "toy.json").read_text()) == provenance
+
+
+def test_provenance_that_waits_for_a_table_that_never_came_is_passed_over(copy: Path) -> None:
+    provenance = read_provenance("toy", copy)
+    coming = provenance | {"cells": {**provenance["cells"], "smoke,c,no,0": "0" * 16}}
+    next_provenance("toy", copy).write_text(json.dumps(coming))
+    assert read_provenance("toy", copy) == provenance
+    assert run(TOY, "smoke", folder=copy).rows == 0
+    assert read_provenance("toy", copy) == provenance
 
 
 def test_the_digest_of_a_cell_depends_on_its_rows_alone() -> None:

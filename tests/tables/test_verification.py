@@ -73,9 +73,11 @@ def test_verify_does_not_read_trained_networks_from_the_cache(tmp_path: Path, mo
     assert seen[0] != str(tmp_path / "cache")
 
 
-def test_an_empty_sample_is_refused(tmp_path: Path) -> None:
+def test_an_empty_sample_and_a_negative_seed_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected at least 1 cell"):
         verify(TOY, 0, folder=tmp_path)
+    with pytest.raises(InputError, match="seed = -1 arrived"):
+        verify(TOY, 1, seed=-1, folder=tmp_path)
 
 
 # --- another processor

@@ -104,6 +104,11 @@ def test_training_stops_after_its_patience_and_returns_the_best_epoch(images):
         assert network.accuracy["test"] > 0.8
 
 
+def test_a_training_that_diverges_is_told(images):
+    with pytest.raises(InputError, match=r"the loss is nan at epoch \d; .* lower the learning rate"):
+        train_mlps(images, Settings((8,), learning_rate=1e38, max_epochs=2), [Regularisation()], seed=0)
+
+
 def test_an_untrained_network_starts_as_torchs_layers_do(images):
     (network,) = train_mlps(images, Settings((200,), max_epochs=0), [Regularisation()], seed=0)
     assert (network.epoch, network.losses) == (0, [])

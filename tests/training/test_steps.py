@@ -1,15 +1,43 @@
 """modlib.training.steps: losses, looked at before a network learns from them or, on a GPU, now and then."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from modlib.errors import InputError
+from modlib.errors import DataError, InputError
 from modlib.training import steps
-from modlib.training.steps import Losses, Steps, draw_from, train_steps
+from modlib.training.steps import Losses, Steps, draw_from, train_steps, trained_once
 
 CPU = torch.device("cpu")
+
+
+def test_of_two_that_ask_for_a_network_one_trains_it(tmp_path: Path) -> None:
+    """Trained by what no two trainings have in common, as on a GPU."""
+    trained: list[float] = []
+
+    def train(module: nn.Module) -> None:
+        time.sleep(0.3)  # the other one has found no file by now
+        trained.append(time.perf_counter())
+        nn.init.constant_(module.get_parameter("weight"), trained[-1])
+
+    def ask(_: int) -> nn.Module:
+        return trained_once(nn.Linear(2, 1), train, tmp_path / "new" / "net.npz", {"seed": 0})
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(ask, range(2))
+    assert len(trained) == 1
+    assert torch.equal(first.weight, second.weight)
+
+
+def test_a_network_that_cannot_be_kept_is_not_trained(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot be kept as .*net\.npz .*set MODLIB_CACHE"):
+        trained_once(nn.Linear(2, 1), lambda _: pytest.fail("it was"), tmp_path / "file" / "net.npz", {})
 
 
 def test_on_a_processor_every_loss_is_looked_at_before_the_step() -> None:

@@ -73,6 +73,10 @@ def test_accuracy_is_that_at_inference_and_tokens_of_other_networks_are_refused(
     module.train()
     assert len({exactly_right(module, known) for _ in range(5)}) == 1
     assert module.training
+    part = next(module.children())
+    part.eval()  # as one that is not to be trained
+    exactly_right(module, known)
+    assert (module.training, part.training) == (True, False)
     with pytest.raises(InputError, match=r"outputs of 0 steps arrived for answers of 3"):
         exactly_right(untrained_for_questions("transformer 64", np.random.default_rng(0)), known)
     with pytest.raises(InputError, match="no sequence arrived"):

@@ -27,7 +27,7 @@ def test_a_network_is_trained_once_and_read_after(tmp_path: Path, monkeypatch):
     ]  # fmt: skip
     pairs = zip(network.layers, again.layers, strict=True)
     assert all(np.array_equal(a.kernel, b.kernel) and np.array_equal(a.bias, b.bias) for a, b in pairs)
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("[!.]*")
     assert path.name.startswith("small-cnn-digits-0-")
     assert accuracy(network, images) > 0.5
     untrained_small_cnn(images, 0)  # uses no global random numbers, and is not the trained one
@@ -43,9 +43,9 @@ def test_a_network_is_trained_once_and_read_after(tmp_path: Path, monkeypatch):
 def test_the_network_of_another_seed_under_the_right_name_is_refused(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
     trained_small_cnn("digits", 0, epochs=0)
-    (right,) = tmp_path.iterdir()
+    (right,) = tmp_path.glob("[!.]*")
     trained_small_cnn("digits", 1, epochs=0)
-    (other,) = set(tmp_path.iterdir()) - {right}
+    (other,) = set(tmp_path.glob("[!.]*")) - {right}
     other.replace(right)
     with pytest.raises(DataError, match=r'"seed": 1, .*; expected .*"seed": 0, .*: delete it and run again'):
         trained_small_cnn("digits", 0, epochs=0)
@@ -54,7 +54,7 @@ def test_the_network_of_another_seed_under_the_right_name_is_refused(tmp_path: P
 def test_a_network_that_does_not_say_what_it_is_is_trained_again(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("MODLIB_CACHE", str(tmp_path))
     network, _ = trained_small_cnn("digits", 0, epochs=0)
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("[!.]*")
     written = path.read_bytes()
     with np.load(path) as stored:  # as earlier versions wrote it
         np.savez(path, **{name: 0 * stored[name] for name in stored.files if name not in ("settings", "digest")})
