@@ -15,7 +15,12 @@ from modlib.verdicts.scorecard import CARD, POWER
 
 ROOT = checkout()
 PARTS = {"__init__", "experiment", "findings", "figures"}  # of a chapter's package; one may have a module of its own
-OWN = {"class-removal": {"masks"}, "clusterability": {"fading"}, "systematic-generalisation": {"material"}}
+OWN = {
+    "class-removal": {"masks"},
+    "clusterability": {"fading"},
+    "do-the-measures-agree": {"agreement", "ranks"},
+    "systematic-generalisation": {"material"},
+}
 NO_PAPER = {"your-network"}  # a page that runs live only: no paper claims anything there, and no table is stored
 
 
