@@ -210,7 +210,7 @@ def test_every_route_finds_the_same_eigenvectors_of_a_branching_graph() -> None:
     embedding = spectral_embedding(graph, 3, "arpack")
     np.testing.assert_allclose(spectral_embedding(graph, 3, "amg"), embedding, atol=1e-6)
     np.testing.assert_allclose(graph.degrees, graph.adjacency.toarray().sum(axis=1))
-    with pytest.raises(GraphError, match="the route bipartite needs"):
+    with pytest.raises(GraphError, match="for the route bipartite; expected a layered graph"):
         spectral_embedding(graph, 3, "bipartite")
 
 

@@ -269,7 +269,7 @@ def test_a_graph_that_is_not_bipartite_takes_the_arpack_route() -> None:
     graph = NeuronGraph((12, 12, 12), edges, (np.arange(12),) * 3)
     found = cluster(graph, 3, np.random.default_rng(0))
     assert adjusted_rand_score(np.concatenate(truth), found.labels) == 1
-    with pytest.raises(GraphError, match="the route bipartite needs a layered graph"):
+    with pytest.raises(GraphError, match="for the route bipartite; expected a layered graph"):
         cluster(graph, 3, np.random.default_rng(0), "bipartite")
 
 
@@ -527,7 +527,7 @@ def test_the_route_within_layers_takes_sparse_weights_and_parts_that_are_not_joi
 
 
 def test_the_route_within_layers_needs_layers(noise: NeuronGraph) -> None:
-    with pytest.raises(GraphError, match="route within-layers needs a layered graph"):
+    with pytest.raises(GraphError, match="for the route within-layers; expected a layered graph"):
         spectral_embedding(noise.adjacency, 2, "within-layers")
     assert spectral_embedding(noise, 1, "within-layers").shape == (noise.n_vertices, 1)
 
