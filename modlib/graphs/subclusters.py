@@ -14,7 +14,7 @@ import numpy as np
 from modlib.checks import UNPLACED, arrived, generator, instance, items, labels as whole_labels, real, store, whole
 from modlib.errors import InputError
 from modlib.graphs.neurons import neuron_graph
-from modlib.graphs.spectral import cluster
+from modlib.graphs.spectral import Route, cluster
 from modlib.networks.network import Network
 from modlib.reprs import BriefRepr
 
@@ -135,7 +135,7 @@ def sub_clusters(labels: Sequence[np.ndarray], at_least: int = 1, at_most: float
     return found
 
 
-def hidden_labels(network: Network, k: int, rng: np.random.Generator) -> list[np.ndarray]:
+def hidden_labels(network: Network, k: int, rng: np.random.Generator, route: Route = "auto") -> list[np.ndarray]:
     """Spectral clusters of a network, for its hidden layers.
 
     Args:
@@ -143,12 +143,13 @@ def hidden_labels(network: Network, k: int, rng: np.random.Generator) -> list[np
             clustered and whose dense layers are not.
         k: number of clusters.
         rng: decides the k-means starts.
+        route: how eigenvectors are found, see ``modlib.graphs.spectral.spectral_embedding``.
 
     Returns:
         For every hidden layer the cluster of each unit, (units,), ``UNPLACED`` for none.
 
     Raises:
-        GraphError: if the network has fewer than k live neurons.
+        GraphError: if the network has fewer than k live neurons, or the route needs more of them.
 
     Source: importance-coherence 2. Chapter: ``importance``.
 
@@ -160,5 +161,5 @@ def hidden_labels(network: Network, k: int, rng: np.random.Generator) -> list[np
     """
     network = instance(network, Network, "network", "pass modlib.networks.as_network(model)")
     graph = neuron_graph(network)
-    labels = graph.labels_by_layer(cluster(graph, k, rng).labels)
+    labels = graph.labels_by_layer(cluster(graph, k, rng, route).labels)
     return labels if network.layers[0].kind == "conv" else labels[1:-1]

@@ -24,8 +24,8 @@ from modlib.checks import (
 )
 from modlib.communities.partitions import adjacency, find_communities, modularity
 from modlib.communities.similarity import normalise, similarities
-from modlib.graphs.neurons import neuron_graph
 from modlib.graphs.spectral import Route, cluster
+from modlib.graphs.subclusters import hidden_labels
 from modlib.lesions.profiles import lesion_profiles
 from modlib.masks.learning import MaskSettings
 from modlib.masks.mask import Mask
@@ -207,7 +207,7 @@ def divided_by_notion(
     for notion in notions:
         rng = rngs[notion]
         if notion in ROUTES:
-            found[notion] = _by_weights(network, k, rng, ROUTES[notion])
+            found[notion] = [Division(labels, None) for labels in hidden_labels(network, k, rng, ROUTES[notion])]
             continue
         overlaps: list[float | None] = [None] * len(hidden)
         match notion:
@@ -244,13 +244,6 @@ def _division(similarity: np.ndarray, k: int, rng: np.random.Generator, by_q: bo
         return Division(communities.labels, communities.q)
     labels = similarity_clusters(similarity, k, rng)
     return Division(labels, modularity(similarity, labels))
-
-
-def _by_weights(network: Network, k: int, rng: np.random.Generator, route: Route) -> list[Division]:
-    graph = neuron_graph(network)
-    by_layer = graph.labels_by_layer(cluster(graph, k, rng, route).labels)
-    hidden = by_layer if network.layers[0].kind == "conv" else by_layer[1:-1]
-    return [Division(labels, None) for labels in hidden]
 
 
 def _gradients_and_covariance(network: Network, inputs: np.ndarray, labels: np.ndarray) -> dict[str, list[np.ndarray]]:
