@@ -20,7 +20,7 @@ from modlib.evidence.sentences import listed, told
 from modlib.notions.names import EQUALLY_MANY, NOTIONS, OF_WEIGHTS
 from modlib.tables.words import rows_in_words
 
-Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
+T = TypeVar("T", pd.Series, pd.DataFrame)
 FUNCTIONAL = tuple(notion for notion in NOTIONS if notion not in OF_WEIGHTS)  # notions of what units do
 BEYOND, INFORMATION = "beyond", "mutual_information"  # two measures of agreement
 NETWORK = ["dataset", "dropout", "seed"]
@@ -398,6 +398,6 @@ def by_layer(rows: pd.DataFrame, first: str) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def of_stage(values: Frame, stage: str) -> Frame:
+def of_stage(values: T, stage: str) -> T:
     """Values of networks at one stage."""
     return values[values.index.get_level_values("stage") == stage].droplevel("stage")
