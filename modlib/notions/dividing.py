@@ -36,7 +36,7 @@ from modlib.notions.names import BY_Q, NOTIONS
 from modlib.reprs import BriefRepr
 from modlib.responses.activations import hidden_activities
 from modlib.responses.channels import channel_measures, n_convolutions
-from modlib.responses.correlations import spearman
+from modlib.responses.correlations import of_length_one, spearman
 
 ROUTES: dict[str, Route] = {"weights": "auto", "weights within layers": "within-layers"}
 SIMILARITIES = {
@@ -260,7 +260,6 @@ def _by_images(network: Network, inputs: np.ndarray, n_layers: int) -> list[np.n
     found = []
     for activities in hidden_activities(network, inputs)[:n_layers]:
         images = spearman(activities, inputs.reshape(len(inputs), -1))
-        length = np.linalg.norm(images, axis=1, keepdims=True)
-        directions = np.divide(images, length, out=np.zeros_like(images), where=length > 0)
+        directions = of_length_one(images, axis=1)
         found.append(np.abs(directions @ directions.T))
     return found

@@ -73,8 +73,7 @@ def align_signs(images: np.ndarray, rng: np.random.Generator, sweeps: int = SWEE
     """
     images, rng, sweeps = _images(images), generator(rng), whole(sweeps, "sweeps", least=0)
     images = np.ldexp(images, -exponent(images))
-    length = np.linalg.norm(images, axis=1, keepdims=True)
-    directions = np.divide(images, length, out=np.zeros_like(images), where=length > 0)
+    directions = of_length_one(images, axis=1)
     cosines = directions @ directions.T
     np.fill_diagonal(cosines, 0)
     signs = np.ones(len(images))
@@ -187,14 +186,18 @@ def one_sidedness(first: np.ndarray, second: np.ndarray) -> float:
     return float(abs(a - b) / (a + b)) if a + b > 0 else float("nan")
 
 
+def of_length_one(vectors: np.ndarray, axis: int) -> np.ndarray:
+    """Vectors along an axis, each divided by its Euclidean length; one of zeros stays so."""
+    length = np.linalg.norm(vectors, axis=axis, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+
+
 def _standardised_ranks(columns: np.ndarray) -> np.ndarray:
     """Ranks of each column, with mean 0 and length 1; 0 for a column that is constant."""
     from scipy.stats import rankdata
 
     ranks = rankdata(columns, axis=0)
-    ranks -= ranks.mean(axis=0)
-    length = np.linalg.norm(ranks, axis=0)
-    return np.divide(ranks, length, out=np.zeros_like(ranks), where=length > 0)
+    return of_length_one(ranks - ranks.mean(axis=0), axis=0)
 
 
 def _images(images: np.ndarray) -> np.ndarray:
