@@ -108,7 +108,7 @@ def seed_number(value: Any, name: str = "seed") -> int:
     return whole(value, name, least=0, most=LARGEST_SEED)
 
 
-def generator(value: Any, name: str = "rng") -> np.random.Generator:
+def generator(value: Any) -> np.random.Generator:
     """A random generator of NumPy.
 
     Raises:
@@ -117,10 +117,10 @@ def generator(value: Any, name: str = "rng") -> np.random.Generator:
     >>> generator(np.random.default_rng(0)).integers(10)
     np.int64(8)
     """
-    return instance(value, np.random.Generator, name, "pass numpy.random.default_rng(0), or another seed")
+    return instance(value, np.random.Generator, "rng", "pass numpy.random.default_rng(0), or another seed")
 
 
-def generator_of(value: Any, name: str = "seed") -> np.random.Generator:
+def generator_of(value: Any) -> np.random.Generator:
     """The random generator of a seed; a generator is taken as it is.
 
     Raises:
@@ -131,7 +131,7 @@ def generator_of(value: Any, name: str = "seed") -> np.random.Generator:
     """
     if isinstance(value, np.random.Generator):
         return value
-    return np.random.default_rng(seed_number(value, name))
+    return np.random.default_rng(seed_number(value))
 
 
 def instance(value: Any, kind: type[T], name: str, remedy: str) -> T:

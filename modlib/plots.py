@@ -156,7 +156,7 @@ def network(graph: NeuronGraph, labels: np.ndarray, ax: Axes | None = None, edge
     return ax
 
 
-def density(values: np.ndarray, ax: Axes, label: str, colour: str, fill: bool = True, line: str = "-") -> None:
+def density(values: np.ndarray, ax: Axes, label: str, colour: str, line: str = "-") -> None:
     """Kernel density of a sample with a tick for every value; a line where all values are equal.
 
     Args:
@@ -164,15 +164,13 @@ def density(values: np.ndarray, ax: Axes, label: str, colour: str, fill: bool = 
         ax: where to draw.
         label: in the legend.
         colour: of all of it.
-        fill: whether the area below the density is shaded.
         line: style of the outline, which tells samples apart without their colours.
     """
     values = np.asarray(values, dtype=float)
     if np.ptp(values) < 1e-9:
         ax.axvline(values.mean(), color=colour, lw=3, alpha=0.4, label=label)
         return
-    if fill:
-        sns.kdeplot(x=values, ax=ax, color=colour, fill=True, alpha=0.25, lw=0, warn_singular=False)
+    sns.kdeplot(x=values, ax=ax, color=colour, fill=True, alpha=0.25, lw=0, warn_singular=False)
     sns.kdeplot(x=values, ax=ax, color=colour, ls=line, label=label, warn_singular=False)
     sns.rugplot(x=values, ax=ax, color=colour, height=0.03, alpha=0.4)
 

@@ -15,7 +15,7 @@ from modlib.errors import InputError
 
 PRINTED = re.compile(r"[01](\.[0-9]+)?")  # how a p-value is printed
 OFF_GRID = 0.02  # of a step of the grid of p-values, by which one may be off its place
-OFF_PRINT = 0.0005 + 1e-9  # by which one with three decimals is off: more, if n is large; any p, from n = 999
+OFF_PRINT = 0.0005 + 1e-9  # by which one with three digits is off: more, if n is large; any p, from n = 999
 ROUNDING = 1e-9  # two n-cuts of equal partitions differ by rounding; nearer than this, relatively, is a tie
 
 
@@ -74,7 +74,8 @@ def monte_carlo_interval(p: float, n_random: int, level: float = 0.95) -> tuple[
         level: how often the interval is right, between 0 and 1.
 
     Raises:
-        InputError: if the p-value does not lie on the grid, or the level is not between 0 and 1.
+        InputError: if the p-value does not lie on the grid, to the three digits that are printed, or the level is
+            not between 0 and 1.
 
     Source: Clopper and Pearson (1934). Chapter: ``your-network``.
 
@@ -188,7 +189,7 @@ def fisher_combined(p: np.ndarray, n_random: int) -> float:
         A number in [0, 1]; 0 only below the least number that the machine can write.
 
     Raises:
-        InputError: if no p-value arrived or one does not lie on the grid.
+        InputError: if no p-value arrived or one does not lie on the grid, to the three digits that are printed.
 
     Source: importance-coherence A.4. Chapter: ``hypothesis-tests``.
 
@@ -218,7 +219,7 @@ def chi_squared_uniform(p: np.ndarray, n_random: int) -> float:
         A number in [0, 1]; 0 only below the least number that the machine can write.
 
     Raises:
-        InputError: if no p-value arrived or one does not lie on the grid.
+        InputError: if no p-value arrived or one does not lie on the grid, to the three digits that are printed.
 
     Source: importance-coherence 3.1.2 and A.4. Chapter: ``hypothesis-tests``.
 

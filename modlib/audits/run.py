@@ -8,16 +8,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modlib.audits.findings import Findings, NotDone
 from modlib.audits.parts import PARTS, Part, Run
 from modlib.audits.report import Audit, Section
-from modlib.audits.subject import AuditSettings, Task, read_subject
+from modlib.audits.subject import AuditSettings, read_subject
 from modlib.checks import instance, seed_number, whole
 from modlib.errors import InputError
 from modlib.files import cache_file, load_cached, save_cached
+
+if TYPE_CHECKING:
+    from modlib.training.steps import Draw
 
 Progress = Callable[[str, int, int], object]  # the part, its steps done, and its steps in all
 SECONDS = "seconds"  # of a part, beside what it found
@@ -29,7 +33,7 @@ def audit(
     labels: np.ndarray | None = None,
     *,
     classes: Sequence[str] | None = None,
-    task: Task | None = None,
+    task: Draw | None = None,
     settings: AuditSettings | None = None,
     seed: int = 0,
     jobs: int = 1,

@@ -12,15 +12,17 @@ import zipfile
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modlib.audits.subject import Task
 from modlib.data.images import NAMES, load_images
 from modlib.errors import DataError, InputError, nearest
 from modlib.files import read_arrays
 from modlib.networks.files import load_network
+
+if TYPE_CHECKING:
+    from modlib.training.steps import Draw
 
 
 def read_model(source: str) -> tuple[object, str]:
@@ -69,7 +71,7 @@ def read_data(data: str | None, labels: str | None) -> dict[str, Any]:
     return found
 
 
-def read_task(source: str) -> Task:
+def read_task(source: str) -> Draw:
     """A function of the reader's own that draws examples of a task, named as ``MODULE:FUNCTION``.
 
     Raises:

@@ -140,8 +140,11 @@ def modules(subject: Subject, found: Mapping[str, Findings]) -> Findings:
     table = pd.DataFrame({"module": np.arange(k), "units": counts.sum(axis=1), "weight inside": inside})
     by_layer = pd.DataFrame({"layer": names} | {f"module {module}": counts[module] for module in range(k)})
     units = graph.table(labels).drop(columns="unit").rename(columns={"index": "unit", "cluster": "module"})
+    own = cuts.tables["shuffle tests"]
+    has_z = own.loc[(own["k"] == k) & (own["null"] == PAPER_NULLS[0]), "Z"].notna().any()
+    why = "has the lowest Z of the numbers tried, runs of layers left aside" if has_z else "is taken, as none has a Z"
     says = [
-        f"k = {k} has the lowest Z of the numbers tried, runs of layers left aside; the parts below use its modules.",
+        f"k = {k} {why}; the parts below use its modules.",
         f"Of a module's weight {span(inside, '.0%')} stays inside it.",
     ]
     if (alone := _layers_alone(graph, labels)) > len(graph.sizes) / 2:
@@ -156,6 +159,8 @@ def power(n_tests: int, n_random: int) -> str:
     """What the smallest possible p-value allows, in words."""
     needed = max(1, int(np.ceil(n_tests / (n_random + 1) / LEVEL)))
     together = "can stand alone" if needed == 1 else f"counts only if {needed} of them are as small"
+    if needed > n_tests:
+        together = "is too large for any of them to count: ask for more draws"
     least = 1 / (n_random + 1)
     return f"{n_tests} tests; with {n_random} draws each the smallest p-value is {least:.3f}, which {together}."
 

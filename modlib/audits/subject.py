@@ -6,17 +6,17 @@ Chapter: ``your-network``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
 import modlib
 from modlib.audits.findings import NotDone
-from modlib.checks import LARGEST_SEED, UNPLACED, seed_number, store, whole, wholes
+from modlib.checks import LARGEST_SEED, UNPLACED, array, labels as whole_labels, seed_number, store, whole, wholes
 from modlib.errors import InputError
 from modlib.files import digest_of
 from modlib.graphs.branching import traced_graph
@@ -27,11 +27,11 @@ from modlib.networks.traces import AnyNetwork, Trace
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from modlib.training.steps import Draw
 
-Task: TypeAlias = "Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]"
 WEIGHTS_ALONE = "a list of weights says nothing of biases and activations"
 EXAMPLES = 16  # by which a task is known, and what a network computes
+SIDE = 32  # of images as they are shown, at most
 CHANNELS = (1, 3)  # of images; so many in the last place, and not in the second, are channels last
 
 
@@ -104,7 +104,7 @@ class Subject(BriefRepr):
     labels: np.ndarray | None
     images: np.ndarray | None
     classes: tuple[str, ...]
-    task: Task | None
+    task: Draw | None
     notes: tuple[str, ...]
 
     def _facts(self) -> dict[str, object]:
@@ -187,7 +187,7 @@ def read_subject(
     data: np.ndarray | None = None,
     labels: np.ndarray | None = None,
     classes: Sequence[str] | None = None,
-    task: Task | None = None,
+    task: Draw | None = None,
     name: str | None = None,
     n_inputs: int = AuditSettings.n_inputs,
     seed: int = 0,
@@ -219,20 +219,15 @@ def read_subject(
     notes: list[str] = []
     n_inputs, seed = whole(n_inputs, "n_inputs"), seed_number(seed)
     if data is not None:
-        data = np.asarray(data.detach().cpu() if hasattr(data, "detach") else data)
-        if data.ndim < 2 or not np.issubdtype(data.dtype, np.number) or len(data) < 2 or not np.isfinite(data).all():
-            raise InputError(
-                f"data of shape {data.shape} and type {data.dtype} arrived; expected at least two inputs, (n, ...), "
-                "of finite numbers"
-            )
-        if labels is not None and np.shape(labels) != (len(data),):
-            raise InputError(
-                f"{len(data)} inputs and labels of shape {np.shape(labels)} arrived; expected one label an input"
-            )
+        data = array(data, "data")
+        if data.ndim < 2 or len(data) < 2:
+            raise InputError(f"data of shape {data.shape} arrived; expected at least two inputs, (n, ...)")
+        if labels is not None:
+            labels = whole_labels(labels, "labels", len(data), least=0)
         if len(data) > n_inputs:
             notes.append(f"{n_inputs} of {len(data)} inputs were drawn at random.")
         kept = np.random.default_rng(seed).permutation(len(data))[:n_inputs]
-        data, labels = data[kept], None if labels is None else np.asarray(labels)[kept]
+        data, labels = data[kept], None if labels is None else labels[kept]
     network = _network_of(model, data)
     graph = traced_graph(network) if isinstance(network, Trace) else neuron_graph(network or model)
     inputs = images = None
@@ -246,12 +241,7 @@ def read_subject(
     if len(names) != outputs and network is not None:
         raise InputError(f"{len(names)} names of classes arrived for {outputs} outputs; expected one name an output")
     if labels is not None:
-        labels = np.asarray(labels)
-        if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= outputs:
-            raise InputError(
-                f"labels {labels.min()} to {labels.max()} of type {labels.dtype} arrived for {outputs} outputs; "
-                f"expected whole numbers from 0 to {outputs - 1}"
-            )
+        labels = whole_labels(labels, "labels", least=0, most=outputs - 1)
     return Subject(name or type(model).__name__, graph, network, inputs, labels, images, names, task, tuple(notes))
 
 
@@ -302,9 +292,9 @@ def _as_taken(data: np.ndarray, network: AnyNetwork, notes: list[str]) -> tuple[
     return inputs, images if np.issubdtype(inputs.dtype, np.floating) else None
 
 
-def _small(images: np.ndarray, side: int = 32) -> np.ndarray:
+def _small(images: np.ndarray) -> np.ndarray:
     """Images whose sides are at most so long: means over blocks of pixels, what is left over at the edges cut off."""
-    step = -(-max(images.shape[1:]) // side)
+    step = -(-max(images.shape[1:]) // SIDE)
     n, height, width = images.shape[0], *(max(1, length // step) for length in images.shape[1:])
     cut = images[:, : height * step, : width * step]
     return cut.reshape(n, height, -1, width, cut.shape[2] // width).mean(axis=(2, 4))

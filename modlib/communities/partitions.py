@@ -253,6 +253,8 @@ def _live_part(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def _modularity(weights: np.ndarray, labels: np.ndarray) -> float:
+    if not labels.any():  # one community: rounding would leave some 1e-16, which looks like more or less than chance
+        return 0.0
     onehot = np.eye(int(labels.max()) + 1)[labels]
     inside = np.einsum("ic,ij,jc->c", onehot, weights, onehot, optimize=True)
     return float((inside - (weights.sum(axis=1) @ onehot) ** 2).sum())

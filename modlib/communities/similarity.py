@@ -253,12 +253,11 @@ def _of_module(
     """The definitions, by torch.func: vector-Jacobian products, and Hessian-vector products of the loss."""
     import torch
 
-    from modlib.networks.modules import at_rest, outputs_of, scores_in
+    from modlib.networks.modules import at_rest, outputs_of, precision_of, scores_in
 
     known = dict(module.named_modules())
     names = None if layers is None else [choice(name, known, "a hidden layer") for name in items(layers, "layers")]
-    dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
-    x = torch.as_tensor(inputs).to(dtype)
+    x = torch.as_tensor(inputs).to(precision_of(module))
     with at_rest(module):
         scores_in(outputs_of(module, x[:1]), module)
         names = _hidden_layers(module, x[:1]) if names is None else names

@@ -20,7 +20,7 @@ import numpy as np
 from modlib.evidence.digits import LEAST_P, plain
 from modlib.evidence.intervals import Interval, interval_of_difference, interval_of_mean, interval_of_share, power_of_t
 
-VERSION = "2.5"  # its changes are told in book/scorecard.md
+VERSION = "2.6"  # its changes are told in book/scorecard.md
 SIGNIFICANT = 0.05
 MARGIN = 0.35  # share of the paper's effect that a difference may reach
 SHARE = 0.25  # by which the share of networks may differ
@@ -30,6 +30,7 @@ SIZE = 1.5  # by which a Z may differ
 SMALL_EFFECT = 0.2  # Cohen's "small" d: less is no effect
 FEWEST = 3  # networks that decide what varies between networks
 ONE_SIDED_Z = 1.645  # of p = 0.05
+LARGEST_P = 0.99  # as which a larger p counts: beside 50 shuffles a p of 1 says no more
 
 
 class Grade(StrEnum):
@@ -144,7 +145,7 @@ def p_agrees(ours: Sample, theirs: Sample) -> Judgement:
     grade, why = (significant if theirs.mean < SIGNIFICANT else not_significant)(ours, theirs)
     if grade is not Grade.REPRODUCED:
         return grade, why
-    mean, paper = float(np.mean(_z_of_p(ours.values))), float(_z_of_p([theirs.mean])[0])
+    mean, paper = float(np.mean(_z_of_p(ours.values or (ours.mean,)))), float(_z_of_p([theirs.mean])[0])
     near = 1 / SIZE <= mean / paper <= SIZE if theirs.mean < SIGNIFICANT else abs(mean - paper) <= ONE_SIDED_Z
     return (Grade.REPRODUCED if near else Grade.NOT_REPRODUCED), f"{why}; the paper's z is {paper:.2f}"
 
@@ -237,7 +238,7 @@ def no_different(ours: Sample, theirs: Sample) -> Judgement:
     grade, why = not_significant(ours, theirs)
     if grade is Grade.NOT_REPRODUCED or ours.n < FEWEST:
         return grade, why
-    above = interval_of_mean(_z_of_p(ours.values).tolist())[0] > 0
+    above = _interval_of_z(ours)[0] > 0
     return (Grade.NOT_REPRODUCED if above else grade), why
 
 
@@ -258,8 +259,7 @@ def three_quarters(ours: Sample, theirs: Sample) -> Judgement:
 
 def never(ours: Sample, theirs: Sample) -> Judgement:
     """The paper says "never" or "only" otherwise: a share of at most 0.01, 90% interval below 0.25."""
-    opposite = Sample(1 - ours.mean, ours.n, ours.sd, values=tuple(1 - value for value in ours.values))
-    return _share(opposite, ours.mean <= 0.01, 0.75)
+    return _share(ours, ours.mean <= 0.01, 0.25, below=True)
 
 
 def nearly_all(ours: Sample, theirs: Sample) -> Judgement:
@@ -362,15 +362,16 @@ def _interval(ours: Sample) -> Interval:
     return interval_of_mean(ours.values) if ours.values else interval_of_share(ours.mean, ours.n)
 
 
-def _share(ours: Sample, right: bool, limit: float) -> Judgement:
-    """Grade of a share that should be right, and shown to be above a limit."""
+def _share(ours: Sample, right: bool, limit: float, below: bool = False) -> Judgement:
+    """Grade of a share that should be right, and shown to be above a limit, or below it."""
     if ours.n < FEWEST:
         return _too_few(ours)
     low, high = _interval(ours)
     why = f"{plain(ours.mean)}, 90% interval {low:.2f} to {high:.2f}"
-    if right and low > limit:
+    sides = (high < limit, low < limit) if below else (low > limit, high > limit)  # all of the interval, some of it
+    if right and sides[0]:
         return Grade.REPRODUCED, why
-    return (Grade.INCONCLUSIVE if right or high > limit else Grade.NOT_REPRODUCED), why
+    return (Grade.INCONCLUSIVE if right or sides[1] else Grade.NOT_REPRODUCED), why
 
 
 def _within(ours: Sample, least: float, most: float) -> Judgement:
@@ -421,16 +422,20 @@ def _p(value: float) -> str:
     return f"p = {plain(value)}" if value >= LEAST_P else f"p < {LEAST_P:g}"
 
 
-def _z_of_p(values: Sequence[float]) -> np.ndarray:
+def _z_of_p(values: Sequence[float] | np.ndarray) -> np.ndarray:
     from scipy.stats import norm
 
     return np.asarray(norm.isf(np.clip(values, 1e-300, 1 - 1e-12)))
 
 
+def _interval_of_z(ours: Sample) -> Interval:
+    return interval_of_mean(_z_of_p(np.minimum(ours.values, LARGEST_P)).tolist())
+
+
 def _side_of_z(ours: Sample, above: bool) -> Judgement:
     if ours.n < FEWEST:
         return _too_few(ours)
-    low, high = interval_of_mean(_z_of_p(ours.values).tolist())
+    low, high = _interval_of_z(ours)
     sides = (low > ONE_SIDED_Z, high < ONE_SIDED_Z)
     grade = (Grade.REPRODUCED, Grade.NOT_REPRODUCED) if above else (Grade.NOT_REPRODUCED, Grade.REPRODUCED)
     why = f"z of {ours.n} networks, 90% interval {low:.2f} to {high:.2f}; significant above {ONE_SIDED_Z}"

@@ -47,5 +47,7 @@ def plain(value: float, sign: bool = False) -> str:
     >>> plain(-0.0000116), plain(0.0147, sign=True), plain(1234.5), plain(0.0)
     ('−0.000012', '+0.015', '1200', '0')
     """
+    if value == 0:
+        return "0"
     text = np.format_float_positional(value, precision=2, unique=False, fractional=False, trim="-", sign=sign)
     return text.replace("-", MINUS)

@@ -89,19 +89,18 @@ def interval_of_rank_correlation(rho: float, n: int) -> Interval:
     return math.tanh(centre - half), math.tanh(centre + half)
 
 
-def power_of_t(n: int, effect: float = 1.0) -> float:
-    """Probability that a one-sided t-test at 0.05 of n networks finds an effect.
+def power_of_t(n: int) -> float:
+    """Probability that a one-sided t-test at 0.05 of n networks finds an effect of one standard deviation.
 
     Args:
         n: networks, at least 2.
-        effect: mean over standard deviation.
 
     >>> round(power_of_t(8), 2)
     0.82
     """
     from statsmodels.stats.power import TTestPower
 
-    return float(TTestPower().power(effect, n, LEVEL, alternative="larger"))
+    return float(TTestPower().power(1.0, n, LEVEL, alternative="larger"))
 
 
 def _t(df: float) -> float:

@@ -65,11 +65,11 @@ def span(values: Iterable[float], form: str) -> str:
         values: at least one.
         form: how a number is written, as ``format`` has it.
 
-    >>> span([0.012, 0.3, 0.2], ".0%"), span([0.301, 0.299], ".0%")
-    ('1% to 30%', '30%')
+    >>> span([0.012, 0.3, -0.2], ".0%"), span([0.301, 0.299], ".0%")
+    ('−20% to 30%', '30%')
     """
     numbers = sorted(values)
-    least, most = format(numbers[0], form), format(numbers[-1], form)
+    least, most = signed(numbers[0], form), signed(numbers[-1], form)
     return least if least == most else f"{least} to {most}"
 
 

@@ -15,6 +15,7 @@ from modlib.processor import ANY_ORDER, compiled
 
 TOLERANCE = 1e-4  # of the mean variance of a coordinate, as scikit-learn stops its runs
 BLOCK = 64
+FAR = 16  # times their spread that points may lie from the origin, before single precision would lose digits of it
 _loop = compiled(cache=True, nogil=True, fastmath=ANY_ORDER)
 
 
@@ -37,7 +38,9 @@ def kmeans_labels(points: np.ndarray, k: int, rng: np.random.Generator, n_init: 
     """
     points = array(points, "points", ("n", "d"), dtype=np.float64)
     k, n_init, rng = whole(k, "k", most=len(points)), whole(n_init, "n_init"), generator(rng)
-    n = len(points)
+    n, middle = len(points), points.mean(axis=0)
+    if np.abs(points - middle).max() < np.abs(points).max() / FAR:
+        points = points - middle
     largest = np.abs(points).max()
     padded = np.zeros((-(-n // BLOCK) * BLOCK, points.shape[1]), dtype=np.float32)
     padded[:n] = points / (largest if largest > 0 else 1)  # single precision needs a scale near 1

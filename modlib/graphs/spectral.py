@@ -146,8 +146,8 @@ def spectral_embedding(
     halves = isinstance(known, NeuronGraph) and known.is_bipartite and smaller_side(known) >= k
     if route in ("bipartite", "within-layers") and not halves:
         raise GraphError(
-            f"k = {k} arrived for the route {route}; expected a layered graph with as many live neurons in its even "
-            "and in its odd layers: ask for a smaller k, or use route='auto' for any other graph"
+            f"k = {k} arrived for the route {route}; expected a layered graph with at least {k} live neurons in its "
+            f"even layers and {k} in its odd ones: ask for a smaller k, or use route='auto' for any other graph"
         )
     if route == "within-layers" and isinstance(known, NeuronGraph) and (most := smaller_side(known, less=1) + 1) < k:
         raise GraphError(

@@ -7,7 +7,6 @@ ones have learned? Chapter: ``transfer``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from modlib.checks import arrived, function, generator, instance, items, mapping, real, whole
 from modlib.errors import InputError
 from modlib.masks.learning import LearnedMask, MaskSettings, of_logits
-from modlib.masks.mask import Mask, fingerprint, sharing
+from modlib.masks.mask import Mask, fingerprint, parameter_names, sharing
 from modlib.masks.sampling import Sampler, dtype_of, laid_out
 from modlib.masks.steps import check_learnable, logit_of, take_steps
 from modlib.networks.modules import with_gradients, with_values
@@ -55,7 +54,8 @@ def learn_in_turn(
         The network after the last task, and a mask of it for every task, over all parameters that are frozen.
 
     Raises:
-        InputError: if there is no task, all parameters are ``unfrozen``, or as ``learn_with_weights`` does.
+        InputError: if there is no task, all parameters are ``unfrozen``, a pattern matches none, or as
+            ``learn_with_weights`` does.
 
     Source: weight-masks 3.3 and C.5, and the authors' code. Chapter: ``transfer``.
 
@@ -75,7 +75,8 @@ def learn_in_turn(
     draws, rng = items(draws, "draws"), generator(rng)
     make = function(make, "make", "it returns a network for a generator")
     module = make(rng)
-    frozen = [name for name, _ in module.named_parameters() if not any(fnmatchcase(name, p) for p in unfrozen)]
+    anew = parameter_names(module, unfrozen) if unfrozen else []
+    frozen = [name for name, _ in module.named_parameters() if name not in anew]
     if not frozen:
         raise InputError(f"unfrozen = {list(unfrozen)} arrived; expected patterns that leave a parameter to be frozen")
     used: dict[str, np.ndarray] = {}

@@ -19,7 +19,7 @@ from modlib.checks import array, function, generator, real
 from modlib.errors import InputError
 from modlib.masks.learning import LearnedMask, MaskSettings, learn_mask
 from modlib.masks.mask import TOTAL
-from modlib.networks.modules import at_rest, device_of
+from modlib.networks.modules import at_rest, device_of, precision_of
 from modlib.networks.network import answers, torch_module
 from modlib.reprs import BriefRepr
 from modlib.training.steps import Loss, draw_from
@@ -133,5 +133,4 @@ def _tensor(values: object, name: str, module: nn.Module) -> Tensor:
     found = torch.as_tensor(array(values, name))
     if found.ndim == 0:
         raise InputError(f"{name} is one number; expected an array (n, ...) of n examples")
-    dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
-    return found.to(device_of(module), dtype if found.is_floating_point() else torch.long)
+    return found.to(device_of(module), precision_of(module) if found.is_floating_point() else torch.long)

@@ -248,9 +248,9 @@ def _start_as_keras(module: M, rng: np.random.Generator) -> M:
 def start_as_torch(module: M, rng: np.random.Generator) -> M:
     """Memory for a module without any, filled as PyTorch fills its layers but for one bias, from a generator.
 
-    Uniform in +-1/sqrt(fan-in), or 1/sqrt(units) in an LSTM; projections into attention Glorot-uniform with biases 0;
-    embeddings normal; gains 1 and shifts 0. The projection out of attention is filled as any linear layer, its bias
-    too, which is 0 in PyTorch.
+    Uniform in +-1/sqrt(fan-in), or 1/sqrt(units) in a recurrent layer; projections into attention Glorot-uniform with
+    biases 0; embeddings normal; gains 1 and shifts 0. The projection out of attention is filled as any linear layer,
+    its bias too, which is 0 in PyTorch.
     """
     rng = generator(rng)
     module = module.to_empty(device="cpu")
@@ -259,14 +259,14 @@ def start_as_torch(module: M, rng: np.random.Generator) -> M:
             of_layer = list(layer.parameters(recurse=False))
             if isinstance(layer, nn.Embedding):
                 layer.weight.copy_(torch.as_tensor(rng.normal(size=layer.weight.shape)))
-            elif isinstance(layer, (nn.LayerNorm, nn.BatchNorm2d)):
+            elif isinstance(layer, (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)):
                 layer.reset_parameters()
             elif isinstance(layer, nn.MultiheadAttention):
                 bound = math.sqrt(6 / sum(layer.in_proj_weight.shape))
                 layer.in_proj_weight.copy_(torch.as_tensor(rng.uniform(-bound, bound, layer.in_proj_weight.shape)))
                 layer.in_proj_bias.zero_()
             elif of_layer:
-                fan_in = layer.hidden_size if isinstance(layer, nn.LSTM) else of_layer[0][0].numel()
+                fan_in = layer.hidden_size if isinstance(layer, nn.RNNBase) else of_layer[0][0].numel()
                 bound = 1 / math.sqrt(fan_in)
                 for parameter in of_layer:
                     parameter.copy_(torch.as_tensor(rng.uniform(-bound, bound, parameter.shape)))

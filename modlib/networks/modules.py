@@ -229,6 +229,11 @@ def device_of(module: nn.Module) -> torch.device:
     return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
+def precision_of(module: nn.Module) -> torch.dtype:
+    """The type of the parameters of a module, by the first of them; single precision if it has none."""
+    return next((parameter.dtype for parameter in module.parameters()), torch.float32)
+
+
 def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
     """What a module returns for inputs.
 

@@ -203,10 +203,10 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
     """
     import torch
 
-    from modlib.networks.modules import device_of, scores_in
+    from modlib.networks.modules import device_of, precision_of, scores_in
 
     module = instance(module, torch.nn.Module, "module", "pass a torch module, or network.module")
-    dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
+    dtype = precision_of(module)
     inputs = array(inputs, "inputs", dtype=np.float32 if dtype == torch.float32 else None)
     try:
         with torch.no_grad():

@@ -21,7 +21,7 @@ from modlib.checks import instance, items, labels as whole_numbers, real, seed_n
 from modlib.errors import InputError
 from modlib.networks.activity import activities_of
 from modlib.networks.execution import Execution
-from modlib.networks.modules import with_gradients
+from modlib.networks.modules import are_probabilities, with_gradients
 from modlib.networks.network import Network
 from modlib.networks.operations import name_of
 from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
@@ -152,7 +152,7 @@ def visualise(
     with torch.no_grad():
         outputs = watched(torch.as_tensor(images, device=device)).double()
     activities = watched.activities.double().cpu()
-    probabilities = outputs if watched.ends_in_softmax else outputs.softmax(1)
+    probabilities = outputs if are_probabilities(outputs) else outputs.softmax(1)
     score = (activities * shares).sum(1)
     variance = (shares * (activities - score[:, None]) ** 2).sum(1)
     entropy = torch.special.entr(probabilities).sum(1).cpu()
@@ -201,7 +201,6 @@ class _Watched(nn.Module):
 
     def __init__(self, network: Network, layer: int, images: Tensor) -> None:
         super().__init__()
-        self.ends_in_softmax = network.layers[-1].activation == "softmax"
         flat = nn.Flatten() if network.layers[0].kind == "dense" else nn.Identity()
         inner, names = copy.deepcopy(network.module), relu_names(network)
         for name in names:
@@ -246,8 +245,6 @@ class _WatchedTrace(nn.Module):
         self.execution = Execution(replace(trace, program=replace(trace.program, graph=graph)))
         pair = torch.rand(2, *example.shape[1:], generator=torch.Generator().manual_seed(0))
         (self.place,) = activities_of(self.execution, [trace.layers[trace.hidden_layer(layer)]], pair)
-        (last,) = self.execution.steps[-1].all_input_nodes[:1]
-        self.ends_in_softmax = "softmax" in self.execution.name_of(last)
         self.module = graph.to(images.device).requires_grad_(False)
         self.shape, self.goes_on = example.shape[1:], True
 

@@ -135,7 +135,6 @@ def rows_in_words(
     rows: Mapping[str, str],
     first: Sequence[str] = ("dataset",),
     untold: Sequence[str] = (),
-    every: str = "all networks",
 ) -> str:
     """Rows in words, such as ``MNIST, no dropout, pruned, k = 4``.
 
@@ -143,11 +142,10 @@ def rows_in_words(
         rows: for every column that picks them, its value.
         first: columns that are told first, in this order; k comes last, and others stay in theirs.
         untold: columns that are not told, for the chapter tells of them.
-        every: what is said if no column picks them.
     """
     order = {name: place for place, name in enumerate(first)} | {"k": len(rows) + len(first)}
     told = sorted((name for name in rows if name not in untold), key=lambda name: order.get(name, len(first)))
-    return ", ".join(_value(name, rows[name]) for name in told) or every
+    return ", ".join(_value(name, rows[name]) for name in told) or "all networks"
 
 
 def _value(column: str, value: str) -> str:

@@ -112,9 +112,9 @@ def initial_tags(recipe: Recipe, seed: int) -> list[np.ndarray]:
     return draw_tags(recipe.hidden, recipe.clusterable, np.random.default_rng([seed, 2]))
 
 
-def initial_kernels(n_inputs: int, recipe: Recipe, seed: int, n_outputs: int = 10) -> list[np.ndarray]:
-    """Weight matrices of an untrained network."""
-    model = build_mlp(n_inputs, recipe, n_outputs, seed)
+def initial_kernels(n_inputs: int, recipe: Recipe, seed: int) -> list[np.ndarray]:
+    """Weight matrices of an untrained network with ten classes."""
+    model = build_mlp(n_inputs, recipe, seed=seed)
     return [layer.kernel.numpy() for layer in _dense(model)]
 
 

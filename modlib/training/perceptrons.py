@@ -1,4 +1,4 @@
-"""Training with PyTorch: perceptrons as in the upstream/downstream paper, several at once; and any module, by steps.
+"""Training with PyTorch: perceptrons as in the upstream/downstream paper, several at once.
 
 Perceptrons that share architecture and seed see the same batches and differ in their regularisation only.
 So they are trained together: the first layer of all of them is one matrix product, further layers are
@@ -129,6 +129,8 @@ def train_mlps(
     >>> [network.accuracy["test"] > 0.8 for network in train_mlps(load_images("digits"), settings, kinds, seed=0)]
     [True, True]
     """
+    instance(images, Images, "images", "pass load_images('digits'), or Images of your own")
+    instance(settings, Settings, "settings", "pass Settings()")
     given, seed = items(regularisations, "regularisations"), seed_number(seed)
     regularisations = [instance(one, Regularisation, "a regularisation", "pass Regularisation()") for one in given]
     if images.x_train.ndim != 2:

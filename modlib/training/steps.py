@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, huber_loss, l1_loss, mse_loss, smooth_l1_loss
 
-from modlib.checks import arrived, function, real, store, whole
+from modlib.checks import arrived, function, instance, real, store, whole
 from modlib.errors import DataError, InputError, ModlibError
 from modlib.files import load_cached, one_at_a_time, save_cached
 from modlib.networks.modules import device_of, outputs_of, with_gradients
@@ -211,7 +211,7 @@ def train_steps(
         The loss of every step.
 
     Raises:
-        InputError: if the loss is not finite.
+        InputError: if the loss is not finite, or an argument is of another kind.
 
     Source: weight-masks C.1. Chapter: ``weight-masks``.
 
@@ -221,6 +221,8 @@ def train_steps(
     >>> bool(losses[-1] < 0.1 < losses[0])
     True
     """
+    instance(settings, Steps, "settings", "pass Steps()")
+    draw, loss = function(draw, "draw", "make it by draw_from"), function(loss, "loss", "of outputs and targets")
     device = device_of(with_gradients(module))
     adam = adam_for(list(module.parameters()), settings.learning_rate)
     losses = Losses(settings.steps, device, on_step)

@@ -45,7 +45,7 @@ PAPERS = {
     OURS: "Our own",
 }
 
-RELEASED = {"released-clust-grad": "table 1"}  # a table that is lost, and what its authors released instead
+LOST_TABLES = {"released-clust-grad": "table 1"}  # a table that is lost, and what its authors released instead
 
 
 def judged(chapter: str | None = None, folder: Path | None = None, path: Path | None = None) -> Judged:
@@ -155,8 +155,8 @@ def place(paper: str, item: str) -> str:
         values = paper_values(paper)
         notes = values.loc[values["item"] == item, "note"]
         return re.split(r"[;(]", notes.iloc[0])[0].strip() if len(notes) else "in the text"
-    if item in RELEASED:
-        return RELEASED[item]
+    if item in LOST_TABLES:
+        return LOST_TABLES[item]
     kind, _, number = item.partition("-")
     if item == "text-intro":
         return "introduction"

@@ -207,7 +207,6 @@ def coherence(rows: pd.DataFrame) -> Told | None:
     if mlps.empty or cnns.empty or untrained.empty:
         return None
     plain, dropped = (_one(more, "more", network="mlp", dropout=value) for value in ("no", "yes"))
-    without, learnt = (part.groupby(list(SAME)).mean() for part in (untrained, mlps))
     share = float((pd.concat([mlps, cnns]) > 0).mean())
     return Told(
         answer=_answer(share),
@@ -216,7 +215,7 @@ def coherence(rows: pd.DataFrame) -> Told | None:
         beyond=f"{more_or_less(mlps.mean())} and {more_or_less(cnns.mean())}; in untrained perceptrons "
         f"{more_or_less(untrained.mean())}",
         raised=_raised(
-            _shared("learning", without, learnt),
+            _shared("learning", untrained, mlps),
             _shared("dropout", plain, dropped),
         ),
         modular=interval_of_share(share, len(mlps) + len(cnns))[0] > HALF,  # by chance half of them have more contrast
@@ -348,10 +347,10 @@ def _counted(name: str, before: pd.Series, after: pd.Series, where: str = "") ->
     return f"{name} ({before.sum():.0f} to {after.sum():.0f} of {len(after)}{where})", sample_of(after - before)
 
 
-def _shared(name: str, before: pd.Series, after: pd.Series, where: str = "") -> Change:
+def _shared(name: str, before: pd.Series, after: pd.Series) -> Change:
     """The mean share before a change and after it, of networks that are there for both."""
     before, after = before.align(after, "inner")
-    told = f"{signed(before.mean(), '.0%')} to {signed(after.mean(), '.0%')}{where}"
+    told = f"{signed(before.mean(), '.0%')} to {signed(after.mean(), '.0%')}"
     return f"{name} ({told}; {_each(len(after))})", sample_of(after - before)
 
 

@@ -29,16 +29,13 @@ MANY = 1000  # networks that only a value decides, not its spread
 BOUND = 0.05  # share of the papers' results that, wrong, may be accepted as reproduced, with any seed
 
 
-def tried(
-    now: Judged, kinds: Iterable[Wrong] = KINDS, folder: Path | None = None, seeds: Sequence[int] = range(SEEDS)
-) -> pd.DataFrame:
+def tried(now: Judged, kinds: Iterable[Wrong] = KINDS, folder: Path | None = None) -> pd.DataFrame:
     """Verdicts on wrong rows, one for every kind, seed and reproduced claim whose numbers it changes.
 
     Args:
         now: the claims and what the stored rows say of them, see ``modlib.verdicts.cards.judged``.
         kinds: ways to make rows wrong.
         folder: where the result tables lie.
-        seeds: of what is drawn at random.
 
     Returns:
         Columns ``COLUMNS``; the seed is ``EVERY`` where nothing is drawn. Legitimate are rows that are not wrong for
@@ -67,7 +64,7 @@ def tried(
             if set(claim.tables) & set(kind.tables) and kind.about not in claim.whatever
             if not kind.only or set(kind.only) & set(claim.criteria)
         ]
-        for seed in seeds if kind.drawn else seeds[:1]:
+        for seed in range(SEEDS if kind.drawn else 1):
             wrong = kind.change(frames, np.random.default_rng(seed))
             for claim, before in concerned:
                 found = verdict_on(claim, rows_of(claim, _instead(wrong, stored)))

@@ -7,7 +7,7 @@ Chapters: ``clusterability``, ``dropout``, ``random-datasets``, ``topology-shuff
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,13 +110,7 @@ def _like(images: Images) -> Images:
     return line_images(60_000, seed=0)
 
 
-def trained_mlp(
-    dataset: str,
-    dropout: bool,
-    seed: int,
-    recipe: Recipe | None = None,
-    on_epoch: Callable[[str, int, float], None] | None = None,
-) -> TrainedPair:
+def trained_mlp(dataset: str, dropout: bool, seed: int, recipe: Recipe | None = None) -> TrainedPair:
     """The trained network of a condition and seed, from the cache if it is there.
 
     Args:
@@ -124,7 +118,6 @@ def trained_mlp(
         dropout: whether hidden layers have dropout.
         seed: decides the network.
         recipe: how to train; the papers' recipe for the data set by default.
-        on_epoch: progress, see ``modlib.training.keras.train_mlp``.
 
     Raises:
         DataError: if the cached file is damaged, holds another network, or cannot be written.
@@ -137,7 +130,7 @@ def trained_mlp(
     from modlib.training.keras import train_mlp
 
     began = time.perf_counter()
-    unpruned, pruned = train_mlp(data, recipe, seed, on_epoch)
+    unpruned, pruned = train_mlp(data, recipe, seed)
     pair = TrainedPair(unpruned, pruned, time.perf_counter() - began)
     save_cached(path, _arrays(pair), settings)
     return pair

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from modlib.checks import whole
 from modlib.data.images import load_images
 from modlib.networks.architectures import perceptron
 from modlib.networks.network import answers
@@ -53,11 +54,11 @@ def permuted_tasks(dataset: str, n: int, seed: int) -> list[PermutedTask]:
         seed: decides the orders.
 
     Raises:
-        InputError, DataError: as ``load_images`` does.
+        InputError, DataError: as ``load_images`` does; if n is not at least 1.
 
     Source: weight-masks 3.3 and C.5, and the authors' code. Chapter: ``transfer``.
     """
-    images = load_images(dataset)
+    n, images = whole(n, "n"), load_images(dataset)
     mean, sd = images.x_train.mean(), images.x_train.std()
     x_train, x_test = (torch.as_tensor((x - mean) / sd) for x in (images.x_train, images.x_test))
     y_train, y_test = (torch.as_tensor(y, dtype=torch.long) for y in (images.y_train, images.y_test))

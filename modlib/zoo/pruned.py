@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample, mse_loss
 
+from modlib.checks import choice
 from modlib.data.images import Images, load_colour_images
 from modlib.data.polynomials import INPUTS, polynomial_values
-from modlib.errors import DataError, InputError
+from modlib.errors import DataError
 from modlib.files import cache_file, load_cached, save_cached
 from modlib.networks.architectures import glorot_perceptron, small_cnn, vgg16
 from modlib.networks.modules import device_of
@@ -79,7 +80,7 @@ def pruned_small_cnn(
 
     Source: clusterability 3, 3.2 and 4.2. Chapters: ``convolutional-networks``, ``promoting-clusterability``.
     """
-    recipe = _with_penalty(recipe, penalty, STRENGTH)
+    recipe = _with_penalty(recipe, penalty, STRENGTH, (*PENALTIES, START))
     images = cnn_images(dataset)
     _, channels, side, _ = images.x_train.shape
     start = np.random.default_rng([seed, 0])
@@ -107,7 +108,7 @@ def pruned_regression(
 
     Source: clusterability A.7. Chapter: ``structured-tasks``.
     """
-    recipe = _with_penalty(recipe, penalty, STRENGTH)
+    recipe = _with_penalty(recipe, penalty, STRENGTH, PENALTIES)
     data = polynomial_values(n, seed=0)
     module = glorot_perceptron((INPUTS, *HIDDEN, data.y_train.shape[1]), np.random.default_rng([seed, 0]))
     x_train, y_train, x_test, y_test = _tensors(data.x_train, data.y_train, data.x_test, data.y_test)
@@ -146,7 +147,7 @@ def pruned_vgg(dropout: bool, penalty: str, seed: int, recipe: PrunedRecipe = VG
     Source: clusterability 3 and 4.2; details: the authors' code. Chapters: ``convolutional-networks``,
     ``promoting-clusterability``.
     """
-    recipe = _with_penalty(recipe, penalty, STRENGTH_VGG_L2 if penalty == "l2" else STRENGTH)
+    recipe = _with_penalty(recipe, penalty, STRENGTH_VGG_L2 if penalty == "l2" else STRENGTH, (*PENALTIES, START))
     images = load_colour_images("cifar10")
     module = vgg16(np.random.default_rng([seed, 0]), dropout=dropout)
     key = {"data": images.checksum, "recipe": asdict(recipe), "dropout": dropout, "seed": seed}
@@ -220,9 +221,8 @@ def _started(module: nn.Module, penalty: str, seed: int) -> dict[str, Any]:
     return {"clusters": asdict(CLUSTERS)}
 
 
-def _with_penalty(recipe: PrunedRecipe, penalty: str, strength: float) -> PrunedRecipe:
-    if penalty not in (*PENALTIES, START):
-        raise InputError(f"penalty {penalty!r} arrived; expected one of {', '.join((*PENALTIES, START))}")
+def _with_penalty(recipe: PrunedRecipe, penalty: str, strength: float, known: Sequence[str]) -> PrunedRecipe:
+    choice(penalty, known, "penalty")
     match penalty:
         case "l1":
             return replace(recipe, l1=strength)

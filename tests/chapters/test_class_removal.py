@@ -268,8 +268,13 @@ def test_networks_of_another_kind_are_told_apart(tmp_path: Path):
     means = target_and_others(rows).groupby("kind")["target"].mean()
     assert means[RESIDUAL] == pytest.approx(0.7, abs=0.02)
     assert means["no"] == pytest.approx(0.15, abs=0.02)
-    write_table("class-removal", rows, tmp_path)
-    assert "loses 0), 15 without (0) and 70 in a ResNet-20 (0), most" in sentences("class-removal", tmp_path)[0]
+    for kept, says in ((0.4, "keep 40% of its weights."), (0.95, "still keep 95% of its weights, too many to tell.")):
+        rows.loc[rows["network"] == RESIDUAL, "kept_course"] = f"1.0 {kept}"
+        write_table("class-removal", rows, tmp_path)
+        first, second, _ = sentences("class-removal", tmp_path)
+        assert "loses 0) and 15 without (0), most" in first
+        assert "in a ResNet-20 it loses 70 points and the worst other class 0; masks of 20,000 steps" in second
+        assert second.endswith(says)
 
 
 def test_what_is_said_of_a_removed_class_turns_round_with_the_rows(tmp_path: Path):

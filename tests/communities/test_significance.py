@@ -70,3 +70,11 @@ def test_what_is_no_similarity_is_refused() -> None:
         modularity_test(noise(rng, 3), rng, 1)
     with pytest.raises(InputError, match="similarity"):
         modularity_test(noise(rng, 3), rng, 2, lambda similarity, rng: -similarity)
+
+
+@pytest.mark.parametrize("n", [3, 4, 6])
+def test_a_single_community_is_no_more_modular_than_others(n: int) -> None:
+    similarity = 1 - 0.01 * noise(np.random.default_rng(0), n)
+    found = modularity_test(similarity, np.random.default_rng(1), 20)
+    assert (found.q, found.p) == (0, 1)
+    assert np.isnan(found.z)

@@ -132,6 +132,22 @@ def test_a_missing_significance_of_few_networks_shows_no_difference_only_where_t
     assert (grade("not-significant", on_one_side), grade("no-different", on_one_side)) == (YES, NO)
     assert grade("no-different", p_values(0.3, 0.6, 0.5, 0.8, 0.4)) is YES
     assert grade("no-different", p_values(0.3, 0.6)) is CANNOT_TELL
+
+
+def test_networks_that_are_no_different_have_a_mean_z_of_about_0() -> None:
+    """A p of 1 beside 50 shuffles is one of 51 places, and no proof that networks are less clusterable."""
+    grid = np.arange(1, 52) / 51
+    assert grade("no-different", over_networks(grid)) is YES
+    low, high = re.findall(r"-?\d+\.\d+", CRITERIA["no-different"](over_networks(grid), WORDS)[1].replace("−", "-"))[:2]
+    assert float(low) + float(high) == pytest.approx(0, abs=0.1)
+
+
+def test_a_p_value_alone_is_compared_too() -> None:
+    assert grade("p-agrees", Sample(0.01, 5), Sample(0.01, 5)) is YES
+
+
+def test_what_never_happens_is_told_as_its_own_share() -> None:
+    assert CRITERIA["never"](Sample(0.0, 10), WORDS)[1].startswith("0, 90% interval 0.00 to 0.2")
     assert grade("not-significant", p_values(0.06, 0.2, 0.001, 0.5)) is CANNOT_TELL
     assert grade("not-significant", p_values(1e-4, 1e-3, 2e-3, 1e-5)) is NO
     assert grade("significant", p_values(1e-4, 1e-3, 2e-3, 1e-5)) is YES

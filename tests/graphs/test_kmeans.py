@@ -102,3 +102,10 @@ def test_equal_points_fill_fewer_clusters() -> None:
 def test_what_cannot_be_clustered_is_refused(points: np.ndarray, k: int, n_init: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         kmeans_labels(points, k, np.random.default_rng(0), n_init)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e4, 1e8])
+def test_clusters_far_from_the_origin_are_found(offset: float) -> None:
+    points = np.array([[0.0], [0.1], [1.0], [1.1]]) + offset
+    labels = kmeans_labels(points, 2, np.random.default_rng(0))
+    assert labels[0] == labels[1] != labels[2] == labels[3]

@@ -179,3 +179,8 @@ def test_bad_input_is_refused():
         learn_in_turn(make, [task(0)], SHORT, rng, unfrozen=["*"])
     with pytest.raises(InputError, match="expected a list with at least 2 in it"):
         union_before([Mask({"w": np.ones(1, bool)}, "n")], 0)
+
+
+def test_a_pattern_that_matches_no_parameter_is_refused():
+    with pytest.raises(InputError, match=r"pattern '9\.\*' matches no parameter"):
+        learn_in_turn(make, [task(1)], SHORT, np.random.default_rng(0), unfrozen=["9.*"])

@@ -12,6 +12,7 @@ from modlib.networks.architectures import (
     repeated_lstm,
     simple_cnn,
     small_cnn,
+    start_as_torch,
     vgg16,
 )
 
@@ -134,3 +135,20 @@ def test_a_glorot_perceptron_starts_within_its_bounds_and_without_biases():
         bound = np.sqrt(6 / sum(layer.weight.shape))
         assert bound * 0.95 < layer.weight.abs().max() <= bound
         assert (layer.bias == 0).all()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.BatchNorm1d(4), nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.LayerNorm(4), nn.InstanceNorm2d(4, affine=True)],
+)
+def test_normalisation_starts_as_in_pytorch(layer):
+    usual = {name: value.clone() for name, value in layer.state_dict().items()}
+    started = start_as_torch(layer.to("meta"), np.random.default_rng(0)).state_dict()
+    assert all(torch.equal(value, started[name]) for name, value in usual.items())
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_layers_start_within_their_bound(kind):
+    started = start_as_torch(kind(100, 4, device="meta"), np.random.default_rng(0))
+    largest = max(float(parameter.detach().abs().max()) for parameter in started.parameters())
+    assert 0.45 < largest <= 0.5

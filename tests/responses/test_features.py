@@ -208,3 +208,28 @@ def test_features_of_a_branching_network_are_what_its_layer_likes():
         visualise(found, second, [[0]], (1, 9, 9), seed=0)
     with pytest.raises(InputError, match="'out', an input or output"):
         visualise(found, len(found.layers) - 1, [[0]], (1, 8, 8), seed=0)
+
+
+class _LogProbabilities(nn.Module):
+    def __init__(self, scores: nn.Module) -> None:
+        super().__init__()
+        self.scores = scores
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.log_softmax(self.scores(x.flatten(1)), dim=1)
+
+
+def test_the_entropy_is_of_the_probabilities_however_a_network_ends():
+    torch.manual_seed(0)
+    scores = nn.Sequential(nn.Linear(16, 6), nn.ReLU(), nn.Linear(6, 3))
+    example = torch.rand(2, 1, 4, 4)
+    ends = [
+        nn.Sequential(nn.Flatten(), *scores),
+        nn.Sequential(nn.Flatten(), *scores, nn.Softmax(dim=1)),
+        nn.Sequential(nn.Flatten(), *scores, nn.LogSoftmax(dim=1)),
+        _LogProbabilities(scores),
+    ]
+    networks = [as_network(ends[1]), *(trace(end, example) for end in ends)]
+    entropies = [visualise(network, 1, [[0, 1]], (1, 4, 4), 0, SHORT).entropy for network in networks]
+    np.testing.assert_allclose(np.hstack(entropies), entropies[0][0], rtol=1e-5)
+    assert 0 < entropies[0][0] < np.log(3)

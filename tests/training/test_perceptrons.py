@@ -197,3 +197,10 @@ def test_bad_steps_are_refused():
     draw = draw_from(torch.full((3, 4), float("inf")), torch.zeros(3, dtype=torch.long))
     with pytest.raises(InputError, match="the loss is nan at step 1"):
         train_steps(perceptron((4, 3), np.random.default_rng(0)), draw, Steps(2), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("given", "message"), [(("digits", Settings()), "images = "), (("images", {}), "settings = ")])
+def test_arguments_of_another_kind_are_refused(images, given, message):
+    data = images if given[0] == "images" else given[0]
+    with pytest.raises(InputError, match=message):
+        train_mlps(data, given[1], EACH, 0)

@@ -103,3 +103,18 @@ def test_and_at_the_end_at_the_latest(now_and_then: Losses) -> None:
 def test_how_often_is_decided_by_the_device() -> None:
     assert Losses(0, CPU, None).every == 1
     assert not torch.cuda.is_available() or Losses(0, torch.device("cuda"), None).every == steps.EVERY
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"draw": (torch.zeros(4, 2), torch.zeros(4))}, "draw = .* make it by draw_from"),
+        ({"settings": None}, r"settings = None arrived; expected a Steps: pass Steps\(\)"),
+        ({"loss": "mse"}, "loss = 'mse' arrived; expected a function"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(change: dict[str, object], message: str) -> None:
+    draw = draw_from(torch.zeros(4, 2), torch.zeros(4, dtype=torch.long))
+    given = {"module": nn.Linear(2, 2), "draw": draw, "settings": Steps(steps=1), "rng": np.random.default_rng(0)}
+    with pytest.raises(InputError, match=message):
+        train_steps(**given | change)  # type: ignore[arg-type]

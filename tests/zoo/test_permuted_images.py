@@ -1,9 +1,11 @@
 """Permuted images: the same images and labels, in another order of pixels for every task."""
 
 import numpy as np
+import pytest
 import torch
 
 from modlib.data.images import load_images
+from modlib.errors import InputError
 from modlib.zoo.permuted_images import permuted_tasks, xavier_perceptron
 
 
@@ -43,3 +45,9 @@ def test_the_start_has_the_variance_of_xavier_for_relu():
         expected = np.sqrt(4 / sum(layer.weight.shape))
         np.testing.assert_allclose(layer.weight.detach().std(), expected, rtol=0.1)
         assert not layer.bias.any()
+
+
+@pytest.mark.parametrize("n", [0, 1.5, "two"])
+def test_a_number_of_tasks_that_is_none_is_refused(n):
+    with pytest.raises(InputError, match="n = "):
+        permuted_tasks("digits", n, 0)

@@ -109,7 +109,7 @@ def test_a_large_cnn_is_trained_and_pruned(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_an_unknown_penalty_is_refused() -> None:
-    with pytest.raises(InputError, match="penalty 'l3'"):
+    with pytest.raises(InputError, match="penalty = 'l3'"):
         pruned_regression("l3", 0)
 
 
@@ -143,3 +143,8 @@ def test_every_mixture_has_a_recipe_and_those_of_digits_come_without_a_download(
     data = data_for("lines+digits separate")
     assert data.x_train.shape[1] == 64
     assert set(data.y_train) == set(range(10))
+
+
+def test_a_regression_has_no_start_with_clusters() -> None:
+    with pytest.raises(InputError, match="penalty = 'start'"):
+        pruned_regression("start", 0)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from modlib.chapters.class_removal.experiment import CLASSES, CONTROL, LONGER, REMOVAL, RESIDUAL, SIMPLE, STABILITY
 from modlib.evidence.criteria import FEWEST, Sample
+from modlib.evidence.digits import signed
 from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, share_of, span
 
@@ -19,7 +20,8 @@ from modlib.evidence.sentences import Sentences, listed, share_of, span
 GOES_TO = ((0, 2, 2), (0, 8, 2), (3, 5, 1), (5, 3, 1), (9, 1, 1), (1, 9, 1))
 CAT, DOG = 3, 5
 WITH, WITHOUT = "yes", "no"  # kinds of the small CNN: with dropout or without; another network's kind is its name
-KINDS = {WITH: "with dropout", WITHOUT: "without", RESIDUAL: "in a ResNet-20"}
+KINDS = {WITH: "with dropout", WITHOUT: "without"}
+BARELY_LEARNED = 0.9  # a mask that keeps more of a network's weights has left too few out to tell what a class needs
 
 
 def kinds(rows: pd.DataFrame) -> pd.Series:
@@ -237,7 +239,10 @@ FINDINGS = {
 def found(rows: pd.DataFrame) -> Sentences:
     """What a removed class loses and the worst other one, what dropout changes, and how alike two masks are."""
     lost = target_and_others(rows)
-    return _told_removed(lost, rows), _told_networks(lost), _told_stable(rows)
+    small = lost[lost["kind"] != RESIDUAL]
+    compared = "; ".join(filter(None, (_told_networks(small), _told_residual(lost, rows))))
+    told = f"{compared[0].upper()}{compared[1:]}." if compared else None
+    return _told_removed(small, rows[rows["network"] == SIMPLE]), told, _told_stable(rows)
 
 
 def _fewer_weights(rows: pd.DataFrame) -> pd.Series:
@@ -276,8 +281,23 @@ def _told_networks(lost: pd.DataFrame) -> str | None:
     counts = listed([f"{networks[kind]} {words}" for kind, words in KINDS.items() if kind in networks])
     return (
         f"With dropout {share_of(means[WITH] > means[WITHOUT])} classes lose more than without (networks: {counts}"
-        f"{'; too few to say that dropout does it' if few else ''}); no class loses more than "
-        f"{100 * lost['target'].max():.0f} points or less than {100 * lost['target'].min():.0f}."
+        f"{'; too few to say that dropout does it' if few else ''}), each "
+        f"{span(100 * lost['target'].astype(float), '.0f')} points"
+    )
+
+
+def _told_residual(lost: pd.DataFrame, rows: pd.DataFrame) -> str | None:
+    """What the removed class loses in a residual network, and whether its masks have learned enough to tell."""
+    lost = lost[lost["kind"] == RESIDUAL]
+    masks = rows[(rows["network"] == RESIDUAL) & (rows["study"] == REMOVAL)]
+    if lost.empty:
+        return None
+    kept = masks["kept_course"].map(lambda course: float(str(course).split()[-1])).mean()
+    barely = f" still keep {kept:.0%} of its weights, too many to tell" if kept > BARELY_LEARNED else ""
+    return (
+        f"in a ResNet-20 it loses {signed(100 * lost['target'].mean(), '.0f')} points and the worst other class "
+        f"{signed(100 * lost['other'].mean(), '.0f')}; masks of {masks['mask_steps'].max():,} steps"
+        f"{barely or f' keep {kept:.0%} of its weights'}"
     )
 
 

@@ -26,7 +26,7 @@ THEIRS = {
     "fit_accuracy": ("clusterability", "train_acc"),
     "loss": ("clusterability-released", "train_loss"),
 }  # what our columns are called there
-RELEASED = {"ncut": ("n-cut", "ncut"), "dist_ncut": ("n-cut of shuffles", "shuffled_mean")}  # number and column
+RELEASED_NUMBERS = {"ncut": ("n-cut", "ncut"), "dist_ncut": ("n-cut of shuffles", "shuffled_mean")}  # number and column
 
 
 def effect(rows: pd.DataFrame, usual: pd.DataFrame, column: str) -> Sample | None:
@@ -63,10 +63,10 @@ def variants_of_l2(rows: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
         name, and ``n`` of it; NaN where there are no rows.
     """
     lines = []
-    released = released[released["metric"].isin(RELEASED)]
+    released = released[released["metric"].isin(RELEASED_NUMBERS)]
     for row, metric, mean, sd in released[["row", "metric", "value", "sd"]].itertuples(index=False):
         data, _, stage = row.split("|")
-        number, column = RELEASED[metric]
+        number, column = RELEASED_NUMBERS[metric]
         line = {"data": data, "stage": stage, "number": number, "released": float(mean), "sd": float(sd)}
         ours = rows[(rows["dataset"] == data.replace("-", "_")) & (rows["stage"] == stage)]
         for penalty in VARIANTS:
