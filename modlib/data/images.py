@@ -43,7 +43,7 @@ class Images(BriefRepr):
 
     Attributes:
         name: which data set.
-        x_train, x_test: (n, pixels), or (n, 3, height, width) in colour; those of modlib in single precision and [0, 1].
+        x_train, x_test: (n, pixels), or (n, 3, height, width) in colour; modlib's in single precision and [0, 1].
         y_train, y_test: (n,) whole labels from 0.
         checksum: of what the arrays follow from: SHA-256 over those that were read, or the arguments of those that are
             drawn. A trained network is kept by it and by the name; ``smaller`` images have that of the large ones.
