@@ -25,7 +25,7 @@ from pandas.io.formats.style_render import CSSDict
 
 from modlib.checks import labels as whole_labels, whole
 from modlib.errors import InputError
-from modlib.evidence.digits import signed
+from modlib.evidence.digits import MINUS, signed
 from modlib.graphs.neurons import NeuronGraph
 from modlib.reprs import AS_IT_IS, IN_SIGHT
 from modlib.tables.words import in_words
@@ -220,8 +220,10 @@ def drawn_in(axes: Iterable[Axes]) -> dict[str, Artist]:
 
 
 def _unbroken(text: str) -> str:
-    """A number in words, such as ``0.2 ± 0.1 (n = 3)``, in as few pieces as may stand on lines of their own."""
-    return text.replace(" ", NO_BREAK).replace(f"{NO_BREAK}(", " (") if NUMBER.fullmatch(text) else text
+    """A number in words, such as ``0.2 ± 0.1 (n = 3)``, with minus signs, and in as few pieces as may be lines."""
+    if not NUMBER.fullmatch(text):
+        return text
+    return text.replace("-", MINUS).replace(" ", NO_BREAK).replace(f"{NO_BREAK}(", " (")
 
 
 class Table(Styler):

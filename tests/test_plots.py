@@ -88,10 +88,10 @@ def test_a_table_says_what_readers_say_and_numbers_among_texts_keep_their_decima
 
 
 def test_numbers_of_a_table_have_a_minus_sign_and_nothing_is_minus_nothing() -> None:
-    rows = pd.DataFrame({"z": [-1.25, -0.0001, None], "n": [-3, 0, 4000], "either": ["MNIST", -0.5, 2]})
+    rows = pd.DataFrame({"z": [-1.25, -0.0001, None], "n": [-3, 0, 4000], "either": ["MNIST", -0.5, "-0.03 ± 0.02"]})
     page = plots.table(rows, "signs", digits=1).to_html()
     shown = re.findall(r"<td[^>]*>(.*?)</td>", page)
-    assert shown == ["−1.2", "−3", "MNIST", "0.0", "0", "−0.5", "–", "4000", "2"]
+    assert shown == ["−1.2", "−3", "MNIST", "0.0", "0", "−0.5", "–", "4000", "−0.03\xa0±\xa00.02"]
 
 
 @pytest.mark.parametrize(
