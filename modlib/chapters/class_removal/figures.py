@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from modlib.chapters.class_removal.experiment import CLASSES, RESIDUAL
 from modlib.chapters.class_removal.findings import WITH, WITHOUT, differences, drops, gained, target_and_others
+from modlib.evidence.digits import signed
 from modlib.evidence.sentences import listed
 from modlib.plots import PALETTE
 
@@ -35,7 +36,7 @@ def confusion_change(change: np.ndarray, names: Sequence[str], removed: int | No
             ax.text(
                 j,
                 i,
-                f"{value:.0f}",
+                signed(value, ".0f"),
                 ha="center",
                 va="center",
                 fontsize=7,
