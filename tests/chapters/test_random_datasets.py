@@ -63,7 +63,7 @@ def test_what_is_said_of_learning_turns_round_with_the_rows() -> None:
     needs, known, dropped = told(by_heart=True, nothing=False)
     assert needs.startswith("Yes, but learning by heart will do: ")
     assert "3 of 3 have a lower n-cut" in needs
-    assert needs.endswith("that saw many and learnt none 0 of 3.")
+    assert needs.endswith("that saw many and learned none 0 of 3.")
     assert "know 90.0% of their training labels" in known
     assert dropped.endswith("know 90.0% of their labels, and 3 of 3 are below all their shuffles.")
     assert told(by_heart=True, nothing=True)[0].startswith("No, training and pruning are enough: ")

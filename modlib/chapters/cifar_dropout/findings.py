@@ -65,10 +65,10 @@ def told(rows: pd.DataFrame) -> str:
         return ""
     plain, paper = found.loc[AS_IN_TEXT], found.loc["the paper"]
     changed = found.drop([AS_IN_TEXT, "the paper"])
-    learnt = changed["test accuracy"] > 0.5 * plain["test accuracy"]
+    learned = changed["test accuracy"] > 0.5 * plain["test accuracy"]
     all_below = changed["below all"] == changed["networks"]
-    some = [str(name) for name in changed.index[all_below & learnt]]
-    none = [str(name) for name in changed.index[~learnt]]
+    some = [str(name) for name in changed.index[all_below & learned]]
+    none = [str(name) for name in changed.index[~learned]]
     text = (
         f"As the text has them, {plain['below all']:.0f} of {plain['networks']:.0f} networks are below all their "
         f"shuffles, where the paper has {paper['below all']:.0f} of {paper['networks']:.0f}. "
@@ -79,8 +79,8 @@ def told(rows: pd.DataFrame) -> str:
         text += f"Half of the accuracy or more is lost, and so they are no explanation: {', '.join(none)}. "
     if set(LONGER) <= set(some):
         text += "Which side of their shuffles these networks are on depends on how long they train. "
-    if learnt.any():
-        lowest = changed[learnt].sort_values("n-cut").iloc[0]
+    if learned.any():
+        lowest = changed[learned].sort_values("n-cut").iloc[0]
         text += (
             f"The lowest n-cut of those that keep their accuracy, {lowest['n-cut']:.3f} ({lowest.name}), is "
             f"{'above' if lowest['n-cut'] > paper['n-cut'] else 'below'} the paper's {paper['n-cut']:.3f}."

@@ -8,11 +8,11 @@ from modlib.evidence.metrics import are_below_all_shuffles
 from modlib.evidence.sentences import Sentences, share_of
 
 K = 4  # clusters
-BY_HEART, NOTHING = "memorisation", "unlearnable"  # what can be learnt of random images
+BY_HEART, NOTHING = "memorisation", "unlearnable"  # what can be learned of random images
 
 
 def found(rows: pd.DataFrame) -> Sentences:
-    """Whether clusters come without anything learnt, what memorising networks know, and what dropout leaves of it."""
+    """Whether clusters come without anything learned, what memorising networks know, and what dropout leaves of it."""
     rows = rows[(rows["stage"] == "pruned") & (rows["null"] == "layer") & (rows["k"] == K)]
     plain, dropped = (rows[rows["dropout"] == value] for value in ("no", "yes"))
     return _needs_learning(plain), _mean_ncut(plain), _with_dropout(dropped)
@@ -34,7 +34,7 @@ def _needs_learning(rows: pd.DataFrame) -> str | None:
         answer = "Yes, and learning by heart will not do"
     return (
         f"{answer}: of pruned networks that saw a few random images again and again, {share_of(heart)} have a lower "
-        f"n-cut than each of their shuffles, of those that saw many and learnt none {share_of(nothing)}."
+        f"n-cut than each of their shuffles, of those that saw many and learned none {share_of(nothing)}."
     )
 
 
