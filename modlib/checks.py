@@ -388,6 +388,7 @@ def _dense(value: Any) -> np.ndarray | None:
         return None
     if found.dtype.kind not in REAL:
         return None
+    found = found.astype(found.dtype.newbyteorder("="), copy=False)  # PyTorch takes no numbers in the other byte order
     if not found.flags.writeable:  # of a table or a file that is mapped: PyTorch warns of them, though we only read
         found = found.copy()
     with np.errstate(over="ignore"):  # what becomes infinite is refused by the caller
