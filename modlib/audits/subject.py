@@ -254,20 +254,34 @@ def _network_of(model: object, data: np.ndarray | None) -> AnyNetwork | None:
     except InputError:
         from modlib.networks.tracing import trace
 
-        faults = []
+        taken, faults = [], []
         for example in [None] if data is None else _forms(data[:2]):
             try:
-                return trace(model, example)
+                taken.append(trace(model, example))
             except InputError as error:
                 faults.append(error)
-        raise faults[0] from None
+            else:
+                if example is None or _gives_scores(taken[-1], len(example)):
+                    return taken[-1]
+        if not taken:
+            raise faults[0] from None
+        return taken[0]  # it gives something else than scores of classes, however it takes its inputs
+
+
+def _gives_scores(network: Trace, n: int) -> bool:
+    """Whether a network gives one vector for each of n inputs."""
+    outputs = network.program.outputs
+    return bool(outputs) and outputs[0].ndim == 2 and len(outputs[0]) == n
 
 
 def _forms(data: np.ndarray) -> list[np.ndarray]:
-    """Forms in which a traced network may take inputs: images with channels first, as they are, flat, or tokens."""
+    """Forms in which a traced network may take inputs: as they are, images with channels first, flat, or tokens.
+
+    As they are comes first, for many a network that takes sequences also takes images, as longer ones.
+    """
     real = data.astype(np.float32)
-    forms = [_pictures(real), real, real.reshape(len(real), -1)]
-    return forms if np.issubdtype(data.dtype, np.floating) else [*forms, data.astype(np.int64)]
+    forms = {form.shape: form for form in (real, _pictures(real), real.reshape(len(real), -1))}
+    return [*forms.values(), *([] if np.issubdtype(data.dtype, np.floating) else [data.astype(np.int64)])]
 
 
 def _pictures(data: np.ndarray) -> np.ndarray:
