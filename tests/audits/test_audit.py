@@ -393,6 +393,113 @@ def test_an_audit_takes_what_the_network_takes() -> None:
         audit(UNet(), pictures, np.arange(20) % 2)
 
 
+class ByHand(torch.nn.Module):
+    """A recurrent network whose steps are written out, which takes images as well, as longer sequences."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.i, self.h, self.o = torch.nn.Linear(5, 8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = torch.tanh(self.i(x[:, 0]))
+        for t in range(1, x.shape[1]):
+            h = torch.tanh(self.i(x[:, t]) + self.h(h))
+        return self.o(h)
+
+
+class DeepSet(torch.nn.Module):
+    """A network that takes the mean over the things of a set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(5, 8), torch.nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.first(x).relu().mean(1))
+
+
+def sequences() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(60, 7, 5)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("build", "sizes"), [(ByHand, [35, *[8] * 13, 3]), (DeepSet, [5, 8, 3])])
+def test_sequences_are_read_as_they_are_by_a_network_that_takes_images_as_well(
+    build: type[torch.nn.Module], sizes: list[int]
+) -> None:
+    subject = read_subject(build(), sequences(), np.arange(60) % 3)
+    assert subject.inputs is not None
+    assert subject.inputs.shape == (60, 7, 5)
+    assert [int(size) for size in subject.graph.sizes] == sizes
+
+
+class Transformer(torch.nn.Module):
+    """Its attention computes an output for all inputs and steps along one axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        block = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.i, self.blocks, self.o = (
+            torch.nn.Linear(5, 8),
+            torch.nn.TransformerEncoder(block, 1),
+            torch.nn.Linear(8, 3),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.o(self.blocks(self.i(x)).mean(1))
+
+
+def test_a_layer_that_does_not_show_its_activity_is_left_out_alone_and_the_report_says_so() -> None:
+    torch.manual_seed(0)
+    report = audit(Transformer(), sequences(), np.arange(60) % 3, settings=replace(TINY, ks=(2,)))
+    told = "Not told: blocks.layers.0.self_attn.out_proj, for the steps that compute them do not show their activity"
+    assert any(sentence.startswith(told) for sentence in report["similar"].says)
+    assert any(sentence.startswith(told) for sentence in report["responses"].says)
+    layers = ["i", *(f"blocks.layers.0.{name}" for name in ("self_attn", "linear1", "linear2"))]
+    assert report["similar"].tables["communities"]["layer"].tolist() == layers
+
+
+class Branching(torch.nn.Module):
+    """A network of convolutions that is no chain."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.middle = torch.nn.Conv2d(channels, 6, 3, padding=1), torch.nn.Conv2d(6, 6, 3, padding=1)
+        self.last = torch.nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.first(x).relu()
+        return self.last((hidden + self.middle(hidden).relu()).mean((2, 3)))
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(1, (60, 9, 8)), (2, (60, 2, 9, 8)), (3, (60, 9, 8, 3))])
+def test_a_branching_network_of_convolutions_gets_images_with_channels_first(
+    channels: int, shape: tuple[int, ...]
+) -> None:
+    data = np.random.default_rng(0).random(shape, dtype=np.float32)
+    subject = read_subject(Branching(channels), data, np.arange(60) % 3)
+    assert subject.inputs is not None
+    assert subject.inputs.shape == (60, channels, 9, 8)
+    assert any("channels last" in note for note in subject.notes) == (channels == 3)
+
+
+@pytest.mark.parametrize("is_chain", [True, False])
+def test_without_a_hidden_layer_parts_that_ask_about_hidden_units_are_left_out(is_chain: bool) -> None:
+    class Waving(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.only = torch.nn.Linear(6, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.only(x).sin()
+
+    model = torch.nn.Sequential(torch.nn.Linear(6, 3)) if is_chain else Waving()
+    x = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    report = audit(model, x, np.arange(60) % 3, settings=replace(TINY, ks=(2,)))
+    assert report["clusterable"].tables
+    for part in ("lesions", "responses", "similar"):
+        assert "the network has no hidden layer" in report[part].left_out
+
+
 def images(channels: int = 1) -> tuple[torch.nn.Module, np.ndarray, np.ndarray]:
     torch.manual_seed(0)
     layers = [torch.nn.Conv2d(channels, 6, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(6, 8, 3), torch.nn.ReLU()]
