@@ -14,7 +14,7 @@ from shapes import LSTMClassifier, UNet
 from sklearn.metrics import adjusted_rand_score
 
 import modlib as ml
-from modlib.audits import QUICK, Audit, AuditSettings, Findings, audit
+from modlib.audits import QUICK, Audit, AuditSettings, Findings, audit, needs
 from modlib.audits.findings import NotDone
 from modlib.audits.parts import PARTS, Run
 from modlib.audits.subject import read_subject
@@ -308,8 +308,10 @@ def test_a_kept_part_that_is_damaged_is_refused(tmp_path: Path) -> None:
     audit(weights, settings=settings, folder=tmp_path)
     [path] = tmp_path.glob("clusterable-*")
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match="is damaged"):
+    with pytest.raises(DataError, match="is damaged") as caught:
         audit(weights, settings=settings, folder=tmp_path)
+    assert str(caught.value).endswith("; delete it and run again")
+    assert str(caught.value).count(";") == 1  # one remedy
 
 
 def test_findings_survive_a_file() -> None:
@@ -334,6 +336,33 @@ def test_a_task_of_the_reader_takes_the_place_of_a_class() -> None:
     task = draw_from(torch.as_tensor(x), torch.as_tensor(y, dtype=torch.long))
     report = audit(network, x, y, task=task, settings=SMALL)
     assert report["masks"].says[0].startswith("Your task keeps ")
+
+
+def test_a_task_may_draw_tensors_that_need_a_gradient() -> None:
+    network, x, y, _ = twins()
+    inputs = torch.as_tensor(x).requires_grad_()
+    task = draw_from(inputs, torch.as_tensor(y, dtype=torch.long))
+    subject = read_subject(network, x, task=task)
+    assert subject.digest(TINY, 0)["task"]
+    assert needs.masks(subject, TINY, 0, lambda done, total: None).tables
+    assert inputs.grad is None
+
+
+@pytest.mark.parametrize("is_chain", [True, False])
+def test_labels_of_a_network_with_one_output_are_refused_with_what_to_pass(is_chain: bool) -> None:
+    class Yes(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = torch.nn.Linear(6, 8), torch.nn.Linear(8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            hidden = self.first(x)
+            return (self.last(hidden + hidden.relu())).sigmoid()
+
+    layers = [torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1), torch.nn.Sigmoid()]
+    x = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+    with pytest.raises(InputError, match=r"one output, which has no classes; .*: pass a network with two outputs"):
+        read_subject(torch.nn.Sequential(*layers) if is_chain else Yes(), x, np.arange(20) % 2)
 
 
 def test_of_a_chain_with_other_functions_everything_is_audited() -> None:
@@ -550,6 +579,12 @@ def test_large_images_are_shown_small() -> None:
         ({"jobs": 2.5}, "jobs = 2.5 arrived"),
         ({"seed": -1}, "seed = -1 arrived"),
         ({"settings": {}}, "settings = {} arrived"),
+        ({"folder": 3}, "folder = 3 arrived; expected a path"),
+        ({"progress": 3}, "progress = 3 arrived; expected a function"),
+        ({"task": "mine:task"}, "task = 'mine:task' arrived; expected a function"),
+        ({"task": lambda rng, n: 1 / 0}, "the task raised ZeroDivisionError: division by zero; expected a function"),
+        ({"task": lambda n: 1}, "the task raised TypeError: .*; expected a function of a random generator"),
+        ({"task": lambda rng, n: 1}, "draw returned 1 for 16 examples"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_measured(change: dict[str, Any], message: str) -> None:
@@ -563,7 +598,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_measured(change: dict[s
         audit(network, **given)
 
 
-@pytest.mark.parametrize("change", [{"n_random": 0}, {"n_starts": 1}, {"mask_steps": 1.5}, {"ks": ()}, {"ks": (1,)}])
+@pytest.mark.parametrize(
+    "change", [{"n_random": 0}, {"n_starts": 1}, {"mask_steps": 1.5}, {"ks": ()}, {"ks": (1,)}, {"ks": (2, 2)}]
+)
 def test_settings_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=rf"{next(iter(change))}(\[0\])? = "):
         replace(QUICK, **change)
@@ -600,3 +637,5 @@ def test_every_part_has_a_chapter_and_says_what_its_numbers_do_not_mean() -> Non
 def test_a_part_that_is_not_there_is_refused(of_twins: Audit) -> None:
     with pytest.raises(InputError, match="did you mean lesions"):
         of_twins["lesion"]
+    with pytest.raises(InputError, match="part = 0 arrived; expected one of about"):
+        of_twins[0]  # type: ignore[index]
