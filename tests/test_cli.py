@@ -414,6 +414,6 @@ def test_the_first_figure_lies_in_the_checkout_or_where_the_user_stands(
 def test_where_the_first_figure_cannot_be_written_nothing_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("modlib.training.keras.train_mlp", lambda *_: pytest.fail("it was trained"))
+    monkeypatch.setattr("modlib.data.images.load_images", lambda *_: pytest.fail("its data were read"))
     (tmp_path / "file").touch()
     assert "pass another one by --folder" in say(monkeypatch, capsys, "first", "--folder", str(tmp_path / "file"))
