@@ -10,6 +10,7 @@ import math
 import numbers
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -160,6 +161,20 @@ def function(value: Any, name: str, remedy: str) -> Callable[..., Any]:
     if not callable(value):
         raise InputError(f"{name} = {arrived(value)} arrived; expected a function: {remedy}")
     return value
+
+
+def path(value: Any, name: str) -> Path:
+    """Where a file or folder is, by a text or a ``pathlib.Path``.
+
+    Raises:
+        InputError: if it is neither.
+
+    >>> path("a/report.html", "path").name
+    'report.html'
+    """
+    if not isinstance(value, str | Path):
+        raise InputError(f"{name} = {arrived(value)} arrived; expected a path: pass a text or a pathlib.Path")
+    return Path(value)
 
 
 def mapping(value: Any, name: str, remedy: str) -> Mapping[Any, Any]:
@@ -388,6 +403,7 @@ def _dense(value: Any) -> np.ndarray | None:
         return None
     if found.dtype.kind not in REAL:
         return None
+    found = found.astype(found.dtype.newbyteorder("="), copy=False)  # PyTorch takes no numbers in the other byte order
     if not found.flags.writeable:  # of a table or a file that is mapped: PyTorch warns of them, though we only read
         found = found.copy()
     with np.errstate(over="ignore"):  # what becomes infinite is refused by the caller

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from modlib import __version__
 from modlib.errors import CheckoutMissing, InputError, ModlibError
-from modlib.files import build_folder, checkout, results_folder
+from modlib.files import build_folder, checkout, replace_file, results_folder
 
 if TYPE_CHECKING:
     from modlib.tables import Verified
@@ -311,6 +311,8 @@ def audit(
     arrays = read_data(data, labels)
     short = Path(model).stem if Path(model).exists() else model  # of a function there is no suffix to take off
     folder = folder or Path(f"{short.replace(':', '-')}-audit")
+    note, source = folder / "network.txt", str(Path(model).resolve()) if Path(model).exists() else model
+    _refuse_other(note, source)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
     with Progress(*columns, console=Console(stderr=True)) as bars:
         bar: dict[str, Any] = {}
@@ -335,6 +337,7 @@ def audit(
         for sentence in section.says or (f"Left out: {section.left_out}.",):
             console.print(f"  {sentence}", soft_wrap=True)
     console.print(f"report: {report.to_html(folder / 'report.html')}", soft_wrap=True)
+    replace_file(note, source)
 
 
 @app.command()
@@ -418,6 +421,18 @@ def _existing(results: Path | None) -> Path:
             "MODLIB_RESULTS"
         )
     return folder
+
+
+def _refuse_other(note: Path, source: str) -> None:
+    """Refuse a folder whose report is that of another network, as its note says; without one it may be written."""
+    before = source
+    with suppress(OSError):
+        before = note.read_text(encoding="utf-8", errors="replace")
+    if before != source:
+        raise InputError(
+            f"{note.parent} holds the audit of {before}, and that of {source} would take its place; expected a folder "
+            "of its own: pass another one by --folder"
+        )
 
 
 def _again() -> str:

@@ -169,7 +169,9 @@ def load_cached(path: Path, settings: Mapping[str, Any]) -> dict[str, np.ndarray
     try:
         arrays = read_arrays(path)
     except DataError as error:
-        raise DataError(f"the stored file {path} is damaged ({error}); delete it and run again") from error
+        raise DataError(
+            f"the stored file {path} is damaged ({error.__cause__ or error}); delete it and run again"
+        ) from error
     if SETTINGS not in arrays or DIGEST not in arrays:
         return None
     said, digest = (str(arrays.pop(name)) for name in (SETTINGS, DIGEST))
@@ -263,7 +265,7 @@ def _plain(value: object) -> object:
 def _cannot_keep(path: Path, error: OSError) -> DataError:
     return DataError(
         f"what was computed cannot be kept as {path} ({error.strerror or error}); make room, or choose a folder "
-        "that can be written: for trained networks, set MODLIB_CACHE"
+        "that can be written: for an audit by folder= or --folder, for trained networks, set MODLIB_CACHE"
     )
 
 

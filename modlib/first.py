@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from modlib.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +26,12 @@ def first_result(folder: Path, console: Console) -> Path:
 
     Returns:
         Path of the figure.
+
+    Raises:
+        InputError: if the folder cannot be made, before anything is trained, or the figure cannot be written.
     """
+    with _can_be_written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     import matplotlib
 
@@ -55,6 +64,7 @@ def first_result(folder: Path, console: Console) -> Path:
             f"{test.shuffled.mean():.3f} ± {test.shuffled.std(ddof=1):.3f}",
             f"{test.p:.3f}",
         )
+    console.print(table)
     plots.use_style()
     figure, axes = plt.subplots(1, 2, figsize=(12, 4), width_ratios=(3, 2))
     plots.network(graph, test.labels, axes[0], edges=1000)
@@ -62,10 +72,20 @@ def first_result(folder: Path, console: Console) -> Path:
     plots.shuffle_test(test.ncut, {"layer": test.shuffled}, axes[1])
     axes[1].set_title("its n-cut, and those of shuffled networks")
     figure.tight_layout()
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "first-result.png"
-    figure.savefig(path, dpi=110)
+    with _can_be_written(folder):
+        figure.savefig(path, dpi=110)
     plt.close(figure)
-    console.print(table)
     console.print(f"figure: {path.resolve()} ({time.perf_counter() - began:.0f} s)")
     return path
+
+
+@contextmanager
+def _can_be_written(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"nothing can be written to {folder} ({error.strerror or error}); expected a folder for the figure: pass "
+            "another one by --folder"
+        ) from error

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from modlib.audits import AuditSettings
+from modlib.checks import array, labels
 from modlib.errors import InputError
 from modlib.masks import MaskSettings
 from modlib.responses.features import ImageSettings
@@ -38,3 +39,11 @@ def test_truth_values_and_parts_of_numbers_are_no_whole_numbers(settings: Any) -
             if type(value) is int or isinstance(value, tuple):
                 with pytest.raises(InputError, match=rf"{name}.* = {wrong} arrived"):
                     settings(**{name: [wrong] if isinstance(value, tuple) else wrong})
+
+
+@pytest.mark.parametrize("kind", [">f8", ">f4", ">i8", "<f8"])
+def test_arrays_in_the_other_byte_order_are_turned_into_those_of_this_machine(kind: str) -> None:
+    given = np.arange(6).astype(kind)
+    for found in (array(given, "x"), labels(given, "y")):
+        assert found.dtype.isnative
+        assert found.tolist() == given.tolist()

@@ -1,5 +1,6 @@
 """modlib.cli: what a person types, and what a wrong word gets."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -344,6 +345,8 @@ def test_an_audit_of_a_network_of_ones_own_writes_a_report(mine: Path, words: li
         (["failing:model"], "raised ZeroDivisionError: division by zero; mend it"),
         (["mine:model", "--labels", "y.npy"], "labels or a task arrived without data"),
         (["mine:model", "--data", "digits"], "do not fit the network"),
+        (["mine:model", "--data", "data.npz", "--task", "math:sqrt"], "the task raised TypeError"),
+        (["mine:model", "--folder", "x.npy"], "by folder= or --folder"),
     ],
 )
 @pytest.mark.usefixtures("mine")
@@ -363,6 +366,23 @@ def test_models_of_one_package_have_a_folder_each(tmp_path: Path) -> None:
         assert done.exit_code == 0, done.output
     found = sorted(path.name for path in tmp_path.glob("*-audit"))
     assert found == ["mine-model-audit", "pkg.models-model-audit", "pkg.models-other-audit", "weights-audit"]
+
+
+@pytest.mark.usefixtures("mine")
+def test_the_report_of_another_network_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy("weights.npz", f"{folder}/net.npz")
+    for _ in range(2):  # the same audit again may
+        done = CliRunner().invoke(app, ["audit", "a/net.npz", "--quick"])
+        assert done.exit_code == 0, done.output
+    written = Path("net-audit/report.html").stat().st_mtime_ns
+    told = say(monkeypatch, capsys, "audit", "b/net.npz", "--quick")
+    assert f"net-audit holds the audit of {tmp_path / 'a' / 'net.npz'}" in told
+    assert "pass another one by --folder" in told
+    assert Path("net-audit/report.html").stat().st_mtime_ns == written
 
 
 def test_an_audit_that_is_stopped_says_how_to_go_on(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,3 +409,11 @@ def test_the_first_figure_lies_in_the_checkout_or_where_the_user_stands(
     CliRunner().invoke(app, ["first"])
     CliRunner().invoke(app, ["first", "--folder", "there"])
     assert folders == [here / "_build" / "first", Path(), Path("there")]
+
+
+def test_where_the_first_figure_cannot_be_written_nothing_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("modlib.data.images.load_images", lambda *_: pytest.fail("its data were read"))
+    (tmp_path / "file").touch()
+    assert "pass another one by --folder" in say(monkeypatch, capsys, "first", "--folder", str(tmp_path / "file"))

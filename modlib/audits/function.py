@@ -5,7 +5,7 @@ Chapter: ``your-network``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -24,9 +24,9 @@ from modlib.errors import InputError
 from modlib.graphs.subclusters import SubCluster, sub_clusters
 from modlib.lesions.damage import LesionTest, lesion_tests
 from modlib.lesions.kinds import Kind, kind
-from modlib.networks.network import Network, from_arrays
+from modlib.networks.network import AT_ONCE, Network, from_arrays
 from modlib.networks.traces import AnyNetwork, Trace
-from modlib.responses.activations import hidden_activities, relu_names
+from modlib.responses.activations import hidden_activities, layers_shown, relu_names
 from modlib.responses.correlations import contrast, mean_image, spearman
 from modlib.stats import benjamini_hochberg, monte_carlo_p
 
@@ -82,6 +82,7 @@ def responses(
         NotDone: if network, data or sub-clusters are missing, or there are neither labels nor images.
     """
     network, inputs = subject.asked()
+    _need_hidden(network)
     labels, images = subject.labels, subject.images
     if labels is None and images is None:
         raise NotDone("inputs are no images and have no labels; pass labels, or images as (n, height, width)")
@@ -119,16 +120,18 @@ def responses(
         what = "answer more to one class" if column == "p of class" else "share one image more"
         says.append(f"The units of {int(which.sum())} of {len(table)} sub-clusters {what} than random units do.")
     arrays = {} if images is None else {"images": np.array(drawn).reshape(-1, *images.shape[1:])}
-    return Findings((*says, power(rejected.size, settings.n_random)), {"responses": table}, arrays)
+    says += [power(rejected.size, settings.n_random), *_not_told(network, activities)]
+    return Findings(tuple(says), {"responses": table}, arrays)
 
 
 def similar(subject: Subject, settings: AuditSettings, rng: np.random.Generator, on_step: OnStep) -> Findings:
     """Whether units fall into communities that see the same or do the same, more than with shuffled weights.
 
     Raises:
-        NotDone: if network or data are missing.
+        NotDone: if network or data are missing, or there is no hidden layer.
     """
     network, inputs = subject.asked()
+    _need_hidden(network)
     each = operations(network, inputs)
     if isinstance(network, Network) and network.is_relu_perceptron():  # a gradient of every unit and output
         each *= 1 + min(network.layers[0].kernel.shape) + network.layers[-1].kernel.shape[1]
@@ -150,7 +153,7 @@ def similar(subject: Subject, settings: AuditSettings, rng: np.random.Generator,
             )
     random = []
     for number in range(1, effort.draws + 1):
-        other = _alike(_shuffled(network, rng), inputs, labels)
+        other = _alike(_shuffled(network, rng), inputs, labels, list(own))
         random.append([find_communities(m, rng).q for measures in other.values() for m in measures.values()])
         on_step(number, effort.draws)
     null = np.array(random)
@@ -163,6 +166,7 @@ def similar(subject: Subject, settings: AuditSettings, rng: np.random.Generator,
         "same network with shuffled weights.",
         power(len(table), effort.draws),
         *filter(None, [effort.reduced]),
+        *_not_told(network, own),
     ]
     if HESSIAN not in set(table["measure"]):
         says.append(
@@ -174,11 +178,23 @@ def similar(subject: Subject, settings: AuditSettings, rng: np.random.Generator,
 
 def _sub_clusters(subject: Subject, found: Mapping[str, Findings]) -> list[SubCluster]:
     """Sub-clusters that random units can be compared with: not the whole layer, and not a single unit."""
+    if subject.network is not None:
+        _need_hidden(subject.network)
     labels = subject.hidden(found["modules"].arrays["labels"])
     parts = [part for part in sub_clusters(labels, at_least=2) if len(part.units) < len(part.pool)]
     if not parts:
         raise NotDone("every module holds whole hidden layers, so there are no other units to compare it with")
     return parts
+
+
+def _hidden(network: AnyNetwork) -> list[int]:
+    """Numbers of the hidden layers."""
+    return list(network.hidden if isinstance(network, Trace) else range(1, len(network.layers)))
+
+
+def _need_hidden(network: AnyNetwork) -> None:
+    if not _hidden(network):
+        raise NotDone("the network has no hidden layer, whose units this part asks about")
 
 
 def _class_hurt_most(test: LesionTest, labels: np.ndarray) -> int:
@@ -202,9 +218,12 @@ def _class_means(activities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.array([scores[labels == label].mean(axis=0) for label in np.unique(labels)]).T
 
 
-def _activities(network: AnyNetwork, inputs: np.ndarray) -> dict[int, np.ndarray]:
-    """Activities (n, units) of the hidden layers, by their number; without those that a step does not show."""
-    shown, layers = list(range(1, len(network.layers))), None
+def _activities(network: AnyNetwork, inputs: np.ndarray, layers: list[int] | None = None) -> dict[int, np.ndarray]:
+    """Activities (n, units) of some hidden layers, by their number; by default of all whose activity is seen.
+
+    Raises:
+        NotDone: if none is.
+    """
     if isinstance(network, Network):
         try:
             relu_names(network)
@@ -212,10 +231,21 @@ def _activities(network: AnyNetwork, inputs: np.ndarray) -> dict[int, np.ndarray
             from modlib.networks.tracing import trace
 
             network = trace(network, inputs[:2])
+    chosen = None  # of a chain, which gives all
     if isinstance(network, Trace):
-        shown = layers = [number for number in network.hidden if network.layers[number].axis is not None]
-    parts = [hidden_activities(network, batch, layers) for batch in batches(inputs)]
+        chosen = layers_shown(network, inputs[:AT_ONCE]) if layers is None else layers
+        if not chosen:
+            raise NotDone("no hidden layer shows its activity: each lies in a step that computes several")
+    parts = [hidden_activities(network, batch, chosen) for batch in batches(inputs)]
+    shown = chosen or _hidden(network)
     return {layer: np.concatenate(of_layer) for layer, of_layer in zip(shown, zip(*parts, strict=True), strict=True)}
+
+
+def _not_told(network: AnyNetwork, seen: Collection[int]) -> list[str]:
+    """Which hidden layers are left out, in a sentence; none if all are seen."""
+    names = [network.layer_name(layer) for layer in _hidden(network) if layer not in seen]
+    told = f"Not told: {', '.join(names)}, for the steps that compute them do not show their activity for each input."
+    return [told] if names else []
 
 
 def _standardised(activities: np.ndarray) -> np.ndarray:
@@ -229,15 +259,17 @@ def _standardised(activities: np.ndarray) -> np.ndarray:
     return np.divide(activities - mean, spread, out=np.zeros_like(activities), where=changes)
 
 
-def _alike(network: AnyNetwork, inputs: np.ndarray, labels: np.ndarray | None) -> dict[int, dict[str, np.ndarray]]:
-    """Similarities of the units of every hidden layer, from 1, by measure."""
+def _alike(
+    network: AnyNetwork, inputs: np.ndarray, labels: np.ndarray | None, seen: list[int] | None = None
+) -> dict[int, dict[str, np.ndarray]]:
+    """Similarities of the units of the hidden layers, by number and measure; see ``_activities``."""
     if isinstance(network, Network) and network.is_relu_perceptron():
         layers = similarities(network, inputs, labels).values()
         return {
             layer: {name: alike[name] for name in (COVARIANCE, HESSIAN)} for layer, alike in enumerate(layers, start=1)
         }
     found = {}
-    for layer, activities in _activities(network, inputs).items():
+    for layer, activities in _activities(network, inputs, seen).items():
         scores = _standardised(activities)
         found[layer] = {COVARIANCE: np.abs(scores.T @ scores) / len(scores)}
     return found

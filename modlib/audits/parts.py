@@ -64,6 +64,13 @@ class Part:
     chapters: tuple[str, ...]
     rests_on: tuple[str, ...] = ()
 
+    def __reduce__(self) -> tuple[Callable[[str], Part], tuple[str]]:
+        return _part_named, (self.name,)  # for its functions have no names by which pickle could find them
+
+
+def _part_named(name: str) -> Part:
+    return next(part for part in PARTS if part.name == name)
+
 
 PARTS = (
     Part(

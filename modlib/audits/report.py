@@ -22,7 +22,8 @@ import modlib
 from modlib.audits.findings import Findings
 from modlib.audits.parts import Part
 from modlib.audits.subject import AuditSettings, Subject
-from modlib.errors import InputError, nearest
+from modlib.checks import choice, path as as_path
+from modlib.errors import InputError
 from modlib.evidence.digits import signed
 from modlib.files import REPOSITORY, replace_file
 from modlib.reprs import AS_IT_IS, BriefRepr
@@ -117,10 +118,8 @@ class Audit(BriefRepr):
         Raises:
             InputError: if there is no such part.
         """
-        for section in self.sections:
-            if section.part.name == name:
-                return section
-        raise InputError(f"part {name!r} arrived; {nearest(name, [section.part.name for section in self.sections])}")
+        by_name = {section.part.name: section for section in self.sections}
+        return by_name[choice(name, by_name, "part")]
 
     @property
     def about_the_run(self) -> dict[str, str]:
@@ -140,9 +139,9 @@ class Audit(BriefRepr):
         Names of layers, classes and the network are escaped: a model from somewhere else cannot put code into it.
 
         Raises:
-            InputError: if the file cannot be written.
+            InputError: if it is no path, or the file cannot be written.
         """
-        path = Path(path)
+        path = as_path(path, "path")
         try:
             replace_file(path, _template().render(audit=self, sections=self.sections, page=True))
         except OSError as error:

@@ -16,7 +16,7 @@ from modlib.audits.findings import Findings, NotDone
 from modlib.audits.parts import PARTS, Part, Run
 from modlib.audits.report import Audit, Section
 from modlib.audits.subject import AuditSettings, read_subject
-from modlib.checks import instance, seed_number, whole
+from modlib.checks import function, instance, path as as_path, seed_number, whole
 from modlib.errors import InputError
 from modlib.files import cache_file, load_cached, save_cached
 
@@ -80,8 +80,10 @@ def audit(
     settings = AuditSettings() if settings is None else settings
     settings = instance(settings, AuditSettings, "settings", "pass AuditSettings() or modlib.audits.QUICK")
     seed, jobs = seed_number(seed), whole(jobs, "jobs")
+    folder = None if folder is None else as_path(folder, "folder")
+    if progress is not None:
+        function(progress, "progress", "of the name of a part, its steps done and its steps in all")
     subject = read_subject(model, data, labels, classes, task, name, settings.n_inputs, seed)
-    folder = None if folder is None else Path(folder)
     key = subject.digest(settings, seed)
     found: dict[str, Findings] = {}
     sections = []

@@ -16,14 +16,24 @@ import scipy.sparse as sp
 
 import modlib
 from modlib.audits.findings import NotDone
-from modlib.checks import LARGEST_SEED, UNPLACED, array, labels as whole_labels, seed_number, store, whole, wholes
+from modlib.checks import (
+    LARGEST_SEED,
+    UNPLACED,
+    array,
+    function,
+    labels as whole_labels,
+    seed_number,
+    store,
+    whole,
+    wholes,
+)  # fmt: skip
 from modlib.errors import InputError
 from modlib.files import digest_of
 from modlib.graphs.branching import traced_graph
 from modlib.graphs.edges import Matrix
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
 from modlib.networks.network import Network, as_network
-from modlib.networks.traces import AnyNetwork, Trace
+from modlib.networks.traces import AnyNetwork, Trace, n_scores
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
@@ -65,6 +75,8 @@ class AuditSettings:
 
     def __post_init__(self) -> None:
         store(self, wholes, "ks", least=2)
+        if len(set(self.ks)) < len(self.ks):
+            raise InputError(f"ks = {self.ks} arrived; expected every number of modules once: each is tested by itself")
         store(self, whole, "n_starts", "n_inputs", least=2)
         store(self, whole, "n_shuffles", "n_random", "n_networks", "mask_steps")
         store(self, whole, "most_operations", most=LARGEST_SEED)
@@ -168,7 +180,7 @@ class Subject(BriefRepr):
         weights = {}
         if self.network:
             weights = {name: value.cpu().numpy() for name, value in self.network.module.state_dict().items()}
-        drawn = self.task(np.random.default_rng(seed), EXAMPLES) if self.task else ()
+        drawn = _examples(self.task, seed) if self.task else ()
         return {
             "modlib": modlib.__version__,
             "network": hashlib.sha256(f"{self.network!r} {self.graph!r}".encode()).hexdigest(),
@@ -176,7 +188,7 @@ class Subject(BriefRepr):
             "function": _function(self.network, self.inputs),
             "data": digest_of({name: array for name, array in arrays.items() if array is not None}),
             "classes": list(self.classes),
-            "task": digest_of({str(place): np.asarray(part) for place, part in enumerate(drawn)}),
+            "task": digest_of({str(place): part for place, part in enumerate(drawn)}),
             "settings": asdict(settings) | {"ks": list(settings.ks)},
             "seed": seed,
         }
@@ -207,7 +219,8 @@ def read_subject(
 
     Raises:
         GraphError: if the weights make no graph.
-        InputError: if the model cannot be read, or data and labels do not fit it or each other.
+        InputError: if the model cannot be read, data and labels do not fit it or each other, or the task draws no
+            examples.
 
     >>> from modlib.networks import side_by_side
     >>> network, x, y, _ = side_by_side(copies=3, n=20, seed=0)
@@ -218,6 +231,8 @@ def read_subject(
         raise InputError("labels or a task arrived without data; pass the inputs that they belong to")
     notes: list[str] = []
     n_inputs, seed = whole(n_inputs, "n_inputs"), seed_number(seed)
+    if task is not None:
+        _examples(task, seed)  # a task that does not draw any is refused here
     if data is not None:
         data = array(data, "data")
         if data.ndim < 2 or len(data) < 2:
@@ -237,6 +252,8 @@ def read_subject(
             network.answers(inputs[:2])  # what does not fit is refused here, not in a part that would be left out
     named = labels is not None or classes is not None
     outputs = graph.sizes[-1] if network is None else network.n_classes if named else 0
+    if labels is not None and network is not None:
+        n_scores(network)
     names = tuple(map(str, range(outputs) if classes is None else classes))
     if len(names) != outputs and network is not None:
         raise InputError(f"{len(names)} names of classes arrived for {outputs} outputs; expected one name an output")
@@ -254,20 +271,34 @@ def _network_of(model: object, data: np.ndarray | None) -> AnyNetwork | None:
     except InputError:
         from modlib.networks.tracing import trace
 
-        faults = []
+        taken, faults = [], []
         for example in [None] if data is None else _forms(data[:2]):
             try:
-                return trace(model, example)
+                taken.append(trace(model, example))
             except InputError as error:
                 faults.append(error)
-        raise faults[0] from None
+            else:
+                if example is None or _gives_scores(taken[-1], len(example)):
+                    return taken[-1]
+        if not taken:
+            raise faults[0] from None
+        return taken[0]  # it gives something else than scores of classes, however it takes its inputs
+
+
+def _gives_scores(network: Trace, n: int) -> bool:
+    """Whether a network gives one vector for each of n inputs."""
+    outputs = network.program.outputs
+    return bool(outputs) and outputs[0].ndim == 2 and len(outputs[0]) == n
 
 
 def _forms(data: np.ndarray) -> list[np.ndarray]:
-    """Forms in which a traced network may take inputs: images with channels first, as they are, flat, or tokens."""
+    """Forms in which a traced network may take inputs: as they are, images with channels first, flat, or tokens.
+
+    As they are comes first, for many a network that takes sequences also takes images, as longer ones.
+    """
     real = data.astype(np.float32)
-    forms = [_pictures(real), real, real.reshape(len(real), -1)]
-    return forms if np.issubdtype(data.dtype, np.floating) else [*forms, data.astype(np.int64)]
+    forms = {form.shape: form for form in (real, _pictures(real), real.reshape(len(real), -1))}
+    return [*forms.values(), *([] if np.issubdtype(data.dtype, np.floating) else [data.astype(np.int64)])]
 
 
 def _pictures(data: np.ndarray) -> np.ndarray:
@@ -275,6 +306,31 @@ def _pictures(data: np.ndarray) -> np.ndarray:
     if data.ndim == 4 and data.shape[-1] in CHANNELS and data.shape[1] not in CHANNELS:
         return np.ascontiguousarray(data.transpose(0, 3, 1, 2))
     return data[:, None] if data.ndim == 3 else data
+
+
+def _examples(task: Draw, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """What a task draws, by which it is known.
+
+    Raises:
+        InputError: if it raises, or gives no inputs and targets that are finite numbers.
+    """
+    from torch import device
+
+    from modlib.training.steps import drawn
+
+    wanted = "a function of a random generator and a number n that returns n inputs and n targets, two tensors"
+    function(task, "task", f"pass {wanted}, see modlib.training.draw_from")
+
+    def draw(rng: np.random.Generator, n: int) -> Any:
+        try:
+            return task(rng, n)
+        except Exception as error:  # the reader's own code
+            raise InputError(
+                f"the task raised {type(error).__name__}: {error}; expected {wanted}: see modlib.training.draw_from"
+            ) from error
+
+    inputs, targets = drawn(draw, np.random.default_rng(seed), EXAMPLES, device("cpu"))
+    return array(inputs, "inputs that the task drew"), array(targets, "targets that the task drew")
 
 
 def _as_taken(data: np.ndarray, network: AnyNetwork, notes: list[str]) -> tuple[np.ndarray, np.ndarray | None]:

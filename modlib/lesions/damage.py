@@ -20,7 +20,7 @@ from modlib.checks import array, flag, generator, instance, items, labels as who
 from modlib.graphs.subclusters import SubCluster
 from modlib.lesions import sparse
 from modlib.lesions.kinds import ROUNDING, counts
-from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
+from modlib.networks.traces import AnyNetwork, Trace, n_scores, network_or_trace
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p
 
@@ -325,7 +325,7 @@ def _mask(network: AnyNetwork, layer: int, units: np.ndarray) -> np.ndarray:
 def _checked(images: np.ndarray, labels: np.ndarray, network: AnyNetwork) -> tuple[np.ndarray, np.ndarray]:
     # The pass of a traced network checks their shape itself.
     images = array(images, "images") if isinstance(network, Trace) else network.inputs(images, "images")
-    return images, whole_numbers(labels, "labels", len(images), least=0, most=network.n_classes - 1)
+    return images, whole_numbers(labels, "labels", len(images), least=0, most=n_scores(network) - 1)
 
 
 def _parts(parts: Sequence[SubCluster]) -> list[SubCluster]:

@@ -174,7 +174,8 @@ class Mask(BriefRepr):
                 keep[name] = bits.reshape(shape).astype(bool)
             return cls(keep, str(arrays["network"]))
         except (DataError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} does not read as a mask ({error!r}); save it again with Mask.save") from error
+            why = error.__cause__ or error if isinstance(error, DataError) else repr(error)
+            raise DataError(f"{path} does not read as a mask ({why}); save it again with Mask.save") from error
 
 
 def fingerprint(module: nn.Module) -> str:

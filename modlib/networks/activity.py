@@ -6,6 +6,7 @@ Chapter: ``your-network``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor, fx
 
 from modlib.errors import InputError
 from modlib.networks.execution import Execution
-from modlib.networks.traces import UnitLayer
+from modlib.networks.traces import Trace, UnitLayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,25 +71,44 @@ def activities_of(execution: Execution, layers: Sequence[UnitLayer], pair: Tenso
         InputError: if the activity of a layer is not seen, or inputs do not lie along one axis of it.
     """
     steps = [execution.activity_of(layer) for layer in layers]
+    both = _noted_twice(execution, steps, pair)
+    return [_activity(execution.trace, layer, step, *both[step]) for layer, step in zip(layers, steps, strict=True)]
+
+
+def layers_seen(execution: Execution, pair: Tensor) -> list[int]:
+    """Numbers of the hidden layers whose activities are found, see ``activities_of``."""
+    trace = execution.trace
+    steps = {n: execution.activity_of(trace.layers[n]) for n in trace.hidden if trace.layers[n].axis is not None}
+    both = _noted_twice(execution, list(steps.values()), pair)
+    seen = []
+    for number, step in steps.items():
+        with suppress(InputError):
+            _activity(trace, trace.layers[number], step, *both[step])
+            seen.append(number)
+    return seen
+
+
+def _noted_twice(execution: Execution, steps: Sequence[fx.Node], pair: Tensor) -> dict[fx.Node, tuple[Tensor, Tensor]]:
+    """Values of steps for two inputs, and for the two the other way round."""
     with torch.no_grad():
         first, second = (execution.noted(inputs, steps) for inputs in (pair, pair.flip(0)))
-    found = []
-    for layer, step in zip(layers, steps, strict=True):
-        assert layer.axis is not None  # activity_of refuses it
-        value, other = (_first(noted[step]) for noted in (first, second))
-        units = layer.axis % value.ndim
-        axes = (axis for axis in range(value.ndim) if axis != units and value.shape[axis] % 2 == 0)
-        inputs = next((axis for axis in axes if _changes_places(value, other, axis)), None)
-        if inputs is None:
-            raise InputError(
-                f"the activity of layer {layer.name!r} has no axis along which inputs lie, shape {tuple(value.shape)}; "
-                "expected one that every input has for itself: leave it out, by layers="
-            )
-        unit = execution.trace.unit_of(execution.trace.layers.index(layer))
-        beside = [other for other in execution.trace.layers if other.node == layer.node and other.axis is not None]
-        start = beside.index(layer) * len(unit) if value.shape[units] == len(beside) * len(unit) else 0
-        found.append(Activity(step, inputs, units, start, unit))
-    return found
+    return {step: (_first(first[step]), _first(second[step])) for step in steps}
+
+
+def _activity(trace: Trace, layer: UnitLayer, step: fx.Node, value: Tensor, other: Tensor) -> Activity:
+    assert layer.axis is not None  # activity_of refuses it
+    units = layer.axis % value.ndim
+    axes = (axis for axis in range(value.ndim) if axis != units and value.shape[axis] % 2 == 0)
+    inputs = next((axis for axis in axes if _changes_places(value, other, axis)), None)
+    if inputs is None:
+        raise InputError(
+            f"the activity of layer {layer.name!r} has no axis along which inputs lie, shape {tuple(value.shape)}; "
+            "expected one that every input has for itself: leave it out, by layers="
+        )
+    unit = trace.unit_of(trace.layers.index(layer))
+    beside = [one for one in trace.layers if one.node == layer.node and one.axis is not None]
+    start = beside.index(layer) * len(unit) if value.shape[units] == len(beside) * len(unit) else 0
+    return Activity(step, inputs, units, start, unit)
 
 
 def two_that_differ(inputs: Tensor) -> Tensor:

@@ -147,6 +147,7 @@ def _few(value: Any) -> Any:
     """Two rows of an input are enough; numbers in single precision."""
     if isinstance(value, np.ndarray):
         try:
+            value = value.astype(value.dtype.newbyteorder("="), copy=False)
             value = torch.as_tensor(value if value.flags.writeable else value.copy())  # it warns of others
         except (TypeError, ValueError):  # PyTorch has no such type; the module does not take it either
             return value

@@ -210,3 +210,17 @@ def network_or_trace(network: object) -> AnyNetwork:
     if isinstance(network, Trace):
         return network
     return instance(network, Network, "network", "pass modlib.as_network(model), or modlib.trace(model)")
+
+
+def n_scores(network: AnyNetwork) -> int:
+    """Number of classes that the outputs of a network are scores of.
+
+    Raises:
+        InputError: if it has one output, or gives no vector of them.
+    """
+    if (found := network.n_classes) < 2:
+        raise InputError(
+            "labels arrived for a network with one output, which has no classes; expected one score a class: pass a "
+            "network with two outputs, such as 0 and z for an output z before a sigmoid, or 1 - p and p behind it"
+        )
+    return found

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from modlib.checks import array, arrived, instance, wholes
-from modlib.errors import InputError
-from modlib.networks.activity import activities_of, two_that_differ
+from modlib.errors import InputError, warn
+from modlib.networks.activity import activities_of, layers_seen, two_that_differ
 from modlib.networks.chains import chain
 from modlib.networks.execution import Execution, as_taken, fitting
 from modlib.networks.frameworks import layout_hint
@@ -55,14 +55,15 @@ def hidden_activities(network: AnyNetwork, inputs: np.ndarray, layers: Sequence[
             activity behind the last norm or function before they meet others, so before the sum of a skip connection.
             It is summed over places of an image or sequence; that of a head of attention is the sizes of its features.
         inputs: (n, ...), what its module takes.
-        layers: numbers of hidden layers of a traced network, all of them by default.
+        layers: numbers of hidden layers of a traced network. By default all of them whose activity is seen, which those
+            of all but the last layer of an LSTM are not: a ``ModlibWarning`` names those that are left out.
 
     Returns:
         For every hidden layer (n, units), float32.
 
     Raises:
         InputError: as ``relu_names``, or if inputs are not finite or do not fit the network, or the activity of a layer
-            is not seen, as that of all but the last layer of an LSTM.
+            in ``layers``, or of all layers, is not seen.
 
     Source: importance-coherence 3.1.1. Chapter: ``coherence``.
 
@@ -104,8 +105,29 @@ def hidden_activities(network: AnyNetwork, inputs: np.ndarray, layers: Sequence[
     return _checked([torch.cat(of_layer).numpy() for of_layer in parts], inputs)
 
 
+def layers_shown(trace: Trace, inputs: np.ndarray) -> list[int]:
+    """Numbers of the hidden layers of a traced network whose activity for some inputs is seen.
+
+    Raises:
+        InputError: if inputs do not fit the network.
+    """
+    execution, given = Execution(trace), as_taken(trace, inputs)
+    with fitting(trace, given):
+        return layers_seen(execution, two_that_differ(given))
+
+
+def _by_default(trace: Trace, inputs: np.ndarray) -> list[int]:
+    shown = layers_shown(trace, inputs)
+    if shown and (gone := [trace.layers[number].name for number in trace.hidden if number not in shown]):
+        warn(
+            f"{len(shown)} of {len(trace.hidden)} hidden layers are returned, for the steps that compute "
+            f"{', '.join(gone)} do not show their activity for each input; pass layers={shown}"
+        )
+    return shown or list(trace.hidden)  # which are refused by name
+
+
 def _of_trace(trace: Trace, inputs: np.ndarray, layers: Sequence[int] | None) -> list[np.ndarray]:
-    numbers = trace.hidden if layers is None else wholes(layers, "layers")
+    numbers = _by_default(trace, inputs) if layers is None else wholes(layers, "layers")
     chosen = [trace.layers[trace.hidden_layer(number)] for number in numbers]
     execution, given = Execution(trace), as_taken(trace, inputs)
     with fitting(trace, given):

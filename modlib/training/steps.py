@@ -42,7 +42,7 @@ def drawn(draw: Draw, rng: np.random.Generator, n: int, device: torch.device) ->
             f"draw returned {told} for {n} examples; expected inputs ({n}, ...) and targets ({n}, ...), two tensors: "
             "make it by draw_from"
         )
-    return pair[0].to(device), pair[1].to(device)
+    return pair[0].detach().to(device), pair[1].detach().to(device)
 
 
 def check_targets(outputs: object, targets: Tensor, loss: Loss) -> None:

@@ -14,7 +14,7 @@ from shapes import LSTMClassifier, UNet
 from sklearn.metrics import adjusted_rand_score
 
 import modlib as ml
-from modlib.audits import QUICK, Audit, AuditSettings, Findings, audit
+from modlib.audits import QUICK, Audit, AuditSettings, Findings, audit, needs
 from modlib.audits.findings import NotDone
 from modlib.audits.parts import PARTS, Run
 from modlib.audits.subject import read_subject
@@ -308,8 +308,10 @@ def test_a_kept_part_that_is_damaged_is_refused(tmp_path: Path) -> None:
     audit(weights, settings=settings, folder=tmp_path)
     [path] = tmp_path.glob("clusterable-*")
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match="is damaged"):
+    with pytest.raises(DataError, match="is damaged") as caught:
         audit(weights, settings=settings, folder=tmp_path)
+    assert str(caught.value).endswith("; delete it and run again")
+    assert str(caught.value).count(";") == 1  # one remedy
 
 
 def test_findings_survive_a_file() -> None:
@@ -334,6 +336,33 @@ def test_a_task_of_the_reader_takes_the_place_of_a_class() -> None:
     task = draw_from(torch.as_tensor(x), torch.as_tensor(y, dtype=torch.long))
     report = audit(network, x, y, task=task, settings=SMALL)
     assert report["masks"].says[0].startswith("Your task keeps ")
+
+
+def test_a_task_may_draw_tensors_that_need_a_gradient() -> None:
+    network, x, y, _ = twins()
+    inputs = torch.as_tensor(x).requires_grad_()
+    task = draw_from(inputs, torch.as_tensor(y, dtype=torch.long))
+    subject = read_subject(network, x, task=task)
+    assert subject.digest(TINY, 0)["task"]
+    assert needs.masks(subject, TINY, 0, lambda done, total: None).tables
+    assert inputs.grad is None
+
+
+@pytest.mark.parametrize("is_chain", [True, False])
+def test_labels_of_a_network_with_one_output_are_refused_with_what_to_pass(is_chain: bool) -> None:
+    class Yes(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = torch.nn.Linear(6, 8), torch.nn.Linear(8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            hidden = self.first(x)
+            return (self.last(hidden + hidden.relu())).sigmoid()
+
+    layers = [torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1), torch.nn.Sigmoid()]
+    x = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+    with pytest.raises(InputError, match=r"one output, which has no classes; .*: pass a network with two outputs"):
+        read_subject(torch.nn.Sequential(*layers) if is_chain else Yes(), x, np.arange(20) % 2)
 
 
 def test_of_a_chain_with_other_functions_everything_is_audited() -> None:
@@ -393,6 +422,113 @@ def test_an_audit_takes_what_the_network_takes() -> None:
         audit(UNet(), pictures, np.arange(20) % 2)
 
 
+class ByHand(torch.nn.Module):
+    """A recurrent network whose steps are written out, which takes images as well, as longer sequences."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.i, self.h, self.o = torch.nn.Linear(5, 8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = torch.tanh(self.i(x[:, 0]))
+        for t in range(1, x.shape[1]):
+            h = torch.tanh(self.i(x[:, t]) + self.h(h))
+        return self.o(h)
+
+
+class DeepSet(torch.nn.Module):
+    """A network that takes the mean over the things of a set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(5, 8), torch.nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.first(x).relu().mean(1))
+
+
+def sequences() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(60, 7, 5)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("build", "sizes"), [(ByHand, [35, *[8] * 13, 3]), (DeepSet, [5, 8, 3])])
+def test_sequences_are_read_as_they_are_by_a_network_that_takes_images_as_well(
+    build: type[torch.nn.Module], sizes: list[int]
+) -> None:
+    subject = read_subject(build(), sequences(), np.arange(60) % 3)
+    assert subject.inputs is not None
+    assert subject.inputs.shape == (60, 7, 5)
+    assert [int(size) for size in subject.graph.sizes] == sizes
+
+
+class Transformer(torch.nn.Module):
+    """Its attention computes an output for all inputs and steps along one axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        block = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.i, self.blocks, self.o = (
+            torch.nn.Linear(5, 8),
+            torch.nn.TransformerEncoder(block, 1),
+            torch.nn.Linear(8, 3),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.o(self.blocks(self.i(x)).mean(1))
+
+
+def test_a_layer_that_does_not_show_its_activity_is_left_out_alone_and_the_report_says_so() -> None:
+    torch.manual_seed(0)
+    report = audit(Transformer(), sequences(), np.arange(60) % 3, settings=replace(TINY, ks=(2,)))
+    told = "Not told: blocks.layers.0.self_attn.out_proj, for the steps that compute them do not show their activity"
+    assert any(sentence.startswith(told) for sentence in report["similar"].says)
+    assert any(sentence.startswith(told) for sentence in report["responses"].says)
+    layers = ["i", *(f"blocks.layers.0.{name}" for name in ("self_attn", "linear1", "linear2"))]
+    assert report["similar"].tables["communities"]["layer"].tolist() == layers
+
+
+class Branching(torch.nn.Module):
+    """A network of convolutions that is no chain."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.middle = torch.nn.Conv2d(channels, 6, 3, padding=1), torch.nn.Conv2d(6, 6, 3, padding=1)
+        self.last = torch.nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.first(x).relu()
+        return self.last((hidden + self.middle(hidden).relu()).mean((2, 3)))
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(1, (60, 9, 8)), (2, (60, 2, 9, 8)), (3, (60, 9, 8, 3))])
+def test_a_branching_network_of_convolutions_gets_images_with_channels_first(
+    channels: int, shape: tuple[int, ...]
+) -> None:
+    data = np.random.default_rng(0).random(shape, dtype=np.float32)
+    subject = read_subject(Branching(channels), data, np.arange(60) % 3)
+    assert subject.inputs is not None
+    assert subject.inputs.shape == (60, channels, 9, 8)
+    assert any("channels last" in note for note in subject.notes) == (channels == 3)
+
+
+@pytest.mark.parametrize("is_chain", [True, False])
+def test_without_a_hidden_layer_parts_that_ask_about_hidden_units_are_left_out(is_chain: bool) -> None:
+    class Waving(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.only = torch.nn.Linear(6, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.only(x).sin()
+
+    model = torch.nn.Sequential(torch.nn.Linear(6, 3)) if is_chain else Waving()
+    x = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    report = audit(model, x, np.arange(60) % 3, settings=replace(TINY, ks=(2,)))
+    assert report["clusterable"].tables
+    for part in ("lesions", "responses", "similar"):
+        assert "the network has no hidden layer" in report[part].left_out
+
+
 def images(channels: int = 1) -> tuple[torch.nn.Module, np.ndarray, np.ndarray]:
     torch.manual_seed(0)
     layers = [torch.nn.Conv2d(channels, 6, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(6, 8, 3), torch.nn.ReLU()]
@@ -443,6 +579,12 @@ def test_large_images_are_shown_small() -> None:
         ({"jobs": 2.5}, "jobs = 2.5 arrived"),
         ({"seed": -1}, "seed = -1 arrived"),
         ({"settings": {}}, "settings = {} arrived"),
+        ({"folder": 3}, "folder = 3 arrived; expected a path"),
+        ({"progress": 3}, "progress = 3 arrived; expected a function"),
+        ({"task": "mine:task"}, "task = 'mine:task' arrived; expected a function"),
+        ({"task": lambda rng, n: 1 / 0}, "the task raised ZeroDivisionError: division by zero; expected a function"),
+        ({"task": lambda n: 1}, "the task raised TypeError: .*; expected a function of a random generator"),
+        ({"task": lambda rng, n: 1}, "draw returned 1 for 16 examples"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_measured(change: dict[str, Any], message: str) -> None:
@@ -456,7 +598,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_measured(change: dict[s
         audit(network, **given)
 
 
-@pytest.mark.parametrize("change", [{"n_random": 0}, {"n_starts": 1}, {"mask_steps": 1.5}, {"ks": ()}, {"ks": (1,)}])
+@pytest.mark.parametrize(
+    "change", [{"n_random": 0}, {"n_starts": 1}, {"mask_steps": 1.5}, {"ks": ()}, {"ks": (1,)}, {"ks": (2, 2)}]
+)
 def test_settings_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=rf"{next(iter(change))}(\[0\])? = "):
         replace(QUICK, **change)
@@ -493,3 +637,5 @@ def test_every_part_has_a_chapter_and_says_what_its_numbers_do_not_mean() -> Non
 def test_a_part_that_is_not_there_is_refused(of_twins: Audit) -> None:
     with pytest.raises(InputError, match="did you mean lesions"):
         of_twins["lesion"]
+    with pytest.raises(InputError, match="part = 0 arrived; expected one of about"):
+        of_twins[0]  # type: ignore[index]

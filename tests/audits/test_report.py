@@ -1,5 +1,6 @@
 """The report of an audit: one file that needs no other, runs nothing, and can be read by everyone."""
 
+import pickle
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -100,3 +101,11 @@ def test_a_file_that_cannot_be_written_is_refused(report: Audit, tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written"):
         report.to_html(tmp_path / "file" / "report.html")
+    with pytest.raises(InputError, match="path = None arrived; expected a path"):
+        report.to_html(None)  # type: ignore[arg-type]
+
+
+def test_a_report_survives_a_pickle(report: Audit) -> None:
+    again = pickle.loads(pickle.dumps(report))
+    assert [section.says for section in again] == [section.says for section in report]
+    assert again["about"].part is report["about"].part

@@ -229,8 +229,12 @@ def test_an_example_without_numbers_is_refused(shape: tuple[int, ...]) -> None:
         trace(nn.Linear(2, 2), np.zeros(shape))
 
 
-@pytest.mark.parametrize("inputs", [torch.eye(3).to_sparse(), torch.empty(2, 3, device="meta")], ids=["sparse", "meta"])
-def test_of_inputs_only_the_shape_counts_however_they_are_stored(inputs: Tensor) -> None:
+@pytest.mark.parametrize(
+    "inputs",
+    [torch.eye(3).to_sparse(), torch.empty(2, 3, device="meta"), np.zeros((2, 3), ">f8")],
+    ids=["sparse", "meta", "byte order"],
+)
+def test_of_inputs_only_the_shape_counts_however_they_are_stored(inputs: Tensor | np.ndarray) -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     found, expected = neuron_graph(model, inputs=inputs), neuron_graph(model)
     assert abs(found.adjacency - expected.adjacency).max() == 0

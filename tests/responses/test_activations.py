@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from modlib.communities import similarities
-from modlib.errors import InputError
+from modlib.errors import InputError, ModlibWarning
 from modlib.lesions import lesion_profiles
 from modlib.networks.architectures import small_cnn
 from modlib.networks.network import Network, as_network, from_arrays
@@ -123,7 +123,29 @@ def test_activities_of_a_network_of_any_shape_are_those_that_hooks_see():
     for name, activity in expected.items():
         np.testing.assert_allclose(activities[name], activity.detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
     with pytest.raises(InputError, match=r"'attention\.queries' is computed in one step with those behind it"):
-        hidden_activities(found, x.numpy())
+        hidden_activities(found, x.numpy(), found.hidden)
+    with pytest.warns(ModlibWarning, match=r"attention\.queries.* do not show their activity"):
+        by_default = hidden_activities(found, x.numpy())
+    for one, other in zip(by_default, activities.values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_layers_whose_activity_is_not_seen_are_left_out_by_default_and_refused_by_name():
+    class Unseen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm, self.last = nn.LSTM(3, 4, 2, batch_first=True), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.lstm(x)[0].mean(1))
+
+    x = np.random.default_rng(0).random((6, 5, 3), dtype=np.float32)
+    found = trace(Unseen(), x)
+    with pytest.warns(ModlibWarning, match=r"1 of 2 hidden layers are returned.* pass layers=\[\d\]"):
+        (activities,) = hidden_activities(found, x)
+    np.testing.assert_array_equal(activities, hidden_activities(found, x, found.hidden[1:])[0])
+    with pytest.raises(InputError, match=r"'lstm\.l0' is computed in one step"):
+        hidden_activities(found, x, found.hidden)
 
 
 def test_heads_of_attention_answer_by_the_sizes_of_their_features():
