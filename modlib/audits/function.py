@@ -67,6 +67,8 @@ def lesions(
     says = (
         f"{int(table['significant'].sum())} of {len(table)} sub-clusters cost more accuracy than random units of their "
         f"layer, and {important} are important in the papers' sense.",
+        "A lesion sets the weights into its units to zero and keeps their biases; the authors' code sets these to zero "
+        "too, which may find more: see damages, zero_biases=True.",
         power(len(table), effort.draws),
         *filter(None, [effort.reduced]),
     )
