@@ -22,7 +22,7 @@ from modlib.files import digest_of
 from modlib.graphs.branching import traced_graph
 from modlib.graphs.edges import Matrix
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
-from modlib.networks.network import Network, as_network
+from modlib.networks.network import Network, answers, as_network
 from modlib.networks.traces import AnyNetwork, Trace
 from modlib.reprs import BriefRepr
 
@@ -234,7 +234,8 @@ def read_subject(
     if data is not None and network is not None:
         inputs, images = _as_taken(data, network, notes)
         if isinstance(network, Network):
-            network.answers(inputs[:2])  # what does not fit is refused here, not in a part that would be left out
+            # what does not fit is refused here, not in a part that would be left out
+            _ = answers(network.module, inputs[:2]) if labels is None else network.answers(inputs[:2])
     named = labels is not None or classes is not None
     outputs = graph.sizes[-1] if network is None else network.n_classes if named else 0
     names = tuple(map(str, range(outputs) if classes is None else classes))

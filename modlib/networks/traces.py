@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from modlib.checks import LARGEST, array, arrived, choice, flag, instance, labels, mapping, real_numbers, whole
 from modlib.errors import InputError
-from modlib.networks.network import AT_ONCE, Network
+from modlib.networks.network import AT_ONCE, Network, check_vectors
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
@@ -168,13 +168,13 @@ class Trace(BriefRepr):
         Raises:
             InputError: if it gives anything else first.
         """
-        shape = tuple(self.program.outputs[0].shape) if self.program.outputs else None
-        if shape is None or len(shape) != 2:
-            given = "no tensor" if shape is None else f"outputs of shape {shape}"
+        if not self.program.outputs:
             raise InputError(
-                f"{given} arrived; expected one vector an input, (n, classes): pass the part of the "
-                "network that gives class scores"
+                "no tensor arrived; expected one vector an input, (n, classes): pass the part of the network that "
+                "gives class scores"
             )
+        shape = self.program.outputs[0].shape
+        check_vectors(shape)
         return shape[1]
 
     def answers(self, inputs: np.ndarray) -> np.ndarray:

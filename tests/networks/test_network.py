@@ -544,6 +544,17 @@ def test_inputs_that_do_not_fit_have_no_answers(shape: tuple[int, int]) -> None:
         from_arrays([np.ones((6, 4))]).answers(np.zeros(shape))
 
 
+def test_classes_of_a_network_that_keeps_places_are_refused_and_those_of_steps_are_given() -> None:
+    pooled = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 3, 1), nn.AdaptiveAvgPool2d(1))
+    images = np.random.default_rng(0).random((6, 1, 8, 8))
+    with pytest.raises(InputError, match=r"outputs of shape \(6, 3, 1, 1\) arrived.* one vector an input.*nn.Flatten"):
+        as_network(pooled).answers(images)
+    with pytest.raises(InputError, match=r"outputs of shape \(6, 3, 6, 6\) arrived.* pass the part"):
+        as_network(pooled[:-1]).answers(images)
+    assert as_network(pooled.append(nn.Flatten())).answers(images).shape == (6,)
+    assert from_arrays([np.ones((4, 3))]).answers(np.ones((6, 5, 4))).shape == (6, 5)
+
+
 def test_outputs_that_are_no_tensor_are_refused() -> None:
     class Two(nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
