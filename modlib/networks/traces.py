@@ -55,7 +55,7 @@ class UnitLayer(BriefRepr):
     def __post_init__(self) -> None:
         for name in ("name", "node", "part"):
             instance(getattr(self, name), str, name, "pass a text")
-        whole(self.size, "size")
+        whole(self.size, f"size of layer {self.name!r}" if self.name else "size")
         choice(self.kind, KINDS, "kind")
         flag(self.positions, "positions")
         if self.axis is not None:
