@@ -250,6 +250,8 @@ def _network_of(model: object, data: np.ndarray | None) -> AnyNetwork | None:
     """The network in a model: a chain if it is one, traced otherwise; None for a list of weights."""
     if isinstance(model, Sequence):
         return None
+    if isinstance(model, Trace):
+        return model
     try:
         return as_network(model)
     except InputError:

@@ -230,7 +230,7 @@ def _in_batches(module: nn.Module, inputs: np.ndarray, numbers: Callable[[Tensor
     """Numbers of outputs, see ``answers``."""
     import torch
 
-    from modlib.networks.modules import device_of, precision_of, scores_in
+    from modlib.networks.modules import channels_of, device_of, precision_of, scores_in
 
     module = instance(module, torch.nn.Module, "module", "pass a torch module, or network.module")
     dtype = precision_of(module)
@@ -243,7 +243,7 @@ def _in_batches(module: nn.Module, inputs: np.ndarray, numbers: Callable[[Tensor
     except (RuntimeError, IndexError) as error:
         raise InputError(
             f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module "
-            f"takes{layout_hint(inputs.shape)}"
+            f"takes{layout_hint(inputs.shape, channels_of(module))}"
         ) from error
 
 
