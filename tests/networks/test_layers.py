@@ -43,7 +43,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         "'b' reads 4 features of",
     ),
     "first norm": (lambda: Network((Layer("a", KERNEL, None),), IDENTITY, NORM), "input_norm of 3 features"),
-    "size": (lambda: UnitLayer("a", 0, "dense", False), "size = 0 arrived"),
+    "size": (lambda: UnitLayer("a", 0, "dense", False), "size of layer 'a' = 0 arrived"),
     "kind": (lambda: UnitLayer("a", 1, "dens", False), "kind = 'dens' arrived; .*dense"),
     "positions": (lambda: UnitLayer("a", 1, "dense", 2), "positions = 2 arrived"),  # type: ignore[arg-type]
     "axis": (lambda: UnitLayer("a", 1, "dense", True, axis=0.5), "axis = 0.5 arrived"),  # type: ignore[arg-type]
