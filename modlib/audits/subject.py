@@ -32,7 +32,7 @@ from modlib.files import digest_of
 from modlib.graphs.branching import traced_graph
 from modlib.graphs.edges import Matrix
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
-from modlib.networks.network import Network, as_network
+from modlib.networks.network import Network, answers, as_network
 from modlib.networks.traces import AnyNetwork, Trace, n_scores
 from modlib.reprs import BriefRepr
 
@@ -249,7 +249,8 @@ def read_subject(
     if data is not None and network is not None:
         inputs, images = _as_taken(data, network, notes)
         if isinstance(network, Network):
-            network.answers(inputs[:2])  # what does not fit is refused here, not in a part that would be left out
+            # what does not fit is refused here, not in a part that would be left out
+            _ = answers(network.module, inputs[:2]) if labels is None else network.answers(inputs[:2])
     named = labels is not None or classes is not None
     outputs = graph.sizes[-1] if network is None else network.n_classes if named else 0
     if labels is not None and network is not None:
@@ -266,6 +267,8 @@ def _network_of(model: object, data: np.ndarray | None) -> AnyNetwork | None:
     """The network in a model: a chain if it is one, traced otherwise; None for a list of weights."""
     if isinstance(model, Sequence):
         return None
+    if isinstance(model, Trace):
+        return model
     try:
         return as_network(model)
     except InputError:

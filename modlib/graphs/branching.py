@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from modlib.checks import choice
 from modlib.errors import GraphError
-from modlib.graphs.edges import Matrix, edge_weights
+from modlib.graphs.edges import Matrix, matrix_of
 from modlib.graphs.neurons import NeuronGraph, Part, layered_graph
 from modlib.networks.network import BATCH_NORM_USES, BatchNormUse
 
@@ -54,7 +54,8 @@ def traced_graph(trace: Trace, batch_norm: BatchNormUse = "fold") -> NeuronGraph
         if reads and weights.layer in number:
             if batch_norm == "ignore":
                 reads = {source: sp.csr_array(matrix != 0, dtype=float) for source, matrix in reads.items()}
-            parts.append(Part(number[weights.layer], weight_matrix(weights, batch_norm), reads))
+            name = trace.layers[weights.layer].name
+            parts.append(Part(number[weights.layer], weight_matrix(weights, batch_norm, name), reads))
     if not parts:
         raise GraphError(
             f"no two of the layers {', '.join(layer.name for layer in trace.layers)} are joined by weights; expected "
@@ -109,12 +110,12 @@ def kept_layers(trace: Trace) -> list[int]:
     return [i for i, kept in enumerate(feeds) if kept]
 
 
-def weight_matrix(weights: Weights, batch_norm: BatchNormUse) -> Matrix:
+def weight_matrix(weights: Weights, batch_norm: BatchNormUse, name: str) -> Matrix:
     """Edge weights from all features to all units of a layer."""
     kernel = weights.kernel
     if weights.gain is not None and batch_norm == "fold":
         kernel = kernel * weights.gain
-    matrix = np.asarray(edge_weights(kernel, weights.layer))
+    matrix = np.asarray(abs(matrix_of(kernel, f"the weight of layer {name!r}")))
     if (weights.unit != np.arange(len(weights.unit))).any():
         heads = sp.csr_array((np.ones(len(weights.unit)), (np.arange(len(weights.unit)), weights.unit)))
         matrix = np.asarray(matrix @ heads)

@@ -74,7 +74,8 @@ def consumer_graph(network: Trace, batch_norm: BatchNormUse = "fold", scaled: bo
     for weights, own in zip(readers, layers, strict=True):
         if weights.layer not in kept:
             continue
-        matrix = weight_matrix(weights, batch_norm) / (_mean_norm(weights) if scaled else 1)
+        name = traced.layers[weights.layer].name
+        matrix = weight_matrix(weights, batch_norm, name) / (_mean_norm(weights, name) if scaled else 1)
         for reader, theirs in zip(readers, layers, strict=True):
             if (reads := reader.reads.get(weights.layer)) is None:
                 continue
@@ -107,8 +108,8 @@ def _by_source(weights: Weights, convolution: bool) -> list[np.ndarray]:
     return [read[group == number] for number in range(group.max() + 1)]
 
 
-def _mean_norm(weights: Weights) -> float:
+def _mean_norm(weights: Weights, name: str) -> float:
     """Mean edge weight of a layer without its gains; 1 if all are 0."""
-    matrix = weight_matrix(weights, "ignore")
+    matrix = weight_matrix(weights, "ignore", name)
     norms = np.asarray(matrix.data if sp.issparse(matrix) else matrix)
     return float(norms.mean()) or 1.0

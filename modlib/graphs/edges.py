@@ -39,27 +39,31 @@ def edge_weights(weight: Matrix, position: int = 0) -> Matrix:
     >>> edge_weights(np.array([[1.0, -2.0]])).tolist(), edge_weights(np.full((3, 3, 1, 2), -0.5)).tolist()
     ([[1.0, 2.0]], [[4.5, 4.5]])
     """
-    return abs(matrix_of(weight, whole(position, "position", least=0)))
+    return abs(matrix_of(weight, f"weight {whole(position, 'position', least=0)}"))
 
 
-def matrix_of(weight: Matrix, position: int) -> Matrix:
-    """A matrix of weights in double precision, as CSR if it is sparse; the L1 norms of a kernel's slices."""
+def matrix_of(weight: Matrix, name: str) -> Matrix:
+    """A matrix of weights in double precision, as CSR if it is sparse; the L1 norms of a kernel's slices.
+
+    Raises:
+        GraphError, InputError: as ``edge_weights``, with the name.
+    """
     sparse = sp.issparse(weight)
     # in double precision, as whole numbers would overflow: abs(-128) of eight bits is -128
-    array = (real_sparse if sparse else real_numbers)(weight, f"weight {position}")
+    array = (real_sparse if sparse else real_numbers)(weight, name)
     if array.ndim in (3, 4, 5) and not sparse:
         with np.errstate(over="ignore"):
             array = np.abs(array).sum(axis=tuple(range(array.ndim - 2)))
     if array.ndim != 2 or 0 in array.shape:
         raise GraphError(
-            f"weight {position} has shape {array.shape}; expected a non-empty matrix (fan-in, fan-out) "
+            f"{name} has shape {array.shape}; expected a non-empty matrix (fan-in, fan-out) "
             "or a kernel (height, width, in, out)" + "; leave the biases out" * (array.ndim == 1)
         )
     values = array.data if sparse else array
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
         raise GraphError(
-            f"weight {position} of shape {array.shape} holds {bad} NaN or infinite value(s); "
+            f"{name} of shape {array.shape} holds {bad} NaN or infinite value(s); "
             "all weights, and the norms of a kernel, must be finite: check that training did not diverge"
         )
     return array

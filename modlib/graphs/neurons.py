@@ -289,8 +289,10 @@ def neuron_graph(
         from modlib.networks.programs import arguments_of
 
         arguments_of(read.module, inputs)  # a chain does not need them, but they are those of another network
-    graph = chained([edge_weights(weight, position) for position, weight in enumerate(weights)])
     dense = len(weights) == len(read.layers)
+    layers = read.layers if dense else [layer for layer in read.layers if layer.kind == "conv"][1:]
+    named = [f"the weight of layer {layer.name!r}" for layer in layers]
+    graph = chained([abs(matrix_of(weight, name)) for weight, name in zip(weights, named, strict=True)])
     names = unique([layer.name or layer.kind for layer in read.layers if dense or layer.kind == "conv"])
     normalised = any(norm is not None for norm in (read.input_norm, *(layer.batch_norm for layer in read.layers)))
     names = names if len(names) == len(graph.sizes) else ("input", *names)
@@ -311,7 +313,8 @@ def chain_graph(edge_matrices: Sequence[Matrix]) -> NeuronGraph:
     >>> chain_graph([np.ones((4, 3)), np.ones((3, 2))])
     NeuronGraph(sizes=[4, 3, 2], live=9 of 9, edges=18)
     """
-    matrices = [matrix_of(edges, position) for position, edges in enumerate(items(edge_matrices, "edge_matrices"))]
+    given = items(edge_matrices, "edge_matrices")
+    matrices = [matrix_of(edges, f"weight {position}") for position, edges in enumerate(given)]
     for position, matrix in enumerate(matrices):
         if matrix.min() < 0:
             raise InputError(

@@ -16,7 +16,7 @@ from torch.func import vmap
 from torch.nn.functional import conv2d
 
 from modlib.networks.modules import LayerTracer
-from modlib.networks.network import Network
+from modlib.networks.network import Network, check_vectors
 
 IMAGES_AT_ONCE = 1000
 VALUES_AT_ONCE = 2_000_000  # of the activations of one layer, all lesions of a batch together: they stay in the cache
@@ -46,6 +46,9 @@ def outputs(
     """All outputs with each of many lesions, (sets, images, classes), for a block of images after the other.
 
     Arguments are those of ``modlib.lesions.damage.Answers``.
+
+    Raises:
+        InputError: if the network gives other than one vector an image.
     """
     forward = _Forward(network, zero_biases)
     lesions, tensors = torch.as_tensor(masks), {at: torch.as_tensor(mask) for at, mask in common.items()}
@@ -55,7 +58,9 @@ def outputs(
         step = min(IMAGES_AT_ONCE, max(1, VALUES_AT_ONCE // values))
         for start in range(0, len(images), step):
             before = forward.until(_tensor(images[start : start + step]), layer, tensors)
-            yield torch.cat(list(route(before, layer, lesions, tensors)))
+            found = torch.cat(list(route(before, layer, lesions, tensors)))
+            check_vectors(found.shape[1:])
+            yield found
 
 
 class _Forward:

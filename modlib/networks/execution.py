@@ -179,7 +179,13 @@ def as_taken(trace: Trace, inputs: np.ndarray) -> Tensor:
     if len(given) == 4 and (given[3], *given[1:3]) == tuple(example.shape[1:]) != given[1:]:
         raise InputError(
             f"inputs of shape {given} arrived; expected (n, {', '.join(map(str, example.shape[1:]))}), as the "
-            f"network was traced{layout_hint(given)}"
+            f"network was traced{layout_hint(given, example.shape[1])}"
+        )
+    if trace.program.guessed and given[1:] != tuple(example.shape[1:]) and given[1:]:
+        raise InputError(
+            f"inputs of shape {given} arrived, and the network was traced without an example, for a guessed "
+            f"(n, {', '.join(map(str, example.shape[1:]))}); expected those: or trace it for yours, by "
+            "modlib.trace(model, inputs=inputs[:2])"
         )
     found = array(inputs, "inputs", ("n", *example.shape[1:]), dtype=np.float32 if _is_real(example) else None)
     if not _is_real(example) and not np.array_equal(found, np.trunc(found)):

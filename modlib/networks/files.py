@@ -60,8 +60,10 @@ def load_network(path: str | Path, activation: str = "relu", order: Sequence[str
             state = _read_state_dict(path)
         case _:
             raise InputError(
-                f"{path} has the suffix {path.suffix!r}; expected .npz, .safetensors, .pt or .pth. A pickle is not "
-                "read because it can run code; load a Keras file with Keras and pass the model to as_network"
+                f"{str(path)!r} has the suffix {path.suffix!r}; expected .npz, .safetensors, .pt or .pth. A pickle is "
+                "not read because it can run code; load a Keras file with Keras and pass the model to as_network, an "
+                "ONNX file with onnx.load and pass the model to neuron_graph; the command line takes the model that a "
+                "function of yours makes as MODULE:FUNCTION"
             )
     names = [key.removesuffix("weight") for key in state if key.endswith("weight")]
     unknown = set(state) - {f"{name}{part}" for name in names for part in ("weight", "bias")}

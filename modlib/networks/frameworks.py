@@ -12,6 +12,10 @@ from pathlib import Path
 
 def way_out(model: object) -> str:
     """What to do with something that is no model."""
+    if type(model).__module__ == "modlib.networks.traces":
+        return "a trace holds a copy of what was traced: pass the model itself"
+    if hasattr(model, "coefs_") and hasattr(model, "intercepts_"):  # scikit-learn's
+        return "modlib.networks.from_arrays(model.coefs_, model.intercepts_) reads a perceptron of scikit-learn"
     if is_onnx(model):
         return "modlib.trace and neuron_graph read ONNX models"
     if isinstance(model, str | Path):
@@ -44,12 +48,20 @@ def is_keras(model: object) -> bool:
     return any(base.__module__.split(".")[0] in ("keras", "tf_keras") for base in type(model).__mro__)
 
 
-def layout_hint(shape: Sequence[int]) -> str:
-    """What may be wrong with inputs of a shape that do not fit: images that are channels last.
+def layout_hint(shape: Sequence[int], channels: int | None) -> str:
+    """What may be wrong with inputs of a shape that do not fit: images that are channels last, or flat.
 
-    >>> layout_hint((5, 10)), layout_hint((5, 32, 32, 3))
-    ('', '; images are (n, channels, height, width), also those of a Keras model: pass inputs.transpose(0, 3, 1, 2)')
+    Args:
+        shape: of the inputs.
+        channels: of the images that the network takes; None if it takes others.
+
+    >>> layout_hint((5, 7, 7, 1), None), layout_hint((5, 1, 7, 7), 1), layout_hint((5, 64), 1)
+    ('', '', '; images are (n, channels, height, width): pass inputs.reshape(-1, 1, height, width)')
+    >>> layout_hint((5, 32, 32, 3), 3)
+    '; images are (n, channels, height, width), also those of a Keras model: pass inputs.transpose(0, 3, 1, 2)'
     """
-    if len(shape) != 4:
+    if channels and len(shape) == 2 and shape[1] % channels == 0:
+        return f"; images are (n, channels, height, width): pass inputs.reshape(-1, {channels}, height, width)"
+    if len(shape) != 4 or not shape[3] == channels != shape[1]:
         return ""
     return "; images are (n, channels, height, width), also those of a Keras model: pass inputs.transpose(0, 3, 1, 2)"

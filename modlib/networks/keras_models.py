@@ -7,7 +7,6 @@ be called more than once. Chapter: ``clusterability``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -28,13 +27,15 @@ from modlib.networks.keras_calls import (
     operation,
     operator_of,
 )
-from modlib.networks.keras_sequences import Attention, group_norm, sequence_layer
+from modlib.networks.keras_sequences import RECURRENT, Attention, group_norm, sequence_layer, unusual
 from modlib.networks.modules import (
+    ACTIVATIONS,
     FlattenChannelsLast,
     activation_of,
     linear_of,
     sequential,
     tensor_of,
+    two_of,
     unsupported,
     usable,
 )
@@ -93,11 +94,24 @@ def example_of(model: Any) -> tuple[np.ndarray, ...] | None:
     if not shapes or None in {side for shape in shapes for side in shape}:
         return None
     shapes = [(shape[-1], *shape[:-1]) if len(shape) == 3 else shape for shape in shapes]
-    kinds = [np.int64 if "int" in str(tensor.dtype) else np.float32 for tensor in model.inputs]
-    return tuple(
-        np.linspace(0, 1, 2 * math.prod(shape)).reshape(2, *shape).astype(kind)
-        for shape, kind in zip(shapes, kinds, strict=True)
-    )
+    whole = ["int" in str(tensor.dtype) for tensor in model.inputs]
+    for step in (step for steps in _graph_of(model)._nodes_by_depth.values() for step in steps):
+        if type(_layer_of(step)).__name__ == "Embedding":  # it reads numbers of rows, whatever kind is declared
+            read = {id(tensor) for tensor in _sources_of(step)}
+            whole = [one or id(given) in read for one, given in zip(whole, _graph_of(model).inputs, strict=True)]
+    return two_of(shapes, [np.int64 if one else np.float32 for one in whole])
+
+
+def _graph_of(model: Any) -> Any:
+    return getattr(model, "_functional", None) or model  # a Keras 3 Sequential holds its graph
+
+
+def _layer_of(step: Any) -> Any:
+    return getattr(step, "operation", None) or step.layer
+
+
+def _sources_of(step: Any) -> list[Any]:
+    return _flat(step.input_tensors if hasattr(step, "operation") else step.keras_inputs)
 
 
 def _follow(
@@ -108,13 +122,12 @@ def _follow(
     made: dict[tuple[int, bool], list[str]],
 ) -> fx.Node:
     """Add the steps of a model to a graph; returns its output. ``made`` holds the modules of every layer so far."""
-    functional = getattr(model, "_functional", None) or model  # a Keras 3 Sequential holds its graph
+    functional = _graph_of(model)
     by_depth = functional._nodes_by_depth
     values = {id(tensor): node for tensor, node in zip(functional.inputs, given, strict=True)}
     for step in (step for depth in sorted(by_depth, reverse=True) for step in by_depth[depth]):
-        layer = getattr(step, "operation", None) or step.layer
+        layer, sources = _layer_of(step), _sources_of(step)
         kind = type(layer).__name__
-        sources = _flat(step.input_tensors if hasattr(step, "operation") else step.keras_inputs)
         (result,) = _flat(step.output_tensors if hasattr(step, "operation") else step.outputs)[:1] or [None]
         if kind == "InputLayer":
             continue
@@ -209,6 +222,8 @@ def _keras_layer(layer: Any, shape: tuple[int | None, ...]) -> dict[str, nn.Modu
             return {name: nn.Flatten()}
     if kind in TRAINING_ONLY:
         return {}
+    if (why := unusual(layer)) and kind in RECURRENT:
+        raise unsupported(name, f"a {kind} with {why}", KERAS_LAYERS)
     raise unsupported(name, f"a {kind} with settings or inputs of shape {shape} that have no torch form", KERAS_LAYERS)
 
 
@@ -233,6 +248,9 @@ def _activation(layer: Any) -> dict[str, nn.Module]:
         raise unsupported(layer.name, f"followed by a function of your own, {name!r}", KERAS_LAYERS)
     if name in OTHER_ACTIVATIONS:
         return {f"{layer.name}/{name}": OTHER_ACTIVATIONS[name]()}
+    if function is not None and name not in ("linear", *ACTIVATIONS):
+        known = ", ".join(["linear", *ACTIVATIONS, *OTHER_ACTIVATIONS])
+        raise unsupported(layer.name, f"followed by {name!r}, which is none of {known}", KERAS_LAYERS)
     return activation_of(name, layer.name) if function is not None else {}
 
 

@@ -113,7 +113,7 @@ def sequence_layer(layer: Any, shape: tuple[int | None, ...]) -> dict[str, nn.Mo
             )  # fmt: skip
         case "Dense", 3:
             return {name: linear_of(layer.kernel, layer.bias if layer.use_bias else None)}
-        case "LSTM" | "GRU" | "SimpleRNN", 3 if _is_usual(layer):
+        case "LSTM" | "GRU" | "SimpleRNN", 3 if not unusual(layer):
             return {name: Recurrent(_recurrent([layer], int(shape[2] or 0)), layer.return_sequences)}
         case "Bidirectional", 3 if _is_usual_both_ways(layer):
             both = [layer.forward_layer, layer.backward_layer]
@@ -147,11 +147,13 @@ def sequence_layer(layer: Any, shape: tuple[int | None, ...]) -> dict[str, nn.Mo
     return None
 
 
-def _is_usual(layer: Any, backwards: bool = False) -> bool:
-    """Whether a recurrent layer is the one that PyTorch has; that of the way back in a bidirectional one is."""
-    names = [getattr(layer, part).__name__ for part in ("activation", "recurrent_activation") if hasattr(layer, part)]
-    plain = not (layer.go_backwards != backwards or layer.stateful or layer.return_state)
-    return plain and names in (["tanh"], ["tanh", "sigmoid"]) and getattr(layer, "reset_after", True)
+def unusual(layer: Any, backwards: bool = False) -> str:
+    """The first setting of a recurrent layer that PyTorch does not have; that of the way back may go backwards."""
+    usual = {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True}
+    usual |= {"go_backwards": backwards, "stateful": False, "return_state": False}
+    found = {name: getattr(layer, name, wanted) for name, wanted in usual.items()}
+    found = {name: getattr(value, "__name__", value) for name, value in found.items()}
+    return next((f"{name}={value!r}" for name, value in found.items() if value != usual[name]), "")
 
 
 def _is_usual_both_ways(layer: Any) -> bool:
@@ -159,7 +161,7 @@ def _is_usual_both_ways(layer: Any) -> bool:
     forth, back = layer.forward_layer, layer.backward_layer
     kinds, sides = {type(forth).__name__, type(back).__name__}, (forth, back)
     alike = forth.units == back.units and forth.use_bias == back.use_bias
-    usual = all(_is_usual(side, backwards=side is back) for side in sides if type(side).__name__ in RECURRENT)
+    usual = not any(unusual(side, backwards=side is back) for side in sides if type(side).__name__ in RECURRENT)
     return len(kinds) == 1 and kinds <= set(RECURRENT) and alike and usual and layer.merge_mode in MERGES
 
 

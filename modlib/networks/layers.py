@@ -40,10 +40,11 @@ class Layer(BriefRepr):
         from modlib.networks.modules import ACTIVATIONS
 
         instance(self.name, str, "name", "pass a text, '' if it has none")
-        kernel = array(self.kernel, "kernel", ("in", "out"), ("height", "width", "in", "out"))
+        of_layer = f" of layer {self.name!r}" if self.name else ""
+        kernel = array(self.kernel, f"kernel{of_layer}", ("in", "out"), ("height", "width", "in", "out"))
         object.__setattr__(self, "kernel", kernel)
         if self.bias is not None:
-            object.__setattr__(self, "bias", array(self.bias, "bias", kernel.shape[-1:]))
+            object.__setattr__(self, "bias", array(self.bias, f"bias{of_layer}", kernel.shape[-1:]))
         choice(self.activation, ("linear", *ACTIVATIONS), "activation")
         if self.batch_norm is not None:
             check_norm(self.batch_norm, kernel.shape[-1], "batch_norm")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import keyword
+import math
 import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -246,8 +247,15 @@ def outputs_of(module: nn.Module, inputs: Tensor) -> Any:
         raise InputError(
             f"inputs of shape {tuple(inputs.shape)} and type {inputs.dtype} arrived, which the {type(module).__name__} "
             f"does not take ({str(error).strip().partition(chr(10))[0]}); expected what its forward takes"
-            f"{layout_hint(inputs.shape)}"
+            f"{layout_hint(inputs.shape, channels_of(module))}"
         ) from error
+
+
+def channels_of(module: nn.Module) -> int | None:
+    """Channels of the images that a module takes, if its first layer of weights is a convolution of images."""
+    weighted = (part for part in module.modules() if any(own.ndim > 1 for own in part.parameters(recurse=False)))
+    first = next(weighted, None)
+    return first.in_channels if isinstance(first, nn.Conv2d) else None
 
 
 def scores_in(outputs: Any, module: nn.Module) -> Tensor:
@@ -332,6 +340,14 @@ def activation_of(activation: str, layer: str) -> dict[str, nn.Module]:
         return {}
     cls = getattr(nn, ACTIVATIONS[activation])
     return {f"{layer}/{activation}": cls(dim=1) if activation.endswith("softmax") else cls()}
+
+
+def two_of(shapes: Sequence[tuple[int, ...]], kinds: Sequence[type[np.generic]]) -> tuple[np.ndarray, ...]:
+    """Two inputs for every argument of a model that declares their shapes and kinds."""
+    return tuple(
+        np.linspace(0, 1, 2 * math.prod(shape)).reshape(2, *shape).astype(kind)
+        for shape, kind in zip(shapes, kinds, strict=True)
+    )
 
 
 def tensor_of(array: Any) -> Tensor:

@@ -7,7 +7,7 @@ a network that branches has no single order; ``modlib.networks.tracing`` follows
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
@@ -174,12 +174,34 @@ class Network(BriefRepr):
     def answers(self, inputs: np.ndarray) -> np.ndarray:
         """What the network says to every input: the number of its largest output, see ``answers``.
 
+        Raises:
+            InputError: if inputs do not fit, or a network with convolutions gives other than one vector an input.
+
         >>> from modlib.networks import side_by_side
         >>> network, images, classes, _ = side_by_side(copies=3, n=5, seed=0)
         >>> network.answers(images).tolist(), classes.tolist()
         ([0, 3, 0, 2, 1], [0, 3, 0, 2, 1])
         """
-        return answers(self.module, inputs)
+        return _in_batches(self.module, inputs, self._largest)
+
+    def _largest(self, outputs: Tensor) -> Tensor:
+        if any(layer.kind == "conv" for layer in self.layers):  # their places come behind the classes
+            check_vectors(outputs.shape)
+        return outputs.argmax(-1)
+
+
+def check_vectors(shape: Sequence[int]) -> None:
+    """Refuse outputs of a network that are no class scores.
+
+    Raises:
+        InputError: if their shape is not (n, classes).
+    """
+    if len(shape) != 2:
+        flat = len(shape) > 2 and set(shape[2:]) == {1}
+        remedy = "put nn.Flatten behind it" if flat else "pass the part of the network that gives class scores"
+        raise InputError(
+            f"outputs of shape {tuple(shape)} arrived; expected one vector an input, (n, classes): {remedy}"
+        )
 
 
 def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
@@ -201,9 +223,14 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
     >>> answers(torch.nn.Identity(), np.array([[0.1, 0.9], [0.8, 0.2]])).tolist()
     [1, 0]
     """
+    return _in_batches(module, inputs, lambda outputs: outputs.argmax(-1))
+
+
+def _in_batches(module: nn.Module, inputs: np.ndarray, numbers: Callable[[Tensor], Tensor]) -> np.ndarray:
+    """Numbers of outputs, see ``answers``."""
     import torch
 
-    from modlib.networks.modules import device_of, precision_of, scores_in
+    from modlib.networks.modules import channels_of, device_of, precision_of, scores_in
 
     module = instance(module, torch.nn.Module, "module", "pass a torch module, or network.module")
     dtype = precision_of(module)
@@ -212,11 +239,11 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             batches = torch.as_tensor(inputs).to(dtype).split(AT_ONCE)
             outputs = (scores_in(module(batch.to(device_of(module))), module) for batch in batches)
-            return torch.cat([batch.argmax(-1) for batch in outputs]).cpu().numpy()
+            return torch.cat([numbers(batch) for batch in outputs]).cpu().numpy()
     except (RuntimeError, IndexError) as error:
         raise InputError(
             f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module "
-            f"takes{layout_hint(inputs.shape)}"
+            f"takes{layout_hint(inputs.shape, channels_of(module))}"
         ) from error
 
 

@@ -1,6 +1,7 @@
 """Torch modules that compute what ONNX models do.
 
-Every step becomes a function of PyTorch's, and every initializer a parameter, so that a model is traced as any other.
+Every step becomes a function of PyTorch's. Weights, biases and gains become parameters, so that a model is traced as
+any other; running statistics and other constants become buffers, which no mask or training step changes.
 Files are read by ``onnx.load``, which runs no code. Chapter: ``clusterability``.
 """
 
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from modlib.errors import InputError
-from modlib.networks.modules import tensor_of, usable
+from modlib.networks.modules import tensor_of, two_of, usable
 
 UNARY: dict[str, Callable[..., Any]] = {
     "Relu": torch.relu, "Sigmoid": torch.sigmoid, "Tanh": torch.tanh, "Softplus": F.softplus, "Selu": F.selu,
@@ -65,6 +66,16 @@ def onnx_module(model: Any) -> nn.Module:
     return fx.GraphModule(reader.weights, reader.graph)
 
 
+def example_of(model: Any) -> np.ndarray | None:
+    """Two inputs of the declared shape; None if the model declares none, or in part."""
+    held = {tensor.name for tensor in model.graph.initializer}
+    (kind,) = (value.type.tensor_type for value in model.graph.input if value.name not in held)
+    shape = [side.dim_value for side in kind.shape.dim][1:]  # 0 where it has a name in place of a number
+    if not shape or 0 in shape:
+        return None
+    return two_of([tuple(shape)], [np.float32 if kind.elem_type in FLOATING else np.int64])[0]
+
+
 class _Reader:
     """Adds the steps of a model to a graph, one by one."""
 
@@ -94,8 +105,8 @@ class _Reader:
     def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> fx.Node:
         return self.graph.call_function(function, args, kwargs)
 
-    def _of(self, name: str, place: str = "", kind: str = "") -> Any:
-        """A value of an earlier step, or a parameter of a name in the layer of this one."""
+    def _of(self, name: str, place: str = "", kind: str = "", trained: bool = True) -> Any:
+        """A value of an earlier step, or a parameter of a name in the layer of this one; a buffer if not trained."""
         if name in self.values or not name:
             return self.values.get(name)
         title, number = _title(f"{place}.{kind}" if kind else name), 0
@@ -105,7 +116,8 @@ class _Reader:
         array = self.arrays[name]
         value = tensor_of(array) if array.dtype.kind == "f" else torch.as_tensor(np.array(array))
         self.held[title] = name
-        self.weights[title] = nn.Parameter(value, requires_grad=value.is_floating_point())
+        if not isinstance(self.weights.get(title), nn.Parameter):  # of another step, which trains it
+            self.weights[title] = nn.Parameter(value) if trained and value.is_floating_point() else value
         return self.graph.get_attr(title)
 
     def _step(self, step: Any, place: str, names: list[str], given: dict[str, Any]) -> Any:
@@ -125,12 +137,26 @@ class _Reader:
                 raise NotImplementedError
             return self._call(UNARY[kind], first)
         if kind in BINARY and len(names) == 2:
-            return self._call(BINARY[kind], self._of(names[0]), self._of(names[1]))
+            terms = [self._of(name, trained=self._trains(kind, name, names)) for name in names]
+            return self._call(BINARY[kind], *terms)
         if kind == "Cast" and given["to"] not in FLOATING:  # which would round
             raise NotImplementedError
         if kind in ("Identity", "Dropout", "Cast"):
             return self._call(torch.clone, first)
         return getattr(self, f"_{kind.lower()}", self._refused)(first, names, given, place)
+
+    def _trains(self, kind: str, name: str, names: list[str]) -> bool:
+        """Whether what is added to activities, or multiplies them, is a bias or gain, and no constant."""
+        if name in self.values or kind not in ("Add", "Mul"):
+            return False
+        array = self.arrays[name]
+        if kind == "Mul" or array.size > 1:
+            return array.size > 1
+        (other,) = (self.values.get(one) for one in names if one != name) if len(set(names)) == 2 else (None,)
+        if not array.ndim or other is None or other.target not in (torch.matmul, F.linear):
+            return False
+        weight = self.weights.get(str(getattr(other.args[1], "target", "")))  # the bias of a layer of one output
+        return weight is not None and weight.shape[-1 if other.target is torch.matmul else 0] == 1
 
     def _refused(self, *_: Any) -> Any:
         raise NotImplementedError
@@ -171,7 +197,9 @@ class _Reader:
 
     def _batchnormalization(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:
         kinds = ("weight", "bias", "running_mean", "running_var")
-        weight, bias, mean, variance = (self._of(n, place, k) for n, k in zip(names[1:], kinds, strict=True))
+        weight, bias, mean, variance = (
+            self._of(name, place, kind, "running" not in kind) for name, kind in zip(names[1:], kinds, strict=True)
+        )
         return self._call(F.batch_norm, x, mean, variance, weight, bias, False, 0.1, float(given.get("epsilon", 1e-5)))
 
     def _layernormalization(self, x: Any, names: list[str], given: dict[str, Any], place: str) -> Any:

@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 
 from modlib.errors import InputError
 from modlib.networks.frameworks import layout_hint
-from modlib.networks.modules import LayerTracer
+from modlib.networks.modules import LayerTracer, channels_of
 from modlib.networks.operations import changes_part
 
 SIDES = (32, 64, 28, 96, 224, 128, 299, *range(63, 3, -1))  # of images that are tried where no example is given
@@ -34,6 +34,7 @@ class Program:
         names: of the arguments.
         module: what it is the pass of.
         outputs: all tensors that the module gives for the inputs.
+        guessed: whether the inputs are a guess of what the module takes.
     """
 
     graph: fx.GraphModule
@@ -41,6 +42,7 @@ class Program:
     names: tuple[str, ...]
     module: nn.Module
     outputs: tuple[Tensor, ...]
+    guessed: bool = False
 
 
 def programs_of(module: nn.Module, inputs: object = None) -> Iterator[Program]:
@@ -65,7 +67,8 @@ def programs_of(module: nn.Module, inputs: object = None) -> Iterator[Program]:
             faults.append(f"{way}: {_first_line(error)}")
             continue
         if _agree(found, outputs):
-            yield Program(graph, tuple(taken.values()), tuple(taken), module, tuple(tensors_of(outputs)))
+            example = tuple(taken.values()), tuple(taken)
+            yield Program(graph, *example, module, tuple(tensors_of(outputs)), guessed=inputs is None)
         else:
             faults.append(f"{way}: it computes something else")
     if len(faults) == 2:
@@ -84,13 +87,13 @@ def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], obj
     names = list(inspect.signature(module.forward).parameters)
     if not list(module.parameters()):
         raise InputError(
-            f"the {type(module).__name__} has no layer of weights; expected at least one; neuron_graph also takes a "
-            "list of weight matrices"
+            f"the {type(module).__name__} has no layer of weights{_quantised(module)}; expected at least one; "
+            "neuron_graph also takes a list of weight matrices"
         )
     fault = ""
-    for tried in _candidates(module) if inputs is None else [inputs]:
+    for tried, rows in [(one, 2) for one in _candidates(module)] if inputs is None else [(inputs, 2), (inputs, None)]:
         given = tried if isinstance(tried, Mapping) else _by_name(tried, names)
-        arguments = {name: _few(value) for name, value in given.items()}
+        arguments = {name: _few(value, rows) for name, value in given.items()}
         bare = [
             f"{name} {_shape(value)}"
             for name, value in arguments.items()
@@ -106,11 +109,14 @@ def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], obj
                 f"inputs for {', '.join(map(str, wild))} arrived that are not finite in single precision; expected "
                 "finite ones: zeros will do, only their shape counts"
             )
-        try:
-            with torch.no_grad():
-                return arguments, module(**arguments)
-        except Exception as error:  # the model's own code
-            fault = fault or _first_line(error)  # of the inputs that fit the first layer
+        call = module.forward if isinstance(module, fx.GraphModule) else module  # which prints what it then raises
+        for form in _forms(arguments, module):
+            try:
+                with torch.no_grad():
+                    return form, call(**form)
+            except Exception as error:  # the model's own code
+                last = _first_line(error)
+        fault = (fault if inputs is None else "") or last  # of guesses, of the first; of an example, as it came
     fault = fault or "no layer of weights says what it takes"
     shapes = (
         "none was given"
@@ -118,11 +124,18 @@ def arguments_of(module: nn.Module, inputs: object) -> tuple[dict[str, Any], obj
         else f"{ {name: _shape(value) for name, value in arguments.items()} } does not fit"
     )
     given_shapes = [value.shape for value in arguments.values() if isinstance(value, Tensor)]
-    hint = "" if inputs is None else max(map(layout_hint, given_shapes), default="")
+    channels = channels_of(module)
+    hint = "" if inputs is None else max((layout_hint(shape, channels) for shape in given_shapes), default="")
     raise InputError(
         f"the {type(module).__name__} needs an example input, and {shapes} ({fault}); expected what its forward takes: "
         f"pass inputs=, an array (n, ...), a tuple of them, or a mapping by name{hint}"
     )
+
+
+def _quantised(module: nn.Module) -> str:
+    """Names a layer whose weights are packed, as those of quantised modules are."""
+    packed = [type(part).__name__ for part in module.modules() if "quantized" in type(part).__module__]
+    return f" but quantised ones, a {packed[0]} among them: pass the model as it was before" if packed else ""
 
 
 def _by_name(given: object, names: Sequence[str]) -> dict[str, object]:
@@ -143,8 +156,20 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _few(value: Any) -> Any:
-    """Two rows of an input are enough; numbers in single precision."""
+def _forms(arguments: dict[str, Any], module: nn.Module) -> list[dict[str, Any]]:
+    """An example as it is, and with its whole numbers in single precision, where they are no rows of a table."""
+    if any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in module.modules()):
+        return [arguments]
+    whole = {
+        name: value.float()
+        for name, value in arguments.items()
+        if isinstance(value, Tensor) and not value.is_floating_point() and not value.is_complex()
+    }
+    return [arguments, {**arguments, **whole}] if whole else [arguments]
+
+
+def _few(value: Any, rows: int | None = 2) -> Any:
+    """Two rows of an input are enough, mostly; numbers in single precision."""
     if isinstance(value, np.ndarray):
         try:
             value = value.astype(value.dtype.newbyteorder("="), copy=False)
@@ -158,7 +183,7 @@ def _few(value: Any) -> Any:
     if value.layout is not torch.strided:  # which cannot be cut; a dense input has the same shape
         value = value.to_dense()
     return (
-        (value[:2] if value.ndim else value)
+        (value[:rows] if value.ndim else value)
         .detach()
         .cpu()
         .to(torch.float32 if value.is_floating_point() else value.dtype)

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from modlib.checks import LARGEST, array, arrived, choice, flag, instance, labels, mapping, real_numbers, whole
 from modlib.errors import InputError
-from modlib.networks.network import AT_ONCE, Network
+from modlib.networks.network import AT_ONCE, Network, check_vectors
 from modlib.reprs import BriefRepr
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class UnitLayer(BriefRepr):
     def __post_init__(self) -> None:
         for name in ("name", "node", "part"):
             instance(getattr(self, name), str, name, "pass a text")
-        whole(self.size, "size")
+        whole(self.size, f"size of layer {self.name!r}" if self.name else "size")
         choice(self.kind, KINDS, "kind")
         flag(self.positions, "positions")
         if self.axis is not None:
@@ -168,13 +168,13 @@ class Trace(BriefRepr):
         Raises:
             InputError: if it gives anything else first.
         """
-        shape = tuple(self.program.outputs[0].shape) if self.program.outputs else None
-        if shape is None or len(shape) != 2:
-            given = "no tensor" if shape is None else f"outputs of shape {shape}"
+        if not self.program.outputs:
             raise InputError(
-                f"{given} arrived; expected one vector an input, (n, classes): pass the part of the "
-                "network that gives class scores"
+                "no tensor arrived; expected one vector an input, (n, classes): pass the part of the network that "
+                "gives class scores"
             )
+        shape = self.program.outputs[0].shape
+        check_vectors(shape)
         return shape[1]
 
     def answers(self, inputs: np.ndarray) -> np.ndarray:

@@ -18,9 +18,9 @@ from __future__ import annotations
 import torch
 
 from modlib.errors import InputError
+from modlib.networks import keras_models, onnx_models
 from modlib.networks.assembly import assembled
-from modlib.networks.frameworks import is_keras
-from modlib.networks.keras_models import example_of
+from modlib.networks.frameworks import is_keras, is_onnx
 from modlib.networks.modules import plain_copy
 from modlib.networks.network import torch_module
 from modlib.networks.programs import programs_of
@@ -32,11 +32,12 @@ def trace(model: object, inputs: object = None) -> Trace:
     """Follow a forward pass of any model, and note which units every layer of weights reads.
 
     Args:
-        model: a torch module, Keras or ONNX model; it is not changed. It is read at inference, in single precision
-            and on the processor.
+        model: a torch module, Keras or ONNX model, or a ``Trace``; it is not changed. It is read at inference, in
+            single precision and on the processor.
         inputs: an example of what it takes: an array (n, ...), a tuple of them, or a mapping by name. Of the example
             only the shapes count. Images are (n, channels, height, width), those of a Keras model as well. Without it
-            a Keras model's declared shapes are taken, and inputs are tried that would fit the first layers of others.
+            the declared shapes of a Keras or ONNX model are taken, and inputs are tried that would fit the first
+            layers of others.
 
     Raises:
         InputError: if the pass cannot be traced, or units mix in a way that no edge can stand for; the error names the
@@ -61,9 +62,13 @@ def trace(model: object, inputs: object = None) -> Trace:
     >>> [list(weights.reads) for weights in found.weights]
     [[0], [1], [1, 2]]
     """
+    if isinstance(model, Trace):
+        return model if inputs is None else trace(model.module, inputs)
     module = plain_copy(torch_module(model, lazy=inputs is not None)).cpu()
     if inputs is None and is_keras(model):
-        inputs = example_of(model)
+        inputs = keras_models.example_of(model)
+    elif inputs is None and is_onnx(model):
+        inputs = onnx_models.example_of(model)
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     fault: InputError | None = None

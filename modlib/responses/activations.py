@@ -17,6 +17,7 @@ from modlib.networks.activity import activities_of, layers_seen, two_that_differ
 from modlib.networks.chains import chain
 from modlib.networks.execution import Execution, as_taken, fitting
 from modlib.networks.frameworks import layout_hint
+from modlib.networks.modules import channels_of
 from modlib.networks.network import AT_ONCE, Network
 from modlib.networks.traces import AnyNetwork, Trace, network_or_trace
 
@@ -97,7 +98,7 @@ def hidden_activities(network: AnyNetwork, inputs: np.ndarray, layers: Sequence[
     except RuntimeError as error:
         raise InputError(
             f"inputs of shape {inputs.shape} do not fit the network ({error}); expected what its module "
-            f"takes{layout_hint(inputs.shape)}"
+            f"takes{layout_hint(inputs.shape, channels_of(network.module))}"
         ) from error
     finally:
         for hook in hooks:

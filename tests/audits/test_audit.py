@@ -420,6 +420,10 @@ def test_an_audit_takes_what_the_network_takes() -> None:
     assert report["lesions"].left_out == "no labels arrived; pass the class of every input"
     with pytest.raises(InputError, match=r"expected one vector an input, \(n, classes\)"):
         audit(UNet(), pictures, np.arange(20) % 2)
+    chain = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3))
+    assert read_subject(chain, pictures).inputs.shape == (20, 1, 8, 8)
+    with pytest.raises(InputError, match=r"outputs of shape \(2, 4, 4, 4\) arrived"):
+        read_subject(chain, pictures, np.arange(20) % 2)
 
 
 class ByHand(torch.nn.Module):

@@ -240,7 +240,7 @@ def test_what_makes_no_graph_is_refused() -> None:
     module = Skip()
     with torch.no_grad():
         module.second.weight[0, 0] = float("nan")
-    with pytest.raises(GraphError, match=r"weight 2 .* holds 1 NaN or infinite value"):
+    with pytest.raises(GraphError, match=r"the weight of layer .* holds 1 NaN or infinite value"):
         neuron_graph(module)
 
 

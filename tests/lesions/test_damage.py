@@ -14,6 +14,7 @@ from modlib.graphs.subclusters import SubCluster, sub_clusters
 from modlib.lesions import passes as lesioned_passes, sparse as sparse_perceptron
 from modlib.lesions.damage import Damage, DoubleLesion, damages, double_lesions, lesion_tests
 from modlib.lesions.kinds import Kind, kind, kind_in_first_paper
+from modlib.lesions.profiles import lesion_profiles
 from modlib.lesions.sparse import is_pruned_perceptron
 from modlib.networks.network import answers, as_network, from_arrays
 from modlib.networks.planted import side_by_side
@@ -373,3 +374,11 @@ def test_what_a_pruned_network_does_to_its_inputs_is_part_of_it(first):
         linear.weight.data[[0, 3, 5]] = 0
         right = [(answers(module, images) == labels).sum() for module in (network.module, without)]
         assert found.drop == pytest.approx((right[0] - right[1]) / 300)
+
+
+def test_lesions_of_a_network_that_keeps_places_are_refused() -> None:
+    layers = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 1), nn.AdaptiveAvgPool2d(1)
+    network, images = as_network(nn.Sequential(*layers)), np.zeros((4, 1, 8, 8))
+    for ask in (damages, lesion_profiles):
+        with pytest.raises(InputError, match=r"outputs of shape \(4, 3, 1, 1\) arrived.*nn.Flatten"):
+            ask(network, images, [0, 1, 2, 0], 1, *[[[0]]] * (ask is damages))

@@ -381,3 +381,24 @@ def test_a_model_that_is_being_pruned_is_told_how_to_be_read() -> None:
     base = tf_keras.Sequential([tf_keras.layers.Dense(6, input_shape=(8,)), tf_keras.layers.Dense(3)])
     with pytest.raises(InputError, match=r"PruneLowMagnitude .* take the wrapper off by strip_pruning"):
         as_network(sparsity.prune_low_magnitude(base))
+
+
+@KERAS
+def test_a_text_model_of_the_default_kind_of_input_is_traced(K: ModuleType) -> None:
+    L = K.layers
+    model = K.Sequential([K.Input((5,)), L.Embedding(7, 4, name="table"), L.LSTM(3), L.Dense(2, name="last")])
+    tokens = np.random.default_rng(0).integers(7, size=(6, 5))
+    assert neuron_graph(model).sizes[:2] == (7, 4)
+    np.testing.assert_array_equal(trace(model).answers(tokens), np.asarray(model(tokens)).argmax(1))
+
+
+@KERAS
+def test_what_keras_has_and_pytorch_does_not_is_named(K: ModuleType) -> None:
+    L = K.layers
+    for layer, fault in (
+        (L.SimpleRNN(3, activation="relu"), "a SimpleRNN with activation='relu'"),
+        (L.GRU(3, reset_after=False), "a GRU with reset_after=False"),
+        (L.Dense(3, activation="hard_sigmoid"), "followed by 'hard_sigmoid', which is none of linear, .*relu6, .*silu"),
+    ):
+        with pytest.raises(InputError, match=fault):
+            torch_module(K.Sequential([K.Input((5, 4)), layer]))

@@ -30,7 +30,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "epsilon": (lambda: BatchNorm(np.ones(1), np.ones(1), np.ones(1), np.ones(1), -1), "epsilon = -1"),
     "name": (lambda: Layer(3, KERNEL, None), "name = 3 arrived"),  # type: ignore[arg-type]
     "vector": (lambda: Layer("a", np.ones(3), None), r"kernel .* \(in, out\) or \(height, width, in, out\)"),
-    "text": (lambda: Layer("a", "x", None), "kernel = 'x' arrived"),  # type: ignore[arg-type]
+    "text": (lambda: Layer("a", "x", None), "kernel of layer 'a' = 'x' arrived"),  # type: ignore[arg-type]
     "infinite": (lambda: Layer("a", np.full((2, 2), np.inf), None), "kernel .* 4 not finite"),
     "bias": (lambda: Layer("a", KERNEL, np.ones(4)), r"bias .* \(3\)"),
     "activation": (lambda: Layer("a", KERNEL, None, "rel"), "activation = 'rel' arrived; .*relu"),
@@ -43,7 +43,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         "'b' reads 4 features of",
     ),
     "first norm": (lambda: Network((Layer("a", KERNEL, None),), IDENTITY, NORM), "input_norm of 3 features"),
-    "size": (lambda: UnitLayer("a", 0, "dense", False), "size = 0 arrived"),
+    "size": (lambda: UnitLayer("a", 0, "dense", False), "size of layer 'a' = 0 arrived"),
     "kind": (lambda: UnitLayer("a", 1, "dens", False), "kind = 'dens' arrived; .*dense"),
     "positions": (lambda: UnitLayer("a", 1, "dense", 2), "positions = 2 arrived"),  # type: ignore[arg-type]
     "axis": (lambda: UnitLayer("a", 1, "dense", True, axis=0.5), "axis = 0.5 arrived"),  # type: ignore[arg-type]

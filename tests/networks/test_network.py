@@ -544,6 +544,17 @@ def test_inputs_that_do_not_fit_have_no_answers(shape: tuple[int, int]) -> None:
         from_arrays([np.ones((6, 4))]).answers(np.zeros(shape))
 
 
+def test_classes_of_a_network_that_keeps_places_are_refused_and_those_of_steps_are_given() -> None:
+    pooled = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 3, 1), nn.AdaptiveAvgPool2d(1))
+    images = np.random.default_rng(0).random((6, 1, 8, 8))
+    with pytest.raises(InputError, match=r"outputs of shape \(6, 3, 1, 1\) arrived.* one vector an input.*nn.Flatten"):
+        as_network(pooled).answers(images)
+    with pytest.raises(InputError, match=r"outputs of shape \(6, 3, 6, 6\) arrived.* pass the part"):
+        as_network(pooled[:-1]).answers(images)
+    assert as_network(pooled.append(nn.Flatten())).answers(images).shape == (6,)
+    assert from_arrays([np.ones((4, 3))]).answers(np.ones((6, 5, 4))).shape == (6, 5)
+
+
 def test_outputs_that_are_no_tensor_are_refused() -> None:
     class Two(nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
@@ -551,3 +562,29 @@ def test_outputs_that_are_no_tensor_are_refused() -> None:
 
     with pytest.raises(InputError, match="the Two returns a tuple; expected a tensor"):
         answers(Two(), np.ones((2, 3)))
+
+
+def test_hints_about_layout_are_given_where_they_help() -> None:
+    layers = nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3), nn.Flatten(), nn.Linear(32, 3)
+    network = as_network(nn.Sequential(*layers))
+    for shape, hint in (((3, 8, 8, 1), "transpose"), ((3, 64), r"reshape\(-1, 1, ")):
+        with pytest.raises(InputError, match=f"do not fit .* images are .* pass inputs.{hint}"):
+            network.answers(np.zeros(shape))
+    for shape in ((3, 1, 7, 7), (3, 3, 8, 8)):
+        with pytest.raises(InputError, match="do not fit") as told:
+            network.answers(np.zeros(shape))
+        assert "images are" not in str(told.value)
+
+
+def test_a_perceptron_of_scikit_learn_has_its_way_in() -> None:
+    class Fitted:
+        coefs_, intercepts_ = [np.ones((3, 2))], [np.zeros(2)]
+
+    with pytest.raises(InputError, match=r"from_arrays\(model.coefs_, model.intercepts_\)"):
+        as_network(Fitted())
+
+
+@pytest.mark.parametrize("path", ["mine", "mine.py", "m.onnx", ""])
+def test_what_is_no_file_of_weights_is_shown_its_way(path: str) -> None:
+    with pytest.raises(InputError, match=r"has the suffix .*onnx.load.*MODULE:FUNCTION"):
+        load_network(path)

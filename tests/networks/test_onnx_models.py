@@ -15,7 +15,9 @@ from torchvision import models
 from modlib.errors import InputError
 from modlib.graphs import neuron_graph
 from modlib.lesions import damages
+from modlib.masks import MaskSettings, learn_mask
 from modlib.networks import torch_module, trace
+from modlib.training import draw_from
 
 onnx = pytest.importorskip("onnx")
 evaluation = pytest.importorskip("onnx.reference")
@@ -231,3 +233,36 @@ def test_what_is_not_read_of_onnx_is_refused_by_name() -> None:
         torch_module(onnx.helper.make_model(onnx.helper.make_graph([step], "g", ends[:1], ends[1:])))
     with pytest.raises(InputError, match="has 2 inputs and 1 outputs"):
         torch_module(onnx.helper.make_model(onnx.helper.make_graph([step], "g", [*ends[:1], ends[1]], ends[1:])))
+
+
+def test_running_statistics_and_constants_of_onnx_are_no_parameters() -> None:
+    steps = [
+        onnx.helper.make_node("MatMul", ["x", "w"], ["h"], name="first"),
+        onnx.helper.make_node("BatchNormalization", ["h", *"gbmv"], ["n"], name="norm"),
+        onnx.helper.make_node("Div", ["n", "divisor"], ["d"]),
+        onnx.helper.make_node("Mul", ["gain", "d"], ["e"]),
+        onnx.helper.make_node("Add", ["e", "shift"], ["s"]),
+        onnx.helper.make_node("MatMul", ["s", "u"], ["t"], name="last"),
+        onnx.helper.make_node("Add", ["bias", "t"], ["y"]),
+    ]
+    ones = {name: np.ones(3, np.float32) for name in ("g", "b", "m", "v", "gain")}
+    ones |= {"w": np.ones((4, 3), np.float32), "u": np.ones((3, 1), np.float32), "bias": np.ones(1, np.float32)}
+    model = of_steps(steps, (4,), **ones, divisor=np.full(3, 2, np.float32), shift=np.ones(1, np.float32))
+    module = torch_module(model)
+    names = {"first.weight", "norm.weight", "norm.bias", "gain", "last.weight", "bias"}
+    assert {name for name, _ in module.named_parameters()} == names
+    assert {name for name, _ in module.named_buffers()} == {"norm.running_mean", "norm.running_var", "divisor", "shift"}
+    x, y = torch.randn(20, 4), torch.randn(20, 1)
+    settings, rng = MaskSettings(steps=2, batch_size=4, samples=2), np.random.default_rng(0)
+    learned = learn_mask(model, draw_from(x, y), settings, rng, torch.nn.functional.mse_loss)
+    assert set(learned.mask.keep) == names
+
+
+def test_an_onnx_model_says_what_it_takes_and_guesses_are_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+    build, shape = MODELS["chain"]
+    model = exported(build(), torch.randn(1, *shape))
+    assert trace(model).program.inputs[0].shape == (2, *shape)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    with pytest.raises(InputError, match="needs an example input, and none was given"):  # a side without a number
+        trace(model)
+    assert "Traceback" not in capfd.readouterr().err

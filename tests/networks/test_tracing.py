@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modlib.errors import InputError
+from modlib.errors import GraphError, InputError
 from modlib.graphs import NeuronGraph, neuron_graph
-from modlib.networks import trace
+from modlib.networks import as_network, torch_module, trace
+from modlib.networks.programs import arguments_of
 
 
 def edges(graph: NeuronGraph, source: str, target: str) -> np.ndarray:
@@ -238,3 +239,61 @@ def test_of_inputs_only_the_shape_counts_however_they_are_stored(inputs: Tensor 
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     found, expected = neuron_graph(model, inputs=inputs), neuron_graph(model)
     assert abs(found.adjacency - expected.adjacency).max() == 0
+
+
+def test_an_example_of_whole_numbers_is_one_of_images_and_one_that_cannot_be_cut_stays_whole() -> None:
+    layers = nn.Conv2d(1, 4, 3), nn.SiLU(), nn.Conv2d(4, 4, 3)
+    assert neuron_graph(nn.Sequential(*layers), inputs=np.zeros((2, 1, 8, 8), np.uint8)).sizes == (4, 4)
+
+    class Joined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(4, 6)
+
+        def forward(self, x: torch.Tensor, joined: torch.Tensor) -> torch.Tensor:
+            return joined @ self.first(x)
+
+    given, _ = arguments_of(Joined(), (torch.zeros(5, 4), torch.ones(5, 5)))
+    assert [tuple(value.shape) for value in given.values()] == [(5, 4), (5, 5)]
+    with pytest.raises(InputError, match=r"\{'x': \(5, 4\), 'joined': \(6, 6\)\} does not fit"):
+        arguments_of(Joined(), (torch.zeros(5, 4), torch.ones(6, 6)))
+
+
+def test_a_trace_is_taken_where_a_model_is_or_the_model_is_asked_for() -> None:
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    found = trace(model)
+    assert trace(found) is found
+    assert neuron_graph(found).sizes == neuron_graph(found, inputs=np.zeros((2, 6))).sizes == (6, 8, 3)
+    with pytest.raises(InputError, match=r"Trace arrived.*pass the model itself"):
+        torch_module(found)
+
+
+def test_inputs_of_another_shape_than_a_guess_are_told_of_the_guess() -> None:
+    model = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(0, 1), nn.Linear(4, 3))
+    tokens = np.zeros((5, 7), int)
+    with pytest.raises(InputError, match=r"\(5, 7\) arrived.* guessed \(n, 8\).*trace\(model, inputs=inputs\[:2\]\)"):
+        trace(model).answers(tokens)
+    with pytest.raises(InputError) as told:
+        trace(model, tokens[:, :6]).answers(tokens)
+    assert "guess" not in str(told.value)
+
+
+def test_layers_at_fault_are_named() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    with torch.no_grad():
+        model[2].weight[0, 0] = float("nan")
+    with pytest.raises(GraphError, match=r"the weight of layer '2' of shape \(3, 2\) holds 1 NaN"):
+        neuron_graph(model)
+    with pytest.raises(InputError, match="kernel of layer '2' = "):
+        as_network(model)
+    with pytest.warns(UserWarning, match="zero-element"):
+        empty = nn.Linear(3, 0)
+    with pytest.raises(InputError, match="size of layer '2' = 0 arrived"):
+        neuron_graph(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), empty))
+
+
+@pytest.mark.filterwarnings("ignore")  # it goes away in a later PyTorch
+def test_a_quantised_model_is_said_to_be_one() -> None:
+    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3)), {nn.Linear})
+    with pytest.raises(InputError, match="no layer of weights but quantised ones, a Linear among them"):
+        trace(model)
