@@ -269,7 +269,7 @@ def test_networks_of_another_kind_are_told_apart(tmp_path: Path):
     assert means[RESIDUAL] == pytest.approx(0.7, abs=0.02)
     assert means["no"] == pytest.approx(0.15, abs=0.02)
     for kept, says in ((0.4, "keep 40% of its weights."), (0.95, "still keep 95% of its weights, too many to tell.")):
-        rows.loc[rows["network"] == RESIDUAL, "kept_course"] = f"1.0 {kept}"
+        rows["kept_course"] = f"1.0 {kept}"
         write_table("class-removal", rows, tmp_path)
         first, second, _ = sentences("class-removal", tmp_path)
         assert "loses 0) and 15 without (0), most" in first

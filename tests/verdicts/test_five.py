@@ -130,7 +130,7 @@ def test_either_number_of_groups_has_its_own_count(stored: dict[str, list[pd.Dat
         ("weights", 2, "stage == 'unpruned'", "learning random", "pruning ("),
         ("weights", 3, "method != 'initialisation'", "a start in clusters", "dropout ("),
         ("lesions", 0, "dropout == 'no'", "dropout (", "pruning and learning were not tested"),
-        ("coherence", 0, "network != 'mlp' or dropout == 'yes'", "dropout (", "learning ("),
+        ("coherence", 0, "network != 'mlp' or dropout == 'no'", "dropout (", "learning ("),
         ("masks", 1, "dropout == 'yes'", "dropout (", "pruning and learning were not tested"),
         ("agree", 0, "stage != 'unpruned'", "pruning (", "learning ("),
     ],
