@@ -319,7 +319,7 @@ def test_every_neuron_its_own_cluster() -> None:
     ("k", "route", "error", "message"),
     [
         (6, "auto", GraphError, "k = 6 clusters were asked of a graph with 5 live neurons"),
-        (3, "bipartite", GraphError, "k = 3 arrived for the route bipartite; expected a layered graph with at least 3 live"),
+        (3, "bipartite", GraphError, "expected a layered graph with at least 3 live neurons in its even layers and 3"),
         (0, "auto", InputError, "k = 0 arrived; expected a whole number of at least 1"),
         (2.5, "auto", InputError, "k = 2.5 arrived"),
         (True, "auto", InputError, "k = True arrived"),
