@@ -294,3 +294,29 @@ def test_the_scorecard_page_tells_the_history_of_the_criteria_up_to_this_version
     for elsewhere in ("book/claims.yml", "modlib/evidence/criteria.py"):  # which only point to it
         head = (checkout() / elsewhere).read_text(encoding="utf-8").split("\n\n- paper")[0]
         assert not re.search(r"[Vv]ersion 2", head)
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs", "expected"),
+    [
+        ("three-quarters", Sample(0.85, 40), WORDS, CANNOT_TELL),  # its interval reaches below 0.75
+        ("three-quarters", Sample(0.95, 40), WORDS, YES),
+        ("z-agrees", Sample(1.5, 5), Sample(1.5, 5), NO),  # equal, but not beyond 2
+        ("z-agrees", Sample(2.5, 5), Sample(2.5, 5), YES),
+        ("never", Sample(0.05, 100), WORDS, CANNOT_TELL),  # more than one in a hundred
+        ("never", Sample(0.01, 100), WORDS, YES),
+        ("below-a-quarter", around(0.3, 0.01), WORDS, NO),
+        ("below-a-quarter", around(0.2, 0.01), WORDS, YES),
+        ("at-least", over_networks(np.array([1.07, 1.2, 1.3, 1.2])), Sample(1.0, 5), NO),  # the limit is not near
+        ("at-least", over_networks(np.array([1.04, 1.2, 1.3, 1.2])), Sample(1.0, 5), YES),
+        ("significant", over_networks(np.array([0.04, 0.041, 0.042, 0.04])), WORDS, YES),  # z is 1.74
+        ("significant", over_networks(np.array([0.06, 0.061, 0.062, 0.06])), WORDS, NO),
+        ("significant", Sample(0.07, 1), WORDS, CANNOT_TELL),
+        ("significant", Sample(0.03, 1), WORDS, YES),
+        ("nearly-all", Sample(0.89, 100), WORDS, NO),
+        ("nearly-all", Sample(0.9, 100), WORDS, YES),
+        ("equivalent", around(1.4, 2.0, 5), Sample(1.0, 10), CANNOT_TELL),  # beyond the margin, but it may be chance
+    ],
+)
+def test_limits_lie_where_the_criteria_say(name: str, ours: Sample, theirs: Sample, expected: Grade) -> None:
+    assert grade(name, ours, theirs) is expected
