@@ -11,6 +11,8 @@ from torch import nn
 
 from modlib.errors import DataError, InputError
 from modlib.training import steps
+from modlib.training.epochs import PrunedRecipe
+from modlib.training.perceptrons import Settings
 from modlib.training.steps import Losses, Steps, draw_from, train_steps, trained_once
 
 CPU = torch.device("cpu")
@@ -118,3 +120,12 @@ def test_arguments_of_another_kind_are_refused(change: dict[str, object], messag
     given = {"module": nn.Linear(2, 2), "draw": draw, "settings": Steps(steps=1), "rng": np.random.default_rng(0)}
     with pytest.raises(InputError, match=message):
         train_steps(**given | change)  # type: ignore[arg-type]
+
+
+def test_defaults_are_the_papers_settings() -> None:
+    """Weight-masks C.1; clusterability 3; upstream-downstream 4.1."""
+    assert Steps() == Steps(steps=20_000, batch_size=128, learning_rate=1e-3, clip=1.0)
+    small_cnn = PrunedRecipe(epochs=10, pruning_epochs=10, batch_size=64, initial_sparsity=0.5, final_sparsity=0.9)
+    assert PrunedRecipe() == small_cnn
+    mlps = Settings(hidden=(64, 64), batch_size=200, learning_rate=1e-3, max_epochs=500, patience=6, plateau=3)
+    assert Settings() == mlps
