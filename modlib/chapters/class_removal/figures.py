@@ -91,9 +91,15 @@ def drops_by_class(rows: pd.DataFrame, names: Sequence[str]) -> Figure:
     found = target_and_others(rows)
     kinds = [kind for kind in TITLES if kind in set(found["kind"])]
     figure, axes = plt.subplots(
-        1, len(kinds), figsize=(4.2 * len(kinds), 3.2), sharey=True, squeeze=False, layout="constrained"
+        len(kinds),
+        1,
+        figsize=(6.8, 1.8 * len(kinds) + 0.9),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
-    for ax, kind in zip(axes[0], kinds, strict=True):
+    for ax, kind in zip(axes[:, 0], kinds, strict=True):
         means = found[found["kind"] == kind].groupby("removed")[["target", "other"]].mean().reindex(CLASSES) * 100
         for i, (column, label) in enumerate({"target": "the class itself", "other": "the worst other one"}.items()):
             ax.bar(
@@ -108,8 +114,8 @@ def drops_by_class(rows: pd.DataFrame, names: Sequence[str]) -> Figure:
         ax.axhline(0, color="black", lw=0.8)
         ax.set_xticks(range(len(names)), list(names), rotation=45, ha="right", fontsize="x-small")
         ax.set_title(TITLES[kind], fontsize="small")
-    axes[0, 0].set_ylabel("accuracy lost, percentage points", fontsize="small")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", fontsize="small")
+    figure.supylabel("accuracy lost, percentage points", fontsize="small")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize="small")
     return figure
 
 
