@@ -336,6 +336,15 @@ def labels(value: Any, name: str, n: int | str = "n", least: int | None = None, 
     return found if found.dtype.kind == "i" else found.astype(np.int64)
 
 
+def native(values: np.ndarray) -> np.ndarray:
+    """An array in the byte order of the machine, the only one that PyTorch takes; itself if it is.
+
+    >>> native(np.array([1, 2], dtype=">i8")).dtype.isnative
+    True
+    """
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
 def exponent(values: np.ndarray) -> int:
     """The power of two near the largest of some numbers: of these divided by it, squares and sums stay finite.
 
@@ -403,7 +412,7 @@ def _dense(value: Any) -> np.ndarray | None:
         return None
     if found.dtype.kind not in REAL:
         return None
-    found = found.astype(found.dtype.newbyteorder("="), copy=False)  # PyTorch takes no numbers in the other byte order
+    found = native(found)
     if not found.flags.writeable:  # of a table or a file that is mapped: PyTorch warns of them, though we only read
         found = found.copy()
     with np.errstate(over="ignore"):  # what becomes infinite is refused by the caller

@@ -158,9 +158,10 @@ def modules(subject: Subject, found: Mapping[str, Findings]) -> Findings:
 def power(n_tests: int, n_random: int) -> str:
     """What the smallest possible p-value allows, in words."""
     needed = max(1, int(np.ceil(n_tests / (n_random + 1) / LEVEL)))
-    together = "can stand alone" if needed == 1 else f"counts only if {needed} of them are as small"
     if needed > n_tests:
         together = "is too large for any of them to count: ask for more draws"
+    else:
+        together = "can stand alone" if needed == 1 else f"counts only if {needed} of them are as small"
     least = 1 / (n_random + 1)
     return f"{n_tests} tests; with {n_random} draws each the smallest p-value is {least:.3f}, which {together}."
 

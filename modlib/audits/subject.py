@@ -251,10 +251,12 @@ def read_subject(
         if isinstance(network, Network):
             # what does not fit is refused here, not in a part that would be left out
             _ = answers(network.module, inputs[:2]) if labels is None else network.answers(inputs[:2])
-    named = labels is not None or classes is not None
-    outputs = graph.sizes[-1] if network is None else network.n_classes if named else 0
-    if labels is not None and network is not None:
-        n_scores(network)
+    if network is None:
+        outputs = graph.sizes[-1]
+    elif labels is not None:
+        outputs = n_scores(network)
+    else:
+        outputs = 0 if classes is None else network.n_classes
     names = tuple(map(str, range(outputs) if classes is None else classes))
     if len(names) != outputs and network is not None:
         raise InputError(f"{len(names)} names of classes arrived for {outputs} outputs; expected one name an output")

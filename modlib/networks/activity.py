@@ -75,16 +75,15 @@ def activities_of(execution: Execution, layers: Sequence[UnitLayer], pair: Tenso
     return [_activity(execution.trace, layer, step, *both[step]) for layer, step in zip(layers, steps, strict=True)]
 
 
-def layers_seen(execution: Execution, pair: Tensor) -> list[int]:
-    """Numbers of the hidden layers whose activities are found, see ``activities_of``."""
+def activities_seen(execution: Execution, pair: Tensor) -> dict[int, Activity]:
+    """Where the activities of hidden layers are, by number, of those that are found; see ``activities_of``."""
     trace = execution.trace
     steps = {n: execution.activity_of(trace.layers[n]) for n in trace.hidden if trace.layers[n].axis is not None}
     both = _noted_twice(execution, list(steps.values()), pair)
-    seen = []
+    seen = {}
     for number, step in steps.items():
         with suppress(InputError):
-            _activity(trace, trace.layers[number], step, *both[step])
-            seen.append(number)
+            seen[number] = _activity(trace, trace.layers[number], step, *both[step])
     return seen
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from modlib.checks import native
 from modlib.errors import InputError
 from modlib.networks.frameworks import layout_hint
 from modlib.networks.modules import LayerTracer, channels_of
@@ -172,7 +173,7 @@ def _few(value: Any, rows: int | None = 2) -> Any:
     """Two rows of an input are enough, mostly; numbers in single precision."""
     if isinstance(value, np.ndarray):
         try:
-            value = value.astype(value.dtype.newbyteorder("="), copy=False)
+            value = native(value)
             value = torch.as_tensor(value if value.flags.writeable else value.copy())  # it warns of others
         except (TypeError, ValueError):  # PyTorch has no such type; the module does not take it either
             return value

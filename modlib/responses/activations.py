@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from modlib.checks import array, arrived, instance, wholes
 from modlib.errors import InputError, warn
-from modlib.networks.activity import activities_of, layers_seen, two_that_differ
+from modlib.networks.activity import Activity, activities_of, activities_seen, two_that_differ
 from modlib.networks.chains import chain
 from modlib.networks.execution import Execution, as_taken, fitting
 from modlib.networks.frameworks import layout_hint
@@ -114,25 +114,28 @@ def layers_shown(trace: Trace, inputs: np.ndarray) -> list[int]:
     """
     execution, given = Execution(trace), as_taken(trace, inputs)
     with fitting(trace, given):
-        return layers_seen(execution, two_that_differ(given))
+        return list(activities_seen(execution, two_that_differ(given)))
 
 
-def _by_default(trace: Trace, inputs: np.ndarray) -> list[int]:
-    shown = layers_shown(trace, inputs)
-    if shown and (gone := [trace.layers[number].name for number in trace.hidden if number not in shown]):
+def _by_default(execution: Execution, pair: Tensor) -> list[Activity]:
+    trace, seen = execution.trace, activities_seen(execution, pair)
+    if not seen:
+        return activities_of(execution, [trace.layers[number] for number in trace.hidden], pair)  # refuses them by name
+    if gone := [trace.layers[number].name for number in trace.hidden if number not in seen]:
         warn(
-            f"{len(shown)} of {len(trace.hidden)} hidden layers are returned, for the steps that compute "
-            f"{', '.join(gone)} do not show their activity for each input; pass layers={shown}"
+            f"{len(seen)} of {len(trace.hidden)} hidden layers are returned, for the steps that compute "
+            f"{', '.join(gone)} do not show their activity for each input; pass layers={list(seen)}"
         )
-    return shown or list(trace.hidden)  # which are refused by name
+    return list(seen.values())
 
 
 def _of_trace(trace: Trace, inputs: np.ndarray, layers: Sequence[int] | None) -> list[np.ndarray]:
-    numbers = _by_default(trace, inputs) if layers is None else wholes(layers, "layers")
+    numbers = () if layers is None else wholes(layers, "layers")
     chosen = [trace.layers[trace.hidden_layer(number)] for number in numbers]
     execution, given = Execution(trace), as_taken(trace, inputs)
     with fitting(trace, given):
-        places = activities_of(execution, chosen, two_that_differ(given))
+        pair = two_that_differ(given)
+        places = _by_default(execution, pair) if layers is None else activities_of(execution, chosen, pair)
         parts = []
         for batch in given.split(AT_ONCE):
             with torch.no_grad():

@@ -80,7 +80,7 @@ def pruned_small_cnn(
 
     Source: clusterability 3, 3.2 and 4.2. Chapters: ``convolutional-networks``, ``promoting-clusterability``.
     """
-    recipe = _with_penalty(recipe, penalty, STRENGTH, (*PENALTIES, START))
+    recipe = _with_penalty(recipe, penalty, STRENGTH)
     images = cnn_images(dataset)
     _, channels, side, _ = images.x_train.shape
     start = np.random.default_rng([seed, 0])
@@ -147,7 +147,7 @@ def pruned_vgg(dropout: bool, penalty: str, seed: int, recipe: PrunedRecipe = VG
     Source: clusterability 3 and 4.2; details: the authors' code. Chapters: ``convolutional-networks``,
     ``promoting-clusterability``.
     """
-    recipe = _with_penalty(recipe, penalty, STRENGTH_VGG_L2 if penalty == "l2" else STRENGTH, (*PENALTIES, START))
+    recipe = _with_penalty(recipe, penalty, STRENGTH_VGG_L2 if penalty == "l2" else STRENGTH)
     images = load_colour_images("cifar10")
     module = vgg16(np.random.default_rng([seed, 0]), dropout=dropout)
     key = {"data": images.checksum, "recipe": asdict(recipe), "dropout": dropout, "seed": seed}
@@ -221,7 +221,9 @@ def _started(module: nn.Module, penalty: str, seed: int) -> dict[str, Any]:
     return {"clusters": asdict(CLUSTERS)}
 
 
-def _with_penalty(recipe: PrunedRecipe, penalty: str, strength: float, known: Sequence[str]) -> PrunedRecipe:
+def _with_penalty(
+    recipe: PrunedRecipe, penalty: str, strength: float, known: Sequence[str] = (*PENALTIES, START)
+) -> PrunedRecipe:
     choice(penalty, known, "penalty")
     match penalty:
         case "l1":

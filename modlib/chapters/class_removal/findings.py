@@ -15,6 +15,7 @@ from modlib.evidence.criteria import FEWEST, Sample
 from modlib.evidence.digits import signed
 from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, share_of, span
+from modlib.tables import number_lists
 
 # What the paper sees: a class removed, where its images go, and among how many of the most chosen classes.
 GOES_TO = ((0, 2, 2), (0, 8, 2), (3, 5, 1), (5, 3, 1), (9, 1, 1), (1, 9, 1))
@@ -292,7 +293,7 @@ def _told_residual(lost: pd.DataFrame, rows: pd.DataFrame) -> str | None:
     masks = rows[(rows["network"] == RESIDUAL) & (rows["study"] == REMOVAL)]
     if lost.empty:
         return None
-    kept = masks["kept_course"].map(lambda course: float(str(course).split()[-1])).mean()
+    kept = number_lists(masks["kept_course"])[:, -1].mean()
     barely = f" still keep {kept:.0%} of its weights, too many to tell" if kept > BARELY_LEARNED else ""
     return (
         f"in a ResNet-20 it loses {signed(100 * lost['target'].mean(), '.0f')} points and the worst other class "
