@@ -252,12 +252,13 @@ def scorecard(
     power: Annotated[bool, typer.Option("--power", help="Also measure how many wrong results would pass.")] = False,
     results: Folder = None,
 ) -> None:
-    """Judge all claims, and write every number and verdict to scorecard.csv among the result tables."""
+    """Judge all claims; write numbers, verdicts and what chapters found to csv files among the result tables."""
     from modlib.verdicts import cards, scorecard as card
 
     results = _existing(results)
     judged = cards.judged(folder=results)
     console.print(f"written: {card.write(card.CARD, card.verdict_lines(judged), results)}")
+    console.print(f"written: {card.write(card.FOUND, card.found_lines(results), results)}")
     if power:
         from modlib.verdicts import power as wrong
 

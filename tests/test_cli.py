@@ -19,6 +19,7 @@ from modlib.errors import InputError
 from modlib.files import checkout, results_folder
 from modlib.networks import side_by_side
 from modlib.tables import read_table
+from modlib.verdicts.found import NOT_YET
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def test_a_scorecard_without_rows_is_written_and_accepts_nothing(tmp_path: Path)
     assert done.exit_code == 0, done.output
     assert "accepted of wrong results: none" in done.output
     assert "not tested at this scale" in (tmp_path / "scorecard.csv").read_text(encoding="utf-8")
+    assert NOT_YET in (tmp_path / "what-was-found.csv").read_text(encoding="utf-8")
     assert (tmp_path / "scorecard-power.csv").read_text(encoding="utf-8").startswith("wrong rows,paper,seed,wrong")
 
 

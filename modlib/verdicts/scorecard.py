@@ -1,6 +1,7 @@
-"""The scorecard as data: every claim, its numbers, criteria and verdicts, and how many wrong results would pass.
+"""What the stored rows say, as data: every claim with its verdict, what chapters found, how many wrong results pass.
 
-``modlib scorecard`` writes both tables into the folder of the results; the page shows them. Chapter: ``scorecard``.
+``modlib scorecard`` writes the tables into the folder of the results, so that whoever changes rows, or the code that
+reads them, sees which numbers, verdicts and sentences change with them. Chapter: ``scorecard``.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from modlib.chapters import findings
+from modlib.chapters import NAMES, findings
 from modlib.errors import TableMissing
 from modlib.evidence.criteria import VERSION
 from modlib.files import replace_file, results_folder
 from modlib.verdicts.cards import Judged
 from modlib.verdicts.claims import Claim, earlier_verdicts
+from modlib.verdicts.found import sentences
 
-CARD, POWER = "scorecard", "scorecard-power"
+CARD, FOUND, POWER = "scorecard", "what-was-found", "scorecard-power"
 COLUMNS = (
     "claim",
     "version",
@@ -73,15 +75,31 @@ def verdict_lines(found: Judged) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
+def found_lines(folder: Path | None = None) -> pd.DataFrame:
+    """What chapters found, in the order of the book.
+
+    Args:
+        folder: where the result tables lie; ``results_folder()`` by default.
+
+    Returns:
+        Columns ``chapter`` and ``sentence``, both text; three sentences a chapter.
+
+    Raises:
+        ResultsError: if a table is damaged.
+    """
+    told = [(chapter, sentence) for chapter in NAMES for sentence in sentences(chapter, folder)]
+    return pd.DataFrame(told, columns=["chapter", "sentence"])
+
+
 def write(name: str, lines: pd.DataFrame, folder: Path | None = None) -> Path:
-    """Store one of the two tables, whole."""
+    """Store one of the tables, whole."""
     path = (folder or results_folder()) / f"{name}.csv"
     replace_file(path, lines.to_csv(index=False))
     return path
 
 
 def stored(name: str, folder: Path | None = None) -> pd.DataFrame:
-    """One of the two tables as it was written.
+    """One of the tables as it was written.
 
     Raises:
         TableMissing: if it is not there.

@@ -76,6 +76,11 @@ def test_the_stored_scorecard_is_what_the_stored_rows_give(judged):
     pd.testing.assert_frame_equal(scorecard.stored(scorecard.CARD), computed, check_dtype=False)
 
 
+def test_the_stored_sentences_are_what_the_stored_rows_give():
+    """Whoever changes what a chapter says of the same rows sees it in the difference of the stored sentences."""
+    pd.testing.assert_frame_equal(scorecard.stored(scorecard.FOUND), scorecard.found_lines(), check_dtype=False)
+
+
 @pytest.mark.slow
 def test_at_most_one_wrong_result_in_twenty_is_accepted(tried):
     assert tried["wrong rows"].nunique() >= 12
