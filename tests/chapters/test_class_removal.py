@@ -252,6 +252,30 @@ def test_a_range_over_classes_is_asked_of_both_ends_and_two_gains_of_the_smaller
     assert FINDINGS["cat_and_dog"].measure(rows).values == pytest.approx(smaller)
 
 
+def test_what_the_control_mask_costs_is_what_the_whole_network_has_more():
+    rows = pd.DataFrame({"study": REMOVAL, "target": [CONTROL, "3"], "whole_accuracy": 0.8, "accuracy": [0.5, 0.1]})
+    assert FINDINGS["control_loss"].measure(rows).values == pytest.approx((0.3,))
+
+
+def test_a_residual_network_is_compared_with_small_ones_with_dropout():
+    found = FINDINGS["residual_drops_more"].measure(table(True))
+    assert found.values == pytest.approx((0.2,) * 3, abs=0.03)  # 0.7 less 0.5; without dropout it is 0.15
+
+
+def test_where_images_go_is_asked_of_whole_sets_of_masks_and_of_as_many_classes_as_the_paper_says():
+    """Birds and ships are the two that gain most aeroplanes; the third one does not count."""
+    rows = table(True)
+    rows = rows[(rows["study"] == REMOVAL) & (rows["dropout"] == "yes") & (rows["network"] != RESIDUAL)]
+    goes_to = FINDINGS["goes_to"]
+    assert goes_to.measure(rows).values == (1, 1, 1)
+    assert goes_to.measure(rows[(rows["target"] != "9") | (rows["seed"] > 0)]).values == (1, 1)
+    (line,) = rows.index[(rows["target"] == "0") & (rows["seed"] == 0)]
+    shares = np.array(rows.loc[line, "confusion"].split(), dtype=float).reshape(10, 10)
+    shares[0, 4] += 1  # deer gain most, so birds or ships are third
+    rows.loc[line, "confusion"] = " ".join(map(str, shares.ravel()))
+    assert goes_to.measure(rows).values == pytest.approx((5 / 6, 1, 1))
+
+
 def test_drops_are_those_of_the_diagonal():
     rows = table(True)
     found = drops(rows)

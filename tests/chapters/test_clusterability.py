@@ -85,11 +85,13 @@ def test_shuffles_of_both_kinds_are_compared_network_by_network() -> None:
 
 def test_the_share_of_significant_networks_is_counted_and_the_nulls_are_kept_apart() -> None:
     rows = pd.DataFrame(
-        {"null": ["layer"] * 4 + ["layer-nonzero"], "p": [1 / 51, 1 / 51, 0.4, 1.0, 1 / 51], "n_shuffles": 50}
+        {"null": ["layer"] * 4 + ["layer-nonzero"], "p": [1 / 51, 1 / 51, 50 / 51, 1.0, 1 / 51], "n_shuffles": 50}
     )
     assert FINDINGS["prop_sig"].measure(rows).mean == 0.5
     assert FINDINGS["p_value_nonzero"].measure(rows).mean == 1
     assert FINDINGS["prop_less_clusterable_than_all_shuffles"].measure(rows).mean == 0.25
+    beaten = FINDINGS["share_of_shuffles_beaten"].measure(rows)
+    assert beaten.values == pytest.approx((1, 1, 1 / 50, 0))  # p = (r + 1) / 51, r shuffles at or below
 
 
 @pytest.mark.parametrize("name", FINDINGS)

@@ -248,6 +248,8 @@ def test_cnns_are_compared_with_perceptrons_network_by_network(cnn, significant)
     rows += [row(seed, CONTRAST, cnn + seed / 10, **stacks) for seed in range(3)]
     found = value("less_than_mlps", rows)
     assert (found.mean < 0.05) is significant
+    if significant:
+        assert found.mean == pytest.approx(1 / 56)  # of all orders of three and five, one-sided
     others = [row(9, CONTRAST, 9.0, dropout="no"), row(9, CONTRAST, 9.0), row(9, CONTRAST, 0.1, network="cnn")]
     assert value("less_than_mlps", rows + others) == found  # of other tasks, or with dropout
 

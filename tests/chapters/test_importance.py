@@ -221,7 +221,8 @@ def told(value: float, spread: float) -> list[str]:
         for measure, own, mean in ((DROP, value, 0.1), (RANGE, spread, 3.0))
         for _ in range(4)
     ]
-    return [str(sentence) for sentence in found(pd.DataFrame(rows))]
+    others = [row | {"dropout": "yes", "p_ties_for": 0.5, "value": 0.9} for row in rows]  # say nothing here
+    return [str(sentence) for sentence in found(pd.DataFrame(rows + others))]
 
 
 def test_what_is_said_of_lesions_turns_round_with_the_rows():

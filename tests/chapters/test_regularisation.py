@@ -194,6 +194,7 @@ def test_what_was_found_turns_with_the_rows() -> None:
         assert str(kinds) == "For pruned networks that difference is 5.00 on MNIST with L2."
     others = pd.concat([table(), usual(9.0)])
     assert found(pd.concat([others, others.assign(dataset="cifar10")])) == found(others)  # which no table prints
+    assert found(pd.concat([others, others.assign(k=4, ncut=1.0)])) == found(others)
     assert found(table("l2"))[1] is None
     assert found(usual(9.0)) == (None, None, None)
 

@@ -238,6 +238,8 @@ def test_sharing_is_compared_within_the_layers_that_get_more_than_half_full():
     halves = by_room(rows, filled(rows)).loc["fnn 200-200-64", 0]
     assert halves["full"].isna().tolist() == [True, True, True, False]
     assert halves.loc[4].tolist() == pytest.approx([3 / 11, 8 / 11], abs=1e-5)
+    half = by_room(rows.assign(used_before=50_000), filled(rows)).loc["fnn 200-200-64", 0]
+    assert half["full"].isna().all()  # just half full is not fuller than half
     # the other layers share much while they are free, which says nothing of what the last one does as it fills
     others = table(True)
     others["shared"] = others["shared"].where(others["layer"] == 4, others["kept"])

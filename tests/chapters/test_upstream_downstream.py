@@ -230,6 +230,12 @@ def test_agreement_takes_the_numbers_of_its_pairs():
     assert findings.accepted(rows.assign(test_accuracy=0.79)).empty
 
 
+def test_fewer_than_two_and_more_than_six_communities_are_not_between():
+    row = dict(zip(findings.TRAINED, ("64-64", "l2", 1e-5, 0), strict=False))
+    rows = pd.DataFrame({"effective_number": [1.5, 2.0, 6.0, 6.5]}).assign(**row, test_accuracy=0.9)
+    assert FINDINGS["number_two_to_six"].measure(rows).values == (0.5,)
+
+
 def test_kinds_of_pairs_are_compared_where_half_of_the_seeds_are_accurate():
     more = table(TRUE)
     more = more[(more["hidden"] == "64-64") & (more["sweep"] == "dropout")]

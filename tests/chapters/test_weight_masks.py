@@ -194,6 +194,15 @@ def test_columns_are_read_from_the_mask_s_own_side():
     assert np.isnan(share(rows).iloc[1])
 
 
+def test_a_probability_below_a_tenth_or_above_nine_tenths_is_decided():
+    rows = table(True).query("network == @LSTM and seed == 0").head(1).assign(layer=0)
+    counts = np.zeros(BINS, dtype=int)
+    for middle in (0.05, 0.15, 0.85, 0.95):
+        counts[int(middle * BINS)] += 1
+    decided = FINDINGS["decided"].measure(rows.assign(histogram=" ".join(map(str, counts))))
+    assert decided.values == (0.5,)
+
+
 def test_what_is_said_of_masks_turns_round_with_the_rows(tmp_path: Path):
     """Masks share as the paper has it, twice as much as chance; or the other way round."""
     told = {}
@@ -219,6 +228,8 @@ def test_the_headline_follows_the_rows():
     assert right.startswith("Networks specialise and mostly do not reuse: ")
     assert wrong.startswith("Networks specialise in part and reuse in part: ")
     assert specialise_and_reuse(table(True).query("task == @TASKS[0]")) is None
+    part = table(True).assign(kept=1000, union=1800, shared=800)  # a fifth of each is its own
+    assert specialise_and_reuse(part).startswith("Networks specialise in part and reuse in part: ")
 
 
 @pytest.mark.parametrize(("smaller", "larger"), [(1000, 1000), (1000, 3500), (10, 4000)])

@@ -145,7 +145,7 @@ def _less_without_dropout(rows: pd.DataFrame) -> Sample | None:
 
 
 def _residual_drops_more(rows: pd.DataFrame) -> Sample | None:
-    """Drop of the removed class in a residual network less the mean of the small CNNs, one a residual network."""
+    """Drop of the removed class in a residual network less the mean of the small CNNs with dropout, by network."""
     means = _target_means(rows)
     return sample_of((means[RESIDUAL] - means[WITH].mean()).dropna())
 
