@@ -24,6 +24,7 @@ from modlib.chapters.class_removal.experiment import (
     cells,
     measure,
 )
+from modlib.chapters.class_removal.figures import TITLES, drops_by_class
 from modlib.chapters.class_removal.findings import FINDINGS, drops, target_and_others
 from modlib.chapters.class_removal.masks import confusion, learn_class_mask
 from modlib.data.images import load_colour_images, load_images
@@ -299,6 +300,15 @@ def test_networks_of_another_kind_are_told_apart(tmp_path: Path):
         assert "loses 0) and 15 without (0), most" in first
         assert "in a ResNet-20 it loses 70 points and the worst other class 0; masks of 20,000 steps" in second
         assert second.endswith(says)
+
+
+def test_bars_are_percentage_points_of_each_class():
+    rows = table(True)
+    figure = drops_by_class(rows, NAMES)
+    found = target_and_others(rows).groupby(["kind", "removed"])[["target", "other"]].mean()
+    for ax, kind in zip(figure.axes, (kind for kind in TITLES if kind in found.index), strict=True):
+        heights = [bar.get_height() for bar in ax.patches]
+        np.testing.assert_allclose(heights, 100 * found.loc[kind].to_numpy().T.ravel())
 
 
 def test_what_is_said_of_a_removed_class_turns_round_with_the_rows(tmp_path: Path):

@@ -35,6 +35,7 @@ from modlib.chapters.coherence.experiment import (
 )
 from modlib.chapters.coherence.figures import (
     MOST,
+    above_random_in_words,
     against_random,
     examples,
     p_values,
@@ -357,6 +358,12 @@ def test_bars_are_shares_of_sub_clusters():
     assert figure.axes[0].get_title() == "perceptron\nMNIST"
     composite = rows(SCORE).assign(dataset="mnist stack-same")
     assert p_values(composite).axes[1].get_title() == "small CNN\nMNIST stacked, of one class"
+
+
+def test_sub_clusters_above_their_random_sets_are_counted():
+    """Random sets have 3 on average; of 1, 2, 2 and 5 one is above, in either network."""
+    told = above_random_in_words(rows(CONTRAST), CONTRAST)
+    assert told.startswith("2 of 8 sub-clusters lie above the diagonal")
 
 
 def test_points_are_sub_clusters():

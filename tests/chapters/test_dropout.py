@@ -37,9 +37,12 @@ def test_p_values_of_a_valid_test_stay_in_the_band_and_others_leave_it() -> None
     half = np.sqrt(np.log(2 / 0.05) / (2 * 200))
     for p, inside in ((rng.choice(levels, 200), True), (np.full(200, levels[0]), False)):
         ax = uniform_check(p, n_shuffles)
-        steps = ax.lines[1].get_ydata()  # the share of tests up to each p
+        at, steps = ax.lines[1].get_data()  # the share of tests up to each p
         shares = np.array([(p <= level + 1e-9).mean() for level in levels])
-        assert len(steps) == len(p)
+        assert dict(zip(at, steps, strict=True)) == pytest.approx({value: (p <= value).mean() for value in p})
+        band = ax.collections[0].get_paths()[0].vertices
+        for level in levels:
+            assert np.ptp(band[np.isclose(band[:, 0], level), 1]) == pytest.approx(2 * half)
         assert (np.abs(shares - levels) <= half).all() == inside
         plt.close(ax.figure)
 

@@ -207,6 +207,8 @@ def test_profiles_show_classes_of_all_but_the_smallest_and_name_them_below_every
         f"layer {layer}, cluster {cluster}" for layer, cluster in ((1, 1), (2, 0), (2, 1))
     ]
     assert visible[2].patches[-1].get_height() == pytest.approx(20)
+    ((_, _, (bars,)),) = visible[2].containers[1:]
+    np.testing.assert_allclose([np.ptp(bar[:, 1]) for bar in bars.get_segments()], 2)  # one point either way
     assert all([label.get_text() for label in ax.get_xticklabels()] == [*names] for ax in visible)
 
 

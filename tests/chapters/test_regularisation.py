@@ -107,6 +107,14 @@ def test_a_network_is_measured_with_its_faint_weights_and_without(trained: dict[
     assert set(rows["loss"]) == {0.25}
 
 
+def test_weights_that_are_zero_are_not_faint(trained: dict[int, SimpleNamespace]) -> None:
+    kernels = random_weights(WIDTHS, 0)
+    kernels[0][:, :12] = 0
+    trained[3] = pair(kernels)
+    rows = pd.DataFrame(experiment.measure(CELL))
+    assert (rows["faint_share"] < 0.05).all()
+
+
 def test_the_accuracy_without_faint_weights_is_that_of_what_is_left(trained: dict[int, SimpleNamespace]) -> None:
     kernels = [kernel.astype(np.float32) for kernel in random_weights(WIDTHS, 1)]
     kernels[0][:, :12] *= 1e-6

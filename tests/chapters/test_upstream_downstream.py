@@ -14,7 +14,7 @@ from made_up import write_table
 
 from modlib.chapters.upstream_downstream import findings
 from modlib.chapters.upstream_downstream.experiment import CELL_KEY, PLANS, ROW_KEY, TOLERANCE, cells, measure
-from modlib.chapters.upstream_downstream.figures import percent
+from modlib.chapters.upstream_downstream.figures import at_largest_good, blocks_in_words, networks_by_strength, percent
 from modlib.chapters.upstream_downstream.findings import (
     FINDINGS,
     LAYER,
@@ -234,6 +234,32 @@ def test_fewer_than_two_and_more_than_six_communities_are_not_between():
     row = dict(zip(findings.TRAINED, ("64-64", "l2", 1e-5, 0), strict=False))
     rows = pd.DataFrame({"effective_number": [1.5, 2.0, 6.0, 6.5]}).assign(**row, test_accuracy=0.9)
     assert FINDINGS["number_two_to_six"].measure(rows).values == (0.5,)
+
+
+def test_blocks_are_told_by_their_name():
+    """Every kind of pair has a number of its own."""
+    row = dict(zip(LAYER, ("64-64", "l2", 1e-5, 0, 1), strict=True))
+    up = np.array([name in UPSTREAM for name in MEASURES])
+    numbers = np.where(up[:, None] & up, 0.7, np.where(up[:, None] | up, 0.2, 0.4))
+    texts = [" ".join(map(str, line)) for line in numbers]
+    rows = pd.DataFrame({"measure": MEASURES, "element_similarity": texts, "test_accuracy": 0.9}).assign(**row)
+    assert blocks_in_words(rows) == (
+        "Two upstream similarities reach 0.70 on average, two downstream ones 0.40, and one of each 0.20, over all "
+        "trained networks."
+    )
+
+
+def test_a_line_joins_means_of_seeds_with_their_standard_errors():
+    rows = pd.DataFrame({"sweep": "l2", "strength": 1e-5, "seed": range(3), "sparsity": [1.0, 2.0, 6.0]})
+    figure = networks_by_strength(rows, {"sparsity": "sparsity"})
+    (line, _, (bars,)) = figure.axes[0].containers[0]
+    assert line.get_ydata().tolist() == [3]
+    assert np.ptp(bars.get_segments()[0][:, 1]) == pytest.approx(2 * rows["sparsity"].sem())
+
+
+def test_a_network_that_fails_at_the_largest_good_strength_does_not_count():
+    rows = pd.DataFrame({"sweep": "l2", "strength": 1e-5, "seed": range(3), "test_accuracy": [0.9, 0.9, 0.3]})
+    assert at_largest_good(rows.assign(q=[1.0, 3.0, 50.0]), "q")["L2"] == 2
 
 
 def test_kinds_of_pairs_are_compared_where_half_of_the_seeds_are_accurate():

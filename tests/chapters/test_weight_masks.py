@@ -194,6 +194,20 @@ def test_columns_are_read_from_the_mask_s_own_side():
     assert np.isnan(share(rows).iloc[1])
 
 
+def test_figures_are_told_of_the_function_that_was_asked_for():
+    """Where the paper is right, a mask does its own function, and answers the other one as if it were its own."""
+    rows = table(True).query("task == @TASKS[0] and network != @LSTM")
+    assert figures.confusions_in_words(rows).count("90% of answers are still its own result and 5% neither") == 2
+    told = figures.accuracies_in_words(rows, ("addition", "multiplication"))
+    assert "100% with its own mask" in told
+    assert "0% with the mask of the other" in told
+
+
+def test_lines_are_told_from_the_weakest_regulariser_to_the_strongest():
+    told = figures.strength_in_words(table(False).query("task == @TASKS[0] and network == @SMALL"))
+    assert "from 0.50 to 1.00" in told
+
+
 def test_a_probability_below_a_tenth_or_above_nine_tenths_is_decided():
     rows = table(True).query("network == @LSTM and seed == 0").head(1).assign(layer=0)
     counts = np.zeros(BINS, dtype=int)
