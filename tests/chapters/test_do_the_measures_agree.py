@@ -40,6 +40,7 @@ from modlib.chapters.do_the_measures_agree.ranks import (
 )
 from modlib.communities import agreement
 from modlib.communities.certainty import SweepPoint
+from modlib.evidence.intervals import interval_of_rank_correlation
 from modlib.networks import from_arrays, random_weights, two_functions
 from modlib.notions import NOTIONS, divided_by_notion
 from modlib.notions.dividing import MASKS
@@ -563,6 +564,8 @@ def test_conditions_that_differ_in_two_notions_make_no_correlation_within_them()
     (line,) = rank_correlations(pd.DataFrame(both), "n-cut").to_dict("records")
     assert line["low"] > 0.6
     assert line["within_low"] < 0 < line["within_high"]
+    within = interval_of_rank_correlation(line["within"], 59)  # of sixty networks, less a mean
+    assert (line["within_low"], line["within_high"]) == pytest.approx(within)
     alike = pd.DataFrame(both).assign(upstream=lambda rows: -rows["n-cut"] + 100 * (rows["dropout"] == "yes"))
     (line,) = rank_correlations(alike, "n-cut").to_dict("records")
     assert line["low"] > 0

@@ -88,6 +88,12 @@ def test_a_point_is_the_mean_over_pairs_of_starts() -> None:
     assert point.modules == 3
 
 
+def test_units_in_no_module_make_none() -> None:
+    labels = np.array([0, 0, 1, 1, -1, -1])
+    (point,) = sweep(lambda _, __: labels, [1.0], np.random.default_rng(0), 2)
+    assert point.modules == 2
+
+
 def test_a_higher_resolution_finds_more_and_smaller_communities() -> None:
     graph = planted(np.random.default_rng(2))
     points = sweep(

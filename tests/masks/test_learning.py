@@ -4,6 +4,7 @@ import copy
 import io
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,11 @@ def learned() -> tuple[nn.Sequential, dict[str, np.ndarray], list[LearnedMask]]:
         for half in (0, 1)
     ]
     return module, halves, masks
+
+
+def test_a_course_compares_the_last_tenth_of_the_steps_with_the_one_before(learned):
+    course = replace(learned[2][0], losses=np.arange(100.0)).course()
+    assert (course["loss_first"], course["loss_before_last"], course["loss_last"]) == (0, 84.5, 94.5)
 
 
 def test_a_planted_sub_network_is_found(learned):

@@ -61,6 +61,20 @@ def of_idle() -> dict[str, dict[str, np.ndarray]]:
     return {"functions": information(found, known.functions), "idle": information(found, known.idle)}
 
 
+def test_notions_do_not_see_how_strongly_a_unit_is_driven() -> None:
+    """Rectified units whose inputs are twice to eight times as large and their outputs as much smaller do the same."""
+    known = two_functions(0, 200)
+    layers = known.network.layers
+    kernels, biases = [layer.kernel for layer in layers], [layer.bias for layer in layers]
+    scale = 2.0 ** np.random.default_rng(0).integers(0, 4, kernels[0].shape[1])
+    driven = [kernels[0] * scale, kernels[1] / scale[:, None], *kernels[2:]]
+    scaled = replace(known, network=from_arrays(driven, [biases[0] * scale, *biases[1:]]))
+    before, after = divided(known), divided(scaled)
+    for notion in ("activations", "images", "upstream", "downstream", "Jacobians", "lesions"):
+        for one, other in zip(before[notion], after[notion], strict=True):
+            np.testing.assert_array_equal(one, other, notion)
+
+
 def test_notions_of_what_units_do_find_functions_behind_idle_weights(of_idle) -> None:
     found = of_idle["functions"]
     for notion in ("images", "downstream", "Jacobians", "lesions"):

@@ -382,6 +382,12 @@ def test_a_tampered_claim_is_refused_with_what_to_write(tampered, old, new, mess
         tampered(old, new)
 
 
+def test_claims_that_change_while_python_runs_are_read_again(tampered):
+    assert tampered("ncut: equivalent", "ncut: equivalent")
+    with pytest.raises(BookError, match="did you mean equivalent"):
+        tampered("ncut: equivalent", "ncut: equivalnt")
+
+
 def test_what_claims_and_verdicts_say_is_shown_as_it_is(monkeypatch):
     claim = replace(claims.load()[0], id=EVIL[1], statement=EVIL[0])
     detail = claims.judge(claim).details[0]
