@@ -65,12 +65,18 @@ kernels: $(READY) ## Run the tests that need no training under other processors'
 	    tests/graphs tests/communities tests/lesions tests/responses tests/masks tests/networks tests/chapters \
 	    tests/test_stats.py; done; done
 
-.PHONY: lint
-lint: $(READY) ## Check style, types, imports, the notebooks' text twins, the README's answer and the stored tables
+.PHONY: lint style types tables
+lint: style types tables ## Check style, types, imports, the notebooks' text twins, the README's answer and the stored tables
+
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+types: $(READY)
+	$(BIN)/mypy
+
+tables: $(READY)
 	$(BIN)/modlib sync --check
 	$(BIN)/modlib check
 
