@@ -23,7 +23,7 @@ from modlib.checks import (
     whole,
 )
 from modlib.communities.partitions import adjacency, find_communities, modularity
-from modlib.communities.similarity import normalise, similarities
+from modlib.communities.similarity import PLAIN, normalise, similarities
 from modlib.graphs.spectral import Route, cluster
 from modlib.graphs.subclusters import hidden_labels
 from modlib.lesions.profiles import lesion_profiles
@@ -39,12 +39,6 @@ from modlib.responses.channels import channel_measures, n_convolutions
 from modlib.responses.correlations import of_length_one, spearman
 
 ROUTES: dict[str, Route] = {"weights": "auto", "weights within layers": "within-layers"}
-SIMILARITIES = {
-    "activations": "covariance",
-    "upstream": "input sensitivity",
-    "Jacobians": "output sensitivity",
-    "downstream": "loss Hessian",
-}  # the four plain measures of upstream-downstream, which are normalised
 MASKS = MaskSettings(steps=200, learning_rate=0.05)  # few steps, with a rate that is as much larger
 LEAST = 1e-5  # share of the largest spread of a profile below which it has no shape
 ROUNDING = 1e-12  # share of its level that rounding may leave of the spread of a constant profile
@@ -155,11 +149,11 @@ def divided_by_notion(
 
     - ``weights``: clusters of the neuron graph.
     - ``weights within layers``: the same by vectors that do not tell layers apart, see ``spectral_embedding``.
-    - ``activations``: units whose activity is correlated, in either direction.
+    - ``covariance``: units whose activity is correlated, in either direction.
     - ``images``: units whose activity has the same rank correlations with the inputs, in either direction.
-    - ``upstream``: communities of units that the same changes of the inputs move (normalised input sensitivity).
-    - ``downstream``: communities of units that bend the loss together (normalised loss Hessian).
-    - ``Jacobians``: units that move the outputs alike (normalised output sensitivity).
+    - ``input sensitivity``: communities of units that the same changes of the inputs move.
+    - ``loss Hessian``: communities of units that bend the loss together.
+    - ``output sensitivity``: units that move the outputs alike.
     - ``lesions``: units without which the same classes lose (``lesion_profiles``).
     - ``masks``: units of which masks of the same classes keep the weights (``mask_membership``).
 
@@ -187,7 +181,7 @@ def divided_by_notion(
 
     >>> from modlib.networks import two_functions
     >>> known = two_functions(seed=0, n=200)
-    >>> notions = ("weights", "Jacobians")
+    >>> notions = ("weights", "output sensitivity")
     >>> found = divided_by_notion(known.network, known.inputs, known.labels, 2, seed=0, notions=notions)
     >>> [len(set(zip(of_layers[0].labels, known.functions[0]))) for of_layers in found.values()]  # pairs that occur
     [2, 2]
@@ -202,7 +196,7 @@ def divided_by_notion(
     k, seed = whole(k, "k"), seed_number(seed)
     notions = list(dict.fromkeys(choice(notion, NOTIONS, "a notion") for notion in items(notions, "notions")))
     rngs = dict(zip(NOTIONS, np.random.default_rng(seed).spawn(len(NOTIONS)), strict=True))
-    of_layers = _gradients_and_covariance(network, inputs, labels) if SIMILARITIES.keys() & set(notions) else {}
+    of_layers = _gradients_and_covariance(network, inputs, labels) if set(PLAIN) & set(notions) else {}
     found = {}
     for notion in notions:
         rng = rngs[notion]
@@ -247,12 +241,12 @@ def _division(similarity: np.ndarray, k: int, rng: np.random.Generator, by_q: bo
 
 
 def _gradients_and_covariance(network: Network, inputs: np.ndarray, labels: np.ndarray) -> dict[str, list[np.ndarray]]:
-    """The measures of ``SIMILARITIES`` for every hidden layer, normalised, by notion."""
+    """The four similarities of upstream-downstream for every hidden layer, normalised, by name."""
     if network.layers[0].kind == "conv":
         layers = channel_measures(network, inputs)
     else:
         layers = list(similarities(network, inputs, labels).values())
-    return {notion: [normalise(matrices[measure]) for matrices in layers] for notion, measure in SIMILARITIES.items()}
+    return {name: [normalise(matrices[name]) for matrices in layers] for name in PLAIN}
 
 
 def _by_images(network: Network, inputs: np.ndarray, n_layers: int) -> list[np.ndarray]:

@@ -118,13 +118,14 @@ def test_rows_compare_every_pair_on_different_images_and_each_notion_with_itself
     assert len(rows) == 2 * len(NOTIONS) * (len(NOTIONS) + 1) / 2
     assert not rows.duplicated(list(experiment.ROW_KEY)).any()
     assert {*experiment.COLUMNS} - {*experiment.CELL_KEY, "mask_steps", "test_accuracy"} == {*rows.columns}
-    row = rows[(rows["layer"] == 2) & (rows["first"] == "activations") & (rows["second"] == "upstream")].iloc[0]
+    row = rows[(rows["layer"] == 2) & (rows["first"] == "covariance") & (rows["second"] == "input sensitivity")].iloc[0]
     pairs = [
-        agreement(halves[a]["activations"][1].labels, halves[1 - a]["upstream"][1].labels).similarity for a in (0, 1)
+        agreement(halves[a]["covariance"][1].labels, halves[1 - a]["input sensitivity"][1].labels).similarity
+        for a in (0, 1)
     ]
     assert row["similarity"] == pytest.approx(np.mean(pairs), abs=1e-5)
     matched = [
-        agreement(halves[a]["activations"][1].labels, halves[1 - a]["upstream"][1].labels, groups[1]).by_chance
+        agreement(halves[a]["covariance"][1].labels, halves[1 - a]["input sensitivity"][1].labels, groups[1]).by_chance
         for a in (0, 1)
     ]
     assert row["by_matched_chance"] == pytest.approx(np.mean(matched), abs=1e-5)
@@ -263,9 +264,9 @@ def test_cnns_are_told_with_their_stage() -> None:
 
 def test_notions_of_one_family_are_told_apart_from_one_of_each() -> None:
     pairs = {
-        "downstream and lesions": 0.5,
-        "Jacobians and masks": 0.7,
-        "images and upstream": 0.4,
+        "loss Hessian and lesions": 0.5,
+        "output sensitivity and masks": 0.7,
+        "images and input sensitivity": 0.4,
         "images and masks": 0.1,
     }
     shares = pd.DataFrame({"dropout": "yes", "notions": list(pairs), "share": list(pairs.values())})
@@ -361,7 +362,7 @@ def test_pairs_are_measured_by_the_less_reliable_of_the_two() -> None:
     assert table.loc[("yes", "images and lesions"), "by similarity"].startswith(f"{0.41 / 0.61:.2f} (")
     unequal = table["by similarity"] == ""
     assert {name for _, name in table.index[~unequal]} == {
-        f"{a} and {b}" for a, b in combinations(("activations", "images", "Jacobians", "lesions", "masks"), 2)
+        f"{a} and {b}" for a, b in combinations(("covariance", "images", "output sensitivity", "lesions", "masks"), 2)
     }
     assert "21 with dropout and 21 without agree at least half as well" in str(found(rows)[1])
     fewer = rows.assign(mutual_information=rows["mutual_information"].where(rows["first"] == rows["second"], 0.1))
@@ -399,7 +400,9 @@ def of_divisions(divisions: dict[str, np.ndarray]) -> pd.DataFrame:
 
 def test_nested_divisions_agree_as_rows_that_are_made_so() -> None:
     fine = np.arange(240) % 12
-    true = of_divisions({"images": fine, "lesions": (fine + 1) % 12, "upstream": fine % 4, "downstream": fine % 2})
+    true = of_divisions(
+        {"images": fine, "lesions": (fine + 1) % 12, "input sensitivity": fine % 4, "loss Hessian": fine % 2}
+    )
     same = true["first"] == true["second"]
     unknown = as_nested(true.assign(similarity=true["similarity"].where(same, 0.0)))
     assert unknown["similarity"].to_numpy() == pytest.approx(true["similarity"].to_numpy(), abs=0.02)
@@ -432,22 +435,24 @@ def test_what_is_said_of_weights_and_of_known_modules_follows_the_rows() -> None
     pairs.loc[(pairs["first"] == "images") & (pairs["second"] == "lesions"), "mutual_information"] += 0.1
     assert "most images and lesions (65%)" in str(found(pairs)[1])
     others = set(NOTIONS) - {"weights", "weights within layers"}
-    sees = {"two functions in turn": set(NOTIONS) - {"activations"}, IDLE: {"weights"}}
-    told = str(found(known(sees | {"rotated functions": others - {"activations"}}))[2])
+    sees = {"two functions in turn": set(NOTIONS) - {"covariance"}, IDLE: {"weights"}}
+    told = str(found(known(sees | {"rotated functions": others - {"covariance"}}))[2])
     assert "8 of 9 notions find two functions" in told
-    # not activations, which miss what is not rotated as well
+    # not covariance, which misses what is not rotated as well
     assert "rotated, of these miss them: weights and weights within layers." in told
     assert told.endswith("do nothing: weights.")
 
 
 def test_a_notion_that_is_led_astray_in_one_layer_is_so() -> None:
     rows = known({IDLE: {"weights"}})
-    first = (rows["first"] == "upstream") & (rows["layer"] == 1)
+    first = (rows["first"] == "input sensitivity") & (rows["layer"] == 1)
     rows["mutual_information"] += 0.6 * first
     assert found_by(finds(rows, IDLE, IDLE)) == ["weights"]
-    assert layers_of(rows, IDLE, IDLE) == {"weights": ["1", "2", "3"], "upstream": ["1"]}
+    assert layers_of(rows, IDLE, IDLE) == {"weights": ["1", "2", "3"], "input sensitivity": ["1"]}
     seen = {"two functions in turn": set(NOTIONS), "rotated functions": set(NOTIONS)}
-    assert str(found(pd.concat([known(seen), rows]))[2]).endswith("do nothing: weights and upstream (layer 1).")
+    assert str(found(pd.concat([known(seen), rows]))[2]).endswith(
+        "do nothing: weights and input sensitivity (layer 1)."
+    )
 
 
 def test_a_notion_finds_what_all_of_its_interval_says() -> None:
@@ -557,7 +562,7 @@ def test_conditions_that_differ_in_two_notions_make_no_correlation_within_them()
     """Simpson's paradox: dropout raises both, and of networks with dropout the one says nothing of the other."""
     rng = np.random.default_rng(0)
     both = [
-        {"dataset": "mnist", "dropout": dropout, "seed": seed, "n-cut": level + a, "upstream": level + b}
+        {"dataset": "mnist", "dropout": dropout, "seed": seed, "n-cut": level + a, "input sensitivity": level + b}
         for dropout, level in (("yes", 10.0), ("no", 0.0))
         for seed, (a, b) in enumerate(rng.normal(size=(30, 2)))
     ]
@@ -566,7 +571,8 @@ def test_conditions_that_differ_in_two_notions_make_no_correlation_within_them()
     assert line["within_low"] < 0 < line["within_high"]
     within = interval_of_rank_correlation(line["within"], 59)  # of sixty networks, less a mean
     assert (line["within_low"], line["within_high"]) == pytest.approx(within)
-    alike = pd.DataFrame(both).assign(upstream=lambda rows: -rows["n-cut"] + 100 * (rows["dropout"] == "yes"))
+    alike = pd.DataFrame(both)
+    alike["input sensitivity"] = 100 * (alike["dropout"] == "yes") - alike["n-cut"]
     (line,) = rank_correlations(alike, "n-cut").to_dict("records")
     assert line["low"] > 0
     assert line["within"] == pytest.approx(-1)

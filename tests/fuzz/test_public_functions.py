@@ -201,7 +201,7 @@ ARGUMENTS: dict[str, NAMED] = {
     "masks.union_before": {"masks": lists(some.masks, 1, 3), "task": few},
     "notions.divided_by_notion": {
         "network": some.networks, "inputs": inputs, "labels": classes, "k": few, "seed": seed, "masks": few_steps,
-        "notions": lists(words(["weights", "activations", "images", "upstream", "lesions", "masks", "no"]), 1, 3),
+        "notions": lists(words(["weights", "covariance", "images", "loss Hessian", "lesions", "masks", "no"]), 1, 3),
     },
     "notions.profile_similarity": {"profiles": some.numbers(4, 3)},
     "notions.similarity_clusters": {"similarity": some.similarities(), "k": few, "rng": rng},

@@ -70,39 +70,39 @@ def test_notions_do_not_see_how_strongly_a_unit_is_driven() -> None:
     driven = [kernels[0] * scale, kernels[1] / scale[:, None], *kernels[2:]]
     scaled = replace(known, network=from_arrays(driven, [biases[0] * scale, *biases[1:]]))
     before, after = divided(known), divided(scaled)
-    for notion in ("activations", "images", "upstream", "downstream", "Jacobians", "lesions"):
+    for notion in ("covariance", "images", "input sensitivity", "loss Hessian", "output sensitivity", "lesions"):
         for one, other in zip(before[notion], after[notion], strict=True):
             np.testing.assert_array_equal(one, other, notion)
 
 
 def test_notions_of_what_units_do_find_functions_behind_idle_weights(of_idle) -> None:
     found = of_idle["functions"]
-    for notion in ("images", "downstream", "Jacobians", "lesions"):
+    for notion in ("images", "loss Hessian", "output sensitivity", "lesions"):
         assert found[notion].mean() > 0.6, notion
     assert found["masks"][1:].mean() > 0.5
-    assert found["upstream"][1:].mean() > 0.8
+    assert found["input sensitivity"][1:].mean() > 0.8
 
 
 def test_notions_of_weights_see_nothing_but_the_idle_ones(of_idle) -> None:
     for notion in BY_WEIGHTS:
         assert of_idle["idle"][notion].mean() > 0.9, notion
         assert of_idle["functions"][notion].mean() < 0.1, notion
-    for notion in ("images", "downstream", "Jacobians", "lesions", "masks"):
+    for notion in ("images", "loss Hessian", "output sensitivity", "lesions", "masks"):
         assert of_idle["idle"][notion].mean() < 0.2, notion
     # gradients with regard to inputs that never change count as others do
-    assert of_idle["idle"]["upstream"][0] > 0.4
+    assert of_idle["idle"]["input sensitivity"][0] > 0.4
 
 
 def test_no_notion_of_weights_finds_rotated_functions_and_others_do() -> None:
     found = {notion: values[1] for notion, values in over_seeds(lambda seed: rotated_functions(seed, 400)).items()}
     for notion in BY_WEIGHTS:
         assert found[notion] < 0.1, notion
-    for notion in ("images", "upstream", "Jacobians"):
+    for notion in ("images", "input sensitivity", "output sensitivity"):
         assert found[notion] > 0.9, notion
-    for notion in ("downstream", "lesions", "masks"):
+    for notion in ("loss Hessian", "lesions", "masks"):
         assert found[notion] > 0.5, notion
     # one half is silent while the other speaks, and so they are correlated, as in the network that is not rotated
-    assert found["activations"] < 0.6
+    assert found["covariance"] < 0.6
 
 
 def test_a_quarter_of_the_weights_across_hide_functions_from_some_and_a_half_from_all_but_cuts_within_layers() -> None:
@@ -113,35 +113,35 @@ def test_a_quarter_of_the_weights_across_hide_functions_from_some_and_a_half_fro
     for found in (quarter, half):
         assert found["weights within layers"].min() > 0.8
         assert found["weights"].mean() < 0.1  # which are cut between layers
-    for notion in ("upstream", "Jacobians"):
+    for notion in ("input sensitivity", "output sensitivity"):
         assert quarter[notion].mean() > 0.6, notion
-    assert quarter["downstream"].mean() > 0.3
+    assert quarter["loss Hessian"].mean() > 0.3
     for notion in ("images", "masks"):
         assert quarter[notion].mean() < 0.1, notion
-    assert quarter["activations"].mean() < 0.4
+    assert quarter["covariance"].mean() < 0.4
     assert 0.1 < quarter["lesions"].mean() < 0.6
     for notion in NOTIONS[2:]:
         assert half[notion].mean() < 0.25, notion
 
 
 def test_a_part_that_serves_two_functions_is_a_module_of_its_own() -> None:
-    """Inputs and outputs tell it apart where they are near: upstream in late layers, downstream in early ones."""
+    """Inputs and outputs tell it apart where they are near: its inputs in late layers, its outputs in early ones."""
     known = shared_part(0, 400)
     found = information(divided(known, 3), known.functions)
     for notion in BY_WEIGHTS:
         assert found[notion].min() > 0.6, notion
-    assert found["upstream"][2] > 0.9
-    for notion in ("downstream", "Jacobians"):
+    assert found["input sensitivity"][2] > 0.9
+    for notion in ("loss Hessian", "output sensitivity"):
         assert found[notion][0] > 0.9 > 0.6 > found[notion][2], notion
     assert found["images"].mean() > 0.3
-    for notion in ("activations", "lesions", "masks"):
+    for notion in ("covariance", "lesions", "masks"):
         assert 0.1 < found[notion].mean() < 0.6, notion
 
 
 def test_functions_that_were_learned_are_found_by_all_that_do_not_go_by_what_is_active_together() -> None:
     known = two_readers(0, 400)
     for notion, found in information(divided(known), known.functions).items():
-        if notion in ("activations", "images"):
+        if notion in ("covariance", "images"):
             assert found.mean() < 0.4, notion
         else:
             assert found.mean() > 0.8, notion
@@ -150,10 +150,10 @@ def test_functions_that_were_learned_are_found_by_all_that_do_not_go_by_what_is_
 def test_above_a_trunk_functions_are_found_by_what_units_do_and_not_by_what_moves_them() -> None:
     known = readers_with_a_trunk(0, 400)
     found = {notion: values[1:] for notion, values in information(divided(known), known.functions).items()}
-    for notion in ("weights within layers", "downstream", "Jacobians"):
+    for notion in ("weights within layers", "loss Hessian", "output sensitivity"):
         assert found[notion].mean() > 0.7, notion
     assert found["lesions"].mean() > 0.4
-    for notion in ("activations", "images", "upstream"):
+    for notion in ("covariance", "images", "input sensitivity"):
         assert found[notion].mean() < 0.3, notion
 
 
@@ -166,7 +166,7 @@ def test_weights_tell_little_of_what_training_made_of_a_network_with_all_of_them
 
 
 def test_activity_tells_functions_that_are_used_together_and_hardly_those_used_in_turn() -> None:
-    notions = ("activations", "weights")
+    notions = ("covariance", "weights")
     both = {}
     for together in (True, False):
         known = two_functions(0, 600, together=together)
@@ -177,8 +177,8 @@ def test_activity_tells_functions_that_are_used_together_and_hardly_those_used_i
             )
             for notion, parts in found.items()
         }
-    assert both[True]["activations"] > 0.9
-    assert both[False]["activations"] < 0.5
+    assert both[True]["covariance"] > 0.9
+    assert both[False]["covariance"] < 0.5
     assert both[True]["weights"] == both[False]["weights"] == pytest.approx(1)
 
 
@@ -222,9 +222,9 @@ def test_a_dead_unit_has_no_activity_and_cost_but_weights_and_gradients_behind_i
     inputs = rng.normal(size=(60, 4))
     network = from_arrays(kernels, biases)
     found = divided_by_notion(network, inputs, network.answers(inputs), 2, seed=0)
-    for notion in ("activations", "images", "upstream", "lesions"):
+    for notion in ("covariance", "images", "input sensitivity", "lesions"):
         assert found[notion][0].labels[2] == -1, notion
-    for notion in ("weights", "downstream", "Jacobians"):
+    for notion in ("weights", "loss Hessian", "output sensitivity"):
         assert found[notion][0].labels[2] >= 0, notion
 
 

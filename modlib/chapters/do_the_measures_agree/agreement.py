@@ -25,8 +25,8 @@ FUNCTIONAL = tuple(notion for notion in NOTIONS if notion not in OF_WEIGHTS)  # 
 BEYOND, INFORMATION = "beyond", "mutual_information"  # two measures of agreement
 NETWORK = ["dataset", "dropout", "seed"]
 FAMILIES = {
-    "what units do to the answers": ("downstream", "Jacobians", "lesions", "masks"),
-    "what makes them active": ("activations", "images", "upstream"),
+    "what units do to the answers": ("loss Hessian", "output sensitivity", "lesions", "masks"),
+    "what makes them active": ("covariance", "images", "input sensitivity"),
 }  # of notions
 
 

@@ -28,7 +28,7 @@ MEASURES = {BEYOND: "beyond chance", INFORMATION: "mutual information"}  # of ag
 ALIKE = {
     "weights": "strong weights to the same units",
     "weights within layers": "the same, without what tells layers apart",
-    "upstream": "the same changes of the input move them",
+    "input sensitivity": "the same changes of the input move them",
     "lesions": "the same classes lose without them",
     "masks": "masks of the same classes keep their weights",
 }  # a notion of each paper, and what two units of a module have in common
