@@ -3,7 +3,7 @@
 Mutual information with what is known is adjusted: 0 is what permuted labels give, 1 is all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -34,9 +34,9 @@ from modlib.zoo import dense_readers, readers_with_a_trunk, two_readers
 BY_WEIGHTS = NOTIONS[:2]
 
 
-def divided(known: KnownModules, k: int = 2) -> dict[str, list[np.ndarray]]:
-    """Labels of every hidden layer by every notion, as many modules as there are."""
-    found = divided_by_notion(known.network, known.inputs, known.labels, k, seed=0)
+def divided(known: KnownModules, k: int = 2, notions: Sequence[str] = NOTIONS) -> dict[str, list[np.ndarray]]:
+    """Labels of every hidden layer by notions, as many modules as there are."""
+    found = divided_by_notion(known.network, known.inputs, known.labels, k, seed=0, notions=notions)
     return {notion: [division.labels for division in divisions] for notion, divisions in found.items()}
 
 
@@ -69,8 +69,9 @@ def test_notions_do_not_see_how_strongly_a_unit_is_driven() -> None:
     scale = 2.0 ** np.random.default_rng(0).integers(0, 4, kernels[0].shape[1])
     driven = [kernels[0] * scale, kernels[1] / scale[:, None], *kernels[2:]]
     scaled = replace(known, network=from_arrays(driven, [biases[0] * scale, *biases[1:]]))
-    before, after = divided(known), divided(scaled)
-    for notion in ("covariance", "images", "input sensitivity", "loss Hessian", "output sensitivity", "lesions"):
+    notions = ("covariance", "images", "input sensitivity", "loss Hessian", "output sensitivity", "lesions")
+    before, after = divided(known, notions=notions), divided(scaled, notions=notions)
+    for notion in notions:
         for one, other in zip(before[notion], after[notion], strict=True):
             np.testing.assert_array_equal(one, other, notion)
 
@@ -149,18 +150,19 @@ def test_functions_that_were_learned_are_found_by_all_that_do_not_go_by_what_is_
 
 def test_above_a_trunk_functions_are_found_by_what_units_do_and_not_by_what_moves_them() -> None:
     known = readers_with_a_trunk(0, 400)
-    found = {notion: values[1:] for notion, values in information(divided(known), known.functions).items()}
-    for notion in ("weights within layers", "loss Hessian", "output sensitivity"):
+    what_they_do, what_moves_them = NOTIONS[1:2] + NOTIONS[5:7], NOTIONS[2:5]
+    labels = divided(known, notions=(*what_they_do, *what_moves_them, "lesions"))
+    found = {notion: values[1:] for notion, values in information(labels, known.functions).items()}
+    for notion in what_they_do:
         assert found[notion].mean() > 0.7, notion
     assert found["lesions"].mean() > 0.4
-    for notion in ("covariance", "images", "input sensitivity"):
+    for notion in what_moves_them:
         assert found[notion].mean() < 0.3, notion
 
 
 def test_weights_tell_little_of_what_training_made_of_a_network_with_all_of_them() -> None:
     known = dense_readers(0, 400)
-    found = divided_by_notion(known.network, known.inputs, known.labels, 2, seed=0, notions=BY_WEIGHTS)
-    seen = information({notion: [one.labels for one in parts] for notion, parts in found.items()}, known.functions)
+    seen = information(divided(known, notions=BY_WEIGHTS), known.functions)
     assert seen["weights"].mean() < 0.1  # which are cut between layers
     assert seen["weights within layers"][0] > 0.3 > seen["weights within layers"][1:].mean()
 
