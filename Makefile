@@ -65,9 +65,10 @@ kernels: $(READY) ## Run the tests that need no training under other processors'
 	    tests/graphs tests/communities tests/lesions tests/responses tests/masks tests/networks tests/chapters \
 	    tests/test_stats.py; done; done
 
-.PHONY: lint style types tables
+.PHONY: lint
 lint: style types tables ## Check style, types, imports, the notebooks' text twins, the README's answer and the stored tables
 
+.PHONY: style types tables
 style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -75,7 +75,7 @@ def test_every_make_command_in_the_documents_exists() -> None:
         targets
         == phony
         == {"help", "first", "book", "test", "kernels", "lint", "look", "bench", "lock", "clean"}
-        | {"fuzz", "mutants", "sbom", "slides", "pdf", "lite", "style", "types", "tables"}
+        | {"fuzz", "mutants", "sbom", "slides", "pdf", "lite"}
     )
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / ".ci" / "run", *WORKFLOWS):
         for named in re.findall(r"(?:`|^|run: )make ([a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE):

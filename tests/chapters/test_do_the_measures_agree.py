@@ -428,7 +428,7 @@ def test_rows_in_which_two_agree_as_one_with_itself() -> None:
 def test_what_is_said_of_weights_and_of_known_modules_follows_the_rows() -> None:
     assert found(made().iloc[:0]) == (None, None, None)
     _, weights, nothing = found(pd.concat([made(), made(weights=0.5).assign(dropout="no")]))
-    assert "mutual information of 0.26 (" in str(weights)
+    assert "mutual information with clusters of weights is 0.26 (" in str(weights)
     assert "and 0.56 (" in str(weights)
     assert nothing is None
     pairs = made()

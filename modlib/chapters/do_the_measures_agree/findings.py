@@ -160,8 +160,8 @@ def _weights(rows: pd.DataFrame) -> str | None:
     best = str(means.idxmax())
     return (
         f"Of {len(means)} pairs of notions of what units do, {listed(counts)} agree at "
-        f"least half as well as the less reliable with itself, most {best} ({means[best]:.0%}). With them, "
-        f"clusters of weights share mutual information of {_each(of_both)}."
+        f"least half as well as the less reliable with itself, most {best} ({means[best]:.0%}). Their "
+        f"mutual information with clusters of weights is {_each(of_both)}."
     )
 
 
