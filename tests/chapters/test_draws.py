@@ -28,10 +28,6 @@ class Seen(Exception):
     """Raised in place of long work, once it is seen with which numbers it would begin."""
 
 
-def next_number(rng: np.random.Generator) -> float:
-    return float(np.random.Generator(np.random.PCG64(rng.bit_generator.seed_seq)).random())
-
-
 def distinct(numbers: list[float]) -> bool:
     return len(set(numbers)) == len(numbers) > 1
 
@@ -52,7 +48,7 @@ def test_shuffles_are_those_of_a_network_a_stage_and_a_null_model() -> None:
 
 def test_clusters_are_those_of_a_network_s_number(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(rows, "hidden_labels", lambda network, k, rng: seen.append(next_number(rng)))
+    monkeypatch.setattr(rows, "hidden_labels", lambda network, k, rng: seen.append(rng.random()))
     monkeypatch.setattr(rows, "sub_clusters", lambda labels: labels)
     for k, seed in ((4, 0), (4, 1), (6, 0)):
         rows.clustered(from_arrays(random_weights(WIDTHS, 0)), k, seed)
@@ -76,7 +72,7 @@ def test_random_sets_are_those_of_a_network_s_number(module, monkeypatch: pytest
     seen, zeroed = [], []
 
     def lesion_tests(*others, zero_biases: bool) -> list:
-        seen.append(next_number(others[-1]))
+        seen.append(others[-1].random())
         zeroed.append(zero_biases)
         return []
 
@@ -96,7 +92,7 @@ def test_every_mask_and_network_has_draws_of_its_own(monkeypatch: pytest.MonkeyP
     seen = []
 
     def learn_mask(module, draw, settings, rng, *others):
-        seen.append(next_number(rng))
+        seen.append(rng.random())
         if len(seen) % 2 == 0:
             raise Seen
 
@@ -113,7 +109,7 @@ def test_searches_of_communities_are_those_of_a_network_s_number(monkeypatch: py
     seen = []
 
     def find_communities(matrix, rng, *_, **__):
-        seen.append(next_number(rng))
+        seen.append(rng.random())
         raise Seen
 
     monkeypatch.setattr(partitions, "find_communities", find_communities)

@@ -150,7 +150,8 @@ def test_functions_that_were_learned_are_found_by_all_that_do_not_go_by_what_is_
 
 def test_above_a_trunk_functions_are_found_by_what_units_do_and_not_by_what_moves_them() -> None:
     known = readers_with_a_trunk(0, 400)
-    what_they_do, what_moves_them = NOTIONS[1:2] + NOTIONS[5:7], NOTIONS[2:5]
+    what_they_do = ("weights within layers", "loss Hessian", "output sensitivity")
+    what_moves_them = ("covariance", "images", "input sensitivity")
     labels = divided(known, notions=(*what_they_do, *what_moves_them, "lesions"))
     found = {notion: values[1:] for notion, values in information(labels, known.functions).items()}
     for notion in what_they_do:
@@ -168,17 +169,11 @@ def test_weights_tell_little_of_what_training_made_of_a_network_with_all_of_them
 
 
 def test_activity_tells_functions_that_are_used_together_and_hardly_those_used_in_turn() -> None:
-    notions = ("covariance", "weights")
     both = {}
     for together in (True, False):
         known = two_functions(0, 600, together=together)
-        found = divided_by_notion(known.network, known.inputs, known.labels, 2, seed=0, notions=notions)
-        both[together] = {
-            notion: np.mean(
-                [agreement(a, b.labels).mutual_information for a, b in zip(known.functions, parts, strict=True)]
-            )
-            for notion, parts in found.items()
-        }
+        found = information(divided(known, notions=("covariance", "weights")), known.functions)
+        both[together] = {notion: values.mean() for notion, values in found.items()}
     assert both[True]["covariance"] > 0.9
     assert both[False]["covariance"] < 0.5
     assert both[True]["weights"] == both[False]["weights"] == pytest.approx(1)
