@@ -35,10 +35,8 @@ from modlib.chapters.transfer.findings import (
     filled,
     found,
     growth,
-    longest,
+    of_one_length,
     shared_part,
-    with_most_starts,
-    with_most_tasks,
 )
 from modlib.errors import InputError
 from modlib.evidence.criteria import CRITERIA, Grade, Sample
@@ -283,27 +281,35 @@ def test_reuse_behind_the_first_layer_is_told_from_sharing_everywhere():
     assert found(last)[0].startswith("Hardly but in the last layer: ")
 
 
-def test_the_networks_with_the_most_steps_are_told_of():
-    few = table(False).assign(steps=500)
-    both = pd.concat([few, table(True)])
-    assert longest(both).equals(table(True))
-    assert found(both) == found(table(True))
-    assert found(few) != found(table(True))
+def test_the_most_steps_that_three_networks_have_are_told_of():
+    three, two = table(True, seeds=3), table(False, seeds=2).assign(steps=10_000)
+    for fewer in (two, table(False).assign(steps=500)):
+        assert of_one_length(pd.concat([fewer, three])).equals(three)
+        assert found(pd.concat([fewer, three])) == found(three)
+    more = table(False, seeds=3).assign(steps=10_000)
+    assert of_one_length(pd.concat([more, table(True)])).equals(more), "three decide as well as four"
+    assert found(pd.concat([more, table(True)]))[::2] == found(more)[::2]
+    one = table(True, seeds=1)
+    assert of_one_length(pd.concat([one, two])).equals(two), "without three, that of most networks"
+    assert of_one_length(pd.concat([one.assign(steps=500), one])).equals(one), "and of as many networks, the most steps"
+    assert of_one_length(one.head(0)).empty
 
 
 def test_growth_is_told_of_the_networks_that_have_learned_most_tasks():
     few = table(False).query("task < 4").assign(steps=10_000)
     both = pd.concat([few, table(True), table(True).assign(steps=500)])
-    assert with_most_tasks(both).equals(table(True))
+    assert of_one_length(both).equals(few)
+    assert of_one_length(both, most_tasks=True).equals(table(True))
     assert found(both)[1] == found(table(True))[1]
     assert found(both)[0].startswith("Hardly: after 10,000 steps each, ")
+    many = table(False, seeds=2).assign(steps=20_000)  # two networks cannot tell, however many tasks they have
+    assert of_one_length(pd.concat([few, many]), most_tasks=True).equals(few)
 
 
 def test_starts_are_compared_at_the_most_steps_that_all_of_them_have():
     rows = table(True)
     more = pd.concat([rows, rows.query("start == 'alike'").assign(steps=10_000)])
-    assert with_most_starts(more).equals(rows)
-    assert with_most_starts(rows.head(0)).empty
+    assert of_one_length(more).equals(rows)
     shared, _, preferred = found(more)
     assert "after 10,000 steps each" in shared
     assert "after 2,500 steps, instead of" in preferred

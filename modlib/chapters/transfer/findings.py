@@ -12,7 +12,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from modlib.chapters.transfer.experiment import ALIKE, FROZEN, OLD, OLDER
-from modlib.evidence.criteria import Sample
+from modlib.evidence.criteria import FEWEST, Sample
 from modlib.evidence.metrics import Metric, sample_of
 from modlib.evidence.sentences import Sentences, listed, share_of, told
 
@@ -41,24 +41,25 @@ def filled(rows: pd.DataFrame) -> pd.Series:
     return rows["used_before"] / rows["size"]
 
 
-def longest(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the networks with the most steps a task, whose masks have had the most time to lose weights."""
-    return rows[rows["steps"] == rows["steps"].max()]
+def of_one_length(rows: pd.DataFrame, most_tasks: bool = False) -> pd.DataFrame:
+    """Rows of one number of steps a task: the largest at which three networks are stored with all starts in ``rows``.
 
+    Three decide what varies between networks. Where no number has three, that of most networks counts, and the larger
+    of two.
 
-def with_most_starts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the steps a task at which networks with most starts are stored, and of such steps the most."""
-    return _with_most(rows, "start")
-
-
-def with_most_tasks(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the steps a task at which networks have learned most tasks, and of such steps the most."""
-    return _with_most(rows, "task")
-
-
-def _with_most(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    found = rows[rows["first_layer"] == FROZEN].groupby("steps")[column].nunique()
-    return rows[rows["steps"] == found[found == found.max()].index.max()]
+    Args:
+        rows: of whichever steps.
+        most_tasks: whether of these numbers the one of the networks that have learned most tasks counts, rather than
+            the largest: few tasks do not fill a layer.
+    """
+    starts = rows.groupby(["steps", *NETWORK])["start"].nunique() == rows["start"].nunique()
+    found = pd.DataFrame(
+        {
+            "networks": starts.groupby("steps").sum().clip(upper=FEWEST),
+            "tasks": rows.groupby("steps")["task"].nunique() * most_tasks,
+        }
+    ).reset_index()
+    return rows[rows["steps"].isin(found.sort_values(["networks", "tasks", "steps"])["steps"].tail(1))]
 
 
 def of_start(rows: pd.DataFrame, *starts: str) -> pd.DataFrame:
@@ -226,8 +227,12 @@ FINDINGS = {
 
 def found(rows: pd.DataFrame) -> Sentences:
     """How much later tasks take from earlier ones, whether they take more as layers fill, or where it is made easy."""
-    shared = _told_shared(of_start(longest(rows), ALIKE))
-    return shared, _told_growth(of_start(with_most_tasks(rows), ALIKE)), _told_preferred(with_most_starts(rows))
+    alike = of_start(rows, ALIKE)
+    return (
+        _told_shared(of_one_length(alike)),
+        _told_growth(of_one_length(alike, most_tasks=True)),
+        _told_preferred(of_one_length(rows[rows["first_layer"] == FROZEN])),
+    )
 
 
 def _told_shared(rows: pd.DataFrame) -> str | None:
