@@ -69,16 +69,26 @@ def paper_values(paper: str, folder: Path | None = None) -> pd.DataFrame:
     Raises:
         BookError: if there is no such file.
     """
+    return _read(_file(paper, folder)).copy()  # the caller's own, to change as it likes
+
+
+def _file(paper: str, folder: Path | None) -> Path:
     folder = folder or checkout() / "book" / "papers"
     path = folder / f"{paper}.csv"
     if not path.exists():
         raise BookError(f"paper {paper!r} arrived; {nearest(paper, (file.stem for file in folder.glob('*.csv')))}")
-    return _read(path).copy()  # the caller's own, to change as it likes
+    return path
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def _read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+@functools.lru_cache(maxsize=512)
+def _read_item(path: Path, item: str) -> pd.DataFrame:
+    values = _read(path)
+    return values[values["item"].str.casefold() == item.casefold()]
 
 
 def settings(condition: str) -> dict[str, str]:
@@ -144,12 +154,12 @@ def printed_at(
     Raises:
         BookError: if nothing is printed there, or the place leaves open what the paper fixes.
     """
-    values = paper_values(paper, folder)
+    path = _file(paper, folder)
     needed = {part for metric in metrics.values() for part in (*(metric.effect_of or ()), *metric.needs)}
-    found = rows_at(values, place, [*metrics, *needed])
+    found = rows_at(_read_item(path, place.item), place, [*metrics, *needed])
     _check_place(paper, place, found, metrics, columns)
     if paper in RELEASED:
-        found = _with_released_sds(found, paper_values(RELEASED[paper], folder))
+        found = _with_released_sds(found, _released_sds(_file(RELEASED[paper], folder)))
     by_metric = {str(metric): rows for metric, rows in found.groupby("metric")}
     printed = {}
     for name, metric in metrics.items():
@@ -157,7 +167,9 @@ def printed_at(
         if number is None:
             continue
         if number.sample is not None:
-            elsewhere = rows_at(values, effect_at, metric.effect_of) if effect_at and metric.effect_of else None
+            elsewhere = None
+            if effect_at and metric.effect_of:
+                elsewhere = rows_at(_read_item(path, effect_at.item), effect_at, metric.effect_of)
             effect = _effect(metric, number.sample, by_metric, elsewhere)
             if math.isnan(effect):
                 raise BookError(
@@ -211,14 +223,22 @@ def _effect(
     return float(level * _relative_distance(elsewhere))
 
 
-def _with_released_sds(printed: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
+@functools.lru_cache(maxsize=4)
+def _released_sds(path: Path) -> dict[str, str]:
+    """Standard deviations that authors released, by data set, row of a table, metric and architecture.
+
+    Rows name the data set, then what the table's row names: ``mnist|dropout|pruned``.
+    """
+    released = _read(path)
+    names = released["row"] + " " + released["metric"] + " " + released["condition"].str.split(";").str[0]
+    return dict(zip(names, released["sd"], strict=True))
+
+
+def _with_released_sds(printed: pd.DataFrame, known: Mapping[str, str]) -> pd.DataFrame:
     """Printed rows, with the standard deviation between networks where only what the authors released says it.
 
-    Its rows name the data set, then what the table's row names: ``mnist|dropout|pruned``. Of shuffles it says another
-    one than the papers, and of shares none.
+    Of shuffles it says another one than the papers, and of shares none.
     """
-    names = released["row"] + " " + released["metric"] + " " + released["condition"].str.split(";").str[0]
-    known = dict(zip(names, released["sd"], strict=True))
     fields = [dict(part.split("=", 1) for part in text.split(";") if part) for text in printed["condition"]]
     rows = zip(fields, printed["row"], printed["metric"], printed["sd"], strict=True)
     sds = [

@@ -86,7 +86,7 @@ WHATEVER = (
 Tables: TypeAlias = Callable[[str], pd.DataFrame]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Claim:
     """One claim of a paper.
 
@@ -208,6 +208,13 @@ def judge(claim: Claim, folder: Path | None = None) -> Verdict:
         ResultsError: if a table is damaged. One that is not there yet has no rows.
         BookError: if the claim picks several rows of the same network.
     """
+    folder = folder or results_folder()
+    return _judge_version(claim, folder, tuple(_version(folder, name) for name in claim.tables))
+
+
+@functools.lru_cache(maxsize=1024)
+def _judge_version(claim: Claim, folder: Path, versions: tuple[int, ...]) -> Verdict:
+    """A verdict, once as long as the tables stay the same: the front page, cards and counts ask for it again."""
     return verdict_on(claim, rows_of(claim, tables_in(folder)))
 
 
@@ -309,13 +316,17 @@ def tables_in(folder: Path | None = None) -> Tables:
     folder = folder or results_folder()
 
     def read(name: str) -> pd.DataFrame:
-        path = folder / f"{name}.csv"
         try:
-            return _read_version(folder, name, path.stat().st_mtime_ns if path.exists() else 0)
+            return _read_version(folder, name, _version(folder, name))
         except TableMissing:
             return pd.DataFrame()
 
     return read
+
+
+def _version(folder: Path, name: str) -> int:
+    path = folder / f"{name}.csv"
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def rows_of(claim: Claim, tables: Tables) -> pd.DataFrame:
@@ -330,8 +341,8 @@ def rows_of(claim: Claim, tables: Tables) -> pd.DataFrame:
         if rows.empty:
             continue
         wanted = {"profile": PROFILE, **claim.rows}
-        fits = [(rows[key].astype(str) == value).to_numpy() for key, value in wanted.items()]
-        found.append(rows[np.all(fits, axis=0)])
+        spelt = {key: [own for own in rows[key].unique() if str(own) == value] for key, value in wanted.items()}
+        found.append(rows[np.all([rows[key].isin(values) for key, values in spelt.items()], axis=0)])
     found = [rows for rows in found if len(rows)]
     if not found:
         return pd.DataFrame()
