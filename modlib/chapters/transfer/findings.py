@@ -243,7 +243,7 @@ def _told_shared(rows: pd.DataFrame) -> str | None:
     blind = total["by_chance"].sum() / total["kept"].sum()
     first, last = beyond.iloc[0], beyond.iloc[-1]
     between = beyond.iloc[1:-1].mean() if len(beyond) > 2 else last
-    parts = [f"{first:.0%} in the first layer, where old weights are useless for other pixels"]
+    parts = [f"{first:.0%} in the first layer, whose pixels have moved"]
     parts += [f"{between:.0%} in the layers behind it"] if len(beyond) > 2 else []
     alone = " but in the last layer" if last - first > NEAR else ""
     return (
