@@ -1,5 +1,6 @@
 """Grids whose cells take milliseconds, to test the runner; ``python toy.py WORDS`` is ``modlib WORDS`` with them."""
 
+import itertools
 import os
 import re
 import signal
@@ -91,23 +92,28 @@ PROCESSES = replace(TOY, measure=measure_process)
 SECOND_TRY = replace(TOY, measure=measure_at_the_second_try)
 FOR_EVER = replace(TOY, measure=measure_for_ever)
 
-if __name__ == "__main__":
-    from modlib import chapters, cli
 
-    toys = {"toy": TOY, "faults": FAULTS, "for-ever": FOR_EVER}
-    chapters.find_experiment = lambda name: toys[name]
-    step = 0
+def run_and_die(folder: Path, step: int) -> None:
+    """Measure the grid, and be killed at the ``step``-th of the steps with which tables are written."""
+    from modlib.tables.runner import run
 
-    def die(call):  # type: ignore[no-untyped-def]
+    steps = itertools.count(1)
+
+    def dying(call):  # type: ignore[no-untyped-def]
         def wrapped(*arguments, **options):  # type: ignore[no-untyped-def]
-            global step
-            step += 1
-            if step == int(os.environ["TOY_DIES_AT"]):
+            if next(steps) == step:
                 os.kill(os.getpid(), signal.SIGKILL)
             return call(*arguments, **options)
 
         return wrapped
 
-    if "TOY_DIES_AT" in os.environ:  # of the steps with which tables are written
-        os.fsync, Path.replace = die(os.fsync), die(Path.replace)  # type: ignore[method-assign]
+    os.fsync, Path.replace = dying(os.fsync), dying(Path.replace)  # type: ignore[method-assign]
+    run(TOY, "paper", folder=folder)
+
+
+if __name__ == "__main__":
+    from modlib import chapters, cli
+
+    toys = {"toy": TOY, "faults": FAULTS, "for-ever": FOR_EVER}
+    chapters.find_experiment = lambda name: toys[name]
     cli.main()

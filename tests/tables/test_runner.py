@@ -1,5 +1,6 @@
 """modlib.tables.runner: every cell is measured once, whatever happens to the others."""
 
+import multiprocessing
 import os
 import shlex
 import signal
@@ -61,10 +62,14 @@ def wait_until_busy(process: subprocess.Popen[str], folder: Path, workers: int) 
 
 
 def test_killed_at_every_step_of_writing_and_resumed(tmp_path: Path, undisturbed: bytes) -> None:
+    """Processes are forks of one that has imported what they need, which takes longer than what they do."""
+    ready = multiprocessing.get_context("forkserver")
+    ready.set_forkserver_preload(["toy", "torch", "scipy.optimize", "modlib.tables.runner"])
     for step in range(1, 13):  # one in the first look whether the folder can be written, then five a cell
-        process = start(tmp_path, TOY_DIES_AT=str(step))
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        process = ready.Process(target=toy.run_and_die, args=(tmp_path, step))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
         if (tmp_path / "toy.csv").exists():
             stored, provenance = read_accounted(TOY, tmp_path)
             assert sum(entry["rows"] for entry in provenance["runs"]) == len(stored.lines)
