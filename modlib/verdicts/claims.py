@@ -24,8 +24,7 @@ from modlib.evidence.metrics import Metric
 from modlib.evidence.papers import Place, Printed, paper_values, printed_at, rows_at
 from modlib.evidence.written import WrittenClaim, written_claims
 from modlib.files import checkout, results_folder
-from modlib.tables.results import read_table
-from modlib.verdicts.stored import PROFILE
+from modlib.verdicts.stored import PROFILE, stored_table, version_of
 
 OURS = "ours"  # the paper of statements that are no paper's
 PREFIX = {
@@ -209,7 +208,7 @@ def judge(claim: Claim, folder: Path | None = None) -> Verdict:
         BookError: if the claim picks several rows of the same network.
     """
     folder = folder or results_folder()
-    return _judge_version(claim, folder, tuple(_version(folder, name) for name in claim.tables))
+    return _judge_version(claim, folder, tuple(version_of(name, folder) for name in claim.tables))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -317,16 +316,11 @@ def tables_in(folder: Path | None = None) -> Tables:
 
     def read(name: str) -> pd.DataFrame:
         try:
-            return _read_version(folder, name, _version(folder, name))
+            return stored_table(name, folder)
         except TableMissing:
             return pd.DataFrame()
 
     return read
-
-
-def _version(folder: Path, name: str) -> int:
-    path = folder / f"{name}.csv"
-    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def rows_of(claim: Claim, tables: Tables) -> pd.DataFrame:
@@ -355,12 +349,6 @@ def rows_of(claim: Claim, tables: Tables) -> pd.DataFrame:
             "expected one for each null model: fix stage and k in its decided_by"
         )
     return rows
-
-
-@functools.lru_cache(maxsize=16)
-def _read_version(folder: Path, name: str, version: int) -> pd.DataFrame:
-    """A result table, read once as long as its file stays the same."""
-    return read_table(find_experiment(name), folder)
 
 
 def _detail(claim: Claim, metric: str, rows: pd.DataFrame) -> Detail:

@@ -5,6 +5,7 @@ Chapters: all with a result table.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,27 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def version_of(name: str, folder: Path) -> int:
+    """When a table was written last, in nanoseconds; 0 if it is not there."""
+    path = folder / f"{name}.csv"
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def stored_table(name: str, folder: Path) -> pd.DataFrame:
+    """A whole table, read and checked once as long as its file stays the same; not to be changed.
+
+    Raises:
+        TableMissing: if there is no such table.
+        ResultsError: if it is damaged.
+    """
+    return _read_version(name, folder, version_of(name, folder))
+
+
+@functools.lru_cache(maxsize=32)
+def _read_version(name: str, folder: Path, version: int) -> pd.DataFrame:
+    return read_table(find_experiment(name), folder)
+
+
 def stored_rows(name: str, folder: Path | None = None) -> pd.DataFrame:
     """Rows of the profile ``paper`` of one table, all its columns, with its name in ``table``.
 
@@ -36,7 +58,7 @@ def stored_rows(name: str, folder: Path | None = None) -> pd.DataFrame:
     """
     experiment, folder = find_experiment(name), folder or results_folder()
     try:
-        table = read_table(experiment, folder)
+        table = stored_table(name, folder)
     except TableMissing:
         return pd.DataFrame(columns=["table", *experiment.cell_key, *experiment.row_key])
     return table.query("profile == @PROFILE").assign(table=name)
