@@ -49,7 +49,7 @@ lite: book ## Build the chapters that run in a browser into the site, _build/htm
 
 .PHONY: test
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The kernels that OpenBLAS has for other processors, as far as this one can run them: what they return differs in the
 # last digits, and what a test says must not depend on it. Files run in another order each time, on two cores in all.
