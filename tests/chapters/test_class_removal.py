@@ -98,7 +98,7 @@ def test_a_confusion_matrix_counts_every_image_by_its_class(data, cnn):
 
 
 def test_a_mask_without_a_class_loses_that_class_and_keeps_the_output_layer(data, cnn):
-    settings = MaskSettings(150, batch_size=64, learning_rate=0.05, beta=1e-4)
+    settings = MaskSettings(150, batch_size=32, learning_rate=0.05, beta=1e-4)
     control = learn_class_mask(cnn, data, range(10), settings, [0]).mask
     removed = learn_class_mask(cnn, data, [c for c in range(10) if c != 3], settings, [1], control).mask
     last = [name for name in control.keep if control.keep[name].shape in ((10, 256), (10,))]
