@@ -111,6 +111,15 @@ def replace_file(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="")
 
 
+def version_of(path: Path) -> tuple[int, ...]:
+    """What differs once a file has been written anew or replaced; empty where there is none."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return ()
+    return about.st_ino, about.st_mtime_ns, about.st_size
+
+
 def save_cached(path: Path, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> None:
     """Write a trained network to an ``.npz`` file, with all that it depends on and a digest of its arrays.
 

@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock
 
 from modlib.errors import ResultsError, TableMissing
-from modlib.files import replace_file, results_folder
+from modlib.files import replace_file, results_folder, version_of
 from modlib.tables.experiment import Experiment
 from modlib.tables.schema import PROFILES, Record, Stored, as_text, read_stored, remedy
 
@@ -109,7 +109,7 @@ def read_accounted(
     folder, name = folder or results_folder(), experiment.name
     path = folder / f"{name}.csv"
     while True:
-        version = _version(path)
+        version = version_of(path)
         stored = read_stored(experiment, path)
         found = cell_digests(stored.lines, _width(experiment, stored))
         with suppress(TableMissing):
@@ -120,7 +120,7 @@ def read_accounted(
         faults = list(_differences(found, provenance.get("cells"), complete))
         if not faults:
             return stored, provenance
-        if _version(path) == version:  # nobody replaced it meanwhile
+        if version_of(path) == version:  # nobody replaced it meanwhile
             more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
             raise ResultsError(
                 f"{path} is not what its runs stored: {'; '.join(faults[:3])}{more}; {remedy(experiment)}, "
@@ -246,11 +246,3 @@ def _differences(found: Mapping[str, str], recorded: Mapping[str, str] | None, c
 
 def _width(experiment: Experiment, stored: Stored) -> int:
     return sum(name in stored.columns for name in experiment.cell_key)
-
-
-def _version(path: Path) -> tuple[int, ...]:
-    try:
-        about = path.stat()
-    except FileNotFoundError:
-        return ()
-    return about.st_ino, about.st_mtime_ns, about.st_size

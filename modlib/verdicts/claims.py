@@ -23,8 +23,8 @@ from modlib.evidence.criteria import CRITERIA, IN_WORDS, Grade, Sample, combine
 from modlib.evidence.metrics import Metric
 from modlib.evidence.papers import Place, Printed, paper_values, printed_at, rows_at
 from modlib.evidence.written import WrittenClaim, written_claims
-from modlib.files import checkout, results_folder
-from modlib.verdicts.stored import PROFILE, stored_table, version_of
+from modlib.files import checkout, results_folder, version_of
+from modlib.verdicts.stored import PROFILE, stored_table
 
 OURS = "ours"  # the paper of statements that are no paper's
 PREFIX = {
@@ -183,11 +183,11 @@ def load(path: Path | None = None) -> list[Claim]:
             is not there, or leaves open what the paper fixes.
     """
     path = path or checkout() / "book" / "claims.yml"
-    return list(_load_version(path, path.stat().st_mtime_ns if path.exists() else 0))
+    return list(_load_version(path, version_of(path)))
 
 
 @functools.lru_cache(maxsize=4)
-def _load_version(path: Path, version: int) -> tuple[Claim, ...]:
+def _load_version(path: Path, version: tuple[int, ...]) -> tuple[Claim, ...]:
     """Looking up what the papers print takes two seconds: once for each version of the file."""
     claims = tuple(_claim(written, path) for written in written_claims(path))
     ids = [claim.id for claim in claims]
@@ -208,11 +208,11 @@ def judge(claim: Claim, folder: Path | None = None) -> Verdict:
         BookError: if the claim picks several rows of the same network.
     """
     folder = folder or results_folder()
-    return _judge_version(claim, folder, tuple(version_of(name, folder) for name in claim.tables))
+    return _judge_version(claim, folder, tuple(version_of(folder / f"{name}.csv") for name in claim.tables))
 
 
 @functools.lru_cache(maxsize=1024)
-def _judge_version(claim: Claim, folder: Path, versions: tuple[int, ...]) -> Verdict:
+def _judge_version(claim: Claim, folder: Path, versions: tuple[tuple[int, ...], ...]) -> Verdict:
     """A verdict, once as long as the tables stay the same: the front page, cards and counts ask for it again."""
     return verdict_on(claim, rows_of(claim, tables_in(folder)))
 

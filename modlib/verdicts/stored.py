@@ -13,7 +13,7 @@ import pandas as pd
 
 from modlib.chapters import find_experiment
 from modlib.errors import TableMissing
-from modlib.files import results_folder
+from modlib.files import results_folder, version_of
 from modlib.tables.results import caption, read_table
 from modlib.tables.runner import missing_cells
 from modlib.tables.words import dataset_in_words
@@ -25,12 +25,6 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def version_of(name: str, folder: Path) -> int:
-    """When a table was written last, in nanoseconds; 0 if it is not there."""
-    path = folder / f"{name}.csv"
-    return path.stat().st_mtime_ns if path.exists() else 0
-
-
 def stored_table(name: str, folder: Path) -> pd.DataFrame:
     """A whole table, read and checked once as long as its file stays the same; not to be changed.
 
@@ -38,11 +32,11 @@ def stored_table(name: str, folder: Path) -> pd.DataFrame:
         TableMissing: if there is no such table.
         ResultsError: if it is damaged.
     """
-    return _read_version(name, folder, version_of(name, folder))
+    return _read_version(name, folder, version_of(folder / f"{name}.csv"))
 
 
 @functools.lru_cache(maxsize=32)
-def _read_version(name: str, folder: Path, version: int) -> pd.DataFrame:
+def _read_version(name: str, folder: Path, version: tuple[int, ...]) -> pd.DataFrame:
     return read_table(find_experiment(name), folder)
 
 

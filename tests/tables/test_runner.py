@@ -36,10 +36,10 @@ def hear_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def start(folder: Path, name: str = "toy", jobs: int = 1, **environment: str) -> subprocess.Popen[str]:
+def start(folder: Path, name: str = "toy", jobs: int = 1) -> subprocess.Popen[str]:
     """``modlib run`` in a process of its own; what its workers write is written to the same place."""
     words = ["run", name, "--grid", "paper", "--jobs", str(jobs), "--results", str(folder)]
-    variables = os.environ | {"TOY_FOLDER": str(folder)} | environment
+    variables = os.environ | {"TOY_FOLDER": str(folder)}
     arguments = [sys.executable, str(SCRIPT), *words]
     return subprocess.Popen(
         arguments,
