@@ -45,6 +45,7 @@ except RuntimeError:
     )
 
 STEPS = 10  # steps a compiled call, and the pruning frequency of the papers
+Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def build_mlp(n_inputs: int, recipe: Recipe, n_outputs: int = 10, seed: int = 0) -> tf_keras.Model:
@@ -149,7 +150,13 @@ def train_mlp(
 
         return note
 
-    hits = _fit(model, data, recipe, recipe.epochs, order, None, report("unpruned"))
+    masked = [(layer.kernel, tf.Variable(tf.ones_like(layer.kernel))) for layer in _dense(model)]
+    optimiser = tf_keras.optimizers.Adam()
+    optimiser.build(model.trainable_variables)
+    fresh = [variable.numpy() for variable in optimiser.variables]
+    # Compiled once: before pruning all masks are 1. Compiling takes longer than the training of a small network.
+    step = _compiled_steps(model, masked, optimiser, data, recipe.eigenvalues, penalised=True)
+    hits = _fit(step, masked, data, recipe, recipe.epochs, order, None, report("unpruned"))
     before = _snapshot("unpruned", model, data, losses, hits)
     steps = -(-len(data.x_train) // recipe.batch_size) * recipe.pruning_epochs
     schedule = None
@@ -157,12 +164,17 @@ def train_mlp(
         schedule = tfmot.sparsity.keras.PolynomialDecay(
             recipe.initial_sparsity, recipe.final_sparsity, begin_step=0, end_step=steps, frequency=STEPS
         )
-    hits = _fit(model, data, recipe, recipe.pruning_epochs, order, schedule, report("pruned"))
+    for variable, value in zip(optimiser.variables, fresh, strict=True):
+        variable.assign(value)
+    if recipe.penalty_while_pruning is False:
+        step = _compiled_steps(model, masked, optimiser, data, recipe.eigenvalues, penalised=False)
+    hits = _fit(step, masked, data, recipe, recipe.pruning_epochs, order, schedule, report("pruned"))
     return before, _snapshot("pruned", model, data, losses, hits)
 
 
 def _fit(
-    model: tf_keras.Model,
+    step: Step,
+    masked: Sequence[tuple[tf.Variable, tf.Variable]],
     data: Images,
     recipe: Recipe,
     epochs: int,
@@ -170,15 +182,11 @@ def _fit(
     schedule: tfmot.sparsity.keras.PolynomialDecay | None,
     report: Callable[[float], None],
 ) -> float:
-    """Train in place; with a schedule, weights are masked before every step and after every epoch.
+    """Train in place; weights are masked before every step and after every epoch, by masks that a schedule decides.
 
     Returns:
         The share of examples that were classified correctly in the last epoch; NaN without any epoch.
     """
-    kernels = [layer.kernel for layer in _dense(model)]
-    masks = [tf.Variable(tf.ones_like(kernel)) for kernel in kernels] if schedule else []
-    penalised = not schedule or recipe.penalty_while_pruning is not False
-    step = _compiled_steps(model, kernels, masks, data, recipe.eigenvalues, penalised)
     n, batch, done, share = len(data.x_train), recipe.batch_size, 0, math.nan
     for _ in range(epochs):
         indices = order.permutation(n) if recipe.shuffle else np.arange(n)
@@ -192,7 +200,7 @@ def _fit(
                 # the wrapper counts steps from 1 and updates its masks before the forward pass
                 update, sparsity = schedule(tf.constant(done + 1, dtype=tf.int64))
                 if update:
-                    for kernel, mask in zip(kernels, masks, strict=True):
+                    for kernel, mask in masked:
                         mask.assign(magnitude_mask(kernel.numpy(), float(sparsity)))
             until = min(at + (STEPS - 1 - done) % STEPS if (done + 1) % STEPS else at + STEPS, len(batches))
             until = max(until, at + 1)
@@ -206,9 +214,8 @@ def _fit(
             hits += int(right)
             at += len(group)
             done += len(group)
-        if schedule:
-            for kernel, mask in zip(kernels, masks, strict=True):
-                kernel.assign(kernel * mask)
+        for kernel, mask in masked:
+            kernel.assign(kernel * mask)
         report(total / n)
         share = hits / n
     return share
@@ -216,28 +223,25 @@ def _fit(
 
 def _compiled_steps(
     model: tf_keras.Model,
-    kernels: Sequence[tf.Variable],
-    masks: Sequence[tf.Variable],
+    masked: Sequence[tuple[tf.Variable, tf.Variable]],
+    optimiser: tf_keras.optimizers.Optimizer,
     data: Images,
     eigenvalues: EigenvaluePenalty | None,
     penalised: bool,
-) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+) -> Step:
     """A compiled function: up to STEPS optimiser steps on given batches.
 
     It returns the sum of their losses, and how many examples were classified correctly, as they were trained on.
     """
     x, y = tf.constant(data.x_train), tf.constant(data.y_train)
     loss_of = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimiser = tf_keras.optimizers.Adam()
-    optimiser.build(model.trainable_variables)
-
-    biases = [layer.bias for layer in _dense(model)]
+    kernels, biases = [kernel for kernel, _ in masked], [layer.bias for layer in _dense(model)]
 
     @tf.function(jit_compile=eigenvalues is None)  # XLA cannot call numpy
     def steps(batches: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         total, hits = tf.constant(0.0), tf.constant(0)
         for i in tf.range(count):
-            for kernel, mask in zip(kernels, masks, strict=False):
+            for kernel, mask in masked:
                 kernel.assign(kernel * mask)
             if eigenvalues:
                 for variable, value in zip((*kernels, *biases), _normalised(kernels, biases), strict=True):
