@@ -47,7 +47,7 @@ def data() -> Split:
 
 @pytest.fixture(scope="module")
 def cnn(data, tmp_path_factory) -> torch.nn.Module:
-    return trained_cnn(data, True, Steps(60, learning_rate=3e-3), 0, tmp_path_factory.mktemp("cache") / "cnn.npz")
+    return trained_cnn(data, True, Steps(80, 64, 3e-3), 0, tmp_path_factory.mktemp("cache") / "cnn.npz")
 
 
 def test_digits_stand_in_for_colour_images():
@@ -98,7 +98,7 @@ def test_a_confusion_matrix_counts_every_image_by_its_class(data, cnn):
 
 
 def test_a_mask_without_a_class_loses_that_class_and_keeps_the_output_layer(data, cnn):
-    settings = MaskSettings(150, batch_size=32, learning_rate=0.05, beta=1e-4)
+    settings = MaskSettings(120, batch_size=32, learning_rate=0.05, beta=1e-4)
     control = learn_class_mask(cnn, data, range(10), settings, [0]).mask
     removed = learn_class_mask(cnn, data, [c for c in range(10) if c != 3], settings, [1], control).mask
     last = [name for name in control.keep if control.keep[name].shape in ((10, 256), (10,))]
