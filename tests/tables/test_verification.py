@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -242,18 +243,25 @@ TRAINED = replace(TOY, measure=measure_trained)
 CELL = {"profile": "smoke", "dataset": "a", "dropout": "no", "seed": 1}
 
 
-@pytest.fixture
-def keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of networks that come out otherwise each time, one of them kept."""
-    networks = tmp_path / "networks"
-    monkeypatch.setenv("MODLIB_CACHE", str(tmp_path / "cache"))
-    run(TRAINED, "smoke", folder=tmp_path)
-    networks.mkdir()
-    path = cache_file("toy", CELL)
-    (networks / path.name).write_bytes(path.read_bytes())
-    (networks / "cells.json").write_text(json.dumps({"toy": [CELL]}))
-    edit(tmp_path, instructions=["sse2"])
-    return tmp_path
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODLIB_CACHE", str(folder / "cache"))
+        run(TRAINED, "smoke", folder=folder)
+        path = cache_file("toy", CELL)
+    (folder / "networks").mkdir()
+    (folder / "networks" / path.name).write_bytes(path.read_bytes())
+    (folder / "networks" / "cells.json").write_text(json.dumps({"toy": [CELL]}))
+    edit(folder, instructions=["sse2"])
+    return folder
+
+
+@pytest.fixture
+def keeping(trained: Path, tmp_path: Path) -> Path:
+    """The same table and networks, without what was in the cache."""
+    return shutil.copytree(trained, tmp_path, ignore=shutil.ignore_patterns("cache"), dirs_exist_ok=True)
 
 
 def test_a_kept_network_must_give_its_rows_on_every_processor(keeping: Path) -> None:
