@@ -91,6 +91,14 @@ def test_one_group_that_matters_in_each_network_is_what_chance_gives(stored: dic
     assert not told.modular
 
 
+def test_groups_that_matter_less_than_chance_gives_are_no_modules(stored: dict[str, list[pd.DataFrame]]) -> None:
+    """That many that cost less are surely no chance, but the other way."""
+    (rows,) = map(harmless, stored["lesions"])
+    told = five.lesions(pd.concat([rows] * 8, ignore_index=True))
+    assert told is not None
+    assert not told.modular
+
+
 def test_the_stored_rows_are_told_with_numbers_of_networks(
     stored: dict[str, list[pd.DataFrame]], told: dict[str, five.Told]
 ) -> None:
