@@ -27,8 +27,8 @@ def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
     datasets = [name for name in DATASETS if name in set(rows["dataset"])]
     figure, axes = _panels(len(datasets), sharey=True)
     for ax, dataset in zip(axes[0], datasets, strict=True):
-        for i, (dropout, group) in enumerate(rows[rows["dataset"] == dataset].groupby("dropout")):
-            name = "dropout" if dropout == "yes" else "no dropout"
+        for dropout, group in rows[rows["dataset"] == dataset].groupby("dropout"):
+            i, name = (1, "dropout") if dropout == "yes" else (0, "no dropout")
             shift = 0.12 * (2 * i - 1)
             for stage, x in (("unpruned", 0), ("pruned", 1)):
                 part = group[group["stage"] == stage]
@@ -36,7 +36,7 @@ def before_and_after(rows: pd.DataFrame, k: int) -> Figure:
                 label = name if stage == "unpruned" else None
                 ax.errorbar(
                     at, part["shuffled_mean"], part["shuffled_sd"], fmt="none", color="#999999", elinewidth=1, zorder=1,
-                    label="shuffles, mean and sd" if i == 0 and stage == "unpruned" else None,
+                    label="shuffles, mean and sd" if stage == "unpruned" else None,
                 )  # fmt: skip
                 ax.scatter(at, part["ncut"], color=PALETTE[i], marker=MARKERS[i], s=22, label=label, zorder=2)
         ax.set(
@@ -59,9 +59,11 @@ def absolute_and_relative(rows: pd.DataFrame, k: int, title: str = "") -> Figure
     """
     rows = rows[rows["k"] == k].dropna(subset=["z"])
     datasets = [name for name in DATASETS if name in set(rows["dataset"])]
+    conditions = list(dict.fromkeys(rows["condition"]))  # of all panels, for one legend serves them all
     figure, axes = _panels(len(datasets))
     for ax, dataset in zip(axes[0], datasets, strict=True):
-        for i, (condition, group) in enumerate(rows[rows["dataset"] == dataset].groupby("condition", sort=False)):
+        for condition, group in rows[rows["dataset"] == dataset].groupby("condition", sort=False):
+            i = conditions.index(condition)
             ax.scatter(group["ncut"], group["z"], color=PALETTE[i], marker=MARKERS[i], label=condition)
         ax.axhline(0, color="#999999", lw=0.8)
         ax.set(title=DATASETS[dataset], xlabel=f"n-cut at k = {k}")

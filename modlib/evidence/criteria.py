@@ -238,8 +238,9 @@ def no_different(ours: Sample, theirs: Sample) -> Judgement:
     grade, why = not_significant(ours, theirs)
     if grade is Grade.NOT_REPRODUCED or ours.n < FEWEST:
         return grade, why
-    above = _interval_of_z(ours)[0] > 0
-    return (Grade.NOT_REPRODUCED if above else grade), why
+    if _interval_of_z(ours)[0] > 0:
+        return Grade.NOT_REPRODUCED, f"{why}; together they lie above 0, which is no difference"
+    return grade, why
 
 
 def nearly_always(ours: Sample, theirs: Sample) -> Judgement:

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.collections import PathCollection
 
 from modlib.chapters.figures import absolute_and_relative, before_and_after
 
@@ -26,4 +27,23 @@ def test_untrained_networks_have_no_panel_and_every_condition_is_in_the_legend()
     assert told == {"dropout", "no dropout", "shuffles, mean and sd"}
     figure = absolute_and_relative(found[found["stage"] != "initial"], 4)
     assert {text.get_text() for text in figure.axes[-1].get_legend().get_texts()} == {"yes", "no"}
+    plt.close("all")
+
+
+def test_a_condition_has_one_colour_and_marker_in_all_panels_whichever_a_panel_lacks() -> None:
+    of_panels = {"mnist": ("yes", "no"), "fashion_mnist": ("no",), "cifar10": ("yes",)}
+    stages = ("unpruned", "pruned")
+    found = rows(
+        *[(name, dropout, stage) for name, kinds in of_panels.items() for dropout in kinds for stage in stages]
+    )
+    for figure in (absolute_and_relative(found, 4), before_and_after(found, 4)):
+        drawn: dict[str, set[tuple[float, ...]]] = {}
+        for ax in figure.axes:
+            for dots in ax.collections:
+                if not str(dots.get_label()).startswith("_") and isinstance(dots, PathCollection):
+                    style = (*dots.get_facecolor()[0], *dots.get_paths()[0].vertices.ravel())
+                    drawn.setdefault(str(dots.get_label()), set()).add(style)
+        assert all(len(styles) == 1 for styles in drawn.values()), drawn.keys()
+        styles = [style for of_label in drawn.values() for style in of_label]
+        assert len(set(styles)) == len(styles) > 1
     plt.close("all")

@@ -51,13 +51,14 @@ def rates(rows: pd.DataFrame, x: str, lines: str, panels: str, labels: Mapping[s
         panels: column that tells panels apart.
         labels: for ``x`` and ``lines``, what to call them.
     """
-    names = list(dict.fromkeys(rows[panels]))
+    names, kinds = (list(dict.fromkeys(rows[column])) for column in (panels, lines))
     figure, axes = plt.subplots(
         1, len(names), figsize=(3 * len(names) + 0.8, 3), sharey=True, squeeze=False, layout="constrained"
     )
     for ax, name in zip(axes[0], names, strict=True):
         part = rows[rows[panels] == name]
-        for i, (line, of_line) in enumerate(part.groupby(lines, sort=False)):
+        for line, of_line in part.groupby(lines, sort=False):
+            i = kinds.index(line)
             counts = of_line.groupby(x)[["rejected", "of"]].sum()
             share = counts["rejected"] / counts["of"]
             error = 2 * np.sqrt(share * (1 - share) / counts["of"])

@@ -95,14 +95,21 @@ def _easier(after: pd.DataFrame, start: pd.DataFrame) -> str | None:
 
 
 def _relative(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
-    relative = {stage: effect(rows, "z") for stage, rows in (("after", after), ("before", before))}
-    told_of = [f"by {told(sample)} {stage} pruning" for stage, sample in relative.items() if sample]
-    if not told_of:
+    whole, beyond = (
+        {
+            stage: told(sample)
+            for stage, rows in (("after pruning", after), ("before", before))
+            if (sample := effect(rows, "z", base=base))
+        }
+        for base in ("none", "normalisation")
+    )
+    if not whole:
         return None
-    side = which_way(relative["after"], "more", "less", "not clearly more")
+    side = which_way(effect(after, "z"), "more", "less", "not clearly more")
+    of_penalty = f", beyond normalised neurons alone by {listed(list(beyond.values()))}" if beyond else ""
     return (
-        f"Relative to their shuffles, pruned networks with the penalty are {side} clusterable than without: Z, the "
-        f"distance from the mean of the shuffles in their standard deviations, changes {listed(told_of)}."
+        f"Relative to their shuffles, networks with the penalty are {side} clusterable: Z, standard deviations from "
+        f"the shuffles' mean, changes by {listed([f'{by} {stage}' for stage, by in whole.items()])}{of_penalty}."
     )
 
 
