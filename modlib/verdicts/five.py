@@ -18,6 +18,7 @@ from scipy.stats import binomtest
 
 from modlib.chapters.class_removal.findings import WITH, WITHOUT, target_and_others
 from modlib.chapters.coherence.findings import K as K_OF_IMAGES, log_ratio
+from modlib.chapters.convolutional_networks.findings import trained
 from modlib.chapters.do_the_measures_agree.agreement import (
     INFORMATION,
     between,
@@ -32,6 +33,7 @@ from modlib.chapters.importance.experiment import DROP, ZERO
 from modlib.chapters.importance.findings import K as K_OF_LESIONS
 from modlib.chapters.null_models.findings import KS
 from modlib.chapters.random_datasets.findings import BY_HEART, NOTHING
+from modlib.chapters.rows import TEXT
 from modlib.chapters.upstream_downstream.findings import (
     BASELINE,
     NAMES,
@@ -119,7 +121,9 @@ def notions(folder: Path | None = None) -> list[Notion]:
     return found
 
 
-def weights(plain: pd.DataFrame, dropped: pd.DataFrame, random: pd.DataFrame, started: pd.DataFrame) -> Told | None:
+def weights(
+    plain: pd.DataFrame, dropped: pd.DataFrame, random: pd.DataFrame, started: pd.DataFrame, cnns: pd.DataFrame
+) -> Told | None:
     """Weights in clusters: how much of a group's weight stays inside it, beside the same weights in other places.
 
     An n-cut over its number of clusters is the mean share of a cluster's weight that leads out of it.
@@ -129,6 +133,7 @@ def weights(plain: pd.DataFrame, dropped: pd.DataFrame, random: pd.DataFrame, st
         dropped: of ``dropout``.
         random: of ``random-datasets``, networks that learn by heart or nothing.
         started: of ``promoting-clusterability``, networks that start in clusters.
+        cnns: of ``convolutional-networks``.
     """
     rows = _beside_shuffles(pd.concat([plain, dropped], ignore_index=True))
     rows = rows[rows["dataset"].isin(IMAGES)]
@@ -139,7 +144,9 @@ def weights(plain: pd.DataFrame, dropped: pd.DataFrame, random: pd.DataFrame, st
     random = _beside_shuffles(random[(random["stage"] == "pruned") & (random["dropout"] == "no")])
     nothing, heart = (_one(random, "below", ("seed",), dataset=name, k=FEW) for name in (NOTHING, BY_HEART))
     started = _beside_shuffles(started[(started["method"] == "initialisation") & (started["stage"] == "pruned")])
-    if any(part.empty for part in below.values()):
+    cnns = trained(cnns)
+    cnns = cnns[(cnns["graph"] == TEXT) & (cnns["stage"] == "pruned") & (cnns["k"] == MANY)]
+    if any(part.empty for part in (*below.values(), cnns)):
         return None
     share = float(pd.concat(below.values()).mean())
     counts = {key: share_of(part) for key, part in below.items()}
@@ -147,7 +154,8 @@ def weights(plain: pd.DataFrame, dropped: pd.DataFrame, random: pd.DataFrame, st
     return Told(
         answer=_answer(share),
         found=f"cut into {FEW} groups, {counts['yes', FEW]} pruned perceptrons with dropout and {counts['no', FEW]} "
-        f"without beat each of their shuffles; into {MANY}, {counts['yes', MANY]} and {counts['no', MANY]}",
+        f"without beat each of their shuffles; into {MANY}, {counts['yes', MANY]} and {counts['no', MANY]}, and "
+        f"{share_of(are_below_all_shuffles(cnns))} pruned CNNs",
         beyond=f"{stays['yes'][0]} of a group's weight stays inside it, {stays['yes'][1]} if shuffled; without dropout "
         f"{stays['no'][0]} and {stays['no'][1]}",
         raised=_raised(
@@ -402,7 +410,7 @@ NOTIONS: tuple[tuple[str, str, str, tuple[str, ...], tuple[str, ...], Callable[.
             "imagenet",
             "promoting-clusterability",
         ),
-        ("clusterability", "dropout", "random-datasets", "promoting-clusterability"),
+        ("clusterability", "dropout", "random-datasets", "promoting-clusterability", "convolutional-networks"),
         weights,
     ),
     (

@@ -41,7 +41,7 @@ PAGE = "book/what-was-found"
 NOTE = (
     "Perceptrons have full layers, CNNs convolutions. A shuffle has the same weights in other places. "
     f"*{PAPERS['pruned-modular']}* cuts into {KS[0]} groups, *{PAPERS['clusterability']}* into {KS[1]}. A mask "
-    "marks the weights that a function needs. In the picture a point is a network, and grey is what chance or no "
+    "marks weights that are enough for a function. In the picture a point is a network, and grey is what chance or no "
     "training has."
 )
 
@@ -80,9 +80,9 @@ def headline(found: Sequence[Notion]) -> str:
     two, one = (f"{numbers.mean():.2f}" for numbers in last.told.points.values())
     joined = "and the notions largely find" if last.told.modular else "but the notions do not find"
     return (
-        f"By {sum(of.modular for of in told)} of {len(told)} notions of a module most trained networks are more "
-        f"modular than by chance, {joined} the same modules: two agree by {two}, one that is asked twice by {one}, "
-        "where 0 is chance and 1 the same."
+        f"By {sum(of.modular for of in told)} of {len(told)} notions of a module most of the networks trained here, "
+        f"perceptrons above all, are more modular than by chance, {joined} the same modules: two agree by {two}, one "
+        f"that is asked twice by {one}, where 0 is chance and 1 the same."
     )
 
 

@@ -73,8 +73,9 @@ def test_the_page_has_the_same_answer_with_links_of_its_own(monkeypatch: pytest.
 
 def test_the_headline_counts_notions_and_says_whether_they_agree() -> None:
     assert front.headline(MADE_UP) == (
-        "By 1 of 2 notions of a module most trained networks are more modular than by chance, but the notions do not "
-        "find the same modules: two agree by 0.12, one that is asked twice by 0.04, where 0 is chance and 1 the same."
+        "By 1 of 2 notions of a module most of the networks trained here, perceptrons above all, are more modular than "
+        "by chance, but the notions do not find the same modules: two agree by 0.12, one that is asked twice by 0.04, "
+        "where 0 is chance and 1 the same."
     )
     last = MADE_UP[-1]
     assert last.told is not None
