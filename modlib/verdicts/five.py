@@ -146,7 +146,7 @@ def weights(
     started = _beside_shuffles(started[(started["method"] == "initialisation") & (started["stage"] == "pruned")])
     cnns = trained(cnns)
     cnns = cnns[(cnns["graph"] == TEXT) & (cnns["stage"] == "pruned") & (cnns["k"] == MANY)]
-    if any(part.empty for part in (*below.values(), cnns)):
+    if cnns.empty or any(part.empty for part in below.values()):
         return None
     share = float(pd.concat(below.values()).mean())
     counts = {key: share_of(part) for key, part in below.items()}

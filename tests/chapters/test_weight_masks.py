@@ -199,8 +199,9 @@ def test_figures_are_told_of_the_function_that_was_asked_for():
     rows = table(True).query("task == @TASKS[0] and network != @LSTM")
     assert figures.confusions_in_words(rows).count("90% of answers are still its own result and 5% neither") == 2
     told = figures.accuracies_in_words(rows, ("addition", "multiplication"))
-    assert "100% with its own mask" in told
-    assert "0% with the mask of the other" in told
+    assert "100% (100%) with its own mask" in told
+    assert "20% (19% to 21%) without the weights of the other's mask" in told
+    assert "0% (0%) with the mask of the other" in told
 
 
 def test_lines_are_told_from_the_weakest_regulariser_to_the_strongest():
@@ -215,6 +216,11 @@ def test_a_probability_below_a_tenth_or_above_nine_tenths_is_decided():
         counts[int(middle * BINS)] += 1
     decided = FINDINGS["decided"].measure(rows.assign(histogram=" ".join(map(str, counts))))
     assert decided.values == (0.5,)
+    counts[0], counts[-1] = 6, 2
+    told = figures.histogram_in_words(rows.assign(histogram=" ".join(map(str, counts))))
+    lowest, of_kept = counts[0] / counts.sum(), counts[-1] / counts[BINS // 2 :].sum()
+    assert re.findall(r"(\d+)%", told)[0] == f"{100 * lowest:.0f}"
+    assert told.endswith(f"with which a weight is kept, {of_kept:.0%} are in the highest.")
 
 
 def test_what_is_said_of_masks_turns_round_with_the_rows(tmp_path: Path):

@@ -25,7 +25,7 @@ from modlib.chapters.weight_masks.findings import (
     share,
     whole_masks,
 )
-from modlib.evidence.sentences import changed, listed, ordered
+from modlib.evidence.sentences import changed, listed, ordered, span
 from modlib.plots import MARKERS, PALETTE
 
 HUGE = "fnn 4000-4000-4000-4000"
@@ -70,7 +70,7 @@ def shares_by_size(rows: pd.DataFrame) -> Figure:
         )
         places = _bars(ax, i, len(masks), found["share"]["mean"], found["share"]["std"], mask)
         _chance_lines(ax, places, found["chance"]["mean"], named=i > 0)
-    ticks = [f"{SIZES[network]}\n{fill(how, 26)}" for network, how in sizes.items()]
+    ticks = [f"{SIZES[network]}\n{fill(how, 18)}" for network, how in sizes.items()]
     ax.set_xticks(range(len(ticks)), ticks, fontsize="x-small")
     ax.set_ylabel("Total shared [%]", fontsize="small")
     _legend(figure, ax, "mask")
@@ -229,14 +229,16 @@ def shares_in_words(rows: pd.DataFrame) -> str:
 
 
 def accuracies_in_words(rows: pd.DataFrame, functions: Sequence[str]) -> str:
-    """Mean accuracies over the panels of ``accuracies``: of a function with its own mask and the other's, and without.
+    """Accuracies of ``accuracies``: of a function with its own mask and the other's, and without; means over networks.
+
+    Beside each mean stand the least and the largest of a kind of network and a function.
 
     Args:
         rows: of one task.
         functions: its two functions.
     """
     rows = whole_masks(rows)
-    cases: dict[str, list[float]] = {}
+    cases: dict[str, list[pd.Series]] = {}
     for own, mask in zip(("first", "second"), functions, strict=True):
         other = "second" if own == "first" else "first"
         part = rows[rows["mask"] == mask]
@@ -246,10 +248,13 @@ def accuracies_in_words(rows: pd.DataFrame, functions: Sequence[str]) -> str:
             "without the weights of its own mask": f"inverse_{own}",
             "without the weights of the other's mask": f"inverse_{other}",
         }.items():
-            cases.setdefault(case, []).extend(part[column].astype(float))
-    means = {case: float(np.mean(values)) for case, values in cases.items()}
-    each = [f"{means[case]:.0%} {case}" for case in sorted(means, key=lambda case: -means[case])]
-    return f"The mean accuracy on a function is {listed(each)}."
+            cases.setdefault(case, []).append(part[column].astype(float).groupby(part["network"]).mean())
+    found = {case: pd.concat(means) for case, means in cases.items()}
+    each = [
+        f"{found[case].mean():.0%} ({span(found[case], '.0%')}) {case}"
+        for case in sorted(found, key=lambda case: -found[case].mean())
+    ]
+    return f"The accuracy on a function is, in the mean and by network, {listed(each)}."
 
 
 def confusions_in_words(rows: pd.DataFrame) -> str:
@@ -271,7 +276,7 @@ def confusions_in_words(rows: pd.DataFrame) -> str:
 
 
 def histogram_in_words(rows: pd.DataFrame) -> str:
-    """How many probabilities lie at the ends of the panels of ``histogram``.
+    """How many probabilities lie at the ends of the panels of ``histogram``, also of those with which a weight is kept.
 
     Args:
         rows: of one task.
@@ -279,9 +284,11 @@ def histogram_in_words(rows: pd.DataFrame) -> str:
     rows = whole_masks(rows)
     counts = np.array([text.split() for text in rows["histogram"]], dtype=float)
     counts /= counts.sum(1, keepdims=True)
+    kept = counts[:, counts.shape[1] // 2 :].sum(1)
     return (
         f"Of the probabilities, {counts[:, 0].mean():.0%} are in the lowest bin, "
-        f"{counts[:, -1].mean():.0%} in the highest, {1 - counts[:, [0, -1]].sum(1).mean():.1%} between."
+        f"{counts[:, -1].mean():.0%} in the highest, {1 - counts[:, [0, -1]].sum(1).mean():.1%} between. Of those "
+        f"above one half, with which a weight is kept, {(counts[:, -1] / kept).mean():.0%} are in the highest."
     )
 
 

@@ -470,7 +470,7 @@ def _told_same(operations: pd.DataFrame, rows: pd.DataFrame, outer: pd.DataFrame
 
 
 def _told_lost(rows: pd.DataFrame) -> str | None:
-    lost = 100 * inverse_drop(rows).groupby([rows["task"], rows["network"]]).mean().dropna()
+    lost = 100 * inverse_drop(rows).groupby([rows["task"], rows["network"], rows["mask"]]).mean().dropna()
     operations, same = (lost[lost.index.get_level_values("task") == task] for task in TASKS[:2])
     if operations.empty or same.empty:
         return None
