@@ -298,7 +298,10 @@ def test_networks_of_another_kind_are_told_apart(tmp_path: Path):
         write_table("class-removal", rows, tmp_path)
         first, second, _ = sentences("class-removal", tmp_path)
         assert "loses 0) and 15 without (0), most" in first
-        assert "in a ResNet-20 it loses 70 points and the worst other class 0; masks of 20,000 steps" in second
+        assert (
+            "in a ResNet-20 a removed class loses 70 points and the worst other class 0; masks of 20,000 steps"
+            in second
+        )
         assert second.endswith(says)
 
 

@@ -73,12 +73,17 @@ def where_images_go(rows: pd.DataFrame, kind: str, names: Sequence[str]) -> str:
         kind: of network, one of ``TITLES``.
         names: of the classes.
     """
-    told = []
+    told, none = [], []
     for (of_kind, _, target), change in differences(rows).items():
         if of_kind == kind:
             gains = gained(change, target)
-            told.append(f"{gains.max():.0%} of {names[target]} to {names[int(gains.argmax())]}")
-    return f"Where most of the images go that a removed class loses: {listed(told)}."
+            if change[target, target] < 0:
+                told.append(f"{gains.max():.0%} of {names[target]} to {names[int(gains.argmax())]}")
+            else:
+                none.append(names[target])
+    parts = [f"Where most of the images go that a removed class loses: {listed(told)}"] if told else []
+    parts += [f"{listed(none)} {'lose' if len(none) > 1 else 'loses'} none"] if none else []
+    return f"{'; '.join(parts)}."
 
 
 def drops_by_class(rows: pd.DataFrame, names: Sequence[str]) -> Figure:

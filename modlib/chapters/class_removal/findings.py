@@ -279,11 +279,11 @@ def _told_networks(lost: pd.DataFrame) -> str | None:
         return None
     networks = lost.groupby("kind")["seed"].nunique()
     few = networks[[WITHOUT, WITH]].min() < FEWEST
-    counts = listed([f"{networks[kind]} {words}" for kind, words in KINDS.items() if kind in networks])
+    counts = listed([f"{networks[kind]} {words}" for kind, words in KINDS.items()])
+    each = {kind: span(100 * part.astype(float), ".0f") for kind, part in lost.groupby("kind")["target"]}
     return (
         f"With dropout {share_of(means[WITH] > means[WITHOUT])} classes lose more than without (networks: {counts}"
-        f"{'; too few to say that dropout does it' if few else ''}), each "
-        f"{span(100 * lost['target'].astype(float), '.0f')} points"
+        f"{', too few to tell' if few else ''}), each {each[WITH]} points, without {each[WITHOUT]}"
     )
 
 
@@ -296,8 +296,8 @@ def _told_residual(lost: pd.DataFrame, rows: pd.DataFrame) -> str | None:
     kept = number_lists(masks["kept_course"])[:, -1].mean()
     barely = f" still keep {kept:.0%} of its weights, too many to tell" if kept > BARELY_LEARNED else ""
     return (
-        f"in a ResNet-20 it loses {signed(100 * lost['target'].mean(), '.0f')} points and the worst other class "
-        f"{signed(100 * lost['other'].mean(), '.0f')}; masks of {masks['mask_steps'].max():,} steps"
+        f"in a ResNet-20 a removed class loses {signed(100 * lost['target'].mean(), '.0f')} points and the worst other "
+        f"class {signed(100 * lost['other'].mean(), '.0f')}; masks of {masks['mask_steps'].max():,} steps"
         f"{barely or f' keep {kept:.0%} of its weights'}"
     )
 
