@@ -232,7 +232,7 @@ def _told_gap(rows: pd.DataFrame) -> str | None:
     mathematics = of_mathematics(rows)
     cases = {
         "commands": (_known_commands(rows), rows[~mathematics], "commands that a split withholds", "the others"),
-        "questions": (_known_questions(rows), rows[mathematics], "hard questions", "easy ones"),
+        "questions": (_known_questions(rows), rows[mathematics], "hard questions, which are longer", "easy ones"),
     }
     answers, told_of = {}, []
     for case, (kinds, of_case, asked, shown) in cases.items():
