@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ REAL = "buif"  # kinds of dtype that are real numbers
 SCALED_DOWN = 2.0**-100  # makes sums of any finite numbers finite; a power of two leaves their digits as they are
 UNPLACED = -1  # label of a unit in no cluster, community or module
 SHOWN = 60  # characters of a value in a message
+LONGEST_NAME = 255  # bytes of the name of a file or folder, on all usual file systems
 
 
 def whole(value: Any, name: str, least: int = 1, most: int = LARGEST) -> int:
@@ -167,13 +169,17 @@ def path(value: Any, name: str) -> Path:
     """Where a file or folder is, by a text or a ``pathlib.Path``.
 
     Raises:
-        InputError: if it is neither.
+        InputError: if it is neither, or no file can have that name.
 
     >>> path("a/report.html", "path").name
     'report.html'
     """
     if not isinstance(value, str | Path):
         raise InputError(f"{name} = {arrived(value)} arrived; expected a path: pass a text or a pathlib.Path")
+    if "\0" in str(value) or any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(value).parts):
+        raise InputError(
+            f"{name} = {arrived(value)} arrived; expected names of at most {LONGEST_NAME} bytes, none of them zero"
+        )
     return Path(value)
 
 

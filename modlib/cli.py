@@ -404,11 +404,14 @@ def lite() -> None:
 
 
 def main() -> None:
-    """Run a command: an error that modlib raises on purpose is a message, not a traceback."""
+    """Run a command: an error that modlib raises on purpose, or that a file makes, is a message, not a traceback."""
     try:
         app()
-    except ModlibError as error:
-        message = Text.assemble(("modlib:", "bold red"), f" {error}")
+    except (ModlibError, OSError) as error:
+        told = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            told = f"{error.filename} cannot be used ({error.strerror}); name another file or folder"
+        message = Text.assemble(("modlib:", "bold red"), f" {told}")
         Console(stderr=True).print(message, soft_wrap=True)
         raise SystemExit(2) from error
 

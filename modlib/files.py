@@ -115,7 +115,7 @@ def version_of(path: Path) -> tuple[int, ...]:
     """What differs once a file has been written anew or replaced; empty where there is none."""
     try:
         about = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     return about.st_ino, about.st_mtime_ns, about.st_size
 

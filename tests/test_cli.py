@@ -419,3 +419,32 @@ def test_where_the_first_figure_cannot_be_written_nothing_is_trained(
     monkeypatch.setattr("modlib.data.images.load_images", lambda *_: pytest.fail("its data were read"))
     (tmp_path / "file").touch()
     assert "pass another one by --folder" in say(monkeypatch, capsys, "first", "--folder", str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "dropout", "--results", "FILE"],
+        ["run", "dropout", "-o", "FILE/x.ipynb"],
+        ["run", "dropout", "-o", "/proc/x/y.ipynb"],
+        ["audit", "LONG"],
+        ["tables", "--results", "LONG"],
+        ["check", "dropout", "--results", "LONG"],
+    ],
+)
+def test_a_path_at_which_no_file_can_be_is_a_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "file").write_text("x")
+    given = {"FILE": str(tmp_path / "file"), "LONG": "x" * 300}
+    for name, path in given.items():
+        words = [word.replace(name, path) for word in words]
+    told = say(monkeypatch, capsys, *words)
+    assert told.startswith("modlib: ")
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b"])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="expected names of at most 255 bytes, none of them zero"):
+        modlib.audit([np.ones((4, 3))], folder=name)

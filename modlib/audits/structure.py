@@ -14,7 +14,7 @@ import pandas as pd
 
 from modlib.audits.findings import Findings, NotDone
 from modlib.audits.subject import WEIGHTS_ALONE, AuditSettings, Subject
-from modlib.evidence.sentences import span
+from modlib.evidence.sentences import listed, span
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.neurons import NeuronGraph
 from modlib.graphs.nulls import PAPER_NULLS
@@ -124,8 +124,13 @@ def clusterable(subject: Subject, settings: AuditSettings, seed: int, jobs: int,
     arrays = {f"labels {test.k}": test.labels for test in tests if test.null == PAPER_NULLS[0]}
     arrays |= {f"shuffled {test.null} {test.k}": test.shuffled for test in tests}
     unmoved = {test.null for test in tests if not test.moved}
-    says = (*_said_of_cuts(table, nulls, unmoved), power(len(table), settings.n_shuffles))
-    return Findings(says, {"shuffle tests": table}, arrays | {"k": np.array(ks[chosen])})
+    says = [*_said_of_cuts(table, nulls, unmoved), power(len(table), settings.n_shuffles)]
+    if left_out := [str(k) for k in settings.ks if k not in ks]:
+        says.append(
+            f"{listed(left_out)} modules were not tested: there are {graph.n_vertices} units with an edge, fewer than "
+            "two each."
+        )
+    return Findings(tuple(says), {"shuffle tests": table}, arrays | {"k": np.array(ks[chosen])})
 
 
 def modules(subject: Subject, found: Mapping[str, Findings]) -> Findings:

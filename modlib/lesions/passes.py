@@ -15,7 +15,7 @@ from torch import Tensor, fx
 from torch.func import vmap
 from torch.nn.functional import conv2d
 
-from modlib.networks.modules import LayerTracer
+from modlib.networks.modules import LayerTracer, largest
 from modlib.networks.network import Network, check_vectors
 
 IMAGES_AT_ONCE = 1000
@@ -32,7 +32,7 @@ def answers(
 ) -> Iterator[np.ndarray]:
     """``modlib.lesions.damage.Answers`` for any network."""
     for found in outputs(network, images, layer, masks, common, zero_biases):
-        yield found.argmax(-1).numpy()
+        yield largest(found).numpy()
 
 
 def outputs(

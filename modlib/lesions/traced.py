@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 from modlib.errors import InputError
 from modlib.lesions.passes import IMAGES_AT_ONCE, VALUES_AT_ONCE
 from modlib.networks.execution import Change, Execution, Values, as_taken, fitting
+from modlib.networks.modules import largest
 from modlib.networks.traces import Trace, UnitLayer
 
 PARTS = ("queries", "keys", "heads")  # of attention, in the order of its weights
@@ -52,7 +53,7 @@ def answers(
                 for mask in sets:
                     value = lesions.lesioned(before, step, after[step], rest, {layer: mask, **beside})
                     outputs = execution.outputs({**after, step: value}, place + 1, lesions.changes(others))
-                    said.append(outputs.argmax(-1))
+                    said.append(largest(outputs))
             yield torch.stack(said).numpy()
 
 

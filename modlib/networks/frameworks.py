@@ -28,7 +28,7 @@ def way_out(model: object) -> str:
     if hasattr(model, "shape"):
         return (
             "neuron_graph takes a list of weight matrices, [W] if there is one; an adjacency matrix is clustered by "
-            "modlib.cluster(A, k)"
+            "modlib.cluster(A, k, numpy.random.default_rng(0))"
         )
     return "neuron_graph also takes a list of weight matrices"
 

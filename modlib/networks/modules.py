@@ -116,6 +116,9 @@ def plain_copy(module: nn.Module) -> nn.Module:
     Pruning, weight norm, spectral norm and other parametrisations compute a weight from other tensors at every pass,
     and what lies in ``module.weight`` may be older, or part of a graph that cannot be copied. In the copy they are
     carried out once and are gone, as are the wrappers of DataParallel and torch.compile.
+
+    Raises:
+        InputError: if a parameter holds what is not finite, or what single precision does not hold.
     """
     module = _followed(unwrapped(module))
     computed = {
@@ -145,7 +148,27 @@ def plain_copy(module: nn.Module) -> nn.Module:
             del part.parametrizations
             for name, weight in weights.items():
                 part.register_parameter(name, nn.Parameter(weight))
+    for name, parameter in copied.named_parameters():
+        _check_numbers(name, parameter)
     return copied.float()
+
+
+def _check_numbers(name: str, parameter: Tensor) -> None:
+    """Refuse a bias or gain that is not finite, as a graph refuses such weights, and what single precision lacks."""
+    if nn.parameter.is_lazy(parameter) or not parameter.is_floating_point():
+        return
+    finite, single = parameter.isfinite(), parameter.float()
+    if parameter.ndim < 2 and not finite.all():
+        raise InputError(
+            f"{name} of shape {tuple(parameter.shape)} holds {int((~finite).sum())} NaN or infinite value(s); expected "
+            "finite ones: check that training did not diverge"
+        )
+    if (finite & ~single.isfinite()).any() or (parameter.any() and not single.any()):
+        size = parameter.detach()[finite].abs().max().item()
+        raise InputError(
+            f"{name} with values of up to {size:.3g} arrived, which single precision, in which modules are read, does "
+            "not hold; scale it, or pass the weights as a list of arrays"
+        )
 
 
 def with_gradients(module: nn.Module) -> nn.Module:
@@ -270,6 +293,20 @@ def scores_in(outputs: Any, module: nn.Module) -> Tensor:
             "pass a module that returns its scores alone"
         )
     return outputs
+
+
+def largest(scores: Tensor) -> Tensor:
+    """Number of the largest score of every vector.
+
+    Raises:
+        InputError: if a score is no number: of such a vector the first one that is none would count as the largest.
+    """
+    if unknown := int(scores.isnan().any(-1).sum()):
+        raise InputError(
+            f"scores of shape {tuple(scores.shape)} arrived, of which {unknown} vectors hold NaN; expected numbers: "
+            "check that training did not diverge, and what the network does to inputs of their size"
+        )
+    return scores.argmax(-1)
 
 
 def are_probabilities(outputs: Tensor) -> bool:

@@ -185,9 +185,11 @@ class Network(BriefRepr):
         return _in_batches(self.module, inputs, self._largest)
 
     def _largest(self, outputs: Tensor) -> Tensor:
+        from modlib.networks.modules import largest
+
         if any(layer.kind == "conv" for layer in self.layers):  # their places come behind the classes
             check_vectors(outputs.shape)
-        return outputs.argmax(-1)
+        return largest(outputs)
 
 
 def check_vectors(shape: Sequence[int]) -> None:
@@ -223,7 +225,9 @@ def answers(module: nn.Module, inputs: np.ndarray) -> np.ndarray:
     >>> answers(torch.nn.Identity(), np.array([[0.1, 0.9], [0.8, 0.2]])).tolist()
     [1, 0]
     """
-    return _in_batches(module, inputs, lambda outputs: outputs.argmax(-1))
+    from modlib.networks.modules import largest
+
+    return _in_batches(module, inputs, largest)
 
 
 def _in_batches(module: nn.Module, inputs: np.ndarray, numbers: Callable[[Tensor], Tensor]) -> np.ndarray:

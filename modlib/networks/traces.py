@@ -186,12 +186,13 @@ class Trace(BriefRepr):
         import torch
 
         from modlib.networks.execution import as_taken
+        from modlib.networks.modules import largest
         from modlib.networks.programs import tensors_of
 
         _ = self.n_classes  # what gives no vector is refused
         with torch.no_grad():
             batches = as_taken(self, inputs).split(AT_ONCE)
-            return torch.cat([tensors_of(self.module(batch))[0].argmax(-1) for batch in batches]).numpy()
+            return torch.cat([largest(tensors_of(self.module(batch))[0]) for batch in batches]).numpy()
 
     def unit_of(self, layer: int) -> np.ndarray:
         """(outputs of the step,) the unit that each belongs to; a head of attention has several."""

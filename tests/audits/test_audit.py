@@ -623,6 +623,12 @@ def test_a_graph_that_is_too_small_is_left_out_and_what_rests_on_it() -> None:
     assert "it rests on the part clusterable" in report["modules"].left_out
 
 
+def test_numbers_of_modules_that_a_graph_is_too_small_for_are_told() -> None:
+    report = audit([np.random.default_rng(0).normal(size=(4, 3))], settings=replace(SMALL, ks=(3, 50, 60)))
+    assert report["clusterable"].tables["shuffle tests"]["k"].unique().tolist() == [3]
+    assert "50 and 60 modules were not tested: there are 7 units" in " ".join(report["clusterable"].says)
+
+
 def test_runs_of_layers_are_named_as_such() -> None:
     deep = random_weights((10,) * 12, seed=0)
     report = audit(deep, settings=replace(SMALL, ks=(2,), n_shuffles=5))

@@ -342,7 +342,9 @@ def test_one_network_or_two_are_told_and_answer_nothing(seeds):
 def test_commands_and_questions_may_answer_otherwise():
     asked = questions(True)
     assert found(pd.concat([table(False), asked]))[0].startswith("By commands yes and by questions no: ")
-    assert found(asked)[0].startswith("No: of hard questions, which are longer, masks of 2,000 steps for easy ones know ")
+    assert found(asked)[0].startswith(
+        "No: of hard questions, which are longer, masks of 2,000 steps for easy ones know "
+    )
     assert found(pd.concat([table(True, 1), asked]))[0].startswith("By commands not decided yet and by questions no: ")
     assert all(len(told.split()) < 60 for told in found(pd.concat([table(True, 1), asked])))
 

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from modlib.errors import GraphError, InputError
 from modlib.graphs import NeuronGraph, neuron_graph
-from modlib.networks import as_network, torch_module, trace
+from modlib.lesions import damages
+from modlib.networks import answers, as_network, torch_module, trace
 from modlib.networks.programs import arguments_of
 
 
@@ -297,3 +298,44 @@ def test_a_quantised_model_is_said_to_be_one() -> None:
     model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3)), {nn.Linear})
     with pytest.raises(InputError, match="no layer of weights but quantised ones, a Linear among them"):
         trace(model)
+
+
+@pytest.mark.parametrize("layer", [0, 2])
+def test_a_bias_that_is_no_number_is_refused_by_its_name(layer: int) -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    with torch.no_grad():
+        model[layer].bias[0] = float("nan")
+    for read in (trace, neuron_graph, as_network):
+        with pytest.raises(InputError, match=f"{layer}.bias of shape .* holds 1 NaN or infinite value"):
+            read(model)
+
+
+@pytest.mark.parametrize(("value", "told"), [(1e300, r"1e\+300"), (1e-60, "1e-60")])
+def test_what_single_precision_does_not_hold_is_told(value: float, told: str) -> None:
+    model = nn.Linear(3, 2).double()
+    with torch.no_grad():
+        model.weight.fill_(value)
+    with pytest.raises(InputError, match=f"weight with values of up to {told} arrived, which single precision"):
+        neuron_graph(model)
+
+
+def test_answers_that_are_no_numbers_are_not_counted_as_right() -> None:
+    class Undefined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.last = nn.Linear(4, 3), nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.hidden(x).relu()).sqrt()
+
+    inputs, model = np.random.default_rng(0).normal(size=(20, 4)), Undefined()
+    with torch.no_grad():
+        model.last.bias.fill_(-100)
+    asked = (
+        trace(model).answers,
+        lambda x: answers(model, x),
+        lambda x: damages(trace(model), x, np.arange(20) % 2, 1, [np.array([0])]),
+    )
+    for ask in asked:
+        with pytest.raises(InputError, match=r"scores of shape .* of which \d+ vectors hold NaN"):
+            ask(inputs)
