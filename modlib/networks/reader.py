@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -235,7 +236,12 @@ class Reader(fx.Interpreter):
             (at,) = present
             units = self._scaled(arguments[at], found[at].to_shape(shape), factors[at])
             return units if factors[at].all() else units.times((factors[at] != 0).double())  # a mask: not read
-        return added([_times(found[at].to_shape(shape), factors[at]) for at in present], shape)
+        parts = []
+        for at in present:
+            units = found[at].to_shape(shape)
+            scale = partial(self._scaled, arguments[at]) if factors[at].all() else _times  # not a mask
+            parts.append(scale(units, factors[at]))
+        return added(parts, shape)
 
     def _scaled(self, source: Any, units: Units, factor: Tensor | None) -> Units:
         """Units times a constant.

@@ -267,9 +267,9 @@ def test_constants_that_multiply_activities_multiply_their_edges() -> None:
     )
     gain, mask = module.gain.detach().abs().numpy(), module.mask[0, 0].numpy()[:, None]
     np.testing.assert_allclose(graph.edges[0, 1], first * gain, rtol=1e-6)  # it goes with the layer, as batch norm
-    np.testing.assert_allclose(graph.edges[1, 2], second[:, [0, 1, 3]] / 10, rtol=1e-6)
+    np.testing.assert_allclose(graph.edges[1, 2], 3 / 10 * second[:, [0, 1, 3]], rtol=1e-6)  # before the sum
     np.testing.assert_allclose(graph.edges[1, 3], last / 4, rtol=1e-6)
-    np.testing.assert_allclose(graph.edges[2, 3], (3 * mask * last)[[0, 1, 3]], rtol=1e-6)
+    np.testing.assert_allclose(graph.edges[2, 3], (mask * last)[[0, 1, 3]], rtol=1e-6)
     assert graph.batch_norm == "fold"
     np.testing.assert_allclose(neuron_graph(module, "ignore").edges[2, 3], mask * last, rtol=1e-6)
     names = [trace(module).layers[weights.layer].name for weights in trace(module).weights]

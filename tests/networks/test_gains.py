@@ -375,3 +375,29 @@ def test_a_gain_on_an_output_that_a_layer_reads_too_scales_nothing() -> None:
     graph = neuron_graph(module)
     np.testing.assert_allclose(edges(graph, "input", "first"), module.first.weight.detach().abs().T, rtol=1e-6)
     np.testing.assert_allclose(edges(graph, "first", "last"), module.last.weight.detach().abs().T, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (lambda a, b: torch.lerp(a, b, 0.25), lambda a, b: 0.75 * a + 0.25 * b),
+        (lambda a, b: torch.add(a, b, alpha=3), lambda a, b: a + 3 * b),
+        (lambda a, b: torch.sub(a, b, alpha=3), lambda a, b: a - 3 * b),
+        (lambda a, b: torch.addcmul(a, b, torch.tensor(2.0), value=1.5), lambda a, b: a + 3 * b),
+        (lambda a, b: torch.addcdiv(a, b, torch.tensor(4.0), value=2.0), lambda a, b: a + b / 2),
+    ],
+)
+def test_a_sum_has_one_graph_however_it_is_written(written: Callable, meant: Callable) -> None:
+    class Two(nn.Module):
+        def __init__(self, mix: Callable) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.mix = mix
+            self.one, self.other, self.last = nn.Linear(5, 4), nn.Linear(5, 4), nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.mix(self.one(x), self.other(x)))
+
+    graphs = [neuron_graph(Two(mix), inputs=np.zeros((2, 5))) for mix in (written, meant)]
+    for edge, block in graphs[0].edges.items():
+        np.testing.assert_allclose(block, graphs[1].edges[edge], rtol=1e-6)
