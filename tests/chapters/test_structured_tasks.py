@@ -135,12 +135,12 @@ def test_networks_on_different_images_are_compared_with_those_of_one_class_seed_
 def test_what_was_found_turns_with_the_rows() -> None:
     tasks, pruning, scores = findings.found(table({"mnist halves-diff": 5.0, "mnist halves-same": 6.0}))
     assert str(tasks).startswith("Most are easier to cut than shuffles, not necessarily by parts: 6 of 6 pruned")
-    assert "−3.00 on halves of any classes and −2.00 on halves of one class" in str(tasks)
+    assert "halves of any classes −3.00 and halves of one class −2.00" in str(tasks)
     assert "by −1.00" in str(pruning)
-    assert "less on two of one class it is −1.00 (−1.00 to −1.00, n = 3) on MNIST" in str(pruning)
+    assert "in the place of two of one class, change it by −1.00 (−1.00 to −1.00, n = 3) on MNIST" in str(pruning)
     assert str(scores).endswith("a test accuracy of 0.950 on halves of any classes and 0.950 on halves of one class.")
     tasks, pruning, scores = findings.found(table({"polynomials": 9.5}))
     assert str(tasks).startswith("Not more than chance: 0 of 3")
     assert "images" not in str(pruning)
-    assert scores == "Pruned networks have a mean squared error of 0.200 on polynomials."
+    assert scores == "Pruned networks have a squared error of 0.200 on polynomials."
     assert findings.found(table({"polynomials": 9.5}).head(0)) == (None, None, None)

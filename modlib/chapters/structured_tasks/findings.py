@@ -80,9 +80,10 @@ def _tasks(pruned: pd.DataFrame) -> str | None:
     below = pruned["distance"] < 0
     most = interval_of_share(float(below.mean()), len(below))[0] > 1 / 2  # half of them lie below by chance
     split = "Most are easier to cut than shuffles, not necessarily by parts" if most else "Not more than chance"
-    by_task = listed(_by_task(pruned[pruned["dropout"] == "no"], "distance", 2))
-    return f"{split}: {share_of(below)} pruned n-cuts lie below their shuffles' mean" + (
-        f"; without dropout the difference is {by_task}." if by_task else "."
+    means = pruned[pruned["dropout"] == "no"].groupby("task")["distance"].mean()
+    by_task = listed([f"{task} {signed(means[task], '.2f')}" for task in TASKS.values() if task in means])
+    return f"{split}: {share_of(below)} pruned n-cuts (no L1, L2) lie below their shuffles' mean" + (
+        f"; without dropout the difference is: {by_task}." if by_task else "."
     )
 
 
@@ -93,7 +94,7 @@ def _pruning(rows: pd.DataFrame, pruned: pd.DataFrame) -> str | None:
     sources = {source: pruned[pruned["dataset"].str.startswith(f"{name} ")] for name, source in DATASETS.items()}
     parts = {source: sample for source, rows in sources.items() if (sample := difference(rows))}
     of_each = listed([f"{told(sample)} on {source}" for source, sample in parts.items()])
-    told_of = f"; on images of any classes less on two of one class it is {of_each}" if parts else ""
+    told_of = f"; two images of any classes, in the place of two of one class, change it by {of_each}" if parts else ""
     return f"Pruning changes this distance from the shuffles by {told(change)}{told_of}."
 
 
@@ -102,7 +103,7 @@ def _scores(pruned: pd.DataFrame) -> str | None:
     right, error = (listed(_by_task(pruned, column, 3)) for column in ("test_accuracy", "error"))
     parts = [
         f"{name} of {values}"
-        for name, values in (("a test accuracy", right), ("a mean squared error", error))
+        for name, values in (("a test accuracy", right), ("a squared error", error))
         if values
     ]
     return f"Pruned networks have {' and '.join(parts)}." if parts else None
