@@ -6,13 +6,18 @@ By torch.fx, or by torch.export where the pass has loops and choices in it. Chap
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules import transformer
 
 from modlib.checks import native
 from modlib.errors import InputError
@@ -233,20 +238,31 @@ def _by_fx(module: nn.Module, given: Mapping[str, Any]) -> Steps:
         module = nn.Sequential(module)
         parameters, fixed = inspect.signature(module.forward).parameters, {}
         given = dict(zip(parameters, given.values(), strict=False))
-    graph = LayerTracer().trace(module, concrete_args=fixed or None)
+    with patch.object(transformer, "_get_seq_len", return_value=None):  # it asks an activation for its rank
+        graph = LayerTracer().trace(module, concrete_args=fixed or None)
     called = {node: module.get_submodule(str(node.target)) for node in graph.nodes if node.op == "call_module"}
     if any(changes_part(node, called.get(node)) for node in graph.nodes):
         raise ValueError("it changes a part of an activation in place")
     for node in [node for node in graph.nodes if node.op == "placeholder"]:
         if not isinstance(given.get(str(node.target)), Tensor):
-            for user in list(node.users):
-                if user.users:
-                    raise ValueError(f"the argument {node.target} is used, and not given")
-                graph.erase_node(user)
-            graph.erase_node(node)
+            if not _leads_nowhere(node):
+                raise ValueError(f"the argument {node.target} is used, and not given")
+            _erase(graph, node)
     return fx.GraphModule(module, graph), {
         name: given[name] for name in parameters if isinstance(given.get(name), Tensor)
     }
+
+
+def _leads_nowhere(node: fx.Node) -> bool:
+    """Whether nothing that is given back comes from a step, as where it is only asserted to be what it was."""
+    return all(user.op != "output" and _leads_nowhere(user) for user in node.users)
+
+
+def _erase(graph: fx.Graph, node: fx.Node) -> None:
+    """Take a step out of a program, and what is computed from it."""
+    for user in list(node.users):
+        _erase(graph, user)
+    graph.erase_node(node)
 
 
 def _by_export(module: nn.Module, given: Mapping[str, Any]) -> Steps:
@@ -262,12 +278,25 @@ def _by_export(module: nn.Module, given: Mapping[str, Any]) -> Steps:
             return tensors_of(self.module(**dict(zip(taken, tensors, strict=True)), **fixed))
 
     any_number = tuple({0: torch.export.Dim.AUTO} if tensor.ndim else None for tensor in taken.values())  # of inputs
-    exported = torch.export.export(
-        Fixed().eval(), tuple(taken.values()), dynamic_shapes={"tensors": any_number}, strict=False
-    )
+    with _silence():
+        exported = torch.export.export(
+            Fixed().eval(), tuple(taken.values()), dynamic_shapes={"tensors": any_number}, strict=False
+        )
     if any(changes_part(node) for node in exported.graph.nodes):
         exported = exported.run_decompositions({})  # to steps that return new tensors
     return exported.module(check_guards=False), taken
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What torch.export prints of a pass that it cannot follow is for who writes PyTorch; what it raises is kept."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def tensors_of(outputs: object) -> list[Tensor]:

@@ -483,11 +483,12 @@ class Transformer(torch.nn.Module):
 
 def test_a_layer_that_does_not_show_its_activity_is_left_out_alone_and_the_report_says_so() -> None:
     torch.manual_seed(0)
-    report = audit(Transformer(), sequences(), np.arange(60) % 3, settings=replace(TINY, ks=(2,)))
-    told = "Not told: blocks.layers.0.self_attn.out_proj, for the steps that compute them do not show their activity"
+    report = audit(Transformer(), sequences(), np.arange(60) % 3, settings=replace(TINY, ks=(3,)))
+    hidden = ", ".join(f"blocks.layers.0.self_attn.{name}" for name in ("queries", "keys", "heads"))
+    told = f"Not told: {hidden}, for the steps that compute them do not show their activity"
     assert any(sentence.startswith(told) for sentence in report["similar"].says)
     assert any(sentence.startswith(told) for sentence in report["responses"].says)
-    layers = ["i", *(f"blocks.layers.0.{name}" for name in ("self_attn", "linear1", "linear2"))]
+    layers = ["i", *(f"blocks.layers.0.{name}" for name in ("self_attn.out_proj", "linear1", "linear2"))]
     assert report["similar"].tables["communities"]["layer"].tolist() == layers
 
 

@@ -339,3 +339,43 @@ def test_answers_that_are_no_numbers_are_not_counted_as_right() -> None:
     for ask in asked:
         with pytest.raises(InputError, match=r"scores of shape .* of which \d+ vectors hold NaN"):
             ask(inputs)
+
+
+class Inside(nn.Module):
+    """A module as a part of another one."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.part(x)
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("layers", [0, 2])
+def test_attention_is_read_alike_at_the_root_and_inside_of_another_module(layers: int, before: bool) -> None:
+    torch.manual_seed(0)
+    module: nn.Module = nn.TransformerEncoderLayer(12, 3, 20, batch_first=True, norm_first=before)
+    if layers:
+        module = nn.TransformerEncoder(module, layers, enable_nested_tensor=False)
+    one, other = (neuron_graph(part, inputs=np.zeros((2, 5, 12))) for part in (module, Inside(module)))
+    assert [f"part.{name}" for name in one.names[1:]] == list(other.names[1:])
+    assert {name.rpartition(".")[2] for name in one.names} >= {"queries", "keys", "heads", "out_proj"}
+    for edge, block in one.edges.items():
+        np.testing.assert_array_equal(block, other.edges[edge])
+
+
+def test_a_pass_that_cannot_be_followed_is_told_by_its_error_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    class Chooses(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(5, 4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            hidden = self.first(x)
+            return self.last(hidden * 2 if hidden.sum() > 0 else hidden)
+
+    with pytest.raises(InputError, match="the forward pass of Chooses cannot be traced"):
+        neuron_graph(Chooses(), inputs=np.zeros((2, 5)))
+    assert capfd.readouterr() == ("", "")

@@ -102,9 +102,7 @@ def _scores(pruned: pd.DataFrame) -> str | None:
     pruned = pruned.assign(error=pruned["test_loss"] - pruned["added"])
     right, error = (listed(_by_task(pruned, column, 3)) for column in ("test_accuracy", "error"))
     parts = [
-        f"{name} of {values}"
-        for name, values in (("a test accuracy", right), ("a squared error", error))
-        if values
+        f"{name} of {values}" for name, values in (("a test accuracy", right), ("a squared error", error)) if values
     ]
     return f"Pruned networks have {' and '.join(parts)}." if parts else None
 
