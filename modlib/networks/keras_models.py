@@ -82,7 +82,7 @@ def keras_module(model: Any) -> nn.Module:
     graph.output(_follow(model, placed, graph, modules, {}))
     steps = [node for node in graph.nodes if node.op.startswith("call")]
     names = [str(node.target) for node in steps if node.op == "call_module"]
-    follows = all(node.all_input_nodes == [before] for before, node in zip([*placed, *steps], steps, strict=False))
+    follows = all(node.args == (before,) for before, node in zip([*placed, *steps], steps, strict=False))
     if len(placed) == 1 and len(set(names)) == len(steps) and follows:
         return sequential({name: modules[name] for name in names})
     return fx.GraphModule(modules, graph)

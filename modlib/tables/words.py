@@ -30,6 +30,7 @@ WORDS = {
     "simple cnn": "small CNN",
     "resnet-20": "ResNet-20",
     "lstm": "LSTM",
+    "lstm 200": "LSTM, embeddings of 200",
     "l1": "L1",
     "l2": "L2",
     "no-dropout": "no dropout",

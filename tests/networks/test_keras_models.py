@@ -297,6 +297,24 @@ def test_transposed_convolutions_and_group_norms_are_read(K: ModuleType, padding
 
 
 @KERAS
+def test_attention_is_read_where_nothing_goes_round_it(K: ModuleType) -> None:
+    L, inputs = K.layers, K.Input((5, 8))
+    straight = L.MultiHeadAttention(2, 4, name="looks")(inputs, inputs)
+    model = K.Model(inputs, L.Dense(2, name="last")(straight))
+    given = np.random.default_rng(0).normal(size=(3, 5, 8)).astype(np.float32)
+    with torch.no_grad():
+        found = torch_module(model)(torch.from_numpy(given)).numpy()
+    np.testing.assert_allclose(found, np.asarray(model(given, training=False)), rtol=1e-4, atol=1e-6)
+    assert [name.rpartition(".")[2] for name in neuron_graph(model).names[1:]] == [
+        "query",
+        "key",
+        "value",
+        "out",
+        "last",
+    ]
+
+
+@KERAS
 def test_attention_of_keras_has_a_unit_a_head(K: ModuleType) -> None:
     L, inputs, other = K.layers, K.Input((6, 5)), K.Input((4, 3))
     x = L.MultiHeadAttention(2, 3, value_dim=4, output_shape=7, name="across")(inputs, other)
