@@ -24,7 +24,7 @@ from modlib.chapters.class_removal.experiment import (
     cells,
     measure,
 )
-from modlib.chapters.class_removal.figures import TITLES, drops_by_class
+from modlib.chapters.class_removal.figures import TITLES, drops_by_class, where_images_go
 from modlib.chapters.class_removal.findings import FINDINGS, drops, target_and_others
 from modlib.chapters.class_removal.masks import confusion, learn_class_mask
 from modlib.data.images import load_colour_images, load_images
@@ -261,6 +261,16 @@ def test_what_the_control_mask_costs_is_what_the_whole_network_has_more():
 def test_a_residual_network_is_compared_with_small_ones_with_dropout():
     found = FINDINGS["residual_drops_more"].measure(table(True))
     assert found.values == pytest.approx((0.2,) * 3, abs=0.03)  # 0.7 less 0.5; without dropout it is 0.15
+
+
+def test_of_a_class_that_loses_nothing_no_images_go_anywhere():
+    rows = table(True).query("study == @REMOVAL and dropout == 'yes' and seed == 0")
+    before = where_images_go(rows, "yes", NAMES)
+    assert " of deer to " in before
+    control = rows.loc[rows["target"] == CONTROL, "confusion"].iloc[0]
+    told = where_images_go(rows.assign(confusion=rows["confusion"].mask(rows["target"] == "4", control)), "yes", NAMES)
+    assert told.endswith("; deer loses none.")
+    assert " of deer to " not in told
 
 
 def test_where_images_go_is_asked_of_whole_sets_of_masks_and_of_as_many_classes_as_the_paper_says():
