@@ -10,7 +10,10 @@ does what multiplies the outputs of the network. Where a layer's outputs have go
 it multiplies the weights that read them. Paths from a unit through the same functions add with their signs, so that
 ``h + h`` is read with twice the weight and ``h - h / 2`` with half of it; of paths through different functions, whose
 slopes depend on the inputs, the one with the largest gain counts, as in ``h + h.relu()``; a function that is not linear
-has a gain of 1. Chapter: ``clusterability``.
+has a gain of 1.
+
+PyTorch's own attention has layers of queries, of keys and of heads. Behind a choice or a loop that torch.fx cannot follow
+it is one layer of the heads' features, whose weights a shuffle moves together. Chapter: ``clusterability``.
 """
 
 from __future__ import annotations
