@@ -12,8 +12,8 @@ it multiplies the weights that read them. Paths from a unit through the same fun
 slopes depend on the inputs, the one with the largest gain counts, as in ``h + h.relu()``; a function that is not linear
 has a gain of 1.
 
-PyTorch's own attention has layers of queries, of keys and of heads. Behind a choice or a loop that torch.fx cannot follow
-it is one layer of the heads' features, whose weights a shuffle moves together. Chapter: ``clusterability``.
+PyTorch's own attention has layers of queries, of keys and of heads. Behind a choice or a loop that torch.fx cannot
+follow it is one layer of the heads' features, whose weights a shuffle moves together. Chapter: ``clusterability``.
 """
 
 from __future__ import annotations
