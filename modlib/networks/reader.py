@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -238,9 +237,8 @@ class Reader(fx.Interpreter):
             return units if factors[at].all() else units.times((factors[at] != 0).double())  # a mask: not read
         parts = []
         for at in present:
-            units = found[at].to_shape(shape)
-            scale = partial(self._scaled, arguments[at]) if factors[at].all() else _times  # not a mask
-            parts.append(scale(units, factors[at]))
+            units, factor = found[at].to_shape(shape), factors[at]
+            parts.append(self._scaled(arguments[at], units, factor) if factor.all() else units.times(factor))  # a mask
         return added(parts, shape)
 
     def _scaled(self, source: Any, units: Units, factor: Tensor | None) -> Units:

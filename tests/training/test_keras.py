@@ -153,7 +153,7 @@ def test_the_eigenvalue_penalty_lowers_eigenvalues_and_keeps_neurons_at_one_norm
         assert np.count_nonzero(kernel) < 0.2 * kernel.size
 
 
-def test_a_network_may_start_with_clusters(even: Images) -> None:
+def test_a_network_may_start_with_clusters() -> None:
     start = Clusterable(3, 0.5)
     plain = initial_kernels(64, Recipe(hidden=(16, 12)), seed=4)
     clustered = initial_kernels(64, Recipe(hidden=(16, 12), clusterable=start), seed=4)
@@ -210,18 +210,18 @@ def test_every_epoch_is_reported_with_its_loss(
     assert 1 < losses[1] < losses[0] < 4  # ln 10 = 2.3 is chance
 
 
-def test_a_seed_decides_the_network(even: Images) -> None:
+def test_a_seed_decides_the_network(tiny: Images) -> None:
     recipe = Recipe(hidden=(16,), epochs=1, pruning_epochs=1, dropout=0.5, batch_size=33)
-    first, again = (train_mlp(even, recipe, seed=0) for _ in range(2))
+    first, again = (train_mlp(tiny, recipe, seed=0) for _ in range(2))
     for one, two in zip(first, again, strict=True):
         assert one.losses == two.losses
         for mine, same in zip(one.kernels + one.biases, two.kernels + two.biases, strict=True):
             np.testing.assert_array_equal(mine, same)
 
 
-def test_without_epochs_a_network_is_as_it_was_initialised(even: Images) -> None:
+def test_without_epochs_a_network_is_as_it_was_initialised(tiny: Images) -> None:
     recipe = Recipe(hidden=(16,), epochs=0, pruning_epochs=0)
-    before, after = train_mlp(even, recipe, seed=5)
+    before, after = train_mlp(tiny, recipe, seed=5)
     for kernels in (before.kernels, after.kernels):
         for kernel, start in zip(kernels, initial_kernels(64, recipe, seed=5), strict=True):
             np.testing.assert_array_equal(kernel, start)

@@ -95,21 +95,20 @@ def _easier(after: pd.DataFrame, start: pd.DataFrame) -> str | None:
 
 
 def _relative(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
+    stages = {"after pruning": after, "before": before}
     whole, beyond = (
-        {
-            stage: told(sample)
-            for stage, rows in (("after pruning", after), ("before", before))
-            if (sample := effect(rows, "z", base=base))
-        }
+        {stage: sample for stage, rows in stages.items() if (sample := effect(rows, "z", base=base))}
         for base in ("none", "normalisation")
     )
     if not whole:
         return None
-    side = which_way(effect(after, "z"), "more", "less", "not clearly more")
-    of_penalty = f", beyond normalised neurons alone by {listed(list(beyond.values()))}" if beyond else ""
+    side = which_way(whole.get("after pruning"), "more", "less", "not clearly more")
+    changes = listed([f"{told(sample)} {stage}" for stage, sample in whole.items()])
+    alone = listed([told(sample) for sample in beyond.values()])
+    of_penalty = f", beyond normalised neurons alone by {alone}" if beyond else ""
     return (
         f"Relative to their shuffles, networks with the penalty are {side} clusterable: Z, standard deviations from "
-        f"the shuffles' mean, changes by {listed([f'{by} {stage}' for stage, by in whole.items()])}{of_penalty}."
+        f"the shuffles' mean, changes by {changes}{of_penalty}."
     )
 
 

@@ -63,12 +63,12 @@ def found(rows: pd.DataFrame) -> Sentences:
     return _tasks(pruned), _pruning(rows, pruned), _scores(pruned)
 
 
-def _by_task(rows: pd.DataFrame, column: str, digits: int) -> list[str]:
+def _by_task(rows: pd.DataFrame, column: str) -> list[str]:
     """The mean of every task without dropout, and with it where there are such networks."""
     parts = []
     for task in TASKS.values():
         means = rows[rows["task"] == task].groupby("dropout")[column].mean().dropna()
-        own, dropped = (signed(means[value], f".{digits}f") if value in means else "" for value in ("no", "yes"))
+        own, dropped = (signed(means[value], ".3f") if value in means else "" for value in ("no", "yes"))
         if own:
             parts.append(f"{own} on {task}" + (f" (with dropout {dropped})" if dropped else ""))
     return parts
@@ -100,7 +100,7 @@ def _pruning(rows: pd.DataFrame, pruned: pd.DataFrame) -> str | None:
 
 def _scores(pruned: pd.DataFrame) -> str | None:
     pruned = pruned.assign(error=pruned["test_loss"] - pruned["added"])
-    right, error = (listed(_by_task(pruned, column, 3)) for column in ("test_accuracy", "error"))
+    right, error = (listed(_by_task(pruned, column)) for column in ("test_accuracy", "error"))
     parts = [
         f"{name} of {values}" for name, values in (("a test accuracy", right), ("a squared error", error)) if values
     ]

@@ -95,6 +95,11 @@ def beyond_chance(rows: pd.DataFrame) -> pd.Series:
     return by_network(rows, beyond_part(rows), "layer").dropna()
 
 
+def with_room(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of single layers, at most half of which is in use."""
+    return rows[(rows["layer"] > 0) & (filled(rows) <= HALF_FULL)]
+
+
 def by_room(rows: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
     """Means over tasks while at most half of a layer is in use, ``free``, and later, ``full``; by network and layer.
 
@@ -128,8 +133,7 @@ def growth(rows: pd.DataFrame, part: pd.Series) -> pd.Series:
 
 def _while_free(rows: pd.DataFrame, column: Column) -> Sample | None:
     """Mean share over layers and tasks while at most half of the layer is in use, by network."""
-    rows = of_start(rows, ALIKE)
-    rows = rows[(rows["layer"] > 0) & (filled(rows) <= HALF_FULL)]
+    rows = with_room(of_start(rows, ALIKE))
     return sample_of(by_network(rows, column(rows)))
 
 
