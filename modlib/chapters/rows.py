@@ -181,7 +181,7 @@ def scored_rows(
 
 
 def rows_of_graph(scored: Scored, tests: Sequence[Tests], seed: int, graph: str) -> list[Row]:
-    """Rows of a network with convolutions at one stage, by one of its graphs; see ``scored_rows``.
+    """Rows of a network at one stage, by one of its graphs; see ``scored_rows``.
 
     Args:
         scored: the network.
@@ -195,16 +195,18 @@ def rows_of_graph(scored: Scored, tests: Sequence[Tests], seed: int, graph: str)
 
 
 def coded_edges(network: Network) -> list[np.ndarray]:
-    """Edges between channels as the authors' code has them: of a slice K the norm ``numpy.linalg.norm(K, 1)``.
+    """Edges as the authors' code has them: between channels, of a slice K the norm ``numpy.linalg.norm(K, 1)``.
 
-    That is the largest sum of the sizes of a column's entries, where the text says the sum of all.
+    That is the largest sum of the sizes of a column's entries, where the text says the sum of all. Between the neurons
+    of a network without convolutions it is the size of the weight, as in the text.
 
     Returns:
-        A matrix (in, out) for every convolution but the first.
+        A matrix (in, out) for every convolution but the first, or for every dense layer.
 
     Source: the authors' code, beside clusterability 1.1. Chapter: ``convolutional-networks``.
     """
-    return [np.linalg.norm(np.abs(kernel), 1, axis=(0, 1)) for kernel in network.graph_weights()]
+    kernels = [np.abs(kernel) for kernel in network.graph_weights()]
+    return [kernel if kernel.ndim == 2 else np.linalg.norm(kernel, 1, axis=(0, 1)) for kernel in kernels]
 
 
 def initial_rows(kernels: list[np.ndarray], ks: Sequence[int], seed: int) -> list[Row]:

@@ -5,6 +5,7 @@ Chapter: ``clusterability``.
 
 from __future__ import annotations
 
+import itertools
 from typing import TypeAlias
 
 import numpy as np
@@ -100,3 +101,25 @@ def degrees_of(graph: Graph) -> np.ndarray:
 def adjacency_of(graph: Graph) -> sp.csr_array:
     """The adjacency matrix of either kind of graph."""
     return graph.adjacency if isinstance(graph, NeuronGraph) else graph
+
+
+def times(graph: Graph, vectors: np.ndarray) -> np.ndarray:
+    """A times vectors (n_vertices, m), in the precision of the edges."""
+    if not isinstance(graph, NeuronGraph):
+        return np.asarray(graph @ vectors)
+    out = np.zeros(vectors.shape)
+    ends = [slice(start, end) for start, end in itertools.pairwise(graph.offsets)]
+    for (i, j), block in graph.edges.items():
+        read = vectors.astype(block.dtype, copy=False)
+        out[ends[i]] += block @ read[ends[j]]
+        out[ends[j]] += block.T @ read[ends[i]]
+    return out
+
+
+def restricted(graph: Graph, members: np.ndarray) -> Graph:
+    """The graph on some of its vertices, (n_vertices,) booleans."""
+    if not isinstance(graph, NeuronGraph):
+        return graph[members][:, members]
+    kept = np.split(members, graph.offsets[1:-1])
+    edges = {(i, j): block[kept[i]][:, kept[j]] for (i, j), block in graph.edges.items()}
+    return NeuronGraph(graph.sizes, edges, tuple(map(np.compress, kept, graph.live)))

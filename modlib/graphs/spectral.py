@@ -17,12 +17,13 @@ from scipy.sparse.csgraph import connected_components
 from modlib.checks import array, choice, exponent, generator, instance, labels as whole_labels, real, whole, wholes
 from modlib.errors import GraphError, InputError
 from modlib.graphs import eigenvectors
-from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, smaller_side
+from modlib.graphs.adjacency import Graph, adjacency_of, checked, degrees_of, is_large, restricted, smaller_side
 from modlib.graphs.blocks import leading_of_blocks
 from modlib.graphs.halves import leading_of_halves, leading_within_layers
 from modlib.graphs.kmeans import kmeans_labels
 from modlib.graphs.large import leading_of_large
 from modlib.graphs.neurons import NeuronGraph
+from modlib.graphs.weak import with_weak_entries
 from modlib.reprs import BriefRepr
 
 Route: TypeAlias = Literal["auto", "bipartite", "arpack", "amg", "within-layers"]
@@ -166,7 +167,7 @@ def spectral_embedding(
         if route == "auto" and halves:
             route = "bipartite"
         vectors = _leading(known, k, route, rng)
-    embedding = vectors / np.sqrt(degrees)[:, None] * np.sqrt(factor)
+    embedding = with_weak_entries(known, degrees, vectors, route == "within-layers") * np.sqrt(factor)
     signs = np.sign(embedding[np.abs(embedding).argmax(axis=0), np.arange(k)])
     return embedding * signs
 
@@ -305,7 +306,7 @@ def _leading(graph: Graph, k: int, route: Route, rng: np.random.Generator) -> np
     values, vectors = [], []
     for number in np.argsort(-sizes, kind="stable")[:k]:
         members = part == number
-        found, of_part = _leading_of_part(_restricted(graph, members), min(each, sizes[number]), route, rng)
+        found, of_part = _leading_of_part(restricted(graph, members), min(each, sizes[number]), route, rng)
         values += [np.inf, *found[1:].round(TIE)]  # the first is known, and comes before all that nearly equal it
         vectors.append(np.zeros((len(part), len(found))))
         vectors[-1][members] = of_part
@@ -324,15 +325,6 @@ def _is_plainly_connected(graph: NeuronGraph) -> bool:
         if all(layer.all() for layer in reached):
             return True
     return False
-
-
-def _restricted(graph: Graph, members: np.ndarray) -> Graph:
-    """The graph on some of its vertices."""
-    if not isinstance(graph, NeuronGraph):
-        return graph[members][:, members]
-    kept = np.split(members, graph.offsets[1:-1])
-    edges = {(i, j): block[kept[i]][:, kept[j]] for (i, j), block in graph.edges.items()}
-    return NeuronGraph(graph.sizes, edges, tuple(map(np.compress, kept, graph.live)))
 
 
 def _leading_of_part(graph: Graph, k: int, route: Route, rng: np.random.Generator) -> eigenvectors.Eigenpairs:

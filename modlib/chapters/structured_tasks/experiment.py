@@ -1,8 +1,8 @@
 """Chapter ``structured-tasks``: networks whose task has parts, by design: halves, stacks, polynomials, mixtures.
 
-All are measured as the networks of ``clusterability``. The graph of a CNN on a stack joins the channels of
-convolutions; it has rows of both graphs of ``convolutional-networks``, that of the text and that of the authors' code,
-which differ. A perceptron has one. A cell is a network.
+All are measured as the networks of ``clusterability``. A CNN on a stack, whose graph joins the channels of convolutions,
+and a perceptron that says numbers, whose weights a penalty may let decay, have rows of the text and of the authors' code,
+which differ there, see ``convolutional-networks``. Other perceptrons have those of the text. A cell is a network.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from modlib.chapters.rows import (
     TOLERANCE,
     Tests,
     rows_of_graph,
-    scored_rows,
     snapshot_rows,
 )
 from modlib.tables import (
@@ -135,14 +134,12 @@ def measure(cell: Cell) -> list[Row]:
     if plan.network == MLP:
         pair = trained_mlp(plan.dataset, plan.dropout == "yes", seed)
         found = [(snapshot_rows(snapshot, tests, seed), {}, TEXT) for snapshot in (pair.unpruned, pair.pruned)]
-    elif plan.network == CNN:
+    else:
         found = [
             (rows_of_graph(scored, tests, seed, graph), scored.scores, graph)
             for scored in _trained(plan, seed)
             for graph in (TEXT, CODE)
         ]
-    else:
-        found = [(scored_rows(scored, tests, seed), scored.scores, TEXT) for scored in _trained(plan, seed)]
     return [
         {**row, **{name: round(scores[name], 6) if name in scores else None for name in LOSSES}, "graph": graph}
         for rows, scores, graph in found
