@@ -17,6 +17,7 @@ from modlib.graphs.neurons import NeuronGraph
 
 RESOLUTION = 2e-5  # of the residuals of an eigenvector, whose eigenvalue is between 0 and 1
 WIDE = 40  # powers of two by which degrees may differ from 1 in single precision
+FAINTEST = 1e-30  # of the largest degree; the root of less has no inverse there, and modlib.graphs.weak sees to it
 SMALL = 1e-3  # a singular value below this is lost in the rounding of a product
 BETWEEN = 2  # start vectors that are constant on layers, for every eigenvector asked for
 
@@ -41,7 +42,8 @@ def leading_of_large(graph: NeuronGraph, k: int, rng: np.random.Generator) -> np
         upwards = i % 2 == 0
         here, there, rows = (i, j, block) if upwards else (j, i, block.T)
         edges.setdefault(here, []).append((there, (rows if unit == 1 else rows * unit).astype(np.float32, copy=False)))
-    scale = (1 / np.sqrt(graph.degrees * unit))[:, None]
+    degrees = graph.degrees * unit
+    scale = (1 / np.sqrt(np.maximum(degrees, FAINTEST * degrees.max())))[:, None]
 
     def across(layer: int, scaled: np.ndarray) -> np.ndarray:
         """D^{-1/2} A D^{-1/2} times vectors of the odd layers, which are scaled, on an even layer."""

@@ -48,9 +48,9 @@ def with_weak_entries(graph: Graph, degrees: np.ndarray, vectors: np.ndarray, wi
     walked = sums / degrees[:, None]
     if within_layers and isinstance(graph, NeuronGraph):
         volume = np.bincount(graph.layer, degrees, len(graph.live))
-        for column in range(1, vectors.shape[1]):
-            means = np.bincount(graph.layer, sums[:, column], len(volume)) / np.where(volume > 0, volume, 1)
-            walked[:, column] -= means[graph.layer]
+        layers = sp.csr_array(np.equal.outer(np.arange(len(volume)), graph.layer), dtype=float)
+        means = (layers @ sums[:, 1:]) / np.where(volume > 0, volume, 1)[:, None]
+        walked[:, 1:] -= means[graph.layer]
     between = sp.csr_array(sp.diags_array(1 / degrees[weak]) @ adjacency_of(restricted(graph, weak)))
     of_others = np.square(vectors[weak]).sum(axis=0) < LOCAL
     for column in np.flatnonzero(of_others & (np.abs(values) > SMALL)):

@@ -158,7 +158,7 @@ def _value(column: str, value: str) -> str:
         case "penalty":
             return PENALTIES.get(value, in_words(value))
         case "faint":
-            return "dead weights removed" if value == "dead removed" else f"faint weights {value}"
+            return f"faint weights {value}"
         case "method":
             return METHODS.get(value, value)
         case "network":

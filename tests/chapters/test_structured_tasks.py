@@ -62,14 +62,14 @@ def test_a_regression_has_losses_and_no_accuracy_and_a_cnn_has_the_reverse(tmp_p
     monkeypatch.setattr(experiment, "TESTS", {"smoke": experiment.Tests((2,), 2)})
     monkeypatch.setattr(pruned, "HIDDEN", (16, 16))
     regression, cnn = (pd.DataFrame(measure(cell)) for cell in cells("smoke")[::5])
-    assert cnn["graph"].value_counts().to_dict() == {"text": 2, "code": 2}
-    both = cnn.set_index(["graph", "stage"])
-    assert (both.loc["text", "ncut"] != both.loc["code", "ncut"]).all()
-    assert (both.loc["text", "test_accuracy"] == both.loc["code", "test_accuracy"]).all()
-    pd.testing.assert_frame_equal(
-        findings.deciding(cnn.assign(network="cnn")), cnn[cnn["graph"] == "code"].assign(network="cnn")
-    )
-    cnn = cnn[cnn["graph"] == "text"]
+    for name, rows in (("regression", regression), ("cnn", cnn)):
+        assert rows["graph"].value_counts().to_dict() == {"text": 2, "code": 2}
+        both = rows.set_index(["graph", "stage"])
+        assert (both.loc["text", "ncut"] != both.loc["code", "ncut"]).all() == (name == "cnn")
+        named = rows.assign(network=name)
+        pd.testing.assert_frame_equal(findings.deciding(named), named[named["graph"] == "code"])
+    assert (cnn.groupby("stage")["test_accuracy"].nunique() == 1).all()
+    regression, cnn = (rows[rows["graph"] == "text"] for rows in (regression, cnn))
     for rows in (regression, cnn):
         assert {*ROW_KEY, *TOLERANCE, *EXPERIMENT.tolerance} <= set(rows.columns)
         assert list(rows["stage"]) == ["unpruned", "pruned"]
@@ -102,7 +102,7 @@ def table(tasks: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "network": "regression" if dataset == "polynomials" else "mlp",
-            "graph": "text",
+            "graph": "code" if dataset == "polynomials" else "text",
             "dataset": dataset,
             "dropout": "no",
             "penalty": "none",
@@ -144,3 +144,16 @@ def test_what_was_found_turns_with_the_rows() -> None:
     assert "images" not in str(pruning)
     assert scores == "Pruned networks have a squared error of 0.200 on polynomials."
     assert findings.found(table({"polynomials": 9.5}).head(0)) == (None, None, None)
+
+
+def test_where_n_cuts_of_regressions_differ_between_text_and_code_is_told() -> None:
+    rows = pd.DataFrame(
+        {"network": "regression", "k": 12, "penalty": penalty, "stage": stage, "graph": graph, "ncut": ncut}
+        for penalty, stage, ncuts in (("l2", "unpruned", (9.5, 8.0)), ("none", "pruned", (9.0, 9.0)))
+        for graph, ncut in zip(("text", "code"), ncuts, strict=True)
+    )
+    said = findings.by_definition(rows)
+    assert said is not None
+    assert said.startswith("Mean n-cuts are 9.50 by definition and 8.00 in the code with L2, unpruned; in 1 of 2")
+    assert str(findings.by_definition(rows[rows["penalty"] == "none"])).startswith("Mean n-cuts: in 1 of 1")
+    assert findings.by_definition(rows[rows["graph"] == "text"]) is None

@@ -6,8 +6,8 @@ says how many networks were thrown away for it, and their n-cuts.
 A penalty pulls weights that nothing needs to 0. With L1 Adam, whose steps have one size, leaves them about a step away.
 Such faint weights hardly change what a network computes, but are edges of its graph. So every network is measured with
 them and without. With L2 the slope falls with the weight; once it is below Adam's epsilon, a weight shrinks by a
-constant factor a step, and never is 0. Neurons of such dead weights can be cut off for next to nothing; networks are
-measured without these weights alone as well.
+constant factor a step, and never is 0. To cut off neurons whose weights have all decayed like that is free in the
+authors' code, see ``ncut_in_code``.
 
 The paper's networks with a penalty part from ours while they are pruned. Two seeds of each are there with the penalty
 on until pruning begins, and off from then on.
@@ -62,10 +62,7 @@ NEAR_ZERO = 0.5  # an n-cut below this at twelve clusters; the paper says "signi
 ATTEMPTS = 5  # networks trained at most, the last of which is kept whatever its n-cut
 FURTHER_SEED = 1000  # from one attempt to the next
 FAINT = 1e-3  # the size of one step of Adam
-DEAD = 1e-12  # far below what a network can use
-COUNTED = "dead removed"  # the state in which a network is told of, and decides claims unless they ask for another
-REMOVED = {"kept": 0.0, COUNTED: DEAD, "removed": FAINT}  # for every state of a network, the size below which
-# weights are set to 0: none, dead ones, and all faint ones
+KEPT, REMOVED = "kept", "removed"  # what is done with faint weights, of which a row of either is stored
 
 KEY = (*CELL_KEY[:-1], "penalty", "seed")
 
@@ -83,10 +80,9 @@ def cells(profile: str) -> list[Cell]:
 
 
 def measure(cell: Cell) -> list[Row]:
-    """Rows of one network, before and after pruning: shuffle tests at k = 12 in every state of ``REMOVED``.
+    """Rows of one network, before and after pruning: shuffle tests at k = 12 with faint weights and without.
 
-    A network whose n-cut by the text is below ``NEAR_ZERO`` is trained again. The authors, who saw the n-cut of their
-    code, must have done so far oftener: see ``ncut_in_code``.
+    A network whose n-cut by the text is below ``NEAR_ZERO`` is trained again, as the authors did.
     """
     dataset, tests = cell["dataset"], TESTS[cell["profile"]]
     recipe = replace(recipe_for(dataset, dropout=False), penalty=CONDITIONS[cell["penalty"]])
@@ -96,7 +92,7 @@ def measure(cell: Cell) -> list[Row]:
     for attempt in range(ATTEMPTS):
         seed = int(cell["seed"]) + FURTHER_SEED * attempt
         rows = _rows(trained_mlp(dataset, False, seed, recipe), data_for(dataset), tests, seed)
-        lowest = min(row["ncut"] for row in rows if row["faint"] == "kept")
+        lowest = min(row["ncut"] for row in rows if row["faint"] == KEPT)
         if lowest >= NEAR_ZERO or attempt == ATTEMPTS - 1:
             break
         rejected.append(lowest)
@@ -114,8 +110,7 @@ def _rows(pair: TrainedPair, data: Images, tests: Tests, seed: int) -> list[Row]
     rows = []
     for snapshot in (pair.unpruned, pair.pruned):
         weights = np.concatenate([np.abs(kernel[kernel != 0]) for kernel in snapshot.kernels])
-        for faint, least in REMOVED.items():
-            measured = without_weights_below(least, snapshot, data) if least else snapshot
+        for faint, measured in ((KEPT, snapshot), (REMOVED, without_weights_below(FAINT, snapshot, data))):
             graph = neuron_graph(measured.kernels)
             (in_code,) = graph_rows(  # the same clusters, which do not depend on the number of shuffles
                 graph, measured.stage, measured.kernels, {}, (replace(tests, n_shuffles=1),), seed, EPSILON
@@ -142,7 +137,7 @@ EXPERIMENT = Experiment(
     columns={
         **{name: COLUMNS.get(name, text(*CONDITIONS)) for name in KEY},
         **COLUMNS,
-        "faint": text(*REMOVED),
+        "faint": text(KEPT, REMOVED),
         "faint_share": SHARE,
         "n_components": integer(1),
         "ncut_in_code": number(0),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from modlib.chapters.regularisation.experiment import COUNTED, NEAR_ZERO
+from modlib.chapters.regularisation.experiment import KEPT, NEAR_ZERO, REMOVED
 from modlib.chapters.rows import by_dataset, means_by_dataset, with_distance
 from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
@@ -30,14 +30,14 @@ RELEASED_NUMBERS = {"ncut": ("n-cut", "ncut"), "dist_ncut": ("n-cut of shuffles"
 
 
 def effect(rows: pd.DataFrame, usual: pd.DataFrame, column: str) -> Sample | None:
-    """A column with a penalty less the same without, for networks of one seed and without dead weights.
+    """A column with a penalty less the same without, for networks of one seed.
 
     Args:
         rows: of one penalty.
         usual: of networks without a penalty, with one null model.
         column: of the tables, or ``distance``.
     """
-    return paired(with_distance(rows[rows["faint"] == COUNTED]), with_distance(usual), column, PAIR)
+    return paired(with_distance(rows[rows["faint"] == KEPT]), with_distance(usual), column, PAIR)
 
 
 def of_faint(rows: pd.DataFrame, column: str) -> Sample | None:
@@ -47,7 +47,7 @@ def of_faint(rows: pd.DataFrame, column: str) -> Sample | None:
         rows: of one penalty.
         column: of the table, or ``distance``.
     """
-    kept, removed = (with_distance(rows[rows["faint"] == state]) for state in ("kept", "removed"))
+    kept, removed = (with_distance(rows[rows["faint"] == state]) for state in (KEPT, REMOVED))
     return paired(kept, removed, column, PAIR)
 
 
@@ -111,23 +111,18 @@ def _nearer(table: pd.DataFrame) -> dict[str, int]:
 
 
 def in_code(rows: pd.DataFrame) -> str | None:
-    """What the authors' n-cut makes of networks with dead weights, in a sentence; None without rows.
+    """What the addition to volumes in the authors' code takes off n-cuts, in a sentence; None without rows.
 
     Args:
-        rows: of one stage, both of networks with dead weights and of the same without.
+        rows: of networks with all of their weights, at one stage.
     """
-    dead, alive = (rows[rows["faint"] == state] for state in ("kept", COUNTED))
-    both = dead.merge(alive, on=[*PAIR, "penalty"], suffixes=("", "_alive"))
-    if both.empty:
+    if rows.empty:
         return None
-    text, code, text_alive, code_alive = (
-        told(over_networks(both[column])) for column in ("ncut", "ncut_in_code", "ncut_alive", "ncut_in_code_alive")
-    )
-    near = (both["ncut_in_code"] < NEAR_ZERO).sum()
+    off = rows["ncut"] - rows["ncut_in_code"]
+    near = share_of(rows["ncut_in_code"] < NEAR_ZERO)
     return (
-        f"With dead weights, the n-cut of these networks is {text} by the text and {code} in the code, where "
-        f"{near} of {len(both)} have one below {NEAR_ZERO}; without dead weights it is {text_alive} by the text and "
-        f"{code_alive} in the code."
+        f"The n-cut of these networks is {told(over_networks(rows['ncut']))} by the text, and the addition of the code "
+        f"takes at most {off.max():.3f} off it; {near} have one below {NEAR_ZERO}."
     )
 
 
@@ -144,11 +139,11 @@ def beside_printed(rows: pd.DataFrame, usual: pd.DataFrame) -> pd.DataFrame:
         networks without a penalty the training accuracy is that at the end of a stage, which is stored of all of them.
     """
     at_end = usual["fit_accuracy"].fillna(usual["train_accuracy"])
-    ours = pd.concat([usual.assign(penalty="none", faint=COUNTED, fit_accuracy=at_end), rows])
+    ours = pd.concat([usual.assign(penalty="none", faint=KEPT, fit_accuracy=at_end), rows])
     ours = ours[ours["dataset"].isin(ITEMS) & ours["penalty"].isin(PRINTED)]
-    shuffles = ours["shuffled_mean"].where(ours["faint"] == COUNTED)
+    shuffles = ours["shuffled_mean"].where(ours["faint"] == KEPT)
     # training accuracies and losses are of the network as it was trained
-    ours = ours.assign(shuffled_mean=shuffles, of_network=ours["faint"] == COUNTED)
+    ours = ours.assign(shuffled_mean=shuffles, of_network=ours["faint"] == KEPT)
     by_condition = ours.groupby(["dataset", "penalty", "stage"])
     columns = ["shuffled_mean", "fit_accuracy", "loss"]
     means = by_condition[columns].mean().assign(n=by_condition["of_network"].sum()).reset_index()
@@ -200,7 +195,7 @@ def found(rows: pd.DataFrame) -> Sentences:
     own, usual = (twelve[twelve["table"] == table] for table in TABLES)
     pruned, usual = (part[part["stage"] == "pruned"] for part in (own, usual[usual["null"] == "layer"]))
     by_penalty = {name: part for penalty, name in NAMES.items() if len(part := pruned[pruned["penalty"] == penalty])}
-    unpruned = own[(own["stage"] == "unpruned") & (own["faint"] == COUNTED)]
+    unpruned = own[(own["stage"] == "unpruned") & (own["faint"] == KEPT)]
     return _ncut(by_penalty, usual), _faint(by_penalty.get("L1")), _two_kinds(by_penalty, unpruned)
 
 
@@ -227,7 +222,7 @@ def _ncut(by_penalty: dict[str, pd.DataFrame], usual: pd.DataFrame) -> str | Non
 def _faint(rows: pd.DataFrame | None) -> str | None:
     if rows is None or not of_faint(rows, "distance"):
         return None
-    removed = by_dataset(with_distance(rows[rows["faint"] == "removed"]))
+    removed = by_dataset(with_distance(rows[rows["faint"] == REMOVED]))
     without = [f"{told(over_networks(part['distance']))} on {words}" for words, part in removed.items()]
     share = rows["faint_share"].mean()
     return (
@@ -256,7 +251,7 @@ def _two_kinds(by_penalty: dict[str, pd.DataFrame], unpruned: pd.DataFrame) -> s
 
 
 def _distance(rows: pd.DataFrame) -> str:
-    return means_by_dataset(with_distance(rows[rows["faint"] == COUNTED]), "distance")
+    return means_by_dataset(with_distance(rows[rows["faint"] == KEPT]), "distance")
 
 
 def _negative(sample: Sample | None) -> Sample | None:

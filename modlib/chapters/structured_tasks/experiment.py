@@ -1,8 +1,8 @@
 """Chapter ``structured-tasks``: networks whose task has parts, by design: halves, stacks, polynomials, mixtures.
 
-All are measured as the networks of ``clusterability``. A CNN on a stack, whose graph joins the channels of convolutions,
-and a perceptron that says numbers, whose weights a penalty may let decay, have rows of the text and of the authors' code,
-which differ there, see ``convolutional-networks``. Other perceptrons have those of the text. A cell is a network.
+All are measured as the networks of ``clusterability``. CNNs on a stack, whose graph joins the channels of convolutions,
+and perceptrons that say numbers, whose weights a penalty may let decay, have rows of the text and of the authors'
+code, which differ there, see ``convolutional-networks``. Other perceptrons have those of the text. A cell is a network.
 """
 
 from __future__ import annotations

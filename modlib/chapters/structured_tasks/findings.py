@@ -8,15 +8,16 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from modlib.chapters.rows import CODE, with_distance
-from modlib.chapters.structured_tasks.experiment import CNN
+from modlib.chapters.rows import CODE, TEXT, with_distance
+from modlib.chapters.structured_tasks.experiment import MLP, REGRESSION
 from modlib.evidence.criteria import Sample
 from modlib.evidence.digits import signed
 from modlib.evidence.intervals import interval_of_share
 from modlib.evidence.metrics import Metric, paired, sample_of
 from modlib.evidence.sentences import Sentences, listed, share_of, told
-from modlib.tables.words import DATASETS
+from modlib.tables.words import DATASETS, in_words
 
+SAME = 0.005  # of mean n-cuts, by which they are told apart
 NETWORK = ["network", "dataset", "dropout", "penalty", "seed"]
 TASKS = {  # what a data set's name ends or begins with, and the task in words
     "halves-diff": "halves of any classes",
@@ -48,8 +49,27 @@ def difference(rows: pd.DataFrame, column: str = "distance") -> Sample | None:
 
 
 def deciding(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of one graph a network: of CNNs that of the authors' code, which made the printed numbers."""
-    return rows[(rows["network"] != CNN) | (rows["graph"] == CODE)]
+    """Rows of one graph a network: that of the authors' code, which made the printed numbers, where both are stored."""
+    return rows[(rows["network"] == MLP) | (rows["graph"] == CODE)]
+
+
+def by_definition(rows: pd.DataFrame) -> str | None:
+    """Where mean n-cuts of regressions at twelve clusters differ by text and code, in a sentence; None without rows.
+
+    Args:
+        rows: of the table.
+    """
+    both = rows[(rows["network"] == REGRESSION) & (rows["k"] == 12)]
+    means = both.replace({"penalty": {"none": "no penalty"}}).pivot_table("ncut", ["penalty", "stage"], "graph")
+    if not {TEXT, CODE} <= set(means):
+        return None
+    apart = means[(means[TEXT] - means[CODE]).abs() > SAME]
+    parts = [
+        f"{of_text:.2f} by definition and {of_code:.2f} in the code with {in_words(penalty)}, {stage}"
+        for (penalty, stage), of_text, of_code in zip(apart.index, apart[TEXT], apart[CODE], strict=True)
+    ]
+    rest = f"in {len(means) - len(apart)} of {len(means)} conditions the two differ by at most {SAME}"
+    return f"Mean n-cuts are {listed(parts)}; {rest}." if parts else f"Mean n-cuts: {rest}."
 
 
 def found(rows: pd.DataFrame) -> Sentences:
