@@ -108,6 +108,8 @@ def seed_number(value: Any, name: str = "seed") -> int:
     >>> seed_number(0)
     0
     """
+    if isinstance(value, np.random.Generator):
+        raise InputError(f"{name} = {arrived(value)} arrived; expected a whole number that seeds it, such as 0")
     return whole(value, name, least=0, most=LARGEST_SEED)
 
 

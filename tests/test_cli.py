@@ -335,6 +335,7 @@ def test_an_audit_of_a_network_of_ones_own_writes_a_report(mine: Path, words: li
         (["mine.part:model"], "mine.part cannot be imported"),
         (["mine:modle"], "did you mean model?"),
         (["nowhere:model"], "nowhere cannot be imported"),
+        (["nowhere.py:model"], "expected a module, not its file: nowhere:model"),
         (["mine:broken"], "raised RuntimeError: no weights here"),
         (["mine:nothing"], "expected a Keras or PyTorch model"),
         (["mine:model", "--data", "digitz"], "or one of digits"),

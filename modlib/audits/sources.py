@@ -95,6 +95,8 @@ def _named(source: str) -> Callable[..., Any]:
     module, colon, name = source.partition(":")
     if not (module and colon and name):
         raise InputError(f"{source!r} arrived; expected a file that is there, or MODULE:FUNCTION, such as mine:model")
+    if module.endswith(".py"):
+        raise InputError(f"{source!r} arrived; expected a module, not its file: {module.removesuffix('.py')}:{name}")
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as python -m has it

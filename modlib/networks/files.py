@@ -18,6 +18,8 @@ from modlib.files import check_size, read_arrays
 from modlib.networks.network import Network, from_arrays
 from modlib.networks.states import order_of, refuse_embeddings, weight_array
 
+SUFFIXES = (".npz", ".safetensors", ".pt", ".pth")
+
 
 def load_network(path: str | Path, activation: str = "relu", order: Sequence[str] | None = None) -> Network:
     """A perceptron from a file of weights; files that could run code are refused.
@@ -43,6 +45,8 @@ def load_network(path: str | Path, activation: str = "relu", order: Sequence[str
     path = Path(path)
     if order is not None and path.suffix == ".npz":
         raise InputError(f"order arrived for {path}, whose arrays are numbered; expected none")
+    if path.suffix in SUFFIXES and not path.exists():
+        raise DataError(f"there is no file {path} in {Path.cwd()}")
     match path.suffix:
         case ".npz":
             arrays = read_arrays(path)
@@ -102,13 +106,9 @@ def _read_state_dict(path: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # damaged bytes may raise anything
         raise DataError(
-            f"{path} does not read as a file of tensors alone ({_first_line(error)}); "
-            "a pickled model is refused because it can run code: save model.state_dict() instead"
+            f"{path} does not read as a file of tensors alone: it is {'damaged' if path.stat().st_size else 'empty'}, or "
+            "holds a pickled model, which is refused because it can run code: save model.state_dict() instead"
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{path} holds a {type(state).__name__} that is no state dict; save model.state_dict()")
     return {str(key): value for key, value in state.items()}
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "it is empty")

@@ -237,11 +237,26 @@ def test_a_network_that_one_shuffle_left_as_it_was_is_not_said_to_stay_so() -> N
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for seed in range(8):
-            shuffle_test(graph, k=1, n_shuffles=1, seed=seed)
+            shuffle_test(graph, k=2, n_shuffles=1, seed=seed)
+
+
+@pytest.mark.parametrize("k", [1, 9])
+def test_one_cluster_and_one_a_neuron_say_nothing(k: int) -> None:
+    graph = neuron_graph(random_weights((4, 3, 2), 0))
+    with pytest.warns(ModlibWarning, match=f"k = {k} of 9 live neurons has one partition"):
+        assert shuffle_test(graph, k, n_shuffles=3, seed=0).p == 1
+
+
+def test_a_generator_in_place_of_a_seed_is_told_of() -> None:
+    graph = neuron_graph(random_weights((4, 3, 2), 0))
+    with pytest.raises(
+        InputError, match="seed = Generator.* arrived; expected a whole number that seeds it, such as 0"
+    ):
+        shuffle_test(graph, 2, 3, np.random.default_rng(0))  # type: ignore[arg-type]
 
 
 def test_one_shuffle_has_no_z_but_prints() -> None:
-    test = shuffle_test(neuron_graph([np.array([[1.0], [2.0]])]), k=1, n_shuffles=1, seed=0)
+    test = shuffle_test(neuron_graph([np.array([[1.0], [2.0]])]), k=2, n_shuffles=1, seed=0)
     assert "z=" not in repr(test)
     with pytest.raises(InputError, match=r"expected at least 2"):
         test.z  # noqa: B018
