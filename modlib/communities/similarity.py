@@ -150,7 +150,7 @@ def _of_perceptron(network: Network, inputs: np.ndarray) -> dict[str, list[np.nd
     if flat.shape[1] != weights[0].shape[1]:
         raise InputError(
             f"inputs of shape {inputs.shape} arrived for a network with {weights[0].shape[1]} inputs; "
-            f"expected (n, {weights[0].shape[1]}), or images of as many numbers: a row is what the network reads at once"
+            f"expected (n, {weights[0].shape[1]}), or images of as many numbers"
         )
     widths = [len(weight) for weight in weights[:-1]]
     root = torch.linalg.qr(weights[0].T, mode="r").R.T.contiguous()  # (n_1, min(n_1, inputs))

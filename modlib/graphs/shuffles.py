@@ -255,8 +255,8 @@ def shuffle_test(
     """Shuffle test at one k: is the n-cut lower than that of shuffled networks? See ``shuffle_tests``.
 
     Warns:
-        ModlibWarning: if the test is ``blind``, as it is for most deep networks, if no shuffle ``moved`` anything, or if
-            k is 1 or all neurons.
+        ModlibWarning: if the test is ``blind``, as it is for most deep networks, if no shuffle ``moved`` anything, or
+            if k is 1 or all neurons.
 
     Two planted modules are rarer than all 19 shuffles, a random network is not:
 
@@ -270,8 +270,8 @@ def shuffle_test(
     test = shuffle_tests(graph, (whole(k, "k"),), n_shuffles, seed, null, route, n_init, jobs)[0]
     if k in (1, graph.n_vertices):
         warn(
-            f"k = {k} of {graph.n_vertices} live neurons has one partition, whose n-cut is the same in every network, so "
-            "p and z say nothing; ask for more clusters than one and fewer than neurons"
+            f"k = {k} of {graph.n_vertices} live neurons has one partition, whose n-cut is the same in every network, "
+            "so p and z say nothing; ask for more clusters than one and fewer than neurons"
         )
     if test.blind:
         warn(f"a shuffle test at k = {k} of {len(graph.live)} layers is blind: {BLIND}")

@@ -106,8 +106,8 @@ def _read_state_dict(path: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # damaged bytes may raise anything
         raise DataError(
-            f"{path} does not read as a file of tensors alone: it is {'damaged' if path.stat().st_size else 'empty'}, or "
-            "holds a pickled model, which is refused because it can run code: save model.state_dict() instead"
+            f"{path} does not read as a file of tensors alone: it is {'damaged' if path.stat().st_size else 'empty'}, "
+            "or holds a pickled model, which is refused because it can run code: save model.state_dict() instead"
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{path} holds a {type(state).__name__} that is no state dict; save model.state_dict()")

@@ -250,7 +250,7 @@ def test_one_cluster_and_one_a_neuron_say_nothing(k: int) -> None:
 def test_a_generator_in_place_of_a_seed_is_told_of() -> None:
     graph = neuron_graph(random_weights((4, 3, 2), 0))
     with pytest.raises(
-        InputError, match="seed = Generator.* arrived; expected a whole number that seeds it, such as 0"
+        InputError, match=r"seed = Generator.* arrived; expected a whole number that seeds it, such as 0"
     ):
         shuffle_test(graph, 2, 3, np.random.default_rng(0))  # type: ignore[arg-type]
 
