@@ -173,8 +173,8 @@ def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path
         path: the claims.
 
     Returns:
-        Columns networks, source (``paper`` or ``here`` with our number of networks), and one a metric. Networks of
-        which we have none yet have the paper's line alone, which says so.
+        Columns networks, source (``paper``, or that its authors released it, or ``here`` with our number of networks),
+        and one a metric. Networks of which we have none yet have the paper's line alone, which says so.
 
     Raises:
         BookError: if no claim belongs to an item.
@@ -186,8 +186,9 @@ def side_by_side(paper: str, *items: str, folder: Path | None = None, path: Path
     for claim in claims:
         if claim.paper == paper and claim.item in items:
             verdict = judge(claim, folder)
-            of_authors = any(RELEASED_SD in detail.theirs for detail in verdict.details)
-            source = "paper († sd released by its authors)" if of_authors else "paper"
+            sd_of_authors = any(RELEASED_SD in detail.theirs for detail in verdict.details)
+            source = "released by the authors" if paper.endswith("-released") else "paper"
+            source += " († sd released by its authors)" if sd_of_authors else ""
             measured = verdict.verdict is not Grade.NOT_TESTED
             what = claim.what.replace(" (JPEG copy)", "")  # the paper's; the line of ours says that it is a copy
             theirs = {"networks": what, "source": source if measured else f"{source}; not measured here"}

@@ -405,6 +405,11 @@ def test_an_unknown_chapter_is_refused():
         cards.table("drop-out")
 
 
+def test_side_by_side_what_authors_released_is_not_called_their_paper_s():
+    sources = cards.side_by_side("clusterability-released", "released-clust-grad")["source"]
+    assert set(sources[~sources.str.startswith("here")]) == {"released by the authors"}
+
+
 def test_side_by_side_a_paper_s_line_says_whose_spread_it_is_and_what_is_not_measured_here_has_no_line(tmp_path):
     table = cards.side_by_side("clusterability", "table-A.8", folder=tmp_path)
     assert table["source"].str.startswith("paper").all()
