@@ -20,6 +20,7 @@ from modlib.graphs.neurons import NeuronGraph
 from modlib.graphs.nulls import PAPER_NULLS
 from modlib.graphs.shuffles import ShuffleTest, shuffle_tests
 from modlib.graphs.spectral import spectral_embedding
+from modlib.graphs.weak import decayed_clusters
 from modlib.networks.traces import Trace
 from modlib.stats import benjamini_hochberg, monte_carlo_interval
 
@@ -125,6 +126,12 @@ def clusterable(subject: Subject, settings: AuditSettings, seed: int, jobs: int,
     arrays |= {f"shuffled {test.null} {test.k}": test.shuffled for test in tests}
     unmoved = {test.null for test in tests if not test.moved}
     says = [*_said_of_cuts(table, nulls, unmoved), power(len(table), settings.n_shuffles)]
+    if decayed := {test.k: n for test in tests if (n := decayed_clusters(graph, test.labels))}:
+        each = listed([f"{n} of {k}" for k, n in decayed.items()])
+        says.append(
+            f"But {each} modules are neurons whose weights have all decayed to next to nothing, as with an L2 penalty, "
+            "and cost about 1 each: set such weights to 0, which leaves these neurons out."
+        )
     if left_out := [str(k) for k in settings.ks if k not in ks]:
         says.append(
             f"{listed(left_out)} modules were not tested: there are {graph.n_vertices} units with an edge, fewer than "

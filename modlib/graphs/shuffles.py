@@ -25,6 +25,7 @@ from modlib.graphs.spectral import (
     share_between_layers,
     spectral_embedding,
 )
+from modlib.graphs.weak import decayed_clusters
 from modlib.reprs import BriefRepr, mean_of
 from modlib.stats import monte_carlo_p, z_score
 
@@ -255,8 +256,8 @@ def shuffle_test(
     """Shuffle test at one k: is the n-cut lower than that of shuffled networks? See ``shuffle_tests``.
 
     Warns:
-        ModlibWarning: if the test is ``blind``, as it is for most deep networks, if no shuffle ``moved`` anything, or
-            if k is 1 or all neurons.
+        ModlibWarning: if the test is ``blind``, as it is for most deep networks, if no shuffle ``moved`` anything, if k
+            is 1 or all neurons, or if clusters consist of neurons whose weights have decayed to next to nothing.
 
     Two planted modules are rarer than all 19 shuffles, a random network is not:
 
@@ -272,6 +273,12 @@ def shuffle_test(
         warn(
             f"k = {k} of {graph.n_vertices} live neurons has one partition, whose n-cut is the same in every network, "
             "so p and z say nothing; ask for more clusters than one and fewer than neurons"
+        )
+    if decayed := decayed_clusters(graph, test.labels):
+        warn(
+            f"{decayed} of {k} clusters are neurons whose weights have all decayed to next to nothing, as with an L2 "
+            "penalty; each costs about 1, so the n-cut says little of the others: set such weights to 0, which leaves "
+            "these neurons out"
         )
     if test.blind:
         warn(f"a shuffle test at k = {k} of {len(graph.live)} layers is blind: {BLIND}")

@@ -119,9 +119,10 @@ def spectral_embedding(
 
     Returns:
         (n_vertices, k), columns in the order of increasing eigenvalue, D-orthonormal, in the sign
-        that makes the largest entry of every column positive. Vertices of next to no degree, such as neurons whose
-        weights have decayed, are where their neighbours are, see ``modlib.graphs.weak``. Of equal eigenvalues of
-        different connected parts, that of the part with more vertices comes first; those of one part have no order.
+        that makes the largest entry of every column positive. At vertices of next to no degree, such as neurons
+        whose weights have decayed, entries follow from those of their neighbours, see ``modlib.graphs.weak``. Of equal
+        eigenvalues of different connected parts, that of the part with more vertices comes first; those of one part
+        have no order.
 
     Raises:
         GraphError: if the graph has fewer than k vertices or a vertex without an edge, ``bipartite`` is asked of

@@ -4,22 +4,29 @@ What finds an eigenvector v of D^{-1/2} A D^{-1/2} makes errors that are small b
 by the square roots of the degrees: at a vertex of degree 1e-36 beside others of 1, nothing but the error is left, times
 1e18, and k-means would see such vertices alone. But x = D^{-1/2} v is an eigenvector of the random walk P = D^{-1} A,
 and sigma x_i = sum_j P_ij x_j gives the entries of these vertices from those of their neighbours.
+
+By definition they may be far out even so: many that decayed together have eigenvectors of their own, and one that hangs
+on a single neuron has the entry of that one over sigma. Such clusters are counted by ``decayed_clusters``.
 Chapter: ``regularisation``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as ssl
 
+from modlib.checks import exponent
 from modlib.graphs.adjacency import Graph, adjacency_of, restricted, times
 from modlib.graphs.neurons import NeuronGraph
 
 WEAK = 1e-8  # of the largest degree; an error of 1e-9 in v is at most about 1e-5 of an entry elsewhere
 LOCAL = 1e-4  # of the squared norm: a vector with more of it at weak vertices is large there, and right
 SMALL = 1e-3  # an eigenvalue of the walk below this says nothing of entries
-TOLERANCE = 1e-8  # of the entries, beside the largest of them
+TOLERANCE = 1e-8  # of the residual, beside the right side
+HEADROOM = 100  # powers of two, of single precision's 127
 
 
 def with_weak_entries(graph: Graph, degrees: np.ndarray, vectors: np.ndarray, within_layers: bool) -> np.ndarray:
@@ -35,7 +42,7 @@ def with_weak_entries(graph: Graph, degrees: np.ndarray, vectors: np.ndarray, wi
             ``modlib.graphs.halves.leading_within_layers``; the walk is then followed by taking these means out.
 
     Returns:
-        (n_vertices, k).
+        (n_vertices, k). A vector with most of its norm at weak vertices, and one that is not found, stay as they are.
     """
     root = np.sqrt(degrees)[:, None]
     found = vectors / root
@@ -43,17 +50,44 @@ def with_weak_entries(graph: Graph, degrees: np.ndarray, vectors: np.ndarray, wi
     if not weak.any():
         return found
     strong = np.where(weak[:, None], 0, found)
-    sums = times(graph, strong)
+    power = (
+        HEADROOM - exponent(degrees) - exponent(strong)
+    )  # the smallest weights times entries are no subnormal number
+    sums = np.ldexp(times(graph, np.ldexp(strong, power)), -power)
     values = (strong * sums).sum(axis=0) / np.square(vectors[~weak]).sum(axis=0).clip(min=LOCAL)
-    walked = sums / degrees[:, None]
-    if within_layers and isinstance(graph, NeuronGraph):
-        volume = np.bincount(graph.layer, degrees, len(graph.live))
-        layers = sp.csr_array(np.equal.outer(np.arange(len(volume)), graph.layer), dtype=float)
-        means = (layers @ sums[:, 1:]) / np.where(volume > 0, volume, 1)[:, None]
-        walked[:, 1:] -= means[graph.layer]
-    between = sp.csr_array(sp.diags_array(1 / degrees[weak]) @ adjacency_of(restricted(graph, weak)))
+    inner = sp.csr_array(adjacency_of(restricted(graph, weak)))
+    means = _means_of_layers(graph, degrees) if within_layers and isinstance(graph, NeuronGraph) else None
+
+    def walk(column: int, sums: np.ndarray, of_all: np.ndarray) -> np.ndarray:
+        """A step of the walk, at weak vertices, from sums over neighbours; ``of_all`` has those of all vertices."""
+        there = sums / degrees[weak]
+        return there if means is None or column == 0 else there - means(of_all)[weak]
+
     of_others = np.square(vectors[weak]).sum(axis=0) < LOCAL
     for column in np.flatnonzero(of_others & (np.abs(values) > SMALL)):
-        matrix = values[column] * sp.eye_array(between.shape[0]) - between
-        found[weak, column] = ssl.gmres(matrix, walked[weak, column], rtol=TOLERANCE, restart=50, maxiter=20)[0]
+
+        def product(entries: np.ndarray, column: int = column) -> np.ndarray:
+            of_weak = inner @ entries.ravel()
+            of_all = np.zeros(len(degrees))
+            of_all[weak] = of_weak
+            return values[column] * entries.ravel() - walk(column, of_weak, of_all)
+
+        matrix = ssl.LinearOperator(inner.shape, matvec=product, dtype=float)
+        right = walk(column, sums[weak, column], sums[:, column])
+        entries, failed = ssl.gmres(matrix, right, rtol=TOLERANCE, restart=50, maxiter=4)
+        if not failed:
+            found[weak, column] = entries
     return found
+
+
+def _means_of_layers(graph: NeuronGraph, degrees: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """What gives, of sums over neighbours at all vertices, the mean step of the walk over the layer of each."""
+    volume = np.bincount(graph.layer, degrees, len(graph.live))
+    volume[volume == 0] = 1  # of a layer without live neurons
+    return lambda sums: (np.bincount(graph.layer, sums, len(volume)) / volume)[graph.layer]
+
+
+def decayed_clusters(graph: NeuronGraph, labels: np.ndarray) -> int:
+    """How many clusters have weak vertices alone, whose weights have decayed beside those of others."""
+    strong = graph.degrees >= WEAK * graph.degrees.max()
+    return len(np.setdiff1d(labels, labels[strong]))

@@ -293,5 +293,5 @@ def test_what_the_addition_of_the_code_takes_off_is_told() -> None:
     rows = table("l2").query("faint == 'kept' and stage == 'unpruned'")
     said = in_code(rows.assign(ncut_in_code=[9.0, 9.25, 0.25]))
     assert said is not None
-    assert "takes at most 10.750 off it; 1 of 3 have one below 0.5." in said
+    assert "takes off 0.00 to 10.75; 1 of 3 have one below 0.5 there." in said
     assert in_code(rows.head(0)) is None

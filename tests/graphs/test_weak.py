@@ -1,22 +1,25 @@
 """modlib.graphs.weak: neurons whose weights have decayed are where their neighbours are, whatever finds the vectors."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
 
+from modlib.errors import ModlibWarning
 from modlib.graphs import adjacency
 from modlib.graphs.adjacency import restricted, times
 from modlib.graphs.branching import traced_graph
 from modlib.graphs.neurons import NeuronGraph, neuron_graph
+from modlib.graphs.shuffles import shuffle_test
 from modlib.graphs.spectral import Route, cluster, spectral_embedding
-from modlib.graphs.weak import WEAK
+from modlib.graphs.weak import WEAK, decayed_clusters
 from modlib.networks import trace
 from modlib.networks.planted import planted_weights, random_weights
 
-SIZES = pytest.mark.parametrize("size", [1e-4, 1e-9, 1e-15, 1e-24, 1e-38, 1e-300])
+SIZES = pytest.mark.parametrize("size", [1e-4, 1e-9, 1e-15, 1e-24, 1e-38, 1e-300, 1e-312])
 WIDTHS = (90, 130, 80, 100, 60)
 DECAYED = 6  # neurons of every layer but the ends
 
@@ -100,6 +103,48 @@ def test_within_layers_no_entry_is_far_out(size: float) -> None:
     walked -= ((layers @ walked) / layers.sum(axis=1, keepdims=True))[graph.layer]
     values = (graph.degrees[:, None] * found * walked).sum(axis=0) / (graph.degrees[:, None] * found**2).sum(axis=0)
     assert np.abs(walked - values * found).max() < 1e-5 * np.abs(found).max()
+
+
+@pytest.mark.parametrize(
+    "scales", [(1e-20, 1e-15, 1e-10, 1), (1e-5, 1e-10, 1e-15, 1e-20), (1e-10, 1e-10, 1, 1), (1e-15, 1, 1e-15, 1)]
+)
+def test_within_layers_no_layer_has_a_mean_however_weak_it_is(scales: tuple[float, ...]) -> None:
+    graph = neuron_graph([scale * matrix for scale, matrix in zip(scales, random_weights(WIDTHS, 0), strict=True)])
+    found = spectral_embedding(graph, 6, "within-layers")[:, 1:]
+    layers = np.equal.outer(np.arange(len(WIDTHS)), graph.layer) * graph.degrees
+    means = (layers @ found) / layers.sum(axis=1, keepdims=True)
+    assert np.abs(means).max() < 1e-6 * np.abs(found).max()
+
+
+def test_single_precision_holds_weights_that_are_next_to_its_smallest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adjacency, "LARGE", 20)
+    graph = neuron_graph(decayed(random_weights(WIDTHS, 0), 1e-20))
+    graph = replace(graph, edges={pair: block.astype(np.float32) for pair, block in graph.edges.items()})
+    assert 0 < min(block[block > 0].min() for block in graph.edges.values()) < 1e-40
+    assert off_the_walk(graph, spectral_embedding(graph, 6)) < 1e-2
+
+
+def test_neurons_that_decayed_together_may_be_clusters_and_a_test_warns_of_them() -> None:
+    """Many of them, joined by weights as faint as those to others, have eigenvectors of their own."""
+    weights = random_weights((128, 128, 128, 128, 64), 0)
+    for before, after in itertools.pairwise(weights):
+        before[:, :40] *= 1e-38
+        after[:40, 40:] *= 1e-38
+    graph = neuron_graph(weights)
+    with pytest.warns(ModlibWarning, match="of 12 clusters are neurons whose weights have all decayed"):
+        test = shuffle_test(graph, 12, 2, seed=0)
+    assert decayed_clusters(graph, test.labels) > 6
+    dead = neuron_graph([np.where(np.abs(matrix) < 1e-30, 0, matrix) for matrix in weights])
+    assert decayed_clusters(dead, cluster(dead, 12, np.random.default_rng(0)).labels) == 0
+
+
+def test_entries_that_are_not_found_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = neuron_graph(decayed(random_weights(WIDTHS, 0), 1e-9))
+    with monkeypatch.context() as patch:
+        patch.setattr("modlib.graphs.weak.WEAK", 0.0)
+        as_is = spectral_embedding(graph, 6)
+    monkeypatch.setattr("modlib.graphs.weak.ssl.gmres", lambda _, right, **__: (np.full(len(right), 7.0), 1))
+    np.testing.assert_array_equal(spectral_embedding(graph, 6), as_is)
 
 
 @SIZES

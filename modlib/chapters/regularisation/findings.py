@@ -121,8 +121,8 @@ def in_code(rows: pd.DataFrame) -> str | None:
     off = rows["ncut"] - rows["ncut_in_code"]
     near = share_of(rows["ncut_in_code"] < NEAR_ZERO)
     return (
-        f"The n-cut of these networks is {told(over_networks(rows['ncut']))} by the text, and the addition of the code "
-        f"takes at most {off.max():.3f} off it; {near} have one below {NEAR_ZERO}."
+        f"the n-cut is {told(over_networks(rows['ncut']))} by the text, of which the addition of the code takes off "
+        f"{off.min():.2f} to {off.max():.2f}; {near} have one below {NEAR_ZERO} there."
     )
 
 
