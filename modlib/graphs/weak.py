@@ -13,6 +13,7 @@ Chapter: ``regularisation``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -58,22 +59,21 @@ def with_weak_entries(graph: Graph, degrees: np.ndarray, vectors: np.ndarray, wi
     inner = sp.csr_array(adjacency_of(restricted(graph, weak)))
     means = _means_of_layers(graph, degrees) if within_layers and isinstance(graph, NeuronGraph) else None
 
-    def walk(column: int, sums: np.ndarray, of_all: np.ndarray) -> np.ndarray:
-        """A step of the walk, at weak vertices, from sums over neighbours; ``of_all`` has those of all vertices."""
-        there = sums / degrees[weak]
-        return there if means is None or column == 0 else there - means(of_all)[weak]
+    def walk(sums: np.ndarray, column: int) -> np.ndarray:
+        """A step of the walk at weak vertices, from the sums over neighbours at all vertices."""
+        there = sums[weak] / degrees[weak]
+        return there if means is None or column == 0 else there - means(sums)[weak]
+
+    def left(entries: np.ndarray, column: int) -> np.ndarray:
+        """(sigma I - P_ww) times entries of weak vertices."""
+        of_weak = np.zeros(len(degrees))
+        of_weak[weak] = inner @ entries
+        return values[column] * entries - walk(of_weak, column)
 
     of_others = np.square(vectors[weak]).sum(axis=0) < LOCAL
-    for column in np.flatnonzero(of_others & (np.abs(values) > SMALL)):
-
-        def product(entries: np.ndarray, column: int = column) -> np.ndarray:
-            of_weak = inner @ entries.ravel()
-            of_all = np.zeros(len(degrees))
-            of_all[weak] = of_weak
-            return values[column] * entries.ravel() - walk(column, of_weak, of_all)
-
-        matrix = ssl.LinearOperator(inner.shape, matvec=product, dtype=float)
-        right = walk(column, sums[weak, column], sums[:, column])
+    for column in np.flatnonzero(of_others & (np.abs(values) > SMALL)).tolist():
+        matrix = ssl.LinearOperator(inner.shape, matvec=partial(left, column=column), dtype=float)
+        right = walk(sums[:, column], column)
         entries, failed = ssl.gmres(matrix, right, rtol=TOLERANCE, restart=50, maxiter=4)
         if not failed:
             found[weak, column] = entries

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -628,6 +629,19 @@ def test_numbers_of_modules_that_a_graph_is_too_small_for_are_told() -> None:
     report = audit([np.random.default_rng(0).normal(size=(4, 3))], settings=replace(SMALL, ks=(3, 50, 60)))
     assert report["clusterable"].tables["shuffle tests"]["k"].unique().tolist() == [3]
     assert "50 and 60 modules were not tested: there are 7 units" in " ".join(report["clusterable"].says)
+
+
+def test_modules_of_neurons_that_have_decayed_are_named_as_such() -> None:
+    weights = random_weights((128, 128, 128, 128, 64), 0)
+    assert not any("decayed" in sentence for sentence in audit(weights, settings=TINY)["clusterable"].says)
+    for before, after in pairwise(weights):
+        before[:, :40] *= 1e-38
+        after[:40, 40:] *= 1e-38
+    report = audit(weights, settings=replace(TINY, ks=(12,)))
+    assert any(
+        "of 12 modules are neurons whose weights have all decayed" in sentence
+        for sentence in report["clusterable"].says
+    )
 
 
 def test_runs_of_layers_are_named_as_such() -> None:
