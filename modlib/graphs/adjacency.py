@@ -6,6 +6,7 @@ Chapter: ``clusterability``.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ import scipy.sparse as sp
 
 from modlib.checks import REAL, SCALED_DOWN, arrived
 from modlib.errors import GraphError, InputError
+from modlib.graphs.edges import Matrix
 from modlib.graphs.neurons import NeuronGraph
 
 Graph: TypeAlias = NeuronGraph | sp.csr_array
@@ -107,12 +109,17 @@ def times(graph: Graph, vectors: np.ndarray) -> np.ndarray:
     """A times vectors (n_vertices, m), in the precision of the edges."""
     if not isinstance(graph, NeuronGraph):
         return np.asarray(graph @ vectors)
-    out = np.zeros(vectors.shape)
     ends = [slice(start, end) for start, end in itertools.pairwise(graph.offsets)]
-    for (i, j), block in graph.edges.items():
-        read = vectors.astype(block.dtype, copy=False)
-        out[ends[i]] += block @ read[ends[j]]
-        out[ends[j]] += block.T @ read[ends[i]]
+    return add_times(graph.edges, ends, vectors, np.zeros(vectors.shape))
+
+
+def add_times(
+    edges: Mapping[tuple[int, int], Matrix], ends: Sequence[slice], vectors: np.ndarray, out: np.ndarray
+) -> np.ndarray:
+    """Add to ``out`` what edges between layers, whose vertices are at ``ends``, make of vectors; in their precision."""
+    for (i, j), block in edges.items():
+        out[ends[i]] += block @ vectors[ends[j]].astype(block.dtype, copy=False)
+        out[ends[j]] += block.T @ vectors[ends[i]].astype(block.dtype, copy=False)
     return out
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse.linalg as ssl
 
+from modlib.graphs.adjacency import add_times
 from modlib.graphs.edges import Matrix
 from modlib.graphs.eigenvectors import SPARE, TOLERANCE, Eigenpairs, block_iteration
 from modlib.graphs.halves import scaled
@@ -41,11 +42,7 @@ def leading_of_blocks(graph: NeuronGraph, k: int, rng: np.random.Generator) -> E
 
     def add_across(vectors: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Add D^{-1/2} A D^{-1/2} times vectors."""
-        read = vectors.astype(precision, copy=False)
-        for (i, j), block in edges.items():
-            out[ends[i]] += block @ read[ends[j]]
-            out[ends[j]] += block.T @ read[ends[i]]
-        return out
+        return add_times(edges, ends, vectors, out)
 
     def shifted(vectors: np.ndarray) -> np.ndarray:
         """(I + D^{-1/2} A D^{-1/2}) times vectors; none of its eigenvalues is negative."""

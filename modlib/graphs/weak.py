@@ -27,7 +27,7 @@ WEAK = 1e-8  # of the largest degree; an error of 1e-9 in v is at most about 1e-
 LOCAL = 1e-4  # of the squared norm: a vector with more of it at weak vertices is large there, and right
 SMALL = 1e-3  # an eigenvalue of the walk below this says nothing of entries
 TOLERANCE = 1e-8  # of the residual, beside the right side
-HEADROOM = 100  # powers of two, of single precision's 127
+HEADROOM = 100  # of single precision's 127 powers of two: sums so large have no subnormal terms that matter
 
 
 def with_weak_entries(graph: Graph, degrees: np.ndarray, vectors: np.ndarray, within_layers: bool) -> np.ndarray:
@@ -47,13 +47,11 @@ def with_weak_entries(graph: Graph, degrees: np.ndarray, vectors: np.ndarray, wi
     """
     root = np.sqrt(degrees)[:, None]
     found = vectors / root
-    weak = degrees < WEAK * degrees.max()
+    weak = _is_weak(degrees)
     if not weak.any():
         return found
     strong = np.where(weak[:, None], 0, found)
-    power = (
-        HEADROOM - exponent(degrees) - exponent(strong)
-    )  # the smallest weights times entries are no subnormal number
+    power = HEADROOM - exponent(degrees) - exponent(strong)
     sums = np.ldexp(times(graph, np.ldexp(strong, power)), -power)
     values = (strong * sums).sum(axis=0) / np.square(vectors[~weak]).sum(axis=0).clip(min=LOCAL)
     inner = sp.csr_array(adjacency_of(restricted(graph, weak)))
@@ -80,6 +78,10 @@ def with_weak_entries(graph: Graph, degrees: np.ndarray, vectors: np.ndarray, wi
     return found
 
 
+def _is_weak(degrees: np.ndarray) -> np.ndarray:
+    return np.asarray(degrees < WEAK * degrees.max())
+
+
 def _means_of_layers(graph: NeuronGraph, degrees: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """What gives, of sums over neighbours at all vertices, the mean step of the walk over the layer of each."""
     volume = np.bincount(graph.layer, degrees, len(graph.live))
@@ -89,5 +91,4 @@ def _means_of_layers(graph: NeuronGraph, degrees: np.ndarray) -> Callable[[np.nd
 
 def decayed_clusters(graph: NeuronGraph, labels: np.ndarray) -> int:
     """How many clusters have weak vertices alone, whose weights have decayed beside those of others."""
-    strong = graph.degrees >= WEAK * graph.degrees.max()
-    return len(np.setdiff1d(labels, labels[strong]))
+    return len(np.setdiff1d(labels, labels[~_is_weak(graph.degrees)]))

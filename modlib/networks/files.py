@@ -45,7 +45,14 @@ def load_network(path: str | Path, activation: str = "relu", order: Sequence[str
     path = Path(path)
     if order is not None and path.suffix == ".npz":
         raise InputError(f"order arrived for {path}, whose arrays are numbered; expected none")
-    if path.suffix in SUFFIXES and not path.exists():
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            f"{str(path)!r} has the suffix {path.suffix!r}; expected .npz, .safetensors, .pt or .pth. A pickle is "
+            "not read because it can run code; load a Keras file with Keras and pass the model to as_network, an "
+            "ONNX file with onnx.load and pass the model to neuron_graph; the command line takes the model that a "
+            "function of yours makes as MODULE:FUNCTION"
+        )
+    if not path.exists():
         raise DataError(f"there is no file {path} in {Path.cwd()}")
     match path.suffix:
         case ".npz":
@@ -60,15 +67,8 @@ def load_network(path: str | Path, activation: str = "relu", order: Sequence[str
             return from_arrays(kernels, [arrays.get(f"bias/{i}") for i in range(n)], activation)
         case ".safetensors":
             state = _read_safetensors(path)
-        case ".pt" | ".pth":
-            state = _read_state_dict(path)
         case _:
-            raise InputError(
-                f"{str(path)!r} has the suffix {path.suffix!r}; expected .npz, .safetensors, .pt or .pth. A pickle is "
-                "not read because it can run code; load a Keras file with Keras and pass the model to as_network, an "
-                "ONNX file with onnx.load and pass the model to neuron_graph; the command line takes the model that a "
-                "function of yours makes as MODULE:FUNCTION"
-            )
+            state = _read_state_dict(path)
     names = [key.removesuffix("weight") for key in state if key.endswith("weight")]
     unknown = set(state) - {f"{name}{part}" for name in names for part in ("weight", "bias")}
     if unknown or not names or any(state[f"{name}weight"].ndim != 2 for name in names):

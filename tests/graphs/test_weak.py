@@ -1,4 +1,4 @@
-"""modlib.graphs.weak: neurons whose weights have decayed are where their neighbours are, whatever finds the vectors."""
+"""modlib.graphs.weak: entries at neurons whose weights have decayed follow from the others, whatever finds these."""
 
 import itertools
 from dataclasses import replace
